@@ -1,0 +1,43 @@
+// reader.h: lines out of a stream of bytes.
+//
+// A stream has no lines: read(2) returns what is there, half a line or three. The reader keeps what came too much for the
+// next call. Those bytes are then in no kernel's queue any more: the reader holds them, in this program.
+#ifndef TCPLAB_READER_H
+#define TCPLAB_READER_H
+
+#include <stddef.h>
+
+enum {
+    READER_ROOM = 64 * 1024,       // a line that fits is handed over where it lies, without a copy
+    READER_LINE_MAX = 1024 * 1024, // the longest line, newline included
+};
+
+// n bytes at data; not NUL-terminated, may hold NULs.
+struct slice {
+    const char *data;
+    size_t len;
+};
+
+// All members are the reader's own.
+struct reader {
+    int fd;
+    char *buf;                // room, or allocated while a line is longer
+    size_t size, start, end;  // of buf; bytes [start, end) were read from fd and not handed over yet
+    char room[READER_ROOM];
+};
+
+// Starts reading from fd, which stays the caller's.
+void reader_open(struct reader *in, int fd);
+
+// Waits for the next line. Returns
+//   1   line is the next one, its '\n' included;
+//   0   end of file; line is the unfinished rest, of length 0 if the last line was whole. Later calls: 0 and length 0;
+//  -1   errno of read(2) (the bytes read so far stay for the next call), EMSGSIZE for a line of more than
+//       READER_LINE_MAX bytes (it and its rest can't be read any more: so says each later call), or ENOMEM.
+// line points into the reader and is good until the next call. Restarts after EINTR.
+int read_line(struct reader *in, struct slice *line);
+
+// Frees what a long line took. Does not close fd.
+void reader_close(struct reader *in);
+
+#endif

@@ -1,0 +1,49 @@
+// A server that reads until EOF and only then answers: the same program as in scenario 2.
+//
+// Parent: 02-no-break-deadlock; what differs is the client.
+// Try: `nc -N localhost 8080` as the client (-N: shut down the sending side at the end of input).
+#include <errno.h>
+#include <unistd.h>
+
+#include "event.h"
+#include "must.h"
+#include "net.h"
+#include "quote.h"
+#include "reader.h"
+
+static void handle(int conn)
+{
+    event_conn(conn, "accepted");
+
+    struct reader in;
+    reader_open(&in, conn);
+    struct slice line;
+    for (;;) {
+        event("reading data");
+        int got = read_line(&in, &line);
+        if (got == 0 && line.len > 0)
+            event_received(conn, line.len, "EOF, %zu bytes unfinished: %s", line.len, quoted(line.data, line.len));
+        else if (got == 0)
+            event("EOF");
+        else if (got == -1)
+            event("Error reading: %s", errno_name(errno));
+        if (got != 1)
+            break;
+        event_received(conn, line.len, "Received message: %s", quoted(line.data, line.len));
+    }
+    reader_close(&in);
+
+    event_sending(conn, 18, "writing response");
+    if (send_all(conn, "Message received.\n", 18) == -1)
+        event("Error writing: %s", errno_name(errno));
+    event("closing");
+    close(conn);
+}
+
+int main(int argc, char **argv)
+{
+    struct address here = address_from(argc, argv);
+    int listener = must_say(listen_on(&here), here.error);
+    event_listening(listener, "listening");
+    must(serve(listener, handle));
+}
