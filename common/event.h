@@ -16,14 +16,18 @@
 //     TCPLAB_ROLE=name          what the lines call this program; else the program's own file name
 //     TCPLAB_EVENTS=off         no lines at all (to measure what they cost)
 //
-// A datagram is ten fields, nine of them ended by a tab; the text is the rest, and may hold anything but NUL:
+// A datagram is ten fields, nine of them ended by a tab; the text is the rest, any bytes but control characters (those
+// of a text are shown as '?'):
 //
 //     nanoseconds of CLOCK_MONOTONIC, process id, thread id, role,
 //     kind (note, listen, conn, send, recv, pause), descriptor or -1,
 //     count (send and recv: bytes; pause: nanoseconds; else 0), address or "-", file:line, text
 //
+// An address is 127.0.0.1:8080 or [::1]:8080; of a connection own>peer, and the peer "-" if it is gone already.
+//
 // A held thread passes one end of a socket pair along with its datagram (SCM_RIGHTS) and reads one byte from the other
-// end: that byte, or the conductor's end, lets it go on. So each thread and each forked child is held by itself.
+// end: that byte, or the conductor's end, lets it go on. So each thread and each forked child is held by itself. A
+// line that comes without a descriptor, since none was left for the pair, is not held, and its pause is slept.
 #ifndef TCPLAB_EVENT_H
 #define TCPLAB_EVENT_H
 

@@ -1,8 +1,8 @@
 // net.h: from a host and a port to a connected socket, and what every server and client would write again.
 //
 // SIGPIPE, decided here once: common changes no signal's action. A write(2) to a connection that was reset still kills
-// the program, as POSIX says; that is worth meeting (status 141 in a shell). send_all() asks for the error instead, with
-// MSG_NOSIGNAL, so a server that answers by send_all() outlives a client that has gone away: it gets -1 and EPIPE.
+// the program, as POSIX says; that is worth meeting (status 141 in a shell). send_all() asks for the error instead,
+// with MSG_NOSIGNAL, so a server that answers by send_all() outlives a client that has gone away: it gets -1 and EPIPE.
 #ifndef TCPLAB_NET_H
 #define TCPLAB_NET_H
 
@@ -26,15 +26,15 @@ struct address address_from(int argc, char **argv);
 // are gai_strerror(3)'s). The socket is close-on-exec. An interrupted connect goes on.
 int dial(struct address *to);
 
-// A listening socket bound to the first of the host's addresses that can be bound, with SO_REUSEADDR, a backlog of
-// SOMAXCONN, close-on-exec; or -1, errno and at->error.
+// A listening socket bound to the first of the host's addresses that this machine has, with SO_REUSEADDR, a backlog of
+// SOMAXCONN, close-on-exec; or -1, errno and at->error. A port in use is an error, even if the host has more addresses.
 int listen_on(struct address *at);
 
-// Accepts for ever and runs handler(conn) in a thread of its own for each connection; the handler closes conn. Errors of
-// one connection (ECONNABORTED, EINTR, those that accept(2) lists as pending network errors) are skipped; where
+// Accepts for ever and runs handler(conn) in a thread of its own for each connection; the handler closes conn. Errors
+// of one connection (ECONNABORTED, EINTR, those that accept(2) lists as pending network errors) are skipped. Where
 // descriptors, memory or threads run out (EMFILE, ENFILE, ENOBUFS, ENOMEM, EAGAIN from pthread_create) the connection
-// waits in the backlog until one of its own handlers ends, or is closed if none is running. Returns -1 and errno only
-// when listener itself is no good (EBADF, EINVAL, ENOTSOCK, EOPNOTSUPP).
+// waits until one of its own handlers ends, or is closed if none is running. Returns -1 and errno only when listener
+// itself is no good (EBADF, EINVAL, ENOTSOCK, EOPNOTSUPP; EAGAIN if non-blocking), or nothing is left to begin with.
 int serve(int listener, void (*handler)(int conn));
 
 // Writes all n bytes to a socket, however many calls it takes (send(2) with MSG_NOSIGNAL). Returns 0, or -1 and errno;

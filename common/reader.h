@@ -1,11 +1,13 @@
 // reader.h: lines out of a stream of bytes.
 //
-// A stream has no lines: read(2) returns what is there, half a line or three. The reader keeps what came too much for the
-// next call. Those bytes are then in no kernel's queue any more: the reader holds them, in this program.
+// A stream has no lines: read(2) returns what is there, half a line or three. The reader keeps what came too much for
+// the next call. Those bytes are then in no kernel's queue any more: the reader holds them, in this program.
 #ifndef TCPLAB_READER_H
 #define TCPLAB_READER_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 enum {
     READER_ROOM = 64 * 1024,       // a line that fits is handed over where it lies, without a copy
@@ -21,8 +23,9 @@ struct slice {
 // All members are the reader's own.
 struct reader {
     int fd;
-    char *buf;                // room, or allocated while a line is longer
-    size_t size, start, end;  // of buf; bytes [start, end) were read from fd and not handed over yet
+    bool ended;              // EOF was seen
+    char *buf;               // room, or allocated while a line is longer
+    size_t size, start, end; // of buf; bytes [start, end) were read from fd and not handed over yet
     char room[READER_ROOM];
 };
 
@@ -32,12 +35,28 @@ void reader_open(struct reader *in, int fd);
 // Waits for the next line. Returns
 //   1   line is the next one, its '\n' included;
 //   0   end of file; line is the unfinished rest, of length 0 if the last line was whole. Later calls: 0 and length 0;
-//  -1   errno of read(2) (the bytes read so far stay for the next call), EMSGSIZE for a line of more than
-//       READER_LINE_MAX bytes (it and its rest can't be read any more: so says each later call), or ENOMEM.
+//  -1   errno of read(2) (the bytes read so far stay for the next call), EMSGSIZE if READER_LINE_MAX bytes have come
+//       and none is a newline (the line can't be read any more: so says each later call), or ENOMEM.
 // line points into the reader and is good until the next call. Restarts after EINTR.
-int read_line(struct reader *in, struct slice *line);
+static inline int read_line(struct reader *in, struct slice *line);
 
 // Frees what a long line took. Does not close fd.
 void reader_close(struct reader *in);
+
+// The part of read_line that calls read(2).
+int read_more_and_take_line(struct reader *in, struct slice *line);
+
+// Here, and not in reader.c, since most lines are in the buffer already and a call would cost as much as the search.
+static inline int read_line(struct reader *in, struct slice *line)
+{
+    const char *first = in->buf + in->start;
+    const char *newline = memchr(first, '\n', in->end - in->start);
+    if (newline == NULL)
+        return read_more_and_take_line(in, line);
+    line->data = first;
+    line->len = (size_t)(newline + 1 - first);
+    in->start += line->len;
+    return 1;
+}
 
 #endif

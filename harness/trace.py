@@ -7,7 +7,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
-from typing import Optional, Union
+from typing import Union
 
 
 @dataclass(frozen=True)
@@ -140,3 +140,55 @@ class Run:
 
 
 Record = Union[Event, Output, Segment, Socket, Ending]
+
+VERSION = 1
+_NAMES = {Event: "event", Output: "output", Segment: "segment", Socket: "socket", Ending: "exit"}
+
+
+def lines(run: Run, reproduce: str, verdict: dict[str, object]) -> list[str]:
+    """The run as JSON Lines: a header, then events, output, segments, sockets and exits, then why it stopped, the verdict."""
+    header = {"record": "header", "format": "tcplab trace", "version": VERSION, "scenario": run.name, "mode": run.mode,
+              "isolated": run.isolated, "wire": run.wire, "notes": list(run.notes), "reproduce": reproduce, **run.versions}
+    records = [*run.events, *run.outputs, *run.segments, *run.sockets, *run.stop.sockets, *run.endings]
+    stop = dataclasses.asdict(run.stop)
+    del stop["sockets"]
+    told: list[dict[str, object]] = [
+        header, *({"record": _NAMES[type(record)], **dataclasses.asdict(record)} for record in records),
+        {"record": "stop", **stop}, {"record": "verdict", **verdict}]
+    return [json.dumps(record, ensure_ascii=False) for record in told]
+
+
+def is_trace(first_line: str) -> bool:
+    """Does a file that begins with this line hold a trace?"""
+    try:
+        header = json.loads(first_line)
+    except ValueError:
+        return False
+    return isinstance(header, dict) and header.get("format") == "tcplab trace"
+
+
+def load(text: str) -> tuple[Run, dict[str, object]]:
+    """Reads back what lines() wrote: the run and its verdict. ValueError names the line that is no record."""
+    kinds = {name: kind for kind, name in _NAMES.items()}
+    found: dict[str, list[Record]] = {name: [] for name in kinds}
+    header: dict[str, object] = {}
+    stop: dict[str, object] = {}
+    verdict: dict[str, object] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            record = json.loads(line)
+            name = record.pop("record")
+            if name in kinds:
+                found[name].append(kinds[name](**record))
+            else:
+                {"header": header, "stop": stop, "verdict": verdict}[name].update(record)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"line {number} is no record of a trace ({error})") from None
+    waiting = tuple(Waiting(**one) for one in stop.pop("waiting", []))  # type: ignore[attr-defined]
+    cycle = tuple(stop.pop("cycle", ()))                                # type: ignore[arg-type]
+    sockets = tuple(found["socket"])
+    run = Run(str(header["scenario"]).split("-")[0], str(header["scenario"]), str(header["mode"]), bool(header["isolated"]),
+              bool(header["wire"]), tuple(found["event"]), tuple(found["output"]), tuple(found["segment"]),  # type: ignore
+              tuple(found["exit"]), Stop(waiting=waiting, cycle=cycle, sockets=sockets, **stop),             # type: ignore
+              notes=tuple(header["notes"]), versions={"system": str(header.get("system", ""))})              # type: ignore
+    return run, verdict

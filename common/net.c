@@ -1,0 +1,388 @@
+#define _GNU_SOURCE // accept4
+#include "net.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "must.h"
+
+static bool is_port(const char *text)
+{
+    size_t n = strlen(text);
+    return n > 0 && n <= 5 && strspn(text, "0123456789") == n && atoi(text) <= 65535;
+}
+
+struct address address_from(int argc, char **argv)
+{
+    struct address address = {.host = argc > 1 ? argv[1] : "localhost", .port = argc > 2 ? argv[2] : "8080"};
+    if (argc > 3 || !is_port(address.port)) {
+        fprintf(stderr, "usage: %s [host [port]]   port: a number from 0 to 65535\n", argc > 0 ? argv[0] : "program");
+        exit(2);
+    }
+    return address;
+}
+
+// Adds the reason why an operation on one of the addresses failed; where there is no room for all, the last one stays.
+static void add_error(struct address *address, const char *operation, const struct addrinfo *one)
+{
+    int error = errno;
+    char host[64] = "?", words[ADDRESS_ERROR_SIZE];
+    getnameinfo(one->ai_addr, one->ai_addrlen, host, sizeof host, NULL, 0, NI_NUMERICHOST);
+    snprintf(words, sizeof words, "%s %s port %s: %s (%s)", operation, host, address->port, errno_name(error),
+             strerror(error));
+    if (address->error[0] != '\0' && strlen(address->error) + strlen("; ") + strlen(words) < sizeof address->error)
+        strcat(strcat(address->error, "; "), words);
+    else
+        strcpy(address->error, words);
+    errno = error;
+}
+
+// The addresses of a host, or NULL, errno and the words. Without AI_ADDRCONFIG: a private network has only loopback
+// addresses, and those do not count there (getaddrinfo(3)).
+static struct addrinfo *resolve(struct address *address)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    struct addrinfo *list;
+    address->error[0] = '\0';
+    int result = getaddrinfo(address->host, address->port, &hints, &list);
+    if (result == 0)
+        return list;
+    int error = result == EAI_SYSTEM ? errno : EHOSTUNREACH;
+    snprintf(address->error, sizeof address->error, "getaddrinfo of %s port %s: %s", address->host, address->port,
+             result == EAI_SYSTEM ? strerror(error) : gai_strerror(result));
+    errno = error;
+    return NULL;
+}
+
+static void close_keeping_errno(int fd)
+{
+    int error = errno;
+    close(fd);
+    errno = error;
+}
+
+// connect(2). An interrupted one goes on in the kernel, and a second call would fail with EALREADY: wait for its end.
+static int connect_fully(int fd, const struct addrinfo *to)
+{
+    if (connect(fd, to->ai_addr, to->ai_addrlen) == 0)
+        return 0;
+    if (errno != EINTR)
+        return -1;
+    struct pollfd wait = {.fd = fd, .events = POLLOUT};
+    while (poll(&wait, 1, -1) == -1)
+        if (errno != EINTR)
+            return -1;
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == -1)
+        return -1;
+    errno = error;
+    return error == 0 ? 0 : -1;
+}
+
+static int dial_one(struct address *to, const struct addrinfo *one)
+{
+    int conn = socket(one->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (conn == -1) {
+        add_error(to, "socket for", one);
+    } else if (connect_fully(conn, one) == -1) {
+        add_error(to, "connect to", one);
+        close_keeping_errno(conn);
+        conn = -1;
+    }
+    return conn;
+}
+
+int dial(struct address *to)
+{
+    struct addrinfo *list = resolve(to);
+    int conn = -1;
+    for (struct addrinfo *one = list; one != NULL && conn == -1; one = one->ai_next)
+        conn = dial_one(to, one);
+    int error = errno;
+    if (list != NULL)
+        freeaddrinfo(list);
+    if (conn != -1)
+        to->error[0] = '\0';
+    errno = error;
+    return conn;
+}
+
+// A socket bound to this one address and listening, or -1, errno and the words.
+static int listen_on_one(struct address *at, const struct addrinfo *one)
+{
+    int listener = socket(one->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (listener == -1) {
+        add_error(at, "socket for", one);
+        return -1;
+    }
+    int on = 1; // let a new server have the port while connections of the last one are in TIME-WAIT
+    const char *failed = NULL;
+    if (setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == -1)
+        failed = "setsockopt for";
+    else if (bind(listener, one->ai_addr, one->ai_addrlen) == -1)
+        failed = "bind to";
+    else if (listen(listener, SOMAXCONN) == -1)
+        failed = "listen on";
+    if (failed == NULL)
+        return listener;
+    add_error(at, failed, one);
+    close_keeping_errno(listener);
+    return -1;
+}
+
+// Is it worth trying the next address? Only if this machine does not have this one (IPv6 is off). A port in use is an
+// error: a second server on "localhost" must not come to listen beside the first one, on the address of another family.
+static bool is_not_ours(int error)
+{
+    return error == EADDRNOTAVAIL || error == EAFNOSUPPORT;
+}
+
+int listen_on(struct address *at)
+{
+    struct addrinfo *list = resolve(at);
+    int listener = -1;
+    for (struct addrinfo *one = list; one != NULL; one = one->ai_next) {
+        listener = listen_on_one(at, one);
+        if (listener != -1 || !is_not_ours(errno))
+            break;
+    }
+    int error = errno;
+    if (list != NULL)
+        freeaddrinfo(list);
+    if (listener != -1)
+        at->error[0] = '\0';
+    errno = error;
+    return listener;
+}
+
+int send_all(int conn, const void *bytes, size_t n)
+{
+    const char *rest = bytes;
+    while (n > 0) {
+        ssize_t sent = send(conn, rest, n, MSG_NOSIGNAL);
+        if (sent == -1 && errno != EINTR)
+            return -1;
+        if (sent > 0) {
+            rest += sent;
+            n -= (size_t)sent;
+        }
+    }
+    return 0;
+}
+
+// The handlers that serve() has running, and serve() itself; the last one to leave frees it. (So it lives on the heap:
+// handlers may outlive serve().)
+struct crowd {
+    pthread_mutex_t lock;
+    pthread_cond_t left;
+    unsigned members;
+    unsigned long leavings; // so far
+};
+
+struct job {
+    void (*handler)(int conn);
+    int conn;
+    struct crowd *crowd;
+};
+
+static struct crowd *crowd_new(void)
+{
+    struct crowd *crowd = malloc(sizeof *crowd);
+    if (crowd == NULL)
+        return NULL;
+    *crowd = (struct crowd){.members = 1};
+    pthread_mutex_init(&crowd->lock, NULL);
+    pthread_cond_init(&crowd->left, NULL);
+    return crowd;
+}
+
+static void crowd_grow(struct crowd *crowd)
+{
+    pthread_mutex_lock(&crowd->lock);
+    crowd->members++;
+    pthread_mutex_unlock(&crowd->lock);
+}
+
+// Takes back a crowd_grow() whose member never came.
+static void crowd_shrink(struct crowd *crowd)
+{
+    pthread_mutex_lock(&crowd->lock);
+    crowd->members--;
+    pthread_mutex_unlock(&crowd->lock);
+}
+
+static void crowd_leave(struct crowd *crowd)
+{
+    pthread_mutex_lock(&crowd->lock);
+    bool last = --crowd->members == 0;
+    crowd->leavings++;
+    pthread_cond_signal(&crowd->left);
+    pthread_mutex_unlock(&crowd->lock);
+    if (!last)
+        return;
+    pthread_cond_destroy(&crowd->left);
+    pthread_mutex_destroy(&crowd->lock);
+    free(crowd);
+}
+
+static unsigned long crowd_leavings(struct crowd *crowd)
+{
+    pthread_mutex_lock(&crowd->lock);
+    unsigned long leavings = crowd->leavings;
+    pthread_mutex_unlock(&crowd->lock);
+    return leavings;
+}
+
+// Waits until a handler has ended since the count was seen; false if none has and none is running.
+static bool crowd_wait(struct crowd *crowd, unsigned long seen)
+{
+    pthread_mutex_lock(&crowd->lock);
+    while (crowd->leavings == seen && crowd->members > 1)
+        pthread_cond_wait(&crowd->left, &crowd->lock);
+    bool some_left = crowd->leavings != seen;
+    pthread_mutex_unlock(&crowd->lock);
+    return some_left;
+}
+
+static void *run_job(void *argument)
+{
+    struct job job = *(struct job *)argument;
+    free(argument);
+    job.handler(job.conn);
+    crowd_leave(job.crowd);
+    return NULL;
+}
+
+// Starts the handler's thread, detached; false if memory or threads have run out.
+static bool start_job(const struct job *job)
+{
+    pthread_attr_t detached;
+    pthread_t thread;
+    struct job *copy = malloc(sizeof *copy);
+    if (copy == NULL || pthread_attr_init(&detached) != 0) {
+        free(copy);
+        return false;
+    }
+    *copy = *job;
+    pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+    crowd_grow(job->crowd);
+    bool started = pthread_create(&thread, &detached, run_job, copy) == 0;
+    pthread_attr_destroy(&detached);
+    if (!started) {
+        free(copy);
+        crowd_shrink(job->crowd);
+    }
+    return started;
+}
+
+// Starts the handler's thread, if need be when another one has ended; closes the connection if none is running.
+static void start_job_in_turn(const struct job *job)
+{
+    for (;;) {
+        unsigned long seen = crowd_leavings(job->crowd);
+        if (start_job(job))
+            return;
+        if (!crowd_wait(job->crowd, seen)) {
+            close(job->conn);
+            return;
+        }
+    }
+}
+
+// A descriptor that is kept for the time when there is no other, with a high number to keep out of the way.
+static int open_spare(void)
+{
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int high = fd != -1 ? fcntl(fd, F_DUPFD_CLOEXEC, 500) : -1;
+    if (high == -1)
+        return fd;
+    close(fd);
+    return high;
+}
+
+// No descriptor is left, and no handler is running that would give one back: gives up the spare one, waits for a
+// connection, closes it and takes the spare one back. False if there is no spare one.
+static bool turn_one_away(int listener, int *spare)
+{
+    if (*spare == -1)
+        return false;
+    close(*spare);
+    int conn = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    if (conn != -1)
+        close(conn);
+    *spare = open_spare();
+    return true;
+}
+
+enum failure { FAILURE_OF_ONE, FAILURE_OF_RESOURCES, FAILURE_OF_LISTENER };
+
+// What accept(2)'s errno means for a server that wants to go on.
+static enum failure classify(int error)
+{
+    switch (error) {
+    case EINTR:
+    case ECONNABORTED:
+    case EPERM: // a firewall's word
+    case ENETDOWN:
+    case EPROTO:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case ENONET:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+    case ETIMEDOUT:
+        return FAILURE_OF_ONE;
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+        return FAILURE_OF_RESOURCES;
+    default:
+        return FAILURE_OF_LISTENER;
+    }
+}
+
+// Accepts and starts handlers until the listener fails; errno says how.
+static void serve_crowd(int listener, void (*handler)(int conn), struct crowd *crowd, int *spare)
+{
+    for (;;) {
+        unsigned long seen = crowd_leavings(crowd);
+        int conn = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        if (conn != -1) {
+            start_job_in_turn(&(struct job){handler, conn, crowd});
+            continue;
+        }
+        enum failure failure = classify(errno);
+        if (failure == FAILURE_OF_LISTENER)
+            return;
+        // Do not spin: with no descriptor left, accept(2) fails at once, and again and again. (It does spin where the
+        // kernel itself has no memory and no handler is running that might give some back.)
+        if (failure == FAILURE_OF_RESOURCES && !crowd_wait(crowd, seen) && !turn_one_away(listener, spare))
+            return;
+    }
+}
+
+int serve(int listener, void (*handler)(int conn))
+{
+    struct crowd *crowd = crowd_new();
+    if (crowd == NULL)
+        return -1;
+    int spare = open_spare();
+    serve_crowd(listener, handler, crowd, &spare);
+    int error = errno;
+    if (spare != -1)
+        close(spare);
+    crowd_leave(crowd);
+    errno = error;
+    return -1;
+}

@@ -1,0 +1,274 @@
+"""Which orders of a run's lines were forced: by the programs, by TCP, by the clock. Anything else was luck.
+
+The lines of a run are the nodes of a graph; a cause is an edge from an earlier line to a later one. Six kinds of cause
+exist and no others (contract-notation.md). Each is derived from this run alone: from threads, connections, byte counts
+and the few texts that `TEXTS` lists. No edge ever points backward in the observed order: where the log contradicts a
+cause, the edge is left out, so `forced` never claims what was not seen.
+
+The relation "comes before, whatever happens" is the graph's transitive closure, kept as one bit mask for each line.
+Pauses add no edges but a barrier: all lines up to the moment at which the clock let the thread go on come before what it
+logs next. The closure exists with the clock and without it, since a plain `after` may not lean on a pause.
+"""
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Iterable, Iterator, Optional
+
+from .trace import Event, Run
+
+KINDS = ("program", "bytes", "FIN", "reset", "connect", "clock")
+
+# The vocabulary of the log lines. A learner who words a line otherwise loses the causes that hang on it, no more.
+TEXTS = {
+    "EOF": re.compile(r"EOF\b"),
+    "half-closing": re.compile(r"shutting down SHUT_(WR|RDWR)\b"),      # our FIN leaves
+    "closing": re.compile(r"closing\b(?! (the )?listener)"),
+    "reset": re.compile(r".*\b(ECONNRESET|EPIPE)\b", re.DOTALL),
+    "broken pipe": re.compile(r".*\bEPIPE\b", re.DOTALL),
+    "connecting": re.compile(r"connecting\b"),
+}
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One edge: the line with seq `before` comes before the one with seq `after`, by `kind`."""
+
+    kind: str
+    before: int
+    after: int
+
+
+@dataclass
+class Order:
+    """What was forced in one run. Lines are named by their seq."""
+
+    place: dict[int, int]                           # seq to position
+    edges: dict[int, list[Cause]]                   # by the seq of the later line
+    barrier: dict[int, int]                         # seq of a line to the position up to which all came before it
+    notes: tuple[str, ...] = ()                     # where the records did not allow to derive a cause
+    _masks: dict[bool, list[int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._masks = {clock: self._closure(clock) for clock in (True, False)}
+
+    def _closure(self, clock: bool) -> list[int]:
+        masks: list[int] = []
+        for seq in self.place:
+            mask = (1 << self.barrier[seq] + 1) - 1 if clock and seq in self.barrier else 0
+            for cause in self.edges.get(seq, ()):
+                mask |= masks[self.place[cause.before]] | 1 << self.place[cause.before]
+            masks.append(mask)
+        return masks
+
+    def forced(self, a: int, b: int, *, clock: bool = True) -> bool:
+        """Did line a have to come before line b? With clock=False: also without any pause?"""
+        return bool(self._masks[clock][self.place[b]] >> self.place[a] & 1)
+
+    def by_clock(self, a: int, b: int) -> bool:
+        """Does a way of causes from a to b lead through a pause?"""
+        return any(barrier >= self.place[a] and (seq == b or self.forced(seq, b)) for seq, barrier in self.barrier.items())
+
+    def why(self, a: int, b: int, *, clock: bool = True) -> Optional[tuple[Cause, ...]]:
+        """A shortest way of causes from a to b, without the clock if there is one; None if nothing forces the order."""
+        if self.forced(a, b, clock=False):
+            return self._way(a, b, clock=False)
+        return self._way(a, b, clock=True) if clock and self.forced(a, b) else None
+
+    def _way(self, a: int, b: int, clock: bool) -> tuple[Cause, ...]:
+        ways: deque[tuple[int, tuple[Cause, ...]]] = deque([(b, ())])
+        seen = {b}
+        while ways:
+            at, way = ways.popleft()
+            if at == a:
+                return way
+            for cause in self._into(at, a, clock):
+                if cause.before not in seen and (cause.before == a or self.forced(a, cause.before, clock=clock)):
+                    seen.add(cause.before)
+                    ways.append((cause.before, (cause, *way)))
+        raise AssertionError("forced, but no way leads there")
+
+    def _into(self, at: int, a: int, clock: bool) -> Iterator[Cause]:
+        yield from self.edges.get(at, ())
+        if clock and self.barrier.get(at, -1) >= self.place[a]:
+            yield Cause("clock", a, at)
+
+
+def derive(run: Run) -> Order:
+    """The order that was forced in this run."""
+    events = tuple(sorted(run.events, key=lambda e: e.seq))
+    notes: list[str] = []
+    causes = [*_program(events), *_bytes(events, notes), *_fin(run, events), *_reset(run, events), *_connect(events)]
+    edges: dict[int, list[Cause]] = {}
+    for cause in causes:
+        if cause.before < cause.after and cause not in edges.setdefault(cause.after, []):
+            edges[cause.after].append(cause)
+    place = {event.seq: n for n, event in enumerate(events)}
+    return Order(place, edges, _barriers(events, place), tuple(notes))
+
+
+def is_a(event: Event, what: str) -> bool:
+    """Does the line's text say that, in the words of TEXTS?"""
+    return TEXTS[what].match(event.text) is not None
+
+
+def peer(role: str) -> str:
+    return "server" if role == "client" else "client"
+
+
+def _thread(event: Event) -> tuple[int, int]:
+    return event.pid, event.tid
+
+
+# --- program ---------------------------------------------------------------------------------------------------------
+
+def _program(events: Iterable[Event]) -> Iterator[Cause]:
+    last: dict[tuple[int, int], Event] = {}
+    for event in events:
+        if _thread(event) in last:
+            yield Cause("program", last[_thread(event)].seq, event.seq)
+        last[_thread(event)] = event
+
+
+# --- bytes -----------------------------------------------------------------------------------------------------------
+
+def _bytes(events: tuple[Event, ...], notes: list[str]) -> Iterator[Cause]:
+    for connection in sorted({e.connection for e in events if e.connection > 0}):
+        for sender in ("client", "server"):
+            sends = [e for e in events if (e.connection, e.kind, e.who) == (connection, "send", sender)]
+            recvs = [e for e in events if (e.connection, e.kind, e.who) == (connection, "recv", peer(sender))]
+            sent, received = sum(e.count for e in sends), sum(e.count for e in recvs)
+            if received > sent:
+                notes.append(f"which {sender} line caused which {peer(sender)} line by its bytes: the lines count "
+                             f"{sent} sent and {received} received, so some bytes were sent without a line")
+            else:
+                yield from _covered(sends, recvs)
+
+
+def _covered(sends: list[Event], recvs: list[Event]) -> Iterator[Cause]:
+    """From each received line to the sends whose bytes it needed: of each thread the last one."""
+    reached = 0
+    for recv in recvs:
+        reached += recv.count
+        start = 0
+        needed: dict[tuple[int, int], Event] = {}
+        for send in sends:
+            if start < reached:
+                needed[_thread(send)] = send
+            start += send.count
+        for send in needed.values():
+            yield Cause("bytes", send.seq, recv.seq)
+
+
+# --- FIN and reset ---------------------------------------------------------------------------------------------------
+
+def _fin(run: Run, events: tuple[Event, ...]) -> Iterator[Cause]:
+    for eof in events:
+        if eof.connection > 0 and is_a(eof, "EOF"):
+            farewells = _farewells(run, events, eof, ("half-closing", "closing"))
+            for event in farewells:
+                yield Cause("FIN", event.seq, eof.seq)
+                yield from (Cause("FIN", e.seq, eof.seq) for e in events
+                            if (e.connection, e.kind, e.who) == (eof.connection, "send", event.who) and e.seq < event.seq)
+
+
+def _reset(run: Run, events: tuple[Event, ...]) -> Iterator[Cause]:
+    for error in events:
+        if error.connection > 0 and is_a(error, "reset") and not _own_doing(events, error):
+            for event in _farewells(run, events, error, ("closing",)):
+                yield Cause("reset", event.seq, error.seq)
+
+
+def _own_doing(events: tuple[Event, ...], error: Event) -> bool:
+    """EPIPE after one's own SHUT_WR says nothing about the peer."""
+    return is_a(error, "broken pipe") and any(
+        e.seq < error.seq and e.pid == error.pid and e.connection == error.connection and is_a(e, "half-closing")
+        for e in events)
+
+
+def _farewells(run: Run, events: tuple[Event, ...], learnt: Event, words: tuple[str, ...]) -> list[Event]:
+    """The lines by which the other side gave the connection up: a half-close; else, of each of its processes that took part
+    in it, the first `closing`, or the last line of one that has ended without (a FIN needs all who hold the socket)."""
+    other = [e for e in events if e.who == peer(learnt.who)]
+    about = [e for e in other if e.connection == learnt.connection]
+    found = []
+    for pid in dict.fromkeys(e.pid for e in about or other):
+        first = next((e for e in about if e.pid == pid and any(is_a(e, word) for word in words)), None)
+        if first is None and _has_ended(run, pid):
+            first = [e for e in other if e.pid == pid][-1]
+        if first is not None:
+            found.append(first)
+    half = [e for e in found if is_a(e, "half-closing")]
+    return [e for e in half[:1] or found if e.seq < learnt.seq]
+
+
+def _has_ended(run: Run, pid: int) -> bool:
+    return any(end.pid == pid and end.how.startswith(("exit ", "signal ")) for end in run.endings)
+
+
+# --- connect ---------------------------------------------------------------------------------------------------------
+
+def _connect(events: tuple[Event, ...]) -> Iterator[Cause]:
+    listens = [e for e in events if e.kind == "listen"]
+    conns = [e for e in events if e.kind == "conn"]
+    for conn in conns:
+        port = _port(_ends(conn)[1 if conn.who == "client" else 0])
+        heard = next((e for e in listens if e.who == "server" and port in ("", _port(e.address))), None)
+        if heard is not None:
+            yield Cause("connect", heard.seq, conn.seq)
+        connecting = _connecting(events, conns, conn) if conn.who == "server" else None
+        if connecting is not None:
+            yield Cause("connect", connecting.seq, conn.seq)
+
+
+def _connecting(events: tuple[Event, ...], conns: list[Event], accepted: Event) -> Optional[Event]:
+    """The client's last `connecting` before its `connected`; if it never got so far, the only client's last one."""
+    connected = next((e for e in conns if e.who == "client" and _same(e, accepted)), None)
+    tries = [e for e in events if e.who == "client" and is_a(e, "connecting")]
+    if connected is not None:
+        tries = [e for e in tries if _thread(e) == _thread(connected) and e.seq < connected.seq]
+    else:
+        done = {e.pid for e in conns if e.who == "client"}
+        tries = [e for e in tries if e.pid not in done and e.seq < accepted.seq]
+        if len({e.pid for e in tries}) > 1:
+            return None
+    return tries[-1] if tries else None
+
+
+def _same(client: Event, server: Event) -> bool:
+    """Are these two ends of one connection? By their addresses; where one has none, by the connection's number."""
+    ours, theirs = _ends(client), _ends(server)
+    if all(ours) and all(theirs):
+        return ours == theirs[::-1]
+    return client.connection == server.connection > 0
+
+
+def _ends(event: Event) -> tuple[str, str]:
+    own, _, other = event.address.replace("[::ffff:", "[").partition(">")
+    return _plain(own), _plain(other)
+
+
+def _plain(address: str) -> str:
+    """[127.0.0.1]:80, which an IPv6 socket may show, is 127.0.0.1:80."""
+    host, _, port = address.rpartition(":")
+    return f"{host[1:-1]}:{port}" if host.startswith("[") and "." in host else address
+
+
+def _port(address: str) -> str:
+    return address.rpartition(":")[2]
+
+
+# --- clock -----------------------------------------------------------------------------------------------------------
+
+def _barriers(events: tuple[Event, ...], place: dict[int, int]) -> dict[int, int]:
+    """For the line that follows a pause in its thread: the position of the last line before the clock went on."""
+    found: dict[int, int] = {}
+    for n, pause in enumerate(events):
+        if pause.kind != "pause" or pause.resumed_after < 0:
+            continue
+        then = next((e for e in events[n + 1:] if _thread(e) == _thread(pause)), None)
+        if then is not None:
+            before = [p for seq, p in place.items() if seq <= pause.resumed_after and seq < then.seq]
+            found[then.seq] = max(before, default=place[pause.seq])
+    return found

@@ -1,0 +1,291 @@
+"""The keeper: a small process of the harness that makes a network, starts a run's programs in it, and ends them.
+
+It is forked off for each run, leads a session and a process group of its own, and adopts what its programs leave behind
+(PR_SET_CHILD_SUBREAPER), so that nothing escapes it by forking twice. Its life hangs on one socket to the harness: at end
+of file, for whatever reason (Ctrl-C, kill -9), it kills all that descends from it, and only then goes itself.
+
+The private network is a user and a network namespace, with `lo` brought up by an ioctl: no root, no helper program. It
+vanishes with its last process. The sockets that watch it (segments, events) are made inside it and handed to the harness.
+"""
+from __future__ import annotations
+
+import atexit
+import ctypes
+import fcntl
+import gc
+import json
+import os
+import resource
+import secrets
+import select
+import signal
+import socket
+import struct
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from . import kernel
+
+_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
+_PR_SET_CHILD_SUBREAPER = 36
+_ETH_P_ALL = 3
+_SO_TIMESTAMPNS = 35
+_libc = ctypes.CDLL(None, use_errno=True)
+
+PROCESSES = 64              # of one run, all programs together
+MEMORY = 1 << 30            # bytes of data and stack of one process
+FILE_SIZE = 64 << 20        # bytes of a file that a program writes
+DESCRIPTORS = 1024
+
+
+class KeeperError(Exception):
+    """The lab itself failed."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A program that has ended: its wait(2) status."""
+
+    pid: int
+    status: int
+
+
+class Keeper:
+    """The harness's end. `events` is the conductor's socket, `wire` a packet socket on lo or None; `isolated` tells
+    whether the run has a network of its own, `why_not` why it has none."""
+
+    def __init__(self, isolate: bool = True) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        gc.freeze()
+        self.pid = os.fork()
+        if self.pid == 0:
+            status = 1
+            try:
+                ours.close()
+                status = _keep(theirs, isolate)
+            finally:
+                os._exit(status)
+        gc.unfreeze()
+        theirs.close()
+        self.control = ours
+        message, fds, _, _ = socket.recv_fds(ours, 65536, 2)
+        if not message:
+            self.end()
+            raise KeeperError("the process that starts the programs ended at once")
+        told = json.loads(message)
+        self.isolated: bool = told["isolated"]
+        self.why_not: str = told["why not"]
+        self.events = socket.socket(fileno=fds[0])
+        self.events.setblocking(False)      # recv_fds() drops its flags before Python 3.12
+        self.wire: Optional[socket.socket] = socket.socket(fileno=fds[1]) if len(fds) > 1 else None
+        self.name: str = told["name"]
+
+    def spawn(self, argv: list[str], env: dict[str, str], limit_data: bool) -> tuple[int, int, int]:
+        """Starts a program; returns its process id and the read ends of its standard output and standard error."""
+        out, out_end = os.pipe()
+        err, err_end = os.pipe()
+        request = {"argv": argv, "env": env, "limit data": limit_data}
+        socket.send_fds(self.control, [json.dumps(request).encode()], [out_end, err_end])
+        os.close(out_end)
+        os.close(err_end)
+        self.early: list[Ended] = getattr(self, "early", [])
+        while True:     # a program that was started before may end just now
+            answer = json.loads(self.control.recv(65536) or b'{"error": "it is gone"}')
+            if "ended" not in answer:
+                break
+            self.early.append(Ended(*answer["ended"]))
+        if "error" in answer:
+            raise KeeperError(f"can't start {argv[0]}: {answer['error']}")
+        return answer["pid"], out, err
+
+    def ended(self) -> list[Ended]:
+        """The programs that have ended since the last call; never waits."""
+        found, self.early = getattr(self, "early", []), []
+        while True:
+            try:
+                message = self.control.recv(65536, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return found
+            if not message:
+                raise KeeperError("the process that starts the programs is gone")
+            found.append(Ended(*json.loads(message)["ended"]))
+
+    def end(self) -> None:
+        """Kills whatever still runs and waits until it is gone. May be called twice."""
+        if not self.pid:
+            return
+        for sock in (getattr(self, "events", None), getattr(self, "wire", None)):
+            if sock is not None:
+                sock.close()
+        try:
+            self.control.shutdown(socket.SHUT_WR)
+            while self.control.recv(65536):     # until its programs are gone
+                pass
+        except OSError:
+            pass            # it has ended by itself
+        self.control.close()
+        _leaving.append(self.pid)
+        self.pid = 0
+        _see_off(os.WNOHANG)
+
+
+def open_keeper(isolate: bool = True) -> Keeper:
+    """A keeper with a network of its own if it is wanted and the system allows it."""
+    keeper = Keeper(isolate)
+    if not keeper.isolated and keeper.why_not.startswith("lost"):
+        why_not = keeper.why_not    # it has left the machine's network, but its own does not work
+        keeper.end()
+        keeper = Keeper(False)
+        keeper.why_not = why_not
+    return keeper
+
+
+# Keepers on their way out: closing a packet socket takes the kernel some 10 ms (it waits for an RCU grace period), which
+# nobody needs to wait for, except the harness at its end.
+_leaving: list[int] = []
+
+
+@atexit.register
+def _see_off(flags: int = 0) -> None:
+    for pid in list(_leaving):
+        try:
+            gone = os.waitpid(pid, flags)[0] == pid
+        except ChildProcessError:
+            gone = True
+        if gone:
+            _leaving.remove(pid)
+
+
+# From here on: inside the keeper's process.
+
+def _keep(control: socket.socket, isolate: bool) -> int:
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    waker, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    why_not = _private_network() if isolate else "switched off (TCPLAB_ISOLATION=none)"
+    events, name = _event_socket()
+    fds = [events.fileno()]
+    wire = None
+    if not why_not:
+        wire = _wire_socket()
+        fds += [wire.fileno()] if wire else []
+    told = {"isolated": not why_not, "why not": why_not, "name": name}
+    socket.send_fds(control, [json.dumps(told).encode()], fds)
+    events.close()
+    _limit()
+    try:
+        _serve(control, waker)
+    finally:
+        _kill_all()
+        control.close()
+    return 0        # and with this process go its copy of the wire's socket and the network
+
+
+def _private_network() -> str:
+    """Moves this process into a network of its own. Returns "", or why the system does not let us."""
+    uid, gid = os.geteuid(), os.getegid()
+    if _libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) != 0:
+        return f"unshare: {os.strerror(ctypes.get_errno())}"
+    try:
+        for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+            with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
+                file.write(text)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            request = bytearray(struct.pack("16sH22x", b"lo", 0))
+            fcntl.ioctl(sock, 0x8913, request)          # SIOCGIFFLAGS
+            flags, = struct.unpack_from("H", request, 16)
+            struct.pack_into("H", request, 16, flags | 1)   # IFF_UP
+            fcntl.ioctl(sock, 0x8914, request)          # SIOCSIFFLAGS
+    except OSError as error:
+        # Half-way is no way back: a network without lo. The harness forks another keeper, that does not try.
+        return f"lost: {error}"
+    return ""
+
+
+def _event_socket() -> tuple[socket.socket, str]:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    name = f"tcplab-{secrets.token_hex(8)}"
+    sock.bind("\0" + name)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    return sock, "@" + name
+
+
+def _wire_socket() -> Optional[socket.socket]:
+    try:
+        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)    # bound below: not two hooks in turn
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+        sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        sock.bind(("lo", _ETH_P_ALL))
+        return sock
+    except OSError:
+        return None
+
+
+def _limit() -> None:
+    """What the programs inherit. RLIMIT_NPROC counts all processes of the user, and not root's: the conductor counts too."""
+    for which, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, FILE_SIZE), (resource.RLIMIT_NOFILE, DESCRIPTORS)):
+        hard = resource.getrlimit(which)[1]
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(which, (most, most))
+
+
+def _serve(control: socket.socket, waker: int) -> None:
+    poller = select.poll()
+    poller.register(control, select.POLLIN)
+    poller.register(waker, select.POLLIN)
+    while True:
+        for fd, _ in poller.poll():
+            if fd == waker:
+                os.read(waker, 512)
+                _reap(control)
+            else:
+                message, fds, _, _ = socket.recv_fds(control, 1 << 18, 2)
+                if not message:
+                    return
+                control.send(json.dumps(_start(json.loads(message), fds)).encode())
+
+
+def _start(request: dict[str, Any], fds: list[int]) -> dict[str, Any]:
+    if request["limit data"]:
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY if hard == resource.RLIM_INFINITY else min(MEMORY, hard), hard))
+    actions = [(os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+               (os.POSIX_SPAWN_DUP2, fds[0], 1), (os.POSIX_SPAWN_DUP2, fds[1], 2)]
+    try:
+        pid = os.posix_spawn(request["argv"][0], request["argv"], request["env"], file_actions=actions, setpgroup=0,
+                             setsigmask=[], setsigdef=[signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD])
+        return {"pid": pid}
+    except OSError as error:
+        return {"error": error.strerror}
+    finally:
+        for fd in fds:
+            os.close(fd)
+
+
+def _reap(control: Optional[socket.socket]) -> bool:
+    """Collects what has ended and tells the harness; True while there are children left."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return False
+        if pid == 0:
+            return True
+        if control is not None:
+            try:
+                control.send(json.dumps({"ended": [pid, status]}).encode())
+            except OSError:
+                return True
+
+
+def _kill_all() -> None:
+    while _reap(None):
+        for pid in kernel.freeze(os.getpid()):
+            kernel.send_signal(pid, signal.SIGKILL)
+        try:
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+        except ChildProcessError:
+            return

@@ -1,0 +1,103 @@
+// How many exchanges like scenario 3's are there in a second? Usage: exchange lab|bare ROUNDS; prints the seconds.
+//
+// A forked server and a client on one connection over 127.0.0.1: a line of 18 bytes, a response of 18 bytes. "lab" is
+// made of reader, send_all and a log line at each step, as the scenario's programs are; "bare" of read(2) and write(2).
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "event.h"
+#include "must.h"
+#include "net.h"
+#include "quote.h"
+#include "reader.h"
+
+#define REQUEST "This is a message\n"
+#define RESPONSE "Message received.\n"
+enum { SIZE = 18 };
+
+static void lab_server(int conn)
+{
+    event_conn(conn, "accepted");
+    struct reader in;
+    reader_open(&in, conn);
+    struct slice line;
+    for (;;) {
+        event("reading data");
+        if (must(read_line(&in, &line)) == 0)
+            break;
+        event_received(conn, line.len, "Received message: %s", quoted(line.data, line.len));
+        event_sending(conn, SIZE, "writing response");
+        must(send_all(conn, RESPONSE, SIZE));
+    }
+    reader_close(&in);
+}
+
+static void lab_client(int conn, long rounds)
+{
+    struct reader in;
+    reader_open(&in, conn);
+    struct slice line;
+    for (long i = 0; i < rounds; i++) {
+        event_sending(conn, SIZE, "sending %s", quoted(REQUEST, SIZE));
+        must(send_all(conn, REQUEST, SIZE));
+        event("reading data");
+        if (must(read_line(&in, &line)) == 0)
+            exit(3);
+        event_received(conn, line.len, "Received message: %s", quoted(line.data, line.len));
+    }
+    reader_close(&in);
+}
+
+static void bare_server(int conn)
+{
+    char buf[1024];
+    while (must(read(conn, buf, sizeof buf)) > 0)
+        must(write(conn, RESPONSE, SIZE));
+}
+
+static void bare_client(int conn, long rounds)
+{
+    char buf[1024];
+    for (long i = 0; i < rounds; i++) {
+        must(write(conn, REQUEST, SIZE));
+        must(read(conn, buf, sizeof buf));
+    }
+}
+
+static int dial_bare(int listener)
+{
+    struct sockaddr_in address;
+    socklen_t size = sizeof address;
+    must(getsockname(listener, (struct sockaddr *)&address, &size));
+    int conn = (int)must(socket(AF_INET, SOCK_STREAM, 0));
+    must(connect(conn, (struct sockaddr *)&address, size));
+    return conn;
+}
+
+int main(int argc, char **argv)
+{
+    bool lab = argc > 1 && strcmp(argv[1], "lab") == 0;
+    long rounds = argc > 2 ? atol(argv[2]) : 1000;
+    struct address here = {.host = "127.0.0.1", .port = "0"};
+    int listener = must_say(listen_on(&here), here.error);
+    if (must(fork()) == 0) {
+        int conn = (int)must(accept(listener, NULL, NULL));
+        (lab ? lab_server : bare_server)(conn);
+        _exit(0);
+    }
+    int conn = dial_bare(listener);
+    struct timespec from, to;
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    (lab ? lab_client : bare_client)(conn, rounds);
+    clock_gettime(CLOCK_MONOTONIC, &to);
+    must(close(conn));
+    must(wait(NULL));
+    printf("%.6f\n", (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9);
+}
