@@ -15,8 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Iterable, Iterator, Optional
 
 from . import causes
-from .contract import (After, Any, Bytes, Contract, Deadlock, Ends, Free, Line, Never, Plan, Wire, fits, index_of,
-                       role_of)
+from .contract import After, Bytes, Contract, Deadlock, Ends, Free, Line, Never, Plan, Wire, fits, index_of, role_of
 from .trace import Ending, Event, Run, Segment, Waiting
 
 STATUS = {"as expected": 0, "differs": 1, "deadlock": 1, "crash": 1, "runaway": 1, "no progress": 1, "interrupted": 130}
@@ -218,13 +217,12 @@ class _Comparison:
                 self.met.setdefault(line.number, []).append(event)
 
     def _whos(self) -> tuple[str, ...]:
-        """Those with lines in the contract; and a role that it does not mention must log nothing, unless lines are open."""
-        whos = list(self.contract.whos)
-        for role in ("server", "client"):
-            mentioned = any(role_of(who) == role for who in whos)
-            if not mentioned and not self.contract.is_open(role) and any(self.plan.of(Line)):
-                whos.append(role)
-        return tuple(whos)
+        """Whose lines are compared. Of a role with numbered names also what none of them claims: lines are complete."""
+        roles = {role_of(who) for who in self.contract.whos}
+        for role in ("client", "server"):
+            if role not in roles and self.cast.events[role] and not self.contract.is_open(role):
+                self.unseen.append(f"the {role}'s lines: the contract lists none")
+        return tuple(dict.fromkeys((*self.contract.whos, *sorted(roles))))
 
     def verdict(self) -> Verdict:
         lines = list(self._line_differences())

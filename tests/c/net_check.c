@@ -9,6 +9,7 @@
 //                                and makes the first FAULTS accepts fail. Prints the port, each failure of accept and
 //                                how often it was called. Handlers obey one byte: e(cho), l(eak the descriptor),
 //                                q(uit).
+//     spin FILES 0 0             the same, by a server that does not know what to do about EMFILE
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -176,7 +177,16 @@ static void handle(int conn)
         close(conn);
 }
 
-static int run_serve(int files, int threads, int faults)
+// The negative control: a server that knows nothing of EMFILE, and spins. (It keeps each connection, unanswered.)
+static int spin(int listener, void (*handler)(int conn))
+{
+    (void)handler;
+    while (true)
+        __wrap_accept4(listener, NULL, NULL, 0);
+    return -1;
+}
+
+static int run_serve(int (*server)(int, void (*)(int)), int files, int threads, int faults)
 {
     struct address here = {.host = "127.0.0.1", .port = "0"};
     the_listener = must_say(listen_on(&here), here.error);
@@ -185,7 +195,7 @@ static int run_serve(int files, int threads, int faults)
     if (files > 0)
         must(setrlimit(RLIMIT_NOFILE, &(struct rlimit){(rlim_t)files, (rlim_t)files}));
     printf("port %d\n", port_of(the_listener));
-    must(serve(the_listener, handle) == -1 ? 0 : -1);
+    server(the_listener, handle); // until it fails
     printf("calls %d\n", calls);
     return 0;
 }
@@ -211,6 +221,8 @@ int main(int argc, char **argv)
     if (strcmp(what, "whole") == 0)
         return whole();
     if (strcmp(what, "serve") == 0 && argc > 4)
-        return run_serve(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]));
+        return run_serve(serve, atoi(argv[2]), atoi(argv[3]), atoi(argv[4]));
+    if (strcmp(what, "spin") == 0 && argc > 4)
+        return run_serve(spin, atoi(argv[2]), 0, 0);
     return 2;
 }

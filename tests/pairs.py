@@ -1,0 +1,46 @@
+"""Pairs of programs that do what a script says (fixtures/acts.c), run by the real conductor."""
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from harness.conductor import Conductor, Live, VirtualClock
+from harness.scenarios import ROOT, Scenario
+from harness.trace import Run
+
+
+@functools.lru_cache(maxsize=None)
+def program() -> bytes:
+    """The compiled fixture."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "acts"
+        subprocess.run([os.environ.get("CC", "cc"), "-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread",
+                        f"-I{ROOT / 'common'}", str(ROOT / "tests/fixtures/acts.c"), *map(str, sorted((ROOT / "common").glob("*.c"))),
+                        "-o", str(out)], check=True)
+        return out.read_bytes()
+
+
+def pair(folder: Path, client: str, server: str) -> Scenario:
+    """A scenario of two scripts; acts are separated by newlines or `;`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for role, script in (("client", client), ("server", server)):
+        path = folder / role
+        path.write_bytes(program())
+        path.chmod(0o755)
+        (folder / f"{role}.acts").write_text("\n".join(act.strip() for act in script.replace(";", "\n").splitlines()) + "\n")
+    return Scenario("99-pair", folder, folder)
+
+
+def run(folder: Path, client: str, server: str, *, live: bool = False, isolate: bool = True) -> Run:
+    """Runs the two scripts under the virtual clock, or in real time."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return Conductor(pair(folder, client, server), Live() if live else VirtualClock(), isolate=isolate).run()
+
+
+def texts(run: Run, who: str) -> "list[str]":
+    """A program's log lines."""
+    return [event.text for event in run.events if event.who == who]

@@ -1,0 +1,153 @@
+"""Synthetic runs for the tests: a few lines of log become a trace.Run, with the kinds, counts and addresses of real ones.
+
+A line is WHO: TEXT; `client[2]` is the second client process, `server[2]` the handler of the second connection. What the
+text says decides the kind: listening, connected, accepted, sending "...", Received message: "...", pausing N s.
+"""
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import replace
+
+from harness.trace import Ending, Event, Output, Run, Segment, Socket, Stop, Waiting
+
+CLIENT_ENDED = "client: exit 0, server: waiting in accept"
+
+
+def event(seq: int, line: str) -> Event:
+    """One event from "client: connecting"."""
+    who, _, text = line.strip().partition(": ")
+    role, _, number = who.partition("[")
+    n = int(number.rstrip("]") or 1)
+    pid = 100 + n if role == "client" else 200
+    main = role == "server" and text == "listening"
+    kind, count = _kind(text)
+    ours, theirs = f"127.0.0.1:{41000 + n}", "127.0.0.1:8080"
+    ends = (ours, theirs) if role == "client" else (theirs, ours)
+    address = {"listen": theirs, "conn": ">".join(ends)}.get(kind, "")
+    known = not main and text not in ("connecting",)
+    return Event(seq, seq * 1000000, role, pid, pid if role == "client" or main else pid + n, kind, text,
+                 f"{role}.c:{10 + seq}", 4, count, address, n if known else 0)
+
+
+def _kind(text: str) -> tuple[str, int]:
+    quoted = re.search(r'"(?:[^"\\]|\\.)*"', text)
+    size = len(ast.literal_eval(quoted[0])) if quoted else 18
+    for beginning, kind, count in (("listening", "listen", 0), ("connected", "conn", 0), ("accepted", "conn", 0),
+                                   ("sending", "send", size), ("writing response", "send", 18), ("pausing", "pause", 5 * 10**9),
+                                   ("Received", "recv", size), ("received", "recv", size), ("EOF, ", "recv", size)):
+        if text.startswith(beginning):
+            return kind, count
+    return "note", 0
+
+
+def log(text: str) -> tuple[Event, ...]:
+    """Events from lines. A pause of the virtual clock ends right before its thread's next line."""
+    events = [event(seq, line) for seq, line in enumerate(text.strip().splitlines(), 1)]
+    for n, pause in enumerate(events):
+        then = [e.seq for e in events[n + 1:] if e.tid == pause.tid]
+        if pause.kind == "pause" and then:
+            events[n] = replace(pause, resumed_after=then[0] - 1)
+    return tuple(events)
+
+
+def run(text: str, ends: str = CLIENT_ENDED, stop: Stop = Stop("over"), wire: str = "", mode: str = "virtual",
+        name: str = "04-half-close", **more: object) -> Run:
+    """A run from its log. ends: "client: exit 0, server: waiting in accept"; wire: see segments()."""
+    events = log(text)
+    return Run(name[:2], name, mode, True, bool(wire), events, outputs=more.pop("outputs", ()), segments=segments(wire),
+               endings=tuple(_ending(n, words, events) for n, words in enumerate(ends.split(", ")) if words), stop=stop, **more)
+
+
+def _ending(n: int, words: str, events: tuple[Event, ...]) -> Ending:
+    who, _, how = words.partition(": ")
+    role, _, number = who.partition("[")
+    pid = 100 + int(number.rstrip("]") or 1) if role == "client" else 200
+    return Ending(900 + n, 0, role, pid, how, max((e.seq for e in events if e.pid == pid), default=-1))
+
+
+def segments(text: str) -> tuple[Segment, ...]:
+    """From "client S, server SA, client A 1+18, server A 1+18 w0": sender, flags, first byte + length, window 0."""
+    found = []
+    for n, words in enumerate(filter(None, text.split(", "))):
+        sender, flags, *rest = words.split()
+        first, _, length = next((w for w in rest if "+" in w), "1+0").partition("+")
+        connection = next((int(w[1:]) for w in rest if w.startswith("#")), 1)
+        found.append(Segment(n, n, connection, sender, flags, int(first), int(length), 1, 0 if "w0" in rest else 65536))
+    return tuple(found)
+
+
+def outputs(text: str) -> tuple[Output, ...]:
+    """Lines of plain output, from "server: listening"."""
+    lines = (line.strip().partition(": ") for line in text.strip().splitlines())
+    return tuple(Output(n, n, who, "stdout", said) for n, (who, _, said) in enumerate(lines, 1))
+
+
+def deadlock(*, call: str = "read", unread: int = 0, unsent: int = 0) -> Stop:
+    """Client and server wait for each other; the server's main thread waits in accept."""
+    waiting = (Waiting("client", 101, 101, call, 4, 1, "server", "client.c:41"),
+               Waiting("server", 200, 200, "accept", 3, 0, "", "server.c:50"),
+               Waiting("server", 200, 201, call, 4, 1, "client", "server.c:27"))
+    ends = ("127.0.0.1:41001", "127.0.0.1:8080")
+    sockets = (Socket(0, "client", 101, 4, 1, "ESTABLISHED", *ends, unread, unsent, unsent),
+               Socket(0, "server", 200, 4, 1, "ESTABLISHED", *ends[::-1], unread, unsent, unsent))
+    return Stop("deadlock", "", ("client", "server"), waiting, sockets)
+
+
+DEADLOCKED = "client: waiting in read, server: waiting in read"
+
+HALF_CLOSE = r"""
+server: listening
+client: connecting
+client: connected
+client: sending "This is a message\n"
+client: pausing 5 s
+server: accepted
+server: reading data
+server: Received message: "This is a message\n"
+server: reading data
+client: sending "This is a message 2\n test"
+server: Received message: "This is a message 2\n"
+client: shutting down SHUT_WR
+server: reading data
+client: reading data
+server: EOF, 5 bytes unfinished: " test"
+server: writing response
+server: closing
+client: Received message: "Message received.\n"
+client: reading data
+client: EOF
+client: closing
+"""
+
+BREAK = r"""
+server: listening
+client: connecting
+client: connected
+client: sending "This is a message\n"
+client: pausing 5 s
+server: accepted
+server: reading data
+server: Received message: "This is a message\n"
+server: writing response
+server: closing
+client: sending "This is a message 2\n test"
+client: reading data
+client: Received message: "Message received.\n"
+client: reading data
+client: EOF
+client: closing
+"""
+
+
+def without(log_text: str, *beginnings: str) -> str:
+    """The log without the lines that begin so."""
+    return "\n".join(line for line in log_text.strip().splitlines() if not line.startswith(beginnings))
+
+
+def stuck() -> Run:
+    """Scenario 4 with its shutdown deleted: both wait."""
+    gone = ("client: shutting", "server: EOF", "server: writing", "server: closing", "client: Received", "client: EOF",
+            "client: closing")
+    lines = without(HALF_CLOSE, *gone).splitlines()
+    return run("\n".join(lines[:-1]), DEADLOCKED, deadlock())
