@@ -11,6 +11,7 @@ logs next. The closure exists with the clock and without it, since a plain `afte
 """
 from __future__ import annotations
 
+import bisect
 import re
 from collections import deque
 from dataclasses import dataclass, field
@@ -148,15 +149,14 @@ def _bytes(events: tuple[Event, ...], notes: list[str]) -> Iterator[Cause]:
 
 def _covered(sends: list[Event], recvs: list[Event]) -> Iterator[Cause]:
     """From each received line to the sends whose bytes it needed: of each thread the last one."""
-    reached = 0
+    reached = start = at = 0
+    needed: dict[tuple[int, int], Event] = {}
     for recv in recvs:
         reached += recv.count
-        start = 0
-        needed: dict[tuple[int, int], Event] = {}
-        for send in sends:
-            if start < reached:
-                needed[_thread(send)] = send
-            start += send.count
+        while at < len(sends) and start < reached:
+            needed[_thread(sends[at])] = sends[at]
+            start += sends[at].count
+            at += 1
         for send in needed.values():
             yield Cause("bytes", send.seq, recv.seq)
 
@@ -164,47 +164,58 @@ def _covered(sends: list[Event], recvs: list[Event]) -> Iterator[Cause]:
 # --- FIN and reset ---------------------------------------------------------------------------------------------------
 
 def _fin(run: Run, events: tuple[Event, ...]) -> Iterator[Cause]:
+    partings = _Partings(run, events)
     for eof in events:
         if eof.connection > 0 and is_a(eof, "EOF"):
-            farewells = _farewells(run, events, eof, ("half-closing", "closing"))
-            for event in farewells:
-                yield Cause("FIN", event.seq, eof.seq)
-                yield from (Cause("FIN", e.seq, eof.seq) for e in events
-                            if (e.connection, e.kind, e.who) == (eof.connection, "send", event.who) and e.seq < event.seq)
+            for parting, sends in partings.of(eof, ("half-closing", "closing")):
+                yield from (Cause("FIN", event.seq, eof.seq) for event in (parting, *sends))
 
 
 def _reset(run: Run, events: tuple[Event, ...]) -> Iterator[Cause]:
-    for error in events:
-        if error.connection > 0 and is_a(error, "reset") and not _own_doing(events, error):
-            for event in _farewells(run, events, error, ("closing",)):
-                yield Cause("reset", event.seq, error.seq)
+    partings = _Partings(run, events)
+    said_enough: set[tuple[int, int]] = set()       # process and connection that had its own SHUT_WR
+    for event in events:
+        if event.connection > 0 and is_a(event, "half-closing"):
+            said_enough.add((event.pid, event.connection))
+        own_doing = is_a(event, "broken pipe") and (event.pid, event.connection) in said_enough
+        if event.connection > 0 and is_a(event, "reset") and not own_doing:
+            yield from (Cause("reset", parting.seq, event.seq) for parting, _ in partings.of(event, ("closing",)))
 
 
-def _own_doing(events: tuple[Event, ...], error: Event) -> bool:
-    """EPIPE after one's own SHUT_WR says nothing about the peer."""
-    return is_a(error, "broken pipe") and any(
-        e.seq < error.seq and e.pid == error.pid and e.connection == error.connection and is_a(e, "half-closing")
-        for e in events)
+class _Partings:
+    """The lines by which one side gave a connection up: a half-close; else, of each of its processes that took part in it,
+    the first `closing`, or the last line of one that has ended without (a FIN needs all who hold the socket). With each
+    of them, of each thread of that side, the last `send` before it."""
 
+    def __init__(self, run: Run, events: tuple[Event, ...]) -> None:
+        self.ended = {end.pid for end in run.endings if end.how.startswith(("exit ", "signal "))}
+        self.events = events
+        self.known: dict[tuple[str, int], list[tuple[Event, tuple[Event, ...]]]] = {}
 
-def _farewells(run: Run, events: tuple[Event, ...], learnt: Event, words: tuple[str, ...]) -> list[Event]:
-    """The lines by which the other side gave the connection up: a half-close; else, of each of its processes that took part
-    in it, the first `closing`, or the last line of one that has ended without (a FIN needs all who hold the socket)."""
-    other = [e for e in events if e.who == peer(learnt.who)]
-    about = [e for e in other if e.connection == learnt.connection]
-    found = []
-    for pid in dict.fromkeys(e.pid for e in about or other):
-        first = next((e for e in about if e.pid == pid and any(is_a(e, word) for word in words)), None)
-        if first is None and _has_ended(run, pid):
-            first = [e for e in other if e.pid == pid][-1]
-        if first is not None:
-            found.append(first)
-    half = [e for e in found if is_a(e, "half-closing")]
-    return [e for e in half[:1] or found if e.seq < learnt.seq]
+    def of(self, learnt: Event, words: tuple[str, ...]) -> list[tuple[Event, tuple[Event, ...]]]:
+        """Those of the other side, as far as they came before `learnt`. `words` is the same in all calls."""
+        key = peer(learnt.who), learnt.connection
+        if key not in self.known:
+            self.known[key] = [(event, self._sends(event, *key)) for event in self._lines(*key, words)]
+        return [pair for pair in self.known[key] if pair[0].seq < learnt.seq]
 
+    def _lines(self, role: str, connection: int, words: tuple[str, ...]) -> list[Event]:
+        mine = [e for e in self.events if e.who == role]
+        about = [e for e in mine if e.connection == connection]
+        firsts: dict[int, Event] = {}
+        for event in about:
+            if event.pid not in firsts and any(is_a(event, word) for word in words):
+                firsts[event.pid] = event
+        lasts = {e.pid: e for e in mine}
+        for pid in {e.pid for e in about or mine} & self.ended:
+            firsts.setdefault(pid, lasts[pid])
+        found = sorted(firsts.values(), key=lambda e: e.seq)
+        return [e for e in found if is_a(e, "half-closing")][:1] or found
 
-def _has_ended(run: Run, pid: int) -> bool:
-    return any(end.pid == pid and end.how.startswith(("exit ", "signal ")) for end in run.endings)
+    def _sends(self, parting: Event, role: str, connection: int) -> tuple[Event, ...]:
+        last = {_thread(e): e for e in self.events
+                if (e.connection, e.kind, e.who) == (connection, "send", role) and e.seq < parting.seq}
+        return tuple(last.values())
 
 
 # --- connect ---------------------------------------------------------------------------------------------------------
@@ -264,11 +275,11 @@ def _port(address: str) -> str:
 def _barriers(events: tuple[Event, ...], place: dict[int, int]) -> dict[int, int]:
     """For the line that follows a pause in its thread: the position of the last line before the clock went on."""
     found: dict[int, int] = {}
+    seqs = list(place)
     for n, pause in enumerate(events):
         if pause.kind != "pause" or pause.resumed_after < 0:
             continue
         then = next((e for e in events[n + 1:] if _thread(e) == _thread(pause)), None)
         if then is not None:
-            before = [p for seq, p in place.items() if seq <= pause.resumed_after and seq < then.seq]
-            found[then.seq] = max(before, default=place[pause.seq])
+            found[then.seq] = bisect.bisect_left(seqs, min(pause.resumed_after + 1, then.seq)) - 1
     return found

@@ -27,7 +27,7 @@ from .trace import Ending, Event, Output, Record, Run, Stop
 
 EVENTS = 10_000             # log lines of one run
 OUTPUT = 1 << 20            # bytes of plain output of one run
-SPIN = 3.0                  # seconds of processor time without a line, a segment or an ending
+SPIN = 5.0                  # seconds of processor time without a line, a segment or an ending
 IDLE = 10.0                 # seconds without any, where the kernel does not tell
 _FIRST_LOOK, _LAST_LOOK = 0.0003, 0.02      # seconds between looks at the kernel
 _CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT, signal.SIGSYS, signal.SIGTRAP}
@@ -369,7 +369,7 @@ class Conductor:
                 self._since += held.count / 1e9
 
     def _pids(self) -> "list[int]":
-        pids = kernel.descendants(self.keeper.pid)
+        pids = kernel.descendants(self.keeper.pid, PROCESSES * 2)
         for pid in pids:
             self._who_is(pid)
         return pids
@@ -384,7 +384,10 @@ class Conductor:
         return {held.event.tid for held in self.held}
 
     def _look(self) -> waits.Look:
-        return waits.look(self._pids(), self._held_tids(), self._pipe_names)
+        pids = self._pids()
+        if any(not program.ended and program.pid not in pids for program in self.programs.values()):
+            return waits.Look((), busy="a program is ending")   # the keeper has yet to say how
+        return waits.look(pids, self._held_tids(), self._pipe_names)
 
     def _clients_ended(self) -> bool:
         return all(p.ended for p in self.programs.values() if p.who == "client")
@@ -402,8 +405,8 @@ class Conductor:
         pids = {thread.pid for thread in seen.threads}
         if len(pids) > PROCESSES:
             self.stop = Stop("runaway", f"more than {PROCESSES} processes")
-        elif sum(map(kernel.resident_bytes, pids)) > MEMORY:
-            self.stop = Stop("runaway", f"more than {MEMORY >> 20} MiB of memory")
+        elif sum(map(kernel.resident_bytes, pids)) > 2 * MEMORY:
+            self.stop = Stop("runaway", f"more than {2 * MEMORY >> 20} MiB of memory")
         idle = time.monotonic() - self._since
         if idle > 0.5 and self.stop is None:
             cpu = sum(map(kernel.cpu_seconds, pids))

@@ -33,7 +33,8 @@ _SO_TIMESTAMPNS = 35
 _libc = ctypes.CDLL(None, use_errno=True)
 
 PROCESSES = 64              # of one run, all programs together
-MEMORY = 1 << 30            # bytes of data and stack of one process
+THREADS = 512
+MEMORY = 512 << 20          # bytes of data of one process; twice that for all together
 FILE_SIZE = 64 << 20        # bytes of a file that a program writes
 DESCRIPTORS = 1024
 
@@ -175,7 +176,7 @@ def _keep(control: socket.socket, isolate: bool) -> int:
     told = {"isolated": not why_not, "why not": why_not, "name": name}
     socket.send_fds(control, [json.dumps(told).encode()], fds)
     events.close()
-    _limit()
+    _limit(not why_not)
     try:
         _serve(control, waker)
     finally:
@@ -224,9 +225,12 @@ def _wire_socket() -> Optional[socket.socket]:
         return None
 
 
-def _limit() -> None:
-    """What the programs inherit. RLIMIT_NPROC counts all processes of the user, and not root's: the conductor counts too."""
-    for which, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, FILE_SIZE), (resource.RLIMIT_NOFILE, DESCRIPTORS)):
+def _limit(isolated: bool) -> None:
+    """What the programs inherit. RLIMIT_NPROC does not bind root: the conductor counts too. In a user namespace of its own
+    it counts the run's threads, else all of the user's: so what the machine has now is added."""
+    with open("/proc/loadavg", encoding="ascii") as file:
+        others = 0 if isolated else int(file.read().split()[3].split("/")[1])
+    for which, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NPROC, THREADS + others), (resource.RLIMIT_FSIZE, FILE_SIZE), (resource.RLIMIT_NOFILE, DESCRIPTORS)):
         hard = resource.getrlimit(which)[1]
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(which, (most, most))
@@ -283,6 +287,7 @@ def _reap(control: Optional[socket.socket]) -> bool:
 
 def _kill_all() -> None:
     while _reap(None):
+        # All stand still before the first one goes: else one side would log the other's death.
         for pid in kernel.freeze(os.getpid()):
             kernel.send_signal(pid, signal.SIGKILL)
         try:

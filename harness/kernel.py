@@ -17,7 +17,7 @@ import signal
 import socket
 import struct
 from dataclasses import dataclass
-from typing import Callable, Iterator, Optional
+from typing import Callable, Iterable, Iterator, Optional
 
 # The calls in which a thread can wait, by system call number. `fd` calls have a descriptor as first argument.
 _X86_64 = {
@@ -207,14 +207,15 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def descendants(pid: int) -> list[int]:
-    """Children, their children, and so on; those that have ended but are not yet waited for are left out."""
-    found: list[int] = []
+def descendants(pid: int, most: int = 1 << 20) -> list[int]:
+    """Children, their children, and so on, about `most` of them; those that have ended but are not yet waited for are
+    left out."""
+    found: set[int] = set()
     todo = children(pid)
-    while todo:
+    while todo and len(found) < most:
         child = todo.pop()
         if child not in found and process_state(child) not in ("", "Z", "X"):
-            found.append(child)
+            found.add(child)
         todo += children(child)
     return sorted(found)
 
@@ -387,8 +388,25 @@ def send_signal(pid: int, number: int) -> None:
         pass
 
 
+def signal_groups(pids: Iterable[int], number: int) -> None:
+    """Signals the process groups of these processes, each at one stroke, so that nobody can fork away from it; our own
+    group is left out."""
+    groups = set()
+    for pid in pids:
+        try:
+            groups.add(os.getpgid(pid))
+        except ProcessLookupError:
+            pass
+    for group in groups - {os.getpgrp()}:
+        try:
+            os.killpg(group, number)
+        except (ProcessLookupError, PermissionError):
+            pass
+
+
 def freeze(keeper: int) -> list[int]:
     """Stops (SIGSTOP) all descendants of a process, those born meanwhile too. Returns them once each is stopped."""
+    signal_groups(descendants(keeper, 100), signal.SIGSTOP)
     stopped: set[int] = set()
     while True:
         alive = set(descendants(keeper))

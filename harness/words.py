@@ -13,7 +13,7 @@ from typing import Iterable, Iterator, Optional
 from . import causes
 from .contract import After, Contract, Line, role_of
 from .judge import Cast, Difference, Verdict
-from .trace import Event, Run, Socket, Waiting
+from .trace import Ending, Event, Output, Run, Socket, Waiting
 
 COLOURS = {"client": "36", "server": "33", "good": "32", "bad": "31"}   # cyan, yellow, green, red
 AROUND = 4      # lines shown before the place, and behind it
@@ -36,8 +36,28 @@ WHILE_WAITING = {"FIN": "The {early} sends none while it waits.", "bytes": "The 
 
 def format_event(event: Event, *, width: int = 100, colour: bool = False) -> str:
     """Seconds since the run began, then the text: the client's at the left, the server's from half the width on."""
-    indent = 0 if event.who == "client" else max(width // 2 - 10, 0)
-    return f"{event.ns / 1e9:8.3f}  {' ' * indent}{_painted(said(event), event.who, colour)}"
+    return _row(event.ns, event.who, said(event), width, colour)
+
+
+def format_output(output: Output, *, width: int = 100, colour: bool = False) -> str:
+    """A line of plain output, marked as such: its place among the other program's lines says nothing."""
+    return _row(output.ns, output.who, f"{output.stream}: {output.text.rstrip(chr(10))}", width, colour)
+
+
+def format_ending(ending: Ending, *, width: int = 100, colour: bool = False) -> str:
+    """How a program ended, in its column."""
+    return _row(ending.ns, ending.who, f"({ending.how})", width, colour)
+
+
+def column_heads(*, width: int = 100, colour: bool = False) -> str:
+    """The line above the two columns."""
+    client, server = (_painted(role, role, colour) for role in ("client", "server"))
+    return f"{' ' * 10}{client}{' ' * (max(width // 2 - 10, 0) - len('client'))}{server}"
+
+
+def _row(ns: int, who: str, text: str, width: int, colour: bool) -> str:
+    indent = 0 if who == "client" else max(width // 2 - 10, 0)
+    return f"{ns / 1e9:8.3f}  {' ' * indent}{_painted(text, who, colour)}"
 
 
 def said(event: Event) -> str:
@@ -191,7 +211,7 @@ class _Teller:
 
     def _why_order(self, d: Difference) -> Iterator[str]:
         early = role_of(d.other.partition(":")[0])
-        kind = "clock" if f"clock: {d.other}" in d.statement else cause_of(d.expected)
+        kind = "clock" if _by_clock(d) else cause_of(d.expected)
         if early == role_of(d.who):
             kind = "program"
         yield WHY[kind].format(late=role_of(d.who), early=early)
@@ -230,7 +250,7 @@ class _Teller:
         at = next(n for n, e in enumerate(events) if e.seq == place.seq)
         begin, end = max(at - AROUND, 0), min(at + AROUND + 1, len(events))
         yield ""
-        yield f"{'':14}{'client':{max((self.width - 4) // 2 - 10, 8)}}server"
+        yield f"    {column_heads(width=self.width - 4, colour=self.colour)}"
         if begin:
             yield f"    ({_count(begin, 'line')} before)"
         for n, event in enumerate(events[begin:end], begin):
@@ -312,9 +332,16 @@ def _why_luck(d: Difference) -> Iterator[str]:
         yield f'The contract must say so: "after clock: {d.other}".'
     elif d.found == "tcp":
         yield f'TCP alone forces this order: the contract must say "after {d.other}", without the clock.'
+    elif _by_clock(d):
+        yield f"The contract counts on a pause here, and in this run no pause held the {d.who} back until then."
     else:
         yield "No cause leads from the one to the other: no program, no byte, no FIN, no reset, no connect, no pause."
         yield "This is an error of the contract, not of the programs: take the after away."
+
+
+def _by_clock(d: Difference) -> bool:
+    """Does the contract's line name the other one by `after clock:`?"""
+    return f"clock: {d.other}" in d.statement
 
 
 def _never(d: Difference, run: Run) -> str:
@@ -412,15 +439,27 @@ def _direction(run: Run, sender: str) -> Iterator[str]:
     sends = [e for e in run.events if e.who == sender and e.kind == "send"]
     recvs = [e for e in run.events if e.who == receiver and e.kind == "recv"]
     sent, received = sum(e.count for e in sends), sum(e.count for e in recvs)
-    if not sends and not recvs:
-        return
     way = f"From {sender} to {receiver}"
+    if not sends and not recvs:
+        crossed = sum(_on_the_wire(run, sender).values())
+        if crossed:
+            yield f"{way}: {_count(crossed, 'byte')} went over the wire."
+        return
     if recvs:
         yield f"{way}: {_messages(recvs)} came through ({received} of {_count(sent, 'byte')})."
     else:
         yield f"{way}: nothing came through (0 of {_count(sent, 'byte')})."
     if received < sent:
         yield from _lost(run, sender, receiver, sends, sent - received)
+
+
+def _on_the_wire(run: Run, sender: str) -> dict[int, int]:
+    """By connection: how many bytes of its stream the segments carried, retransmissions not counted."""
+    ends: dict[int, int] = {}
+    for s in run.segments:
+        if s.sender == sender and s.length:
+            ends[s.connection] = max(ends.get(s.connection, 0), s.first + s.length - 1)
+    return ends
 
 
 def _messages(recvs: list[Event]) -> str:

@@ -71,6 +71,31 @@ def test_eof_comes_after_the_last_line_of_a_peer_that_ended_without_closing():
     assert kinds(waiting, "client: last words", "server: EOF") is None
 
 
+def test_eof_on_an_unknown_connection_has_no_cause():
+    run = runs.run("server: closing\nclient: EOF")
+    unknown = replace(run, events=tuple(replace(e, connection=0) for e in run.events))
+    assert kinds(unknown, "server: closing", "client: EOF") is None
+
+
+def in_another_process(run, *seqs: int):
+    return replace(run, events=tuple(replace(e, pid=299, tid=299) if e.seq in seqs else e for e in run.events))
+
+
+def test_eof_needs_the_close_of_each_process_that_held_the_socket():
+    order = causes.derive(in_another_process(runs.run("server: closing\nserver: closing\nclient: EOF"), 1))
+    assert order.forced(1, 3) and order.forced(2, 3)
+
+
+def test_after_a_half_close_no_other_process_needs_to_close():
+    order = causes.derive(in_another_process(runs.run("server: closing\nserver: shutting down SHUT_WR\nclient: EOF"), 1))
+    assert order.forced(2, 3) and not order.forced(1, 3)
+
+
+def test_eof_comes_after_what_another_thread_had_sent_before():
+    order = causes.derive(in_another_process(runs.run("server: writing response\nserver: shutting down SHUT_WR\nclient: EOF"), 1))
+    assert order.forced(1, 3)
+
+
 def test_closing_the_listener_sends_no_fin():
     assert kinds(runs.run("server: closing the listener\nclient: EOF"), "server: closing the listener", "client: EOF") is None
 
@@ -112,6 +137,16 @@ def test_the_connecting_of_another_client_is_no_cause():
     assert order.forced(1, 5) and not order.forced(2, 5)
 
 
+def test_of_two_clients_that_never_connected_neither_is_a_cause():
+    order = causes.derive(runs.run("client: connecting\nclient[2]: connecting\nserver: accepted"))
+    assert not order.forced(1, 3) and not order.forced(2, 3)
+
+
+def test_a_client_that_never_logs_connected_still_comes_before_accepted():
+    order = causes.derive(runs.run("client: connecting\nclient: connected\nclient[2]: connecting\nserver[2]: accepted"))
+    assert order.forced(3, 4) and not order.forced(1, 4)
+
+
 def test_another_port_is_no_cause():
     run = runs.run("server: listening\nclient: connecting\nclient: connected")
     other = replace(run.events[0], address="127.0.0.1:9999")
@@ -125,9 +160,9 @@ def test_what_came_before_a_pause_ended_comes_before_what_follows_it():
 
 
 def test_a_pause_in_real_time_forces_nothing():
-    run = runs.run("client: pausing 5 s\nserver: x\nclient: y")
+    run = runs.run("server: w\nclient: pausing 5 s\nserver: x\nclient: y")
     real = replace(run, events=tuple(replace(e, resumed_after=-1) for e in run.events))
-    assert kinds(real, "server: x", "client: y") is None
+    assert kinds(real, "server: x", "client: y") is None and kinds(real, "server: w", "client: y") is None
 
 
 def test_what_the_log_contradicts_is_never_forced():

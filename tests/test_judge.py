@@ -151,6 +151,11 @@ def test_never_forbids_a_line_at_all_or_at_one_side_of_another(rule, log, holds)
     assert (found.word == "as expected") is holds and (holds or found.differences[0].kind == "never")
 
 
+def test_a_forbidden_line_at_which_the_program_left_the_contract_is_told_once():
+    found, = verdict("client: a\nnever: client: b", runs.run("client: a\nclient: b")).differences
+    assert found.kind == "unexpected"
+
+
 FREE = "client: a\nserver: b\nfree: client: a / server: b"
 
 
@@ -181,6 +186,12 @@ def test_no_branch_and_both_branches_are_refused(log):
 def test_of_branches_that_do_not_fit_the_one_that_fits_longest_is_told():
     found = verdict(EITHER, runs.run("client: x\nclient: ECONNRESET"))
     assert found.choice == (1,) and found.differences[0].expected == "closing"
+
+
+def test_branches_may_differ_in_their_endings_alone():
+    rules = "client: x\neither:\n    client ends: exit 0\nor:\n    client ends: exit 1"
+    assert verdict(rules, runs.run("client: x", "client: exit 1")).choice == (1,)
+    assert not kept(rules, runs.run("client: x", "client: exit 2"))
 
 
 def test_exploring_that_never_saw_a_branch_is_told():
@@ -434,6 +445,20 @@ def test_bytes_in_a_queue_are_not_said_to_be_in_the_reader():
     assert "5 bytes lie unread in the server's kernel" in story and "reader" not in story
 
 
+def test_bytes_that_no_record_accounts_for_are_not_explained():
+    story = "\n".join(words.happened(runs.run('server: x\nclient: sending "ab"', "client: exit 0, server: exit 0")))
+    assert "2 bytes were written, and no line of the server says that they were received." in story
+
+
+def test_the_story_of_programs_that_log_nothing_comes_from_the_wire():
+    assert "From client to server: 18 bytes went over the wire." in words.happened(anatomy())
+
+
+def test_an_after_clock_without_its_pause_does_not_blame_the_contract():
+    text = told("client: y  after clock: server: x\nserver: x", runs.run("server: x\nclient: y"))
+    assert "in this run no pause held the client back" in text and "error of the contract" not in text
+
+
 def test_the_story_of_a_lost_message_names_the_close_and_the_reset():
     story = "\n".join(words.happened(runs.run(runs.BREAK, wire="client S, server R")))
     assert "25 bytes were written after the server's \"closing\"" in story and "sent a reset (RST)" in story
@@ -442,3 +467,10 @@ def test_the_story_of_a_lost_message_names_the_close_and_the_reset():
 def test_a_story_has_three_to_six_lines():
     stories = [words.happened(r) for r in (runs.stuck(), runs.run(runs.HALF_CLOSE), runs.run(runs.BREAK, wire="client S, server R"))]
     assert all(3 <= len(story) <= 6 for story in stories)
+
+
+def test_outputs_endings_and_heads_stand_in_the_same_columns_as_events():
+    run = runs.run("client: a", "server: exit 0", outputs=runs.outputs("server: hello"))
+    lines = [words.column_heads(width=60), words.format_output(run.outputs[0], width=60), words.format_ending(run.endings[0], width=60)]
+    assert [lines[0].index("server"), lines[1].index("stdout: hello"), lines[2].index("(exit 0)")] == [30, 30, 30]
+    assert lines[0].index("client") == words.format_event(run.events[0], width=60).index("a") == 10

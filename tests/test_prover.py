@@ -96,7 +96,7 @@ def test_a_pause_costs_no_time_and_knows_what_came_before_its_end(tmp_path):
 
 
 def test_lines_of_threads_and_children_are_told_apart(tmp_path):
-    made = run(tmp_path / "pair", "connect; thread; event in a thread; end; fork; event in a child; end; wait; close", "listen; accept; read 1")
+    made = run(tmp_path / "pair", "connect; fork; event in a child; end; wait; thread; event in a thread; exit 0; end; pause-for-ever", "listen; accept; read 1")
     mine = [e for e in made.events if e.who == "client"]
     assert len({e.tid for e in mine}) == 3
     assert len({e.pid for e in mine}) == 2

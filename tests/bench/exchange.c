@@ -1,10 +1,12 @@
-// How many exchanges like scenario 3's are there in a second? Usage: exchange lab|bare|ready ROUNDS; prints the seconds.
+// How many exchanges like scenario 3's are there in a second? Usage: exchange WAY ROUNDS CPU CPU; prints the seconds.
 //
-// A forked server and a client on one connection over 127.0.0.1: a line of 18 bytes, a response of 18 bytes. "lab" is
-// made of reader, send_all and a log line at each step, as the scenario's programs are; "bare" of read(2) and write(2); "ready" is bare with a write(2) of
-// a ready-made line in the place of each log line.
+// A client and a forked server, each on its CPU, on one connection over 127.0.0.1: a line of 18 bytes, a response of 18
+// bytes. The WAY "lab" is made of reader, send_all and a log line at each step, as the scenario's programs are; "bare"
+// of read(2) and write(2); "ready" is bare with one write(2) of a ready-made line in the place of each log line.
+#define _GNU_SOURCE // sched_setaffinity
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,14 +101,25 @@ static int dial_bare(int listener)
     return conn;
 }
 
+static void stay_on(int cpu)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET((size_t)cpu, &set);
+    must(sched_setaffinity(0, sizeof set, &set));
+}
+
 int main(int argc, char **argv)
 {
-    const char *way = argc > 1 ? argv[1] : "";
+    if (argc != 5)
+        return 2;
+    const char *way = argv[1];
     bool lab = strcmp(way, "lab") == 0, ready = strcmp(way, "ready") == 0;
-    long rounds = argc > 2 ? atol(argv[2]) : 1000;
+    long rounds = atol(argv[2]);
     struct address here = {.host = "127.0.0.1", .port = "0"};
     int listener = must_say(listen_on(&here), here.error);
     if (must(fork()) == 0) {
+        stay_on(atoi(argv[4]));
         int conn = (int)must(accept(listener, NULL, NULL));
         if (lab)
             lab_server(conn);
@@ -114,6 +127,7 @@ int main(int argc, char **argv)
             bare_server(conn, ready);
         _exit(0);
     }
+    stay_on(atoi(argv[3]));
     int conn = dial_bare(listener);
     struct timespec from, to;
     clock_gettime(CLOCK_MONOTONIC, &from);
