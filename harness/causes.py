@@ -221,38 +221,42 @@ class _Partings:
 # --- connect ---------------------------------------------------------------------------------------------------------
 
 def _connect(events: tuple[Event, ...]) -> Iterator[Cause]:
-    listens = [e for e in events if e.kind == "listen"]
-    conns = [e for e in events if e.kind == "conn"]
-    for conn in conns:
+    listens = [e for e in events if e.kind == "listen" and e.who == "server"]
+    tries = _Tries(events)
+    for conn in (e for e in events if e.kind == "conn"):
         port = _port(_ends(conn)[1 if conn.who == "client" else 0])
-        heard = next((e for e in listens if e.who == "server" and port in ("", _port(e.address))), None)
-        if heard is not None:
-            yield Cause("connect", heard.seq, conn.seq)
-        connecting = _connecting(events, conns, conn) if conn.who == "server" else None
-        if connecting is not None:
-            yield Cause("connect", connecting.seq, conn.seq)
+        heard = next((e for e in listens if port in ("", _port(e.address))), None)
+        connecting = tries.of(conn) if conn.who == "server" else None
+        yield from (Cause("connect", e.seq, conn.seq) for e in (heard, connecting) if e is not None)
 
 
-def _connecting(events: tuple[Event, ...], conns: list[Event], accepted: Event) -> Optional[Event]:
-    """The client's last `connecting` before its `connected`; if it never got so far, the only client's last one."""
-    connected = next((e for e in conns if e.who == "client" and _same(e, accepted)), None)
-    tries = [e for e in events if e.who == "client" and is_a(e, "connecting")]
-    if connected is not None:
-        tries = [e for e in tries if _thread(e) == _thread(connected) and e.seq < connected.seq]
-    else:
-        done = {e.pid for e in conns if e.who == "client"}
-        tries = [e for e in tries if e.pid not in done and e.seq < accepted.seq]
-        if len({e.pid for e in tries}) > 1:
-            return None
-    return tries[-1] if tries else None
+class _Tries:
+    """Which `connecting` belongs to an `accepted`: the client's last one before its `connected`, the other end of the same
+    connection by its addresses (where one has none, by its number). If the client never got so far, the last one of the
+    only client that has not."""
 
+    def __init__(self, events: tuple[Event, ...]) -> None:
+        self.by_ends: dict[tuple[str, str], Optional[Event]] = {}
+        self.by_number: dict[int, Optional[Event]] = {}
+        last: dict[tuple[int, int], Event] = {}
+        connected = set()
+        for event in (e for e in events if e.who == "client"):
+            if is_a(event, "connecting"):
+                last[_thread(event)] = event
+            elif event.kind == "conn":
+                connected.add(event.pid)
+                self.by_ends.setdefault(_ends(event), last.get(_thread(event)))
+                self.by_number.setdefault(event.connection, last.get(_thread(event)))
+        pending = [e for e in last.values() if e.pid not in connected]
+        self.pending = pending[0] if len(pending) == 1 else None
 
-def _same(client: Event, server: Event) -> bool:
-    """Are these two ends of one connection? By their addresses; where one has none, by the connection's number."""
-    ours, theirs = _ends(client), _ends(server)
-    if all(ours) and all(theirs):
-        return ours == theirs[::-1]
-    return client.connection == server.connection > 0
+    def of(self, accepted: Event) -> Optional[Event]:
+        own, other = _ends(accepted)
+        if (other, own) in self.by_ends:
+            return self.by_ends[other, own]
+        if not (own and other) and accepted.connection > 0 and accepted.connection in self.by_number:
+            return self.by_number[accepted.connection]
+        return self.pending
 
 
 def _ends(event: Event) -> tuple[str, str]:

@@ -183,6 +183,8 @@ class Conductor:
             if self.stop is not None or self._all_ended():
                 break
             seen = self._look()
+            if self.stop is not None:
+                break
             if seen.proves_calm(before):
                 before = None
                 if not self._go_on(seen):
@@ -385,6 +387,9 @@ class Conductor:
 
     def _look(self) -> waits.Look:
         pids = self._pids()
+        if len(pids) > PROCESSES:
+            self.stop = Stop("runaway", f"more than {PROCESSES} processes")
+            return waits.Look((), busy="too many processes")
         if any(not program.ended and program.pid not in pids for program in self.programs.values()):
             return waits.Look((), busy="a program is ending")   # the keeper has yet to say how
         return waits.look(pids, self._held_tids(), self._pipe_names)
@@ -403,9 +408,7 @@ class Conductor:
 
     def _check_limits(self, seen: waits.Look) -> None:
         pids = {thread.pid for thread in seen.threads}
-        if len(pids) > PROCESSES:
-            self.stop = Stop("runaway", f"more than {PROCESSES} processes")
-        elif sum(map(kernel.resident_bytes, pids)) > 2 * MEMORY:
+        if sum(map(kernel.resident_bytes, pids)) > 2 * MEMORY:
             self.stop = Stop("runaway", f"more than {2 * MEMORY >> 20} MiB of memory")
         idle = time.monotonic() - self._since
         if idle > 0.5 and self.stop is None:
@@ -426,7 +429,7 @@ class Conductor:
         for fd in list(self._pipes):
             self._take_output(fd)
         if self.stop.kind in ("interrupted", "runaway", "no progress"):
-            seen = waits.look(self._pids(), self._held_tids(), self._pipe_names)
+            seen = waits.look(self._pids()[:PROCESSES], self._held_tids(), self._pipe_names)
             self.stop = replace(self.stop, waiting=self._records.waiting(seen, self._held_tids()),
                                 sockets=self._records.sockets(seen, self._now()), under_way=seen.under_way)
         if self.crash:

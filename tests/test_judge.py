@@ -9,7 +9,7 @@ import pytest
 
 import runs
 from harness import causes, contract, judge, words
-from harness.trace import Stop, Waiting
+from harness.trace import Stop
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
