@@ -141,8 +141,8 @@ def _bytes(events: tuple[Event, ...], notes: list[str]) -> Iterator[Cause]:
             recvs = [e for e in events if (e.connection, e.kind, e.who) == (connection, "recv", peer(sender))]
             sent, received = sum(e.count for e in sends), sum(e.count for e in recvs)
             if received > sent:
-                notes.append(f"which {sender} line caused which {peer(sender)} line by its bytes: the lines count "
-                             f"{sent} sent and {received} received, so some bytes were sent without a line")
+                notes.append(f"orders by bytes from {sender} to {peer(sender)}: the lines count {sent} sent and {received} "
+                             "received, so some bytes were sent without a line")
             else:
                 yield from _covered(sends, recvs)
 

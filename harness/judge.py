@@ -485,7 +485,8 @@ class _Comparison:
         return any(named.number in lost for named in map(self.plan.named, line.after if line else ()) if named)
 
 
-_RANK = {"missing": 0, "unexpected": 0, "order": 0, "never": 0, "luck": 1, "ends": 2, "deadlock": 2, "bytes": 3, "wire": 4}
+# Luck comes last: it is about the contract, or follows from lines whose byte counts are wrong, which `bytes` tells.
+_RANK = {"missing": 0, "unexpected": 0, "order": 0, "never": 0, "ends": 1, "deadlock": 1, "bytes": 2, "wire": 3, "luck": 4}
 
 
 def _lateness(d: Difference) -> tuple[int, float, int]:

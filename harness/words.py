@@ -203,7 +203,7 @@ class _Teller:
         if d.kind == "order":
             yield from self._why_order(d)
         elif d.kind == "luck":
-            yield from _why_luck(d)
+            yield from _why_luck(d, counted=not any(words.startswith("orders by bytes") for words in self.verdict.unseen))
         elif d.kind in ("missing", "unexpected"):
             line = next((x for x in self.plan.of(Line) if x.number == d.line and d.expected), None)
             if line is not None:
@@ -231,9 +231,25 @@ class _Teller:
             named = self.plan.named(ref)
             if named is not None:
                 yield from self._waits(line.who, ref, line.text, blocked=False)
-                logged = named.number in seen
-                yield f"{'It was there: ' + _says(str(ref)) if logged else 'That never came: ' + str(ref)}."
-                return
+                yield self._whether_it_came(ref, named.number, d.observed)
+                break
+        if d.observed and causes.is_a(d.observed, "EOF") and not line.text.startswith("EOF"):
+            yield from self._whose_eof(d.observed)
+
+    def _whether_it_came(self, ref: After, number: int, observed: Optional[Event]) -> str:
+        came = [seq for line, seq in self.verdict.matched if line == number]
+        if not came:
+            return f"That never came: {ref}."
+        if observed and came[0] > observed.seq:
+            return f"That came only later: {_says(str(ref))}."
+        return f"It was there: {_says(str(ref))}."
+
+    def _whose_eof(self, eof: Event) -> Iterator[str]:
+        """An EOF that no FIN of the other side explains."""
+        other = causes.peer(eof.who)
+        if not any(cause.kind == "FIN" for cause in causes.derive(self.run).edges.get(eof.seq, ())):
+            yield (f"No line of the {other} says that it had closed by then. One's own SHUT_RD or SHUT_RDWR gives EOF, too: "
+                   "it ends one's own reading.")
 
     def _waits(self, late: str, ref: After, text: str, blocked: bool) -> Iterator[str]:
         kind = "clock" if ref.clock else cause_of(text)
@@ -327,13 +343,15 @@ def _luck(d: Difference, run: Run) -> str:
     return f"{after}: true this time, but nothing guarantees it"
 
 
-def _why_luck(d: Difference) -> Iterator[str]:
+def _why_luck(d: Difference, counted: bool) -> Iterator[str]:
     if d.found == "clock":
         yield f'The contract must say so: "after clock: {d.other}".'
     elif d.found == "tcp":
         yield f'TCP alone forces this order: the contract must say "after {d.other}", without the clock.'
     elif _by_clock(d):
         yield f"The contract counts on a pause here, and in this run no pause held the {d.who} back until then."
+    elif not counted:
+        yield "The lines' byte counts do not add up, so they prove no order: does each sending and received line carry its count?"
     else:
         yield "No cause leads from the one to the other: no program, no byte, no FIN, no reset, no connect, no pause."
         yield "This is an error of the contract, not of the programs: take the after away."

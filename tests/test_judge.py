@@ -419,6 +419,20 @@ def test_each_kind_of_difference_has_its_sentence(rules, log, sentence):
     assert sentence in told(rules, runs.run(log))
 
 
+def test_an_eof_that_nobody_sent_is_not_put_on_the_other_side():
+    rules = "client: Received 1 after server: writing response\nserver: writing response"
+    text = told(rules, runs.run("client: EOF\nserver: writing response"))
+    assert "That came only later: the server said \"writing response\"." in text and "One's own SHUT_RD or SHUT_RDWR" in text
+    assert "SHUT_RD" not in told(rules, runs.run("server: closing\nclient: EOF"))
+
+
+def test_wrong_byte_counts_are_told_before_the_luck_that_follows_from_them():
+    rules = 'client: sending "ab"\nserver: received "abc"  after client: sending "ab"'
+    run = runs.run('client: sending "ab"\nserver: received "abc"')
+    assert "byte counts do not add up" in told(rules, run) and "error of the contract" not in told(rules, run)
+    assert [d.kind for d in verdict(rules + "\nbytes: client -> server = 3", run).differences] == ["bytes", "luck"]
+
+
 def test_a_crash_is_told_first_and_then_where_the_contract_was_left():
     run = runs.run("client: a", "client: signal SEGV", Stop("crash"))
     text = told("client: a\nclient: b", run)

@@ -1,8 +1,8 @@
-"""What do the conveniences of common/ cost? Ratios of times that were measured in one run; exits 1 if a target is missed.
+"""What do the conveniences of common/ cost? Ratios, measured in one run; exits 1 if a target is missed.
 
 The variants of a table take turns, ROUNDS times. A ratio is that of two times of one round, and the median of those
 counts: what else the machine did at that time, it did to both. A ratio's noise is half the distance between its
-quartiles, at most NOISE_MAX; a target counts as missed only if it is missed by more than that.
+quartiles; a target counts as missed only if it is missed by more than that.
 
 The exchange is measured on two processors, as two programs mostly run, and on one, where all that a program does delays
 the answer. Nothing is hidden there; but a system call for each of the six lines takes a tenth of such an exchange by
@@ -27,7 +27,6 @@ ROUNDS = int(os.environ.get("ROUNDS", "11"))
 LINE = b"This is a message\n"
 LINES = (256 << 20) // len(LINE)
 EXCHANGES = int(os.environ.get("EXCHANGES", "5000"))  # in each of the rounds
-NOISE_MAX = 0.10
 LIMIT = "read(2) and memchr(3)"
 
 
@@ -63,7 +62,7 @@ def judge(times, claim):
     """(the sentence about a claim, whether it is missed)."""
     ratios = [slow / fast for slow, fast in zip(times[claim.slow], times[claim.fast])]
     low, ratio, high = statistics.quantiles(ratios, n=4)
-    noise = min((high - low) / 2, NOISE_MAX)
+    noise = (high - low) / 2
     said = f"{claim.slow} / {claim.fast}: {ratio:.2f} times the time, noise {noise:.2f}"
     if claim.limit is None:
         return said, False

@@ -1,0 +1,91 @@
+# tcplab. `make help` lists what to type.
+#
+# Programs come out as $(BUILD)/NN-name/client and .../server. A scenario is a folder: its client.c, its server.c and any
+# further .c files, which go into both programs. Adding one needs no change here.
+
+BUILD     ?= build
+SCENARIOS ?= scenarios
+PYTHON    ?= python3
+
+# C11 and POSIX, with the warnings that catch a learner's mistakes. SANITIZE=1 and WERROR=1 are for the lab's own checks.
+CFLAGS    ?= -O1 -g
+ALL_FLAGS  = -std=c11 -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Wpedantic -Wshadow -Wconversion -pthread -Icommon $(CFLAGS)
+ifeq ($(SANITIZE),1)
+ALL_FLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+endif
+ifeq ($(WERROR),1)
+ALL_FLAGS += -Werror
+endif
+
+names    := $(patsubst $(SCENARIOS)/%/client.c,%,$(wildcard $(SCENARIOS)/*/client.c))
+programs := $(foreach name,$(names),$(BUILD)/$(name)/client $(BUILD)/$(name)/server)
+common   := $(patsubst common/%.c,$(BUILD)/common/%.o,$(wildcard common/*.c))
+extras    = $(patsubst $(SCENARIOS)/%.c,$(BUILD)/%.o,$(filter-out %/client.c %/server.c,$(wildcard $(SCENARIOS)/$(1)/*.c)))
+
+.PHONY: all help test lint bench clean check
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+all: $(programs)        ## build every scenario
+
+help:                   ## this list
+	@printf 'tcplab: what TCP really does between two programs\n\n'
+	@sed -n 's/^\([a-z][a-zA-Z%-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | sed 's/%/N/; s/diff-N/diff-A-B/' | awk -F'|' '{ printf "  make %-14s %s\n", $$1, $$2 }'
+	@printf '\nN is a number: '; echo $(names) | tr ' ' '\n' | sed 's/-.*//' | tr '\n' ' '; echo
+	@printf 'PAUSE=0: pauses take no time.  NOPAUSE=1: no pauses.  TCPLAB_ISOLATION=none: no network of its own.\n'
+	@printf 'Exact exit statuses, traces, JSON: python3 -m harness --help\n'
+
+# -- run and judge ------------------------------------------------------------------------------------------------------
+
+harness = BUILD='$(BUILD)' SCENARIOS='$(SCENARIOS)' SANITIZE='$(SANITIZE)' WERROR='$(WERROR)' $(if $(filter command environment,$(origin CC)),CC='$(CC)') $(PYTHON) -m harness
+
+scenario-%:             ## run client and server of scenario N and watch
+	@$(harness) run $*
+
+check-%:                ## the verdict alone: does scenario N still do what its contract says?
+	@$(harness) check $*
+
+check:                  ## the verdicts of all scenarios
+	@$(harness) check
+
+diff-%:                 ## how scenarios A and B differ
+	@sh tests/diff.sh '$(SCENARIOS)' '$*'
+
+# -- build --------------------------------------------------------------------------------------------------------------
+
+# Changes when the compiler or its flags do, and so has everything built again.
+stamp := $(BUILD)/.flags
+_ := $(shell mkdir -p $(BUILD) && echo '$(CC) $(ALL_FLAGS)' > $(stamp).new && { cmp -s $(stamp).new $(stamp) && rm $(stamp).new || mv $(stamp).new $(stamp); })
+
+compile = @mkdir -p $(@D) && $(CC) $(ALL_FLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/common/%.o: common/%.c $(stamp)
+	$(compile)
+
+$(BUILD)/%.o: $(SCENARIOS)/%.c $(stamp)
+	$(compile)
+
+$(BUILD)/libcommon.a: $(common)
+	@rm -f $@ && $(AR) rc $@ $^
+
+define link
+$(BUILD)/$(1): $(BUILD)/$(1).o $(call extras,$(patsubst %/,%,$(dir $(1)))) $(BUILD)/libcommon.a
+	@$$(CC) $$(ALL_FLAGS) -o $$@ $$^
+endef
+$(foreach program,$(programs:$(BUILD)/%=%),$(eval $(call link,$(program))))
+
+-include $(wildcard $(BUILD)/common/*.d $(BUILD)/*/*.d)
+
+# -- the lab's own checks -----------------------------------------------------------------------------------------------
+
+test: all               ## all tests (fetches pytest and bats if they are missing)
+	@sh tests/tools.sh test
+
+lint:                   ## formatters and static checks
+	@sh tests/tools.sh lint
+
+bench:                  ## how fast common/ is, as ratios
+	@$(PYTHON) tests/bench/run.py
+
+clean:                  ## remove what was built
+	rm -rf $(BUILD)

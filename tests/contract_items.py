@@ -1,0 +1,50 @@
+"""A pytest plugin: each scenario's contract.txt is two tests, one in a network of its own and one without."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+from harness import contract as contracts
+from harness import judge, words
+from harness.build import build
+from harness.conductor import Conductor, VirtualClock
+from harness.scenarios import Scenario, find
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> "pytest.Collector | None":
+    if file_path.name == "contract.txt" and file_path.parent.parent.name == "scenarios":
+        return ContractFile.from_parent(parent, path=file_path)
+    return None
+
+
+class ContractFile(pytest.File):
+    def collect(self) -> Iterator[pytest.Item]:
+        scenario = find(self.path.parent.name)
+        for isolate, name in ((True, "own network"), (False, "shared network")):
+            yield ContractItem.from_parent(self, name=f"{scenario.name} keeps its contract ({name})", scenario=scenario, isolate=isolate)
+
+
+class LeftContract(Exception):
+    """The verdict, in its own words."""
+
+
+class ContractItem(pytest.Item):
+    def __init__(self, *, scenario: Scenario, isolate: bool, **rest: object) -> None:
+        super().__init__(**rest)    # type: ignore[arg-type]
+        self.scenario, self.isolate = scenario, isolate
+
+    def runtest(self) -> None:
+        build([self.scenario])
+        contract = contracts.load(self.scenario.contract)
+        run = Conductor(self.scenario, VirtualClock(), isolate=self.isolate).run()
+        verdict = judge.judge(run, contract)
+        if verdict.status:
+            raise LeftContract(words.tell(verdict, run, contract, reproduce=f"make check-{self.scenario.number}"))
+
+    def repr_failure(self, excinfo: "pytest.ExceptionInfo[BaseException]", style: "str | None" = None) -> object:
+        return str(excinfo.value) if isinstance(excinfo.value, LeftContract) else super().repr_failure(excinfo)
+
+    def reportinfo(self) -> "tuple[Path, int, str]":
+        return self.path, 0, self.name
