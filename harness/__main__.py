@@ -20,7 +20,7 @@ from . import judge, screen, trace, words
 from .build import DoesNotBuild, build
 from .conductor import Conductor, Live, Policy, VirtualClock
 from .keeper import KeeperError
-from .scenarios import ROOT, Scenario, UnknownScenario, find, find_all
+from .scenarios import Scenario, UnknownScenario, find, find_all
 
 _EPILOG = """\
 exit status of check:  0 as expected   1 differs, deadlock, crash, runaway, no progress

@@ -3,8 +3,8 @@
 One conductor, several policies. A policy says which lines hold a thread (`hold`), whether a held thread may go on at once
 (`arrived`), and, when nothing can happen any more, who goes on next (`quiet`). When it names nobody, the run is over.
 
-The server starts first. The client starts when the kernel shows a listening socket in the server's hands, or when the
-server is quiescent without one. What happens is never waited for by the clock: the conductor sleeps in poll(2) until a
+The server starts first. The client starts when the server has logged that it listens and the kernel shows the socket in its
+hands; a server that logs nothing, or does not listen, is waited for until it is quiescent. What happens is never waited for by the clock: the conductor sleeps in poll(2) until a
 line, some output, a segment or an ending comes, and between them it looks at the kernel (waits.py), at growing distances.
 """
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Callable, Optional, Protocol
 
 from . import kernel, waits
 from .capture import Wire
-from .keeper import MEMORY, PROCESSES, Ended, Keeper, open_keeper
+from .keeper import MEMORY, PROCESSES, Ended, open_keeper
 from .scenarios import Scenario
 from .trace import Ending, Event, Output, Record, Run, Stop
 
@@ -210,8 +210,8 @@ class Conductor:
             self.wire.drain()
         for one in ended:
             news |= self._take_ending(one)
-        if news and len(self.programs) == 1 and not self.stop:
-            self._start_client(False)
+        if len(self.programs) == 1 and not self.stop and any(event.kind == "listen" for event in self.events):
+            self._start_client(False)   # a server that logs nothing is waited for until it is quiescent
         return news
 
     def _go_on(self, seen: waits.Look) -> bool:

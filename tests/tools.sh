@@ -94,11 +94,11 @@ run_lint() {
     flags="-std=c11 -D_POSIX_C_SOURCE=200809L -Icommon"
     # shellcheck disable=SC2046,SC2086  # file names here have no blanks
     {
-        tool format clang-format --dry-run --Werror $(git ls-files '*.c' '*.h')
-        tool tidy clang-tidy --quiet $(git ls-files 'scenarios/*.c' 'common/*.c') -- $flags
+        tool format clang-format --dry-run --Werror $(find scenarios common tests -name '*.[ch]')
+        tool tidy clang-tidy --quiet $(find scenarios common -name '*.c') -- $flags
         tool cppcheck cppcheck --quiet --std=c11 --enable=warning,portability --inline-suppr --error-exitcode=1 \
             --suppress=missingIncludeSystem -Icommon scenarios common
-        tool shell shellcheck $(git ls-files '*.sh' '*.bats' .ci/run)
+        tool shell shellcheck $(find tests .ci -name '*.sh' -o -name '*.bats' -o -name '*.bash' -o -path .ci/run)
         python=$(for p in "${PYTHON:-python3}" /usr/bin/python3; do "$p" -c 'import pyflakes' 2>/dev/null && echo "$p" && break; done)
         tool python "${python:-pyflakes3}" -m pyflakes harness tests
     }

@@ -1,0 +1,102 @@
+#!/usr/bin/env bats
+# The programs by hand, in two terminals, and with nc on either side.
+
+load clone
+
+setup_file() {
+    load clone
+    export CLONE=$BATS_FILE_TMPDIR/lab
+    fresh_clone "$CLONE"
+    make -s -C "$CLONE" -j2
+}
+
+setup() {
+    cd "$CLONE/build" || return 1
+}
+
+teardown() {
+    [ -z "${server:-}" ] || kill -KILL "$server" 2>/dev/null || true
+}
+
+# Starts a server on a free port; sets `server` and `port` from its first line.
+serve() {
+    mkfifo "$BATS_TEST_TMPDIR/lines"
+    "$1" "${2:-127.0.0.1}" 0 2>"$BATS_TEST_TMPDIR/lines" 3>&- &
+    server=$!
+    exec 4<"$BATS_TEST_TMPDIR/lines"
+    read -r line <&4
+    port=${line##*:}
+    port=${port%]}
+}
+
+@test "a port in use is refused by name" {
+    serve 04-half-close/server
+    run 03-ack-per-packet/server 127.0.0.1 "$port"
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"EADDRINUSE"* ]]
+}
+
+@test "a line by hand has seconds, program and text" {
+    serve 03-ack-per-packet/server
+    [[ "$line" =~ ^\ *[0-9]+\.[0-9]{3}\ server\ +listening ]]
+    run 03-ack-per-packet/client 127.0.0.1 "$port"
+    [ "$status" -eq 0 ]
+    [[ "$output" == *'client  Received message: "Message received.\n"'* ]]
+}
+
+@test "nc as the client of the half-close server gets its response" {
+    command -v nc >/dev/null || skip "nc is not installed"
+    serve 04-half-close/server
+    run bash -c "printf 'one\ntwo' | nc -N 127.0.0.1 $port"
+    [ "$output" = "Message received." ]
+    for _ in accepted 'reading data' 'Received message: "one\n"' 'reading data'; do read -r line <&4; done
+    read -r line <&4
+    [[ "$line" == *'EOF, 3 bytes unfinished: "two"'* ]]
+}
+
+@test "nc as the server of scenario 3's client" {
+    command -v nc >/dev/null || skip "nc is not installed"
+    serve 03-ack-per-packet/server  # only for a port that is free: its own is closed again
+    kill -KILL "$server"
+    wait "$server" 2>/dev/null || true
+    mkfifo "$BATS_TEST_TMPDIR/answers" "$BATS_TEST_TMPDIR/nc"
+    nc -v -l -N 127.0.0.1 "$port" <"$BATS_TEST_TMPDIR/answers" >"$BATS_TEST_TMPDIR/heard" 2>"$BATS_TEST_TMPDIR/nc" 3>&- &
+    server=$!
+    exec 5>"$BATS_TEST_TMPDIR/answers"
+    read -r line <"$BATS_TEST_TMPDIR/nc"    # "Listening on ..."
+    printf 'first\nsecond\n' >&5
+    run 03-ack-per-packet/client 127.0.0.1 "$port"
+    exec 5>&-
+    wait "$server" || true
+    [[ "$output" == *'Received message: "first\n"'*'Received message: "second\n"'* ]]
+    [ "$(cat "$BATS_TEST_TMPDIR/heard")" = $'This is a message\nThis is a message 2\n test' ]
+}
+
+@test "localhost, 127.0.0.1 and ::1 all work" {
+    for host in localhost 127.0.0.1 ::1; do
+        [ "$host" != ::1 ] || [ -e /proc/net/if_inet6 ] || continue
+        rm -f "$BATS_TEST_TMPDIR/lines"
+        serve 03-ack-per-packet/server "$host"
+        03-ack-per-packet/client "$host" "$port"
+        kill -KILL "$server"
+    done
+}
+
+@test "wrong arguments end with 2 and say how it is used" {
+    for program in 01-break-after-first-message/server 01-break-after-first-message/client; do
+        run "$program" localhost 8080 more
+        [ "$status" -eq 2 ]
+        [[ "$output" == *"[host] [port]"* ]]
+        run "$program" localhost 99999
+        [ "$status" -eq 2 ]
+    done
+}
+
+@test "a refused client says operation, address and errno's name" {
+    serve 03-ack-per-packet/server
+    kill -KILL "$server"
+    wait "$server" 2>/dev/null || true
+    run 03-ack-per-packet/client 127.0.0.1 "$port"
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"client.c:"*"connect to 127.0.0.1 port $port: ECONNREFUSED"* ]]
+}

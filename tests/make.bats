@@ -1,0 +1,202 @@
+#!/usr/bin/env bats
+# What a learner types, in a fresh clone.
+
+load clone
+
+setup_file() {
+    load clone
+    export CLONE=$BATS_FILE_TMPDIR/lab PAUSE=0
+    fresh_clone "$CLONE"
+    make -s -C "$CLONE" -j2
+}
+
+setup() {
+    cd "$CLONE" || return 1
+    unset MAKEFLAGS MFLAGS MAKELEVEL BUILD SCENARIOS SANITIZE WERROR
+}
+
+teardown() {
+    git -c safe.directory='*' checkout -q -- scenarios 2>/dev/null || true
+}
+
+@test "make help fits a screen and names every target" {
+    run make help
+    [ "$status" -eq 0 ]
+    [ "${#lines[@]}" -le 24 ]
+    for target in all help scenario-N check-N check diff-A-B test lint bench clean; do
+        [[ "$output" == *"make $target "* ]]
+    done
+    for line in "${lines[@]}"; do [ "${#line}" -le 100 ]; done
+}
+
+@test "make builds, and a second make has nothing to do" {
+    make
+    run make
+    [ "$output" = "make: Nothing to be done for 'all'." ]
+}
+
+@test "a changed header rebuilds what uses it and nothing else" {
+    make
+    touch common/reader.h
+    run make -n
+    [[ "$output" == *"-c -o build/01-break-after-first-message/server.o"* ]]
+    [[ "$output" != *"-c -o build/00-anatomy/server.o"* ]]
+    [[ "$output" != *"-c -o build/common/quote.o"* ]]
+}
+
+@test "other flags rebuild" {
+    make
+    run make -n CFLAGS=-O2
+    [[ "$output" == *"common/reader.o"* ]]
+    make
+}
+
+@test "make scenario-1 shows the run, what happened and the verdict" {
+    run make scenario-1
+    [ "$status" -eq 0 ]
+    [[ "$output" == *'sending "This is a message 2\n test"'* ]]
+    [[ "$output" == *"25 bytes were written after the server's"* ]]
+    [[ "$output" == *"as expected"* ]]
+    [[ "$output" != *$'\e'* ]]
+}
+
+@test "make scenario-01 is the same scenario" {
+    run make scenario-01
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"01-break-after-first-message"* ]]
+}
+
+@test "make scenario-2 proves the deadlock and ends by itself" {
+    run make scenario-2
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"Deadlock"* ]]
+    [[ "$output" == *"no byte is in any queue"* ]]
+}
+
+@test "an unknown scenario lists those there are" {
+    for target in scenario-77 check-77 scenario-x; do
+        run make "$target"
+        [ "$status" -eq 2 ]
+        [[ "$output" == *"there is no scenario"* ]]
+        [[ "$output" == *"4  04-half-close"* ]]
+        [[ "$output" != *Traceback* ]]
+    done
+}
+
+@test "make check-N passes for each scenario, and make check for all" {
+    for n in 0 1 2 3 4; do make "check-$n"; done
+    run make check
+    [ "$status" -eq 0 ]
+    [ "$(grep -c 'as expected' <<<"$output")" -ge 5 ]
+}
+
+@test "make check-1 without a network of its own says so and passes" {
+    run env TCPLAB_ISOLATION=none make check-1
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"no network of its own"* ]]
+}
+
+@test "without the break, make check-1 says what happened, where, and what to think about" {
+    sed -i '/break; \/\/ one message/d' scenarios/01-break-after-first-message/server.c
+    run make check-1
+    [ "$status" -ne 0 ]
+    [[ "$output" == *"deadlock"* ]]
+    [[ "$output" == *'server never said "writing response"'* ]]
+    [[ "$output" == *"scenarios/01-break-after-first-message/server.c:22"* ]]
+    [[ "$output" == *"What makes it leave the loop"* ]]
+    [[ "$output" == *"lessons/01-break-after-first-message.md"* ]]
+    [[ "$output" == *"make check-1"* ]]
+}
+
+@test "what does not compile shows the compiler's own words" {
+    sed -i 's/event("closing");/event("closing")/' scenarios/01-break-after-first-message/server.c
+    run make check-1
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"server.c"*"error"* ]]
+    [[ "$output" != *Traceback* ]]
+    run python3 -m harness check 1
+    [ "$status" -eq 2 ]
+}
+
+@test "a contract with a mistake names file and line, and is the lab's error" {
+    echo 'sever: listening' >>scenarios/03-ack-per-packet/contract.txt
+    run python3 -m harness check 3
+    [ "$status" -eq 3 ]
+    [[ "$output" == *"contract.txt:"*"sever"* ]]
+    [[ "$output" != *Traceback* ]]
+}
+
+@test "make diff-1-2 shows the break, and nothing else" {
+    run make diff-1-2
+    [ "$status" -eq 0 ]
+    [ "$(grep -c '^[-+] ' <<<"$output")" -eq 1 ]
+    [[ "$output" == *"-        break;"* ]]
+    [[ "$output" == *"client.c: the same code"* ]]
+}
+
+@test "make diff-2-4 shows the shutdown" {
+    run make diff-02-04
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"+    must(shutdown(conn, SHUT_WR));"* ]]
+    [[ "$output" == *"server.c: the same code"* ]]
+}
+
+@test "make diff with a wrong number or word ends with 2" {
+    for target in diff-1-77 diff-1 diff-a-b; do
+        run make "$target"
+        [ "$status" -eq 2 ]
+    done
+}
+
+@test "the command line has help, JSON and traces" {
+    python3 -m harness --help | grep -q 'exit status'
+    python3 -m harness check 2 --json --trace "$BATS_TEST_TMPDIR/t.jsonl" | python3 -c 'import json, sys; assert json.load(sys.stdin)["word"] == "as expected"'
+    head -1 "$BATS_TEST_TMPDIR/t.jsonl" | grep -q '"format": "tcplab trace"'
+    [ -s build/last/02-no-break-deadlock.jsonl ]
+}
+
+@test "a file that is no trace is never overwritten" {
+    cp scenarios/01-break-after-first-message/client.c "$BATS_TEST_TMPDIR/mine.c"
+    run python3 -m harness check 1 --trace "$BATS_TEST_TMPDIR/mine.c"
+    [ "$status" -eq 2 ]
+    cmp scenarios/01-break-after-first-message/client.c "$BATS_TEST_TMPDIR/mine.c"
+}
+
+@test "make clean removes what was built, and only that" {
+    cp -r . "$BATS_TEST_TMPDIR/copy"
+    cd "$BATS_TEST_TMPDIR/copy"
+    make clean
+    [ ! -e build ]
+    [ -e scenarios/01-break-after-first-message/client.c ]
+}
+
+@test "an ordinary user's two commands work in a fresh clone" {
+    chmod 755 "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_TEST_TMPDIR" 2>/dev/null || true
+    cp -r . "$BATS_TEST_TMPDIR/theirs"
+    cd "$BATS_TEST_TMPDIR/theirs"
+    make clean
+    [ "$(id -u)" != 0 ] || chown -R 65534:65534 .
+    run ordinary make scenario-1
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"as expected"* ]]
+    run ordinary make check
+    [ "$status" -eq 0 ]
+    run ordinary make -n test
+    [ "$status" -eq 0 ]
+}
+
+@test "Ctrl-C ends a run and leaves no process behind" {
+    PAUSE=1 python3 -m harness run 1 >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+    harness=$!
+    # The pause has begun when its line is there.
+    until grep -q 'pausing 5 s' "$BATS_TEST_TMPDIR/out"; do kill -0 "$harness"; done
+    keepers=$(pgrep -P "$harness")
+    programs=$(for keeper in $keepers; do pgrep -P "$keeper"; done)
+    [ -n "$programs" ]
+    kill -TERM "$harness"       # bash starts background jobs with SIGINT ignored; both take the same way
+    wait "$harness" || true
+    for pid in $keepers $programs; do
+        run kill -0 "$pid"
+        [ "$status" -ne 0 ]
+    done
+}
