@@ -226,7 +226,7 @@ static void format_endpoint(char *text, int failed, const struct sockaddr_storag
 static void format_address(char *text, enum event_kind kind, int fd, const char *separator)
 {
     int saved = errno; // for a %m in the text that follows
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t size = sizeof address;
     char own[ENDPOINT_SIZE], peer[ENDPOINT_SIZE] = "";
     format_endpoint(own, getsockname(fd, (struct sockaddr *)&address, &size), &address, size);

@@ -98,10 +98,10 @@ static const char *last_component(const char *path)
     return slash != NULL ? slash + 1 : path;
 }
 
-long must_at(const char *file, int line, const char *call, long value)
+int must_at(const char *file, int line, const char *call, long value)
 {
     if (value != -1)
-        return value;
+        return (int)value;
     int error = errno;
     int name = (int)strcspn(call, "(");
     const char *arguments = call[name] == '(' ? "(...)" : "";

@@ -4,7 +4,7 @@
 #ifndef TCPLAB_MUST_H
 #define TCPLAB_MUST_H
 
-// Evaluates to the call's value, or, where that is -1, writes
+// Evaluates to the call's value as an int, or, where that is -1, writes
 //     server.c:31: bind(...): EADDRINUSE (Address already in use)
 // to standard error and ends the program with status 1.
 #define must(call) must_at(__FILE__, __LINE__, #call, (call))
@@ -16,7 +16,7 @@
 // The errno's name, "EPIPE"; for one that it does not know, "unknown error". The text lives for ever.
 const char *errno_name(int error);
 
-long must_at(const char *file, int line, const char *call, long value);
+int must_at(const char *file, int line, const char *call, long value);
 int must_say_at(const char *file, int line, int value, const char *words);
 
 #endif

@@ -86,7 +86,7 @@ serve() {
     for program in 01-break-after-first-message/server 01-break-after-first-message/client; do
         run "$program" localhost 8080 more
         [ "$status" -eq 2 ]
-        [[ "$output" == *"[host] [port]"* ]]
+        [[ "$output" == *"[host [port]]"* ]]
         run "$program" localhost 99999
         [ "$status" -eq 2 ]
     done
