@@ -22,7 +22,7 @@ programs := $(foreach name,$(names),$(BUILD)/$(name)/client $(BUILD)/$(name)/ser
 common   := $(patsubst common/%.c,$(BUILD)/common/%.o,$(wildcard common/*.c))
 extras    = $(patsubst $(SCENARIOS)/%.c,$(BUILD)/%.o,$(filter-out %/client.c %/server.c,$(wildcard $(SCENARIOS)/$(1)/*.c)))
 
-.PHONY: all help test lint bench clean check
+.PHONY: all help test lint bench clean check FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -32,30 +32,33 @@ help:                   ## this list
 	@printf 'tcplab: what TCP really does between two programs\n\n'
 	@sed -n 's/^\([a-z][a-zA-Z%-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | sed 's/%/N/; s/diff-N/diff-A-B/' | awk -F'|' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 	@printf '\nN is a number: '; echo $(names) | tr ' ' '\n' | sed 's/-.*//' | tr '\n' ' '; echo
-	@printf 'PAUSE=0: pauses take no time.  NOPAUSE=1: no pauses.  TCPLAB_ISOLATION=none: no network of its own.\n'
+	@printf 'PAUSE=0: pauses take no time.    NOPAUSE=1: there are none.\n'
+	@printf 'TCPLAB_ISOLATION=none: no network of its own.\n'
 	@printf 'Exact exit statuses, traces, JSON: python3 -m harness --help\n'
 
 # -- run and judge ------------------------------------------------------------------------------------------------------
 
-harness = BUILD='$(BUILD)' SCENARIOS='$(SCENARIOS)' SANITIZE='$(SANITIZE)' WERROR='$(WERROR)' $(if $(filter command environment,$(origin CC)),CC='$(CC)') $(PYTHON) -m harness
+# What was set on the command line or in the environment (BUILD, SCENARIOS, SANITIZE, CC, PAUSE, ...) make hands on by
+# itself. FORCE: a file that happens to be called check-1 changes nothing.
+scenario-%: FORCE       ## run client and server of scenario N and watch
+	@$(PYTHON) -m harness run '$*'
 
-scenario-%:             ## run client and server of scenario N and watch
-	@$(harness) run $*
-
-check-%:                ## the verdict alone: does scenario N still do what its contract says?
-	@$(harness) check $*
+check-%: FORCE          ## the verdict alone: does scenario N keep its contract?
+	@$(PYTHON) -m harness check '$*'
 
 check:                  ## the verdicts of all scenarios
-	@$(harness) check
+	@$(PYTHON) -m harness check
 
-diff-%:                 ## how scenarios A and B differ
+diff-%: FORCE           ## how scenarios A and B differ
 	@sh tests/diff.sh '$(SCENARIOS)' '$*'
+
+FORCE:
 
 # -- build --------------------------------------------------------------------------------------------------------------
 
 # Changes when the compiler or its flags do, and so has everything built again.
 stamp := $(BUILD)/.flags
-_ := $(shell mkdir -p $(BUILD) && echo '$(CC) $(ALL_FLAGS)' > $(stamp).new && { cmp -s $(stamp).new $(stamp) && rm $(stamp).new || mv $(stamp).new $(stamp); })
+_ := $(shell mkdir -p $(BUILD) && new=$(stamp).$$$$ && echo '$(CC) $(ALL_FLAGS)' > $$new && { cmp -s $$new $(stamp) && rm $$new || mv $$new $(stamp); })
 
 compile = @mkdir -p $(@D) && $(CC) $(ALL_FLAGS) -MMD -MP -c -o $@ $<
 

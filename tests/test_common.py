@@ -59,6 +59,9 @@ class Lab:
         return Said(out, err)
 
 
+SAMPLE = "".join(bytes(range(start, start + 64)).hex() + "\n" for start in range(0, 256, 64))
+
+
 class Said(str):
     """A program's standard output, and its standard error as stderr."""
 
@@ -91,7 +94,7 @@ def build(folder, variant):
     return Lab(folder, tuple(prefix), variant == "plain")
 
 
-@pytest.fixture(scope="session", params=list(VARIANTS))
+@pytest.fixture(scope="session", params=[name for name in VARIANTS if name != "valgrind"])
 def lab(request, tmp_path_factory):
     return build(tmp_path_factory.mktemp(request.param), request.param)
 
@@ -100,6 +103,28 @@ def lab(request, tmp_path_factory):
 def plain(tmp_path_factory):
     """For what only the plain program can show: descriptors, system calls."""
     return build(tmp_path_factory.mktemp("plain-only"), "plain")
+
+
+@pytest.fixture(scope="session")
+def watched(tmp_path_factory):
+    """Under valgrind: a program starts slowly there, so each module's checks run once, in few processes."""
+    return build(tmp_path_factory.mktemp("valgrind"), "valgrind")
+
+
+@pytest.mark.parametrize("program, args", [
+    ("reader_check", ("model", 1)), ("reader_check", ("model", 2)), ("reader_check", ("memory",)), ("quote_check", ()),
+    ("net_check", ("arguments", "::1", "0")), ("net_check", ("listen", "localhost", 0)), ("net_check", ("whole",)),
+    ("event_check", ("kinds", "127.0.0.1")), ("event_check", ("threads", 4, 20)), ("event_check", ("errno",)),
+])
+def test_valgrind_finds_no_fault(watched, program, args):
+    watched.run(program, *args, text=SAMPLE)
+
+
+@pytest.mark.parametrize("fault", ["read", "leak"])
+def test_valgrind_sees_a_fault(watched, fault):
+    child = watched.start("judge_check", fault)
+    collect(child)
+    assert child.returncode != 0
 
 
 @pytest.mark.parametrize("fault", ["read", "leak"])

@@ -6,10 +6,11 @@ load clone
 setup() {
     mkdir -p "$BATS_TEST_TMPDIR/bin" "$BATS_TEST_TMPDIR/lab/tests"
     cp "$BATS_TEST_DIRNAME/tools.sh" "$BATS_TEST_TMPDIR/lab/tests/"
-    for name in sh dirname mkdir id env sed cat; do ln -s "$(command -v "$name")" "$BATS_TEST_TMPDIR/bin/$name"; done
+    for name in sh dirname mkdir id env sed cat mktemp rm grep getconf; do ln -s "$(command -v "$name")" "$BATS_TEST_TMPDIR/bin/$name"; done
 }
 
 fake() {
+    rm -f "$BATS_TEST_TMPDIR/bin/$1"    # it may be a link to the system's own, which must not be written through
     printf '#!/bin/sh\n%s\n' "$2" >"$BATS_TEST_TMPDIR/bin/$1"
     chmod +x "$BATS_TEST_TMPDIR/bin/$1"
 }

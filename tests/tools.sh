@@ -50,10 +50,10 @@ debian() {
 }
 
 fetch_pytest() {
-    debian python3-pytest && return
+    debian python3-pytest && { debian python3-pytest-xdist || :; } && return
     echo "fetching pytest with pip into $tools" >&2
     mkdir -p "$tools" && "${PYTHON:-python3}" -m venv "$tools/venv" >/dev/null 2>&1 &&
-        "$tools/venv/bin/python" -m pip install --quiet pytest >/dev/null 2>&1
+        "$tools/venv/bin/python" -m pip install --quiet pytest pytest-xdist >/dev/null 2>&1
 }
 
 fetch_bats() {
@@ -71,10 +71,19 @@ missing() {
 run_tests() {
     python=$(python_with_pytest) || { fetch_pytest; python=$(python_with_pytest) || missing pytest python3-pytest; }
     bats=$(bats_command) || { fetch_bats; bats=$(bats_command) || missing bats bats; }
+    parallel=
+    "$python" -c 'import xdist' >/dev/null 2>&1 && parallel="-n $(getconf _NPROCESSORS_ONLN) --dist loadfile"
+    log=$(mktemp)
+    trap 'rm -f "$log"' EXIT
+    "$bats" tests >"$log" 2>&1 &
+    beside=$!
     status=0
-    "$bats" tests || status=1
     # The plugin makes each scenario's contract.txt a test; it must be importable before pytest reads any conftest.
-    PYTHONPATH=.:tests "$python" -m pytest -q -p no:cacheprovider -p contract_items --rootdir=. --durations=5 tests scenarios || status=1
+    # shellcheck disable=SC2086  # several words, or none
+    PYTHONPATH=.:tests "$python" -m pytest -q $parallel -p no:cacheprovider -p contract_items --rootdir=. tests scenarios || status=1
+    wait $beside || status=1
+    cat "$log"
+    grep -q "^ok" "$log" && printf '%s passed, %s failed\n' "$(grep -c '^ok' "$log")" "$(grep -c '^not ok' "$log")"
     exit $status
 }
 
