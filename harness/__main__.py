@@ -153,11 +153,13 @@ def _show(scenario: Scenario, args: argparse.Namespace, interrupt: _Interrupt) -
         shown.end()
     for note in run.notes:
         print(f"note: {note}", file=shown.stream)
-    print("\n".join(["", *words.happened(run, verdict), ""]), file=shown.stream)
+    print("\n".join(["", *map(shown.wrap, words.happened(run, verdict)), ""]), file=shown.stream)
+    if interrupt.came:
+        return 130
     print(words.tell(verdict, run, contract, reproduce=reproduce, width=shown.width, colour=shown.colour), file=shown.stream)
     if args.json:
         print(_json(scenario, verdict))
-    return 130 if interrupt.came else 0
+    return 0
 
 
 def _check(scenario: Scenario, args: argparse.Namespace, interrupt: _Interrupt, several: bool) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import textwrap
 import time
 from typing import TextIO
 
@@ -45,6 +46,10 @@ class Screen:
             self._print(words.format_output(record, width=self.width, colour=self.colour))
         elif isinstance(record, Ending):
             self._print(words.format_ending(record, width=self.width, colour=self.colour))
+
+    def wrap(self, line: str) -> str:
+        """A sentence, broken between words where a terminal would break it within one."""
+        return textwrap.fill(line, self.width, break_on_hyphens=False) if self.terminal else line
 
     def tick(self) -> None:
         """Called many times a second: the countdown, where there is a terminal to draw it on."""

@@ -188,8 +188,8 @@ class _Teller:
 
     def _seen(self, event: Event) -> str:
         here = "blocked here" if event.seq in self.blocked else ""
-        room = self.width - 40
-        return f"  seen    {event.who:8}{said(event):{max(room, 20)}}  {event.source:14}{here}".rstrip()
+        room = max(self.width - len("  seen    client  " + "  client.c:38   " + "blocked here"), 20)
+        return f"  seen    {event.who:8}{said(event):{room}}  {event.source:14}{here}".rstrip()
 
     # why it had to be so
 

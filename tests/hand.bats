@@ -15,7 +15,12 @@ setup() {
 }
 
 teardown() {
-    [ -z "${server:-}" ] || kill -KILL "$server" 2>/dev/null || true
+    [ -z "${server:-}" ] || stop_server
+}
+
+stop_server() {
+    kill -KILL "$server" 2>/dev/null || true
+    wait "$server" 2>/dev/null || true  # or the shell would print "Killed"
 }
 
 # Starts a server on a free port; sets `server` and `port` from its first line.
@@ -56,14 +61,12 @@ serve() {
 
 @test "nc as the server of scenario 3's client" {
     command -v nc >/dev/null || skip "nc is not installed"
-    serve 03-ack-per-packet/server  # only for a port that is free: its own is closed again
-    kill -KILL "$server"
-    wait "$server" 2>/dev/null || true
     mkfifo "$BATS_TEST_TMPDIR/answers" "$BATS_TEST_TMPDIR/nc"
-    nc -v -l -N 127.0.0.1 "$port" <"$BATS_TEST_TMPDIR/answers" >"$BATS_TEST_TMPDIR/heard" 2>"$BATS_TEST_TMPDIR/nc" 3>&- &
+    nc -v -l -N 127.0.0.1 0 <"$BATS_TEST_TMPDIR/answers" >"$BATS_TEST_TMPDIR/heard" 2>"$BATS_TEST_TMPDIR/nc" 3>&- &
     server=$!
-    exec 5>"$BATS_TEST_TMPDIR/answers"
-    read -r line <"$BATS_TEST_TMPDIR/nc"    # "Listening on ..."
+    exec 4<>"$BATS_TEST_TMPDIR/nc" 5>"$BATS_TEST_TMPDIR/answers"
+    read -r line <&4                        # "Listening on localhost 33955"
+    port=${line##* }
     printf 'first\nsecond\n' >&5
     run 03-ack-per-packet/client 127.0.0.1 "$port"
     exec 5>&-
@@ -78,7 +81,7 @@ serve() {
         rm -f "$BATS_TEST_TMPDIR/lines"
         serve 03-ack-per-packet/server "$host"
         03-ack-per-packet/client "$host" "$port"
-        kill -KILL "$server"
+        stop_server
     done
 }
 
@@ -93,9 +96,10 @@ serve() {
 }
 
 @test "a refused client says operation, address and errno's name" {
-    serve 03-ack-per-packet/server
-    kill -KILL "$server"
-    wait "$server" 2>/dev/null || true
+    # A port that is bound, so that nobody else gets it, and has no listener.
+    coproc python3 -c 'import socket, sys; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1], flush=True); sys.stdin.read()' 3>&-
+    server=$COPROC_PID
+    read -r port <&"${COPROC[0]}"
     run 03-ack-per-packet/client 127.0.0.1 "$port"
     [ "$status" -eq 1 ]
     [[ "$output" == *"client.c:"*"connect to 127.0.0.1 port $port: ECONNREFUSED"* ]]

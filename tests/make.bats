@@ -26,7 +26,7 @@ teardown() {
     for target in all help scenario-N check-N check diff-A-B test lint bench clean; do
         [[ "$output" == *"make $target "* ]]
     done
-    for line in "${lines[@]}"; do [ "${#line}" -le 100 ]; done
+    for line in "${lines[@]}"; do [ "${#line}" -le 80 ]; done
 }
 
 @test "make builds, and a second make has nothing to do" {
@@ -105,7 +105,45 @@ teardown() {
     [[ "$output" == *"scenarios/01-break-after-first-message/server.c:22"* ]]
     [[ "$output" == *"What makes it leave the loop"* ]]
     [[ "$output" == *"lessons/01-break-after-first-message.md"* ]]
-    [[ "$output" == *"make check-1"* ]]
+    [[ "$output" == *"reproduce: make check-1"* ]]
+}
+
+@test "what was said to make goes into the command that reproduces it, and nothing else" {
+    sed -i '/break; \/\/ one message/d' scenarios/01-break-after-first-message/server.c
+    run make check-1 BUILD="$BATS_TEST_TMPDIR/b"
+    [ "$status" -ne 0 ]
+    [[ "$output" == *"reproduce: BUILD=$BATS_TEST_TMPDIR/b make check-1"* ]]
+}
+
+@test "the compiler's warnings about a change show, and the run goes on" {
+    sed -i 's/^    reader_close(&in);/    int forgotten;\n&/' scenarios/01-break-after-first-message/server.c
+    run make check-1
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"server.c"*"warning: unused variable"*"forgotten"* ]]
+}
+
+@test "a file called check-1 or diff-1-2 is in nobody's way" {
+    touch check-1 diff-1-2
+    run make check-1
+    [[ "$output" == *"as expected"* ]]
+    run make diff-1-2
+    rm check-1 diff-1-2
+    [[ "$output" == *"-        break;"* ]]
+}
+
+@test "a new folder is a scenario, and its further files go into both programs" {
+    cp -r scenarios "$BATS_TEST_TMPDIR"
+    cd "$BATS_TEST_TMPDIR/scenarios"
+    cp -r 04-half-close 07-codec
+    echo 'int codec(void) { return 7; }' >07-codec/codec.c
+    sed -i 's/^int main(.*/int codec(void);\n&/; s/^    struct address .*/&\n    if (codec() != 7)\n        return 7;/' 07-codec/*r.c 07-codec/*t.c
+    cd "$CLONE"
+    run make check-7 SCENARIOS="$BATS_TEST_TMPDIR/scenarios" BUILD="$BATS_TEST_TMPDIR/b"
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"07-codec: as expected"* ]]
+    sed -i 's/return 7/return 8/' "$BATS_TEST_TMPDIR/scenarios/07-codec/codec.c"
+    run make check-7 SCENARIOS="$BATS_TEST_TMPDIR/scenarios" BUILD="$BATS_TEST_TMPDIR/b"
+    [ "$status" -ne 0 ]
 }
 
 @test "what does not compile shows the compiler's own words" {

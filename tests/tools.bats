@@ -16,22 +16,65 @@ fake() {
 }
 
 tools() {
-    run env -i PATH="$BATS_TEST_TMPDIR/bin" PYTHON=python3 "$@" sh "$BATS_TEST_TMPDIR/lab/tests/tools.sh" "${act:-test}"
+    run env -i PATH="$BATS_TEST_TMPDIR/bin" PYTHON=python3 SYSTEM_PYTHON=/nonexistent "$@" sh "$BATS_TEST_TMPDIR/lab/tests/tools.sh" "${act:-test}"
 }
 
-@test "nothing there and nothing to fetch with: it says what to install" {
+@test "nothing there and nothing to fetch with: it says all that is to be installed" {
     fake python3 'exit 1'
-    [ ! -e /usr/bin/python3 ] || ! /usr/bin/python3 -c 'import pytest' 2>/dev/null || skip "the system's own python3 has pytest"
     tools
     [ "$status" -eq 2 ]
-    [[ "$output" == *"apt-get install python3-pytest"* ]]
+    [[ "$output" == *"apt-get install python3-pytest bats)"* ]]
+    [[ "$output" != *Traceback* ]]
 }
 
-@test "bats missing, no apt-get, no npm: it says what to install" {
+@test "only bats missing, no apt-get, no npm: it says what to install" {
     fake python3 'exit 0'
     tools
     [ "$status" -eq 2 ]
-    [[ "$output" == *"apt-get install bats"* ]]
+    [[ "$output" == *"apt-get install bats)"* ]]
+}
+
+@test "sudo that asks for a password is not asked" {
+    fake python3 'exit 1'
+    fake id 'echo 1000'
+    fake sudo 'case "$1" in -n) exit 1 ;; *) echo "Password:"; exit 1 ;; esac'
+    fake apt-get 'echo "apt-get without being root"'
+    tools
+    [ "$status" -eq 2 ]
+    [[ "$output" != *Password* ]]
+    [[ "$output" != *"fetching"*"with apt-get"* ]]
+}
+
+@test "the system's own python3 has pytest: it is taken" {
+    fake python3 'exit 1'
+    # shellcheck disable=SC2016
+    fake system 'case "$*" in *"import pytest"*) exit 0 ;; esac; echo "system python"'
+    fake bats 'exit 0'
+    tools SYSTEM_PYTHON="$BATS_TEST_TMPDIR/bin/system"
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"system python"* ]]
+}
+
+@test "no venv, but pip: pytest comes into the lab's own folder" {
+    fake bats 'exit 0'
+    # shellcheck disable=SC2016
+    fake python3 'case "$*" in
+        *"-m venv"*) exit 1 ;;
+        *"pip install"*"--target build/tools/python"*) mkdir -p build/tools/python; echo >build/tools/python/pytest.py ;;
+        *"import pytest"*) cat build/tools/python/pytest.py ;;
+        *) echo "pytest from $PYTHONPATH" ;;
+    esac'
+    tools
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"pytest from build/tools/python"* ]]
+}
+
+@test "a fake takes the place of a link and leaves alone what it points to" {
+    echo "the system's own" >"$BATS_TEST_TMPDIR/own"
+    ln -s "$BATS_TEST_TMPDIR/own" "$BATS_TEST_TMPDIR/bin/linked"
+    fake linked 'echo fake'
+    [ "$("$BATS_TEST_TMPDIR/bin/linked")" = fake ]
+    [ "$(cat "$BATS_TEST_TMPDIR/own")" = "the system's own" ]
 }
 
 @test "a user without root or sudo gets bats from npm, into the lab's own folder" {

@@ -14,9 +14,9 @@ has() {
     command -v "$1" >/dev/null 2>&1
 }
 
-# The python3 first on PATH may lack pytest while the system's own has it.
+# The python3 first on PATH may lack pytest while the system's own has it. (SYSTEM_PYTHON: so that a test can take it away.)
 python_with_pytest() {
-    for python in "${PYTHON:-python3}" python3 /usr/bin/python3 "$tools/venv/bin/python"; do
+    for python in "${PYTHON:-python3}" python3 "${SYSTEM_PYTHON:-/usr/bin/python3}" "$tools/venv/bin/python"; do
         if has "$python" && "$python" -c 'import pytest, sys; sys.exit(sys.version_info < (3, 9))' >/dev/null 2>&1; then
             echo "$python"
             return
@@ -53,7 +53,9 @@ fetch_pytest() {
     debian python3-pytest && { debian python3-pytest-xdist || :; } && return
     echo "fetching pytest with pip into $tools" >&2
     mkdir -p "$tools" && "${PYTHON:-python3}" -m venv "$tools/venv" >/dev/null 2>&1 &&
-        "$tools/venv/bin/python" -m pip install --quiet pytest pytest-xdist >/dev/null 2>&1
+        "$tools/venv/bin/python" -m pip install --quiet pytest pytest-xdist >/dev/null 2>&1 && return
+    # Debian's python3 has no venv without python3-venv, but it may have pip.
+    "${PYTHON:-python3}" -m pip install --quiet --target "$tools/python" pytest pytest-xdist >/dev/null 2>&1
 }
 
 fetch_bats() {
@@ -63,14 +65,18 @@ fetch_bats() {
     mkdir -p "$tools" && npm install --silent --no-audit --no-fund --prefix "$tools" bats >/dev/null 2>&1
 }
 
-missing() {
-    echo "$1 is missing and could not be fetched; install it (Debian, Ubuntu: apt-get install $2) and run make test again" >&2
-    exit 2
-}
-
 run_tests() {
-    python=$(python_with_pytest) || { fetch_pytest; python=$(python_with_pytest) || missing pytest python3-pytest; }
-    bats=$(bats_command) || { fetch_bats; bats=$(bats_command) || missing bats bats; }
+    export PYTHONPATH="$tools/python"   # what fetch_pytest may have put there
+    python_with_pytest >/dev/null || fetch_pytest
+    bats_command >/dev/null || fetch_bats
+    missing=
+    python=$(python_with_pytest) || missing="$missing python3-pytest"
+    bats=$(bats_command) || missing="$missing bats"
+    if [ -n "$missing" ]; then
+        echo "missing, and could not be fetched:$missing" >&2
+        echo "Install what is missing (Debian, Ubuntu: apt-get install$missing), then run make test again." >&2
+        exit 2
+    fi
     parallel=
     "$python" -c 'import xdist' >/dev/null 2>&1 && parallel="-n $(getconf _NPROCESSORS_ONLN) --dist loadfile"
     log=$(mktemp)
@@ -78,9 +84,8 @@ run_tests() {
     "$bats" tests >"$log" 2>&1 &
     beside=$!
     status=0
-    # The plugin makes each scenario's contract.txt a test; it must be importable before pytest reads any conftest.
     # shellcheck disable=SC2086  # several words, or none
-    PYTHONPATH=.:tests "$python" -m pytest -q $parallel -p no:cacheprovider -p contract_items --rootdir=. tests scenarios || status=1
+    "$python" -m pytest -q $parallel -p no:cacheprovider --rootdir=. tests scenarios || status=1
     wait $beside || status=1
     cat "$log"
     grep -q "^ok" "$log" && printf '%s passed, %s failed\n' "$(grep -c '^ok' "$log")" "$(grep -c '^not ok' "$log")"

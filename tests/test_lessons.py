@@ -1,0 +1,613 @@
+"""Do the lessons and the README say what happens? Whatever they show is taken apart here, run, and compared.
+
+What is found by its form in a page:
+
+    ```text     first line `$ make scenario-N`    in a section Run, and in the README: the whole transcript;
+                                                  elsewhere an excerpt, whose lines the run must have in that order
+    ```text     first line `$ make check-N`       the first lines of that output
+    ```text either                                several in a row: luck decides which one the run shows
+    ```diff     `--- FILE`                        a change to try (Modify): it is applied to a copy, and the texts behind
+                                                  it are what that copy shows
+    ```diff     `--- FILE` and `+++ OTHER`        how two scenarios' files differ, comment lines left out
+    ```c        first line `// FILE`              lines of that file, in their order
+    | sender | flags | first | length |           segments that a run's wire shows, in that order
+
+Each check returns its complaints, one a line; none is good. Each has a doctored page below that it must refuse.
+"""
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Iterator, Optional
+
+import pytest
+
+from harness import contract as contracts
+from harness import judge, trace
+from harness.scenarios import ROOT, find_all
+
+OWN = 90        # scenarios from this number on are a learner's own: they need no lesson
+SCENARIOS = [s for s in find_all() if int(s.number) < OWN]
+LESSONS = {s.name: ROOT / "lessons" / f"{s.name}.md" for s in SCENARIOS}
+PAGES = [ROOT / "README.md", *sorted((ROOT / "lessons").glob("*.md"))]
+HEADINGS = ["Predict", "Run", "Look", "Why it must be so", "Modify", "Make", "In the wild", "Remember"]
+TARGETS = re.findall(r"^([a-z][\w%-]*):", (ROOT / "Makefile").read_text(), re.M)
+
+
+# --- pages taken apart -----------------------------------------------------------------------------------------------
+
+@dataclass(frozen=True)
+class Fence:
+    """A fenced block: what stands behind its backticks, its lines, the section (##) that it is in."""
+
+    info: str
+    body: str
+    section: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.body.splitlines()
+
+    @property
+    def command(self) -> str:
+        """scenario-1 of a block that begins with `$ make scenario-1`."""
+        return self.body.partition("\n")[0][7:] if self.body.startswith("$ make ") else ""
+
+
+def fences(page: str) -> list[Fence]:
+    found, section, info, body = [], "", None, []
+    for line in page.splitlines():
+        if info is None and line.startswith("## "):
+            section = line[3:]
+        if line.startswith("```") and info is None:
+            info, body = line[3:].strip(), []
+        elif line == "```":
+            found.append(Fence(info or "", "\n".join(body), section))
+            info = None
+        elif info is not None:
+            body.append(line)
+    return found
+
+
+def transcripts(page: str) -> list[Fence]:
+    return [f for f in fences(page) if f.command.startswith("scenario-") and f.section != "Modify"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a section Modify: the changes to one file, and what is said to come of it."""
+
+    diff: Fence
+    shown: tuple[Fence, ...]
+
+    @property
+    def number(self) -> str:
+        return str(int(re.findall(r"^--- scenarios/(\d+)", self.diff.body)[0]))
+
+
+def steps(page: str) -> list[Step]:
+    found: list[Step] = []
+    for fence in (f for f in fences(page) if f.section == "Modify"):
+        if fence.info == "diff":
+            found.append(Step(fence, ()))
+        elif fence.command and found:
+            found[-1] = replace(found[-1], shown=(*found[-1].shown, fence))
+    return found
+
+
+def apply(diff: Fence, scenarios: Path) -> None:
+    """Makes the change in a copy of the scenarios. Lines without a sign are context; together they must occur once."""
+    path = scenarios.joinpath(*Path(diff.lines[0][4:]).parts[1:])
+    old = "".join(line[1:] + "\n" for line in diff.lines[1:] if line[0] in " -")
+    new = "".join(line[1:] + "\n" for line in diff.lines[1:] if line[0] in " +")
+    text = path.read_text()
+    assert text.count(old) == 1, f"{diff.lines[0]}: {text.count(old)} places that read\n{old}"
+    path.write_text(text.replace(old, new))
+
+
+# --- runs ------------------------------------------------------------------------------------------------------------
+
+@dataclass(frozen=True)
+class Shown:
+    """What a command printed, and the run's records."""
+
+    text: str
+    run: trace.Run
+
+
+class Lab:
+    """A place with its own copy of the scenarios and its own programs."""
+
+    def __init__(self, folder: Path, build: Path) -> None:
+        self.scenarios = folder / "scenarios"
+        self.build = build
+        shutil.copytree(ROOT / "scenarios", self.scenarios, copy_function=shutil.copy)
+
+    def show(self, command: str, number: str) -> Shown:
+        """python3 -m harness run (or check): pauses take no time. A first line `scenario NN` is the real one's."""
+        env = {**os.environ, "SCENARIOS": str(self.scenarios), "BUILD": str(self.build), "PAUSE": "0"}
+        env.pop("NOPAUSE", None)
+        file = self.scenarios.parent / "trace.jsonl"
+        file.unlink(missing_ok=True)
+        done = subprocess.run([sys.executable, "-m", "harness", command, number, "--trace", str(file)], cwd=ROOT, env=env,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        assert file.exists(), done.stdout + done.stderr
+        return Shown(done.stdout, trace.load(file.read_text())[0])
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory) -> Path:
+    """Where this module's programs are built."""
+    return tmp_path_factory.mktemp("programs") / "build"
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory, programs):
+    """shown(N): one run of scenario N as it stands, run once for all tests."""
+    lab, known = Lab(tmp_path_factory.mktemp("lab"), programs), {}
+
+    def of(number: str) -> Shown:
+        if number not in known:
+            known[number] = lab.show("run", number)
+        return known[number]
+    return of
+
+
+# --- a transcript against a run --------------------------------------------------------------------------------------
+
+LINE = re.compile(r" +\d+\.\d{3}  ( *)(\S.*)")
+
+
+def logged(text: str) -> list[tuple[str, str]]:
+    """(who, text) of the log lines, in the order shown; the server's stand at the right. Ports differ where they must."""
+    found = []
+    for line in text.splitlines():
+        match = LINE.fullmatch(line)
+        if match:
+            found.append(("server" if len(match[1]) > 20 else "client", re.sub(r"\(port \d+\)", "(port)", match[2])))
+    return found
+
+
+def closing(text: str, wire: bool) -> list[str]:
+    """The summary and the verdict. Which of two programs ended first is luck; without the wire nobody tells of it."""
+    lines = [line for line in text.splitlines() if not line.startswith(("note: ", "not looked at: ", "$ ")) and not LINE.fullmatch(line)]
+    if not wire:
+        lines = [line for line in lines if "sent a reset (RST)" not in line and "over the wire" not in line]
+    endings = sorted(line for line in lines if re.match(r"The (client|server) (ended|waits|was)", line))
+    return [line for line in lines if line not in endings] + endings
+
+
+def transcript_complaints(page: str, real: Shown) -> list[str]:
+    """Each program's lines in their order, the closing lines, and whether the lines could have come so."""
+    found = []
+    for who in ("client", "server"):
+        ours, theirs = ([text for w, text in logged(t) if w == who] for t in (page, real.text))
+        found += [f"{who}: {line}" for line in difflib.unified_diff(ours, theirs, "shown", "run", lineterm="")]
+    found += difflib.unified_diff(closing(page, real.run.wire), closing(real.text, real.run.wire), "shown", "run", lineterm="")
+    return found or interleaving_complaints(page, real.run)
+
+
+def interleaving_complaints(page: str, run: trace.Run) -> list[str]:
+    """The run's events in the order that the page shows: does the contract allow it?"""
+    waiting = {who: iter([e for e in run.events if e.who == who]) for who in ("client", "server")}
+    order = [next(waiting[who]) for who, text in logged(page) if not text.startswith(("(", "stdout:", "stderr:"))]
+    events = [replace(event, seq=seq) for seq, event in enumerate(order)]
+    for n, event in enumerate(events):
+        then = [e.seq for e in events[n + 1:] if (e.pid, e.tid) == (event.pid, event.tid)]
+        if event.kind == "pause" and event.resumed_after >= 0 and then:
+            events[n] = replace(event, resumed_after=then[0] - 1)
+    contract = contracts.load(ROOT / "scenarios" / run.name / "contract.txt")
+    verdict = judge.judge(replace(run, events=tuple(events)), contract)
+    return [f"{d.kind}: {d.who}: {d.expected} {d.other}" for d in verdict.differences]
+
+
+def excerpt_complaints(page: str, real: str) -> list[str]:
+    """Lines of an excerpt: each program's in order, all others somewhere; `...` stands for what is left out."""
+    found = []
+    for who in ("client", "server"):
+        rest = iter([text for w, text in logged(real) if w == who])
+        found += [f"{who} did not say then: {text}" for w, text in logged(page) if w == who and text not in rest]
+    others = [line for line in page.splitlines()[1:] if line.strip() not in ("", "...") and not LINE.fullmatch(line)]
+    return found + [f"not there: {line}" for line in others if line not in real.splitlines()]
+
+
+def beginning_complaints(page: str, real: str) -> list[str]:
+    """The first lines of what check prints."""
+    ours = [line.rstrip() for line in page.splitlines()[1:]]
+    theirs = [line.rstrip() for line in real.splitlines()][:len(ours)]
+    return list(difflib.unified_diff(ours, theirs, "shown", "run", lineterm=""))
+
+
+def step_complaints(step: Step, folder: Path, build: Path) -> list[str]:
+    """Applies a Modify step to a copy, and compares what the page says will come of it."""
+    lab = Lab(folder, build)
+    apply(step.diff, lab.scenarios)
+    found, either = [], []
+    for fence in step.shown:
+        command, number = fence.command.split("-")
+        real = lab.show("run" if command == "scenario" else command, number).text
+        compare = excerpt_complaints if command == "scenario" else beginning_complaints
+        complaints = compare(fence.body, real)
+        if "either" in fence.info:
+            either.append(complaints)
+        else:
+            found += complaints
+    return found + (sum(either, []) if either and all(either) else [])
+
+
+# --- code, diffs, the wire -------------------------------------------------------------------------------------------
+
+def difference_complaints(diff: Fence) -> list[str]:
+    """The lines shown as taken away and added, against the two files without their comment lines."""
+    old, new = (_code(ROOT / line[4:]) for line in diff.lines[:2])
+    real = [line for line in difflib.unified_diff(old, new, lineterm="", n=0)][2:]
+    ours, theirs = (sorted(line for line in lines if line[:1] in "+-" and line[1:].strip()) for lines in (diff.lines[2:], real))
+    return list(difflib.unified_diff(ours, theirs, "shown", "files", lineterm=""))
+
+
+def _code(path: Path) -> list[str]:
+    return [line for line in path.read_text().splitlines() if line.strip() and not line.strip().startswith("//")]
+
+
+def excerpt_of_file_complaints(fence: Fence) -> list[str]:
+    """Lines of a file in their order; `...` stands for lines left out."""
+    rest = iter([line.strip() for line in (ROOT / fence.lines[0][3:]).read_text().splitlines()])
+    wanted = [line.strip() for line in fence.lines[1:] if line.strip() not in ("", "...", "// ...")]
+    return [f"{fence.lines[0]}: no such line there: {line}" for line in wanted if line not in rest]
+
+
+def wire_rows(page: str) -> list[tuple[str, str, int, int]]:
+    """(sender, flags, first, length) of the tables of segments; flags without A and P."""
+    rows = re.findall(r"^\| (client|server) \| ([SFRPA]+) \| (\d+) \| (\d+) \|", page, re.M)
+    return [(who, re.sub("[AP]", "", flags), int(first), int(length)) for who, flags, first, length in rows]
+
+
+def wire_complaints(page: str, run: trace.Run) -> list[str]:
+    rest = iter([(s.sender, re.sub("[AP]", "", s.flags), s.first, s.length) for s in run.segments])
+    return [f"not on the wire then: {row}" for row in wire_rows(page) if row not in rest]
+
+
+# --- what a page names -----------------------------------------------------------------------------------------------
+
+def code_of(page: str) -> str:
+    """What stands in backticks or in blocks."""
+    return "\n".join([f.body for f in fences(page)] + re.findall(r"(?<!`)`([^`\n]+)`(?!`)", page)
+                     + re.findall(r"^    (\S.*)$", page, re.M))
+
+
+def target_complaints(page: str) -> list[str]:
+    """Each `make TARGET` exists, and its numbers are scenarios (N, A and B stand for any; 90 and up are one's own)."""
+    return [f"make {target}: there is no such target" for target in re.findall(r"\bmake ((?:[a-z]+-)?[\w-]+)", code_of(page))
+            if not _is_target(target)]
+
+
+def _is_target(target: str) -> bool:
+    word, *numbers = target.split("-")
+    known = {int(s.number) for s in SCENARIOS}
+    count = {"scenario": 1, "check": 1, "diff": 2}.get(word, 0) if numbers else 0
+    right = [n in ("N", "A", "B") or (n.isdigit() and (int(n) in known or int(n) >= OWN)) for n in numbers]
+    return (f"{word}-%" if numbers else word) in TARGETS and len(numbers) == count and all(right)
+
+
+def link_complaints(page: str, at: Path) -> list[str]:
+    """Each relative link leads to a file, and its #fragment to a heading there."""
+    found = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", page):
+        path, _, fragment = link.partition("#")
+        to = (at.parent / path).resolve() if path else at
+        if not re.match(r"https?:", link) and not to.exists():
+            found.append(f"{link}: leads nowhere")
+        elif fragment and not re.match(r"https?:", link) and fragment not in _anchors(to.read_text()):
+            found.append(f"{link}: no such heading")
+    return found
+
+
+def _anchors(page: str) -> list[str]:
+    return [re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in re.findall(r"^#+ (.*)$", page, re.M)]
+
+
+def path_complaints(page: str) -> list[str]:
+    """Each path of this folder that a page names exists; what is built or kept by a run goes by its scenario's name."""
+    paths = re.findall(r"(?<![\w/.~-])((?:scenarios|common|harness|tests|lessons|build|\.ci)/[\w./-]*\w)", code_of(page))
+    return [f"{path}: there is no such file" for path in paths if not _is_path(path)]
+
+
+def _is_path(path: str) -> bool:
+    own = re.search(r"/(\d\d)-", path)
+    if "NN-name" in path or (own and int(own[1]) >= OWN):
+        return True
+    built = re.fullmatch(r"build(?:/last)?/([\w-]+)(?:/(?:client|server)|\.jsonl)?", path)
+    return built[1] in (*LESSONS, "last") if built else (ROOT / path).exists()
+
+
+def heading_complaints(page: str) -> list[str]:
+    """A title that asks, the misconceptions, the template's headings in their order."""
+    title, found = page.splitlines()[0], []
+    if not re.fullmatch(r"# \d\d [\w-]+: .*\?", title):
+        found.append(f"the title is no question: {title}")
+    if "Misconceptions" not in page.partition("\n## ")[0]:
+        found.append("no misconception is named before the first heading")
+    ours = re.findall(r"^## (.*)$", page, re.M)
+    return found + ([f"headings: {ours}"] if ours != HEADINGS else [])
+
+
+def index_complaints(page: str, names: Iterator[str], folder: str) -> list[str]:
+    """A row of a table for each scenario, with its lesson and its target."""
+    rows = [line for line in page.splitlines() if line.startswith("|")]
+    return [f"{name}: no row" for name in names
+            if not any(f"]({folder}{name}.md)" in row and f"`make scenario-{int(name[:2])}`" in row for row in rows)]
+
+
+# --- the pages -------------------------------------------------------------------------------------------------------
+
+def _all(kind) -> list:
+    """(page's name, item) for each item that `kind` finds in a page, as parameters."""
+    return [pytest.param(path, item, id=f"{path.stem}-{n}") for path in PAGES for n, item in enumerate(kind(path.read_text()))]
+
+
+def _differences(page: str) -> list[Fence]:
+    return [f for f in fences(page) if f.info == "diff" and f.section != "Modify"]
+
+
+def _code_blocks(page: str) -> list[Fence]:
+    return [f for f in fences(page) if f.info == "c" and f.body.startswith("// scenarios/")]
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_each_scenario_has_a_lesson_in_the_order_of_the_template(name):
+    page = LESSONS[name].read_text()
+    assert heading_complaints(page) == []
+    assert page.startswith(f"# {name.replace('-', ' ', 1)}: ")
+
+
+@pytest.mark.parametrize("page, folder", [("README.md", "lessons/"), ("lessons/README.md", "")])
+def test_each_scenario_has_a_row_in_both_indexes(page, folder):
+    assert index_complaints((ROOT / page).read_text(), LESSONS, folder) == []
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_each_lesson_shows_its_own_transcript_and_something_to_change(name):
+    page, number = LESSONS[name].read_text(), str(int(name[:2]))
+    assert [f.command for f in transcripts(page) if f.section == "Run"] == [f"scenario-{number}"]
+    assert [step.number for step in steps(page)] == [number] * len(steps(page)) and len(steps(page)) >= 2
+    assert all(step.shown for step in steps(page))
+
+
+@pytest.mark.parametrize("path, fence", _all(transcripts))
+def test_a_transcript_is_what_a_run_shows(path, fence, shown):
+    assert transcript_complaints(fence.body, shown(fence.command.split("-")[1])) == []
+
+
+@pytest.mark.parametrize("path, step", _all(steps))
+def test_a_change_to_try_does_what_the_lesson_says(path, step, tmp_path, programs):
+    assert step_complaints(step, tmp_path, programs) == []
+
+
+@pytest.mark.parametrize("path, diff", _all(_differences))
+def test_a_difference_between_scenarios_is_that_of_the_files(path, diff):
+    assert difference_complaints(diff) == []
+
+
+@pytest.mark.parametrize("path, fence", _all(_code_blocks))
+def test_code_that_is_shown_stands_in_the_file(path, fence):
+    assert excerpt_of_file_complaints(fence) == []
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_the_segments_that_are_shown_are_on_the_wire(name, shown):
+    run = shown(str(int(name[:2]))).run
+    if not run.wire:
+        pytest.skip("packets can't be seen here")
+    assert wire_rows(LESSONS[name].read_text()) and wire_complaints(LESSONS[name].read_text(), run) == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.parent.name + "/" + path.name)
+def test_all_targets_links_and_paths_exist(path):
+    page = path.read_text()
+    assert target_complaints(page) + link_complaints(page, path) + path_complaints(page) == []
+
+
+def test_a_misconception_is_worded_alike_wherever_it_is_named():
+    named = [pair for path in PAGES for pair in re.findall(r'(M\d\d) "([^"]+)"', " ".join(path.read_text().split()))]
+    assert named and len(dict(named)) == len(set(named))
+
+
+# --- what the lessons say of programs by hand ------------------------------------------------------------------------
+
+class ByHand:
+    """A server as in a terminal of its own; its lines come from standard error."""
+
+    def __init__(self, folder: Path) -> None:
+        self.server = subprocess.Popen([folder / "server", "127.0.0.1", "0"], stderr=subprocess.PIPE, text=True)
+        self.port = int(re.findall(r":(\d+)", self.until("listening"))[0])
+
+    def until(self, words: str, stream=None) -> str:
+        return next(line for line in stream or self.server.stderr if words in line)
+
+    def __enter__(self) -> "ByHand":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.kill()
+        self.server.communicate()
+
+    def said(self, words: str) -> list[str]:
+        """The server's next lines up to one with these words, without time and name."""
+        found: list[str] = []
+        while not found or words not in found[-1]:
+            found.append(self.server.stderr.readline().split(maxsplit=2)[2].rstrip("\n"))
+        return found
+
+
+def row_of(port: int) -> Optional[list[str]]:
+    """The row of /proc/net/tcp of the socket that is connected to this port."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return next((row for row in rows if int(row[2].split(":")[1], 16) == port), None)
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="no /proc/net/tcp")
+def test_lesson_1_while_the_client_pauses_its_kernel_holds_the_response_and_the_fin(programs, shown):
+    shown("1")
+    folder = programs / "01-break-after-first-message"
+    with ByHand(folder) as by_hand:
+        client = subprocess.Popen([folder / "client", "127.0.0.1", str(by_hand.port)], stderr=subprocess.PIPE, text=True)
+        by_hand.until("pausing 5 s", client.stderr)
+        by_hand.until("closing")
+        row = row_of(by_hand.port)
+        while row and row[3] == "01":   # the FIN is behind that line
+            row = row_of(by_hand.port)
+        client.kill()
+        client.communicate()
+        assert row and (row[3], int(row[4].split(":")[1], 16)) == ("08", 19)     # CLOSE-WAIT; 18 bytes and the FIN
+
+
+def test_lesson_2_when_the_client_is_killed_the_server_gets_eof_and_its_write_succeeds(programs, shown):
+    shown("2")
+    folder = programs / "02-no-break-deadlock"
+    with ByHand(folder) as by_hand:
+        client = subprocess.Popen([folder / "client", "127.0.0.1", str(by_hand.port)], stderr=subprocess.PIPE, text=True)
+        by_hand.until("pausing 5 s", client.stderr)
+        by_hand.until('Received message: "This is a message\\n"')
+        client.send_signal(signal.SIGKILL)
+        client.communicate()
+        assert by_hand.said("closing") == ["reading data", "EOF", "writing response", "closing"]
+
+
+def test_lesson_4_the_server_answers_whoever_half_closes(programs, shown):
+    shown("4")
+    with ByHand(programs / "04-half-close") as by_hand, socket.create_connection(("127.0.0.1", by_hand.port)) as conn:
+        conn.sendall(b"one\ntwo")
+        conn.shutdown(socket.SHUT_WR)
+        assert conn.makefile().read() == "Message received.\n"
+        assert 'EOF, 3 bytes unfinished: "two"' in by_hand.said("closing")
+
+
+def test_lesson_0_connect_returns_although_nobody_accepts():
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as conn:
+        assert conn.send(b"hello\n") == 6       # and there is no accept() in this program
+
+
+# --- negative controls: each check refuses a doctored page -----------------------------------------------------------
+
+def _transcript(name: str) -> str:
+    return transcripts(LESSONS[name].read_text())[0].body
+
+
+def _swapped(text: str, first: str, second: str) -> str:
+    """The text with two of its lines exchanged: the first ones that contain these words."""
+    lines = text.splitlines()
+    a, b = (next(n for n, line in enumerate(lines) if words in line) for words in (first, second))
+    lines[a], lines[b] = lines[b], lines[a]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("doctor", [
+    lambda text: _swapped(text, "writing response", "   closing"),
+    lambda text: text.replace("reading data", "reading dates"),
+    lambda text: text.replace("EOF", "Error reading: ECONNRESET"),
+    lambda text: text.replace("25 bytes were written", "24 bytes were written"),
+    lambda text: text.replace("as expected:", "differs:"),
+    lambda text: "\n".join(line for line in text.splitlines() if "accepted" not in line),
+], ids=["order", "word", "event", "summary", "verdict", "missing line"])
+def test_a_doctored_transcript_is_refused(doctor, shown):
+    text = _transcript("01-break-after-first-message")
+    assert transcript_complaints(text, shown("1")) == []
+    assert doctor(text) != text and transcript_complaints(doctor(text), shown("1")) != []
+
+
+def test_a_transcript_whose_lines_could_not_have_come_so_is_refused(shown):
+    text = _transcript("04-half-close")
+    early = text.splitlines()
+    eof = next(line for line in early if "EOF, 5 bytes" in line)
+    early.remove(eof)
+    got_2 = next(n for n, line in enumerate(early) if "Received message: \"This is a message 2" in line)
+    early.insert(next(n for n, line in enumerate(early) if "shutting down" in line), eof)
+    doctored = "\n".join(early[:got_2] + early[got_2:])
+    assert [w for w in transcript_complaints(doctored, shown("4"))] != []
+
+
+def test_an_interleaving_that_breaks_an_after_is_refused(shown):
+    text = _swapped(_transcript("02-no-break-deadlock"), 'sending "This is a message\\n"', 'Received message: "This is a message\\n"')
+    assert any("order" in words or "missing" in words for words in interleaving_complaints(text, shown("2").run))
+
+
+def _step() -> Step:
+    return steps(LESSONS["01-break-after-first-message"].read_text())[0]
+
+
+def test_a_step_with_another_outcome_is_refused(tmp_path, programs):
+    shown = tuple(replace(f, body=f.body.replace("deadlock:", "differs:")) for f in _step().shown)
+    assert step_complaints(replace(_step(), shown=shown), tmp_path, programs) != []
+
+
+def test_a_step_whose_change_does_not_fit_the_file_is_refused(tmp_path, programs):
+    diff = replace(_step().diff, body=_step().diff.body.replace("break;", "brake;"))
+    with pytest.raises(AssertionError, match="0 places"):
+        step_complaints(replace(_step(), diff=diff), tmp_path, programs)
+
+
+def test_an_excerpt_with_a_line_that_never_came_is_refused():
+    real = "   0.001  one\n   0.002  two\nThe client ended with exit 0.\n"
+    assert excerpt_complaints("$ make scenario-1\n   0.000  one\n...\n   0.000  two", real) == []
+    assert excerpt_complaints("$ make scenario-1\n   0.000  two\n   0.000  one", real) != []
+    assert excerpt_complaints("$ make scenario-1\nThe client ended with exit 1.", real) != []
+
+
+def test_a_difference_with_a_line_too_many_or_too_few_is_refused():
+    diff = _differences(LESSONS["04-half-close"].read_text())[0]
+    assert difference_complaints(replace(diff, body=diff.body + "\n-    must(close(conn));")) != []
+    assert difference_complaints(replace(diff, body="\n".join(diff.lines[:-1]))) != []
+
+
+def test_code_that_is_not_in_the_file_is_refused():
+    fence = _code_blocks(LESSONS["01-break-after-first-message"].read_text())[0]
+    assert excerpt_of_file_complaints(replace(fence, body=fence.body + "\n    reboot();")) != []
+    assert excerpt_of_file_complaints(replace(fence, body="\n".join([fence.lines[0], *fence.lines[:0:-1]]))) != []
+
+
+def test_segments_in_another_order_are_refused(shown):
+    run = shown("4").run
+    if not run.wire:
+        pytest.skip("packets can't be seen here")
+    table = "| client | FA | 44 | 0 |\n| server | PA | 1 | 18 |\n"
+    assert wire_complaints(table, run) == []
+    assert wire_complaints("\n".join(table.splitlines()[::-1]), run) != []
+
+
+@pytest.mark.parametrize("words", ["make step-1", "make scenario-77", "make check-1a", "make diff-1", "make all-1", "make sure"])
+def test_a_target_that_does_not_exist_is_refused(words):
+    assert target_complaints(f"Type `{words}` now.") != []
+
+
+@pytest.mark.parametrize("words", ["make scenario-1", "make diff-A-B", "make", "make test", "PAUSE=0 make scenario-N", "make check-90"])
+def test_a_target_that_exists_is_let_through(words):
+    assert target_complaints(f"Type `{words}` now.") == []
+
+
+def test_broken_links_and_paths_are_refused():
+    at = ROOT / "lessons" / "README.md"
+    assert link_complaints("[x](nowhere.md)", at) != [] and link_complaints("[x](../README.md#nowhere)", at) != []
+    assert link_complaints("[x](README.md) [y](https://example.org/nowhere)", at) == []
+    assert path_complaints("`harness/nowhere.py` and `build/77-nowhere/client`") != []
+    assert path_complaints("`harness/judge.py`, `build/04-half-close/client`, `scenarios/NN-name/client.c`") == []
+
+
+def test_a_lesson_without_a_question_a_name_or_in_another_order_is_refused():
+    page = LESSONS["04-half-close"].read_text()
+    assert heading_complaints(page.replace("?", ".", 1)) != []
+    assert heading_complaints(page.replace("Misconceptions", "Thoughts", 1)) != []
+    assert heading_complaints(page.replace("## Look", "## Run").replace("## Run", "## Look", 1)) != []
+
+
+def test_an_index_without_a_scenario_is_refused():
+    page = (ROOT / "README.md").read_text()
+    without = "\n".join(line for line in page.splitlines() if "04-half-close.md" not in line)
+    assert index_complaints(without, LESSONS, "lessons/") == ["04-half-close: no row"]
