@@ -242,7 +242,16 @@ class _Teller:
             return f"That never came: {ref}."
         if observed and came[0] > observed.seq:
             return f"That came only later: {_says(str(ref))}."
+        event = self._event(came[0])
+        if self._said_no_fin(event):
+            return f"{_says(str(ref))[:1].upper()}{_says(str(ref))[1:]}, but no FIN of its own was on the wire: a line in the log is not a call."
         return f"It was there: {_says(str(ref))}."
+
+    def _said_no_fin(self, event: Event) -> bool:
+        """Does a line announce the end of a stream, and the wire show none?"""
+        announces = causes.is_a(event, "half-closing") or causes.is_a(event, "closing")
+        return self.run.wire and announces and not any(
+            s.sender == event.who and s.connection == event.connection and set(s.flags) & set("FR") for s in self.run.segments)
 
     def _whose_eof(self, eof: Event) -> Iterator[str]:
         """An EOF that no FIN of the other side explains."""

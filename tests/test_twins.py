@@ -96,6 +96,13 @@ def test_a_broken_twin_is_refused_at_the_right_line(row, tmp_path, common_object
     assert (first.who, first.expected or first.kind) == (who, expected) or (first.who, first.kind) == (who, expected), told
 
 
+def test_a_shutdown_that_is_logged_and_not_made_is_found_out_by_the_wire(tmp_path, common_objects):
+    _, told = check(twin(tmp_path, "04", "client.c", SHUTDOWN, "", common_objects))
+    if "can't be captured" in told or "not looked at" in told:
+        pytest.skip("packets can't be captured here")
+    assert 'but no FIN of its own was on the wire: a line in the log is not a call' in told
+
+
 @pytest.mark.parametrize("number", sorted({row[0] for row in TWINS}))
 def test_the_original_passes_as_its_own_twin(number, tmp_path, common_objects):
     verdict, told = check(twin(tmp_path, number, "client.c", "int main(", "int main(", common_objects))
