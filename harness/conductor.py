@@ -28,7 +28,8 @@ from .trace import Ending, Event, Output, Record, Run, Stop
 EVENTS = 10_000             # log lines of one run
 OUTPUT = 1 << 20            # bytes of plain output of one run
 SPIN = 5.0                  # seconds of processor time without a line, a segment or an ending
-IDLE = 10.0                 # seconds without any, where the kernel does not tell
+IDLE = 10.0                 # seconds without any: the run is given up
+GUESS = 1.0                 # seconds without any that pass for quiescence where the kernel does not tell: no proof
 _FIRST_LOOK, _LAST_LOOK = 0.0003, 0.02      # seconds between looks at the kernel
 _CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT, signal.SIGSYS, signal.SIGTRAP}
 _SANITIZER = re.compile(r"ERROR: (Address|Leak|Thread|Memory)Sanitizer|runtime error: ")
@@ -122,6 +123,7 @@ class Conductor:
         self._by_fd: dict[tuple[int, int], int] = {}
         self._by_thread: dict[int, int] = {}
         self._sources: dict[int, str] = {}
+        self.told = kernel.tells()
         self._records = waits.Records(self._who_is, self._number, lambda tid: self._sources.get(tid, ""))
         self._reserved: Optional[socket.socket] = None
 
@@ -148,6 +150,9 @@ class Conductor:
             self.notes.append(f"no network of its own here ({self.keeper.why_not}): a free port of this machine, and no look at the wire")
         elif self.wire is None:
             self.notes.append("packets can't be captured here: no look at the wire")
+        if not self.told:
+            self.notes.append(f"this system does not tell what a thread waits for: a run that hangs ends after {IDLE:.0f} s "
+                              "without progress, and no deadlock is proven")
         self.poller = select.poll()
         for sock in filter(None, (self.keeper.events, self.keeper.control, self.keeper.wire)):
             self.poller.register(sock, select.POLLIN)
@@ -190,10 +195,23 @@ class Conductor:
                 if not self._go_on(seen):
                     self.stop = self._records.stop(seen, self._held_tids(), self._clients_ended(), self._now())
                 continue
+            if seen.unknown and time.monotonic() - self._since > GUESS and self._guess():
+                continue
             self._check_limits(seen)
             # The second look of a proof follows at once; a busy one waits longer and longer.
             distance = 0.0 if not seen.busy and before is None else min(max(distance, _FIRST_LOOK) * 2, _LAST_LOOK)
             before = seen
+
+    def _guess(self) -> bool:
+        """The kernel does not tell what the threads wait for, and nothing has happened for a while: lets somebody go on, or
+        ends a run whose clients have ended. False if there is nothing to do but to wait on. Never a deadlock."""
+        if self._go_on(waits.Look(())):
+            self._touch()
+        elif len(self.programs) > 1 and self._clients_ended():
+            self.stop = Stop("over")
+        else:
+            return False
+        return True
 
     def _pump(self, seconds: float) -> bool:
         """Waits for news and takes them in. True if there were any that a program made."""
@@ -227,9 +245,11 @@ class Conductor:
     def _start_client(self, anyway: bool) -> bool:
         """Starts the client if the server listens; `anyway`: also if it does not (then it is refused)."""
         server = next(iter(self.programs.values()))
-        found = [] if server.ended else [s for pid in self._pids() for s in kernel.tcp_sockets(pid) if s.state == "LISTEN"]
+        found = [] if server.ended else [s.port for pid in self._pids() for s in kernel.tcp_sockets(pid) if s.state == "LISTEN"]
+        if not self.told:
+            found += [int(e.address.rpartition(":")[2]) for e in self.events if e.kind == "listen"]
         if found:
-            self.port = found[0].port
+            self.port = found[0]
         elif not anyway:
             return False
         elif self.keeper.isolated:
@@ -386,6 +406,8 @@ class Conductor:
         return {held.event.tid for held in self.held}
 
     def _look(self) -> waits.Look:
+        if not self.told:
+            return waits.Look((), busy="the kernel does not tell what a thread waits for", unknown=True)
         pids = self._pids()
         if len(pids) > PROCESSES:
             self.stop = Stop("runaway", f"more than {PROCESSES} processes")
@@ -448,6 +470,8 @@ class Conductor:
 
     def _what_it_does(self, program: Program) -> str:
         """What it was doing when the run was over: what a handler waits in goes before the loop that accepts."""
+        if not self.told:
+            return "not known"
         calls = [w.call for w in self.stop.waiting if w.who == program.who] if self.stop else []
         calls.sort(key=lambda call: (call in ("futex", "wait4", "pause"), call == "accept"))
         return f"waiting in {calls[0]}" if calls and calls[0] else "still running"

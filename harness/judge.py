@@ -365,7 +365,7 @@ class _Comparison:
         if index_of(ends.who) and role_of(ends.who) == "server":
             hows = self._handler(ends.who) or hows
         wrong = [how for how in hows if how != ends.how and not self._also_waits(ends, how)]
-        if self.run.stop.kind == "no progress" and ends.how.startswith("waiting") and "still running" in hows:
+        if ends.how.startswith("waiting") and ("not known" in hows or self.run.stop.kind == "no progress" and "still running" in hows):
             self.unseen.append(f"how the {ends.who} ends: the kernel does not tell what it waits for")
         elif wrong or not hows:
             last = self.cast.lines(ends.who)[-1:]

@@ -74,6 +74,7 @@ class Row:
     send_queue: int         # bytes not acknowledged, a FIN counted as one
     receive_queue: int      # bytes unread, a FIN counted as one; LISTEN: connections waiting
     inode: int
+    probing: bool = False   # zero-window probes are running: all that was sent is acknowledged, and the window is closed
 
     @property
     def port(self) -> int:
@@ -276,7 +277,8 @@ def _rows(text: str) -> Iterator[Row]:
         words = line.split()
         send, receive = words[4].split(":")
         state = STATES.get(int(words[3], 16), words[3])
-        yield Row(_address(words[1]), _address(words[2]), state, int(send, 16), int(receive, 16), int(words[9]))
+        yield Row(_address(words[1]), _address(words[2]), state, int(send, 16), int(receive, 16), int(words[9]),
+                  words[5].startswith("04:"))
 
 
 def _address(text: str) -> str:
@@ -377,7 +379,8 @@ def _from_row(row: Row, pid: int, fd: int) -> Sock:
     ours = row.state in ("FIN-WAIT-1", "CLOSING", "LAST-ACK") and row.send_queue > 0
     theirs = row.state in HAS_PEERS_FIN and row.receive_queue > 0
     return Sock(pid, fd, row.inode, row.state, row.local, "" if row.state == "LISTEN" else row.peer,
-                row.receive_queue - theirs, row.send_queue - ours, 0)
+                row.receive_queue - theirs, row.send_queue - ours, unsent=row.send_queue - ours if row.probing else 0,
+                window=0 if row.probing else -1)
 
 
 def send_signal(pid: int, number: int) -> None:

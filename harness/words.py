@@ -331,7 +331,7 @@ def _ended(how: str) -> str:
         return f"was ended by signal {how[7:]}"
     if how.startswith("waiting in "):
         return f"waits in {how[11:]}"
-    return "still ran" if how == "still running" else how
+    return {"still running": "still ran", "not known": "ended in a way that is not known here"}.get(how, how)
 
 
 def _unexpected(d: Difference, run: Run) -> str:

@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import pytest
 
+from harness import conductor, contract, judge, kernel
+from harness.scenarios import find
 from pairs import run, texts
 
 SMALL = "rcvbuf 4096; sndbuf 4096"
@@ -101,3 +103,41 @@ def test_lines_of_threads_and_children_are_told_apart(tmp_path):
     assert len({e.tid for e in mine}) == 3
     assert len({e.pid for e in mine}) == 2
     assert texts(made, "client").count("in a child") == 1
+
+
+@pytest.mark.parametrize("name", DEADLOCKED)
+def test_without_the_sockets_themselves_the_table_of_the_network_proves_it_too(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(kernel, "_duplicate", lambda pid, fd: None)
+    monkeypatch.setattr(conductor, "IDLE", 2.0)
+    made = run(tmp_path / "pair", *DEADLOCKED[name])
+    if "more than there is" in name:     # SO_RCVLOWAT is not in the table
+        assert made.stop.kind == "no progress"
+    else:
+        assert (made.stop.kind, set(made.stop.cycle)) == ("deadlock", {"client", "server"})
+
+
+@pytest.mark.parametrize("name", NOT_DEADLOCKED)
+def test_without_the_sockets_themselves_nothing_is_proven_wrongly(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(kernel, "_duplicate", lambda pid, fd: None)
+    made = run(tmp_path / "pair", *NOT_DEADLOCKED[name])
+    assert made.stop.kind in ("over", "waiting"), made.stop
+
+
+@pytest.mark.parametrize("name", ["both in read", "after pauses on both sides"])
+def test_a_system_that_does_not_tell_never_gives_a_deadlock(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(kernel, "tells", lambda: False)
+    monkeypatch.setattr(conductor, "GUESS", 0.05)
+    monkeypatch.setattr(conductor, "IDLE", 0.5)
+    made = run(tmp_path / "pair", *DEADLOCKED[name])
+    assert made.stop.kind == "no progress"
+    assert "no deadlock is proven" in made.notes[0]
+
+
+def test_on_a_system_that_does_not_tell_a_scenario_still_keeps_its_contract(monkeypatch):
+    monkeypatch.setattr(kernel, "tells", lambda: False)
+    monkeypatch.setattr(conductor, "GUESS", 0.2)
+    scenario = find("1")
+    made = conductor.Conductor(scenario, conductor.VirtualClock()).run()
+    verdict = judge.judge(made, contract.load(scenario.contract))
+    assert verdict.word == "as expected"
+    assert any("how the server ends" in words for words in verdict.unseen)
