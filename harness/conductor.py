@@ -29,6 +29,7 @@ EVENTS = 10_000             # log lines of one run
 OUTPUT = 1 << 20            # bytes of plain output of one run
 SPIN = 5.0                  # seconds of processor time without a line, a segment or an ending
 IDLE = 10.0                 # seconds without any: the run is given up
+UNPROVEN = 3.0              # seconds in which all wait, where the time limits of a socket can't be read
 GUESS = 1.0                 # seconds without any that pass for quiescence where the kernel does not tell: no proof
 _FIRST_LOOK, _LAST_LOOK = 0.0003, 0.02      # seconds between looks at the kernel
 _CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT, signal.SIGSYS, signal.SIGTRAP}
@@ -193,6 +194,9 @@ class Conductor:
             if seen.proves_calm(before):
                 before = None
                 if not self._go_on(seen):
+                    if seen.unasked and time.monotonic() - self._since < UNPROVEN and not self._clients_ended():
+                        distance = _LAST_LOOK
+                        continue
                     self.stop = self._records.stop(seen, self._held_tids(), self._clients_ended(), self._now())
                 continue
             if seen.unknown and time.monotonic() - self._since > GUESS and self._guess():

@@ -237,7 +237,7 @@ class _Comparison:
 
     def _word(self, found: list[Difference]) -> str:
         kind = self.run.stop.kind
-        if kind in ("runaway", "no progress", "interrupted"):
+        if kind in ("runaway", "interrupted") or kind == "no progress" and not self._deadlock_is_right():
             return kind
         if kind == "crash" and not self._crash_is_right():
             return "crash"

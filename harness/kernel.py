@@ -100,6 +100,7 @@ class Sock:
     low_water: int = 1      # SO_RCVLOWAT
     timed_read: bool = False    # SO_RCVTIMEO, SO_SNDTIMEO: a wait ends by itself
     timed_write: bool = False
+    asked: bool = True      # the socket itself was asked; else the options are not known
     error: bool = False     # an error is pending (poll says so; SO_ERROR would take it away)
 
     @property
@@ -112,10 +113,11 @@ class Sock:
         return self.state in HAS_PEERS_FIN
 
 
-def _read(path: str) -> str:
+def _read(path: str, lines: bool = False) -> str:
+    """A file of /proc; `lines`: one that has more than a page, which a single read(2) would cut."""
     try:
         with open(path, "rb", buffering=0) as file:
-            return file.read(1 << 20).decode("ascii", "replace")
+            return (file.readall() if lines else file.read(4096)).decode("ascii", "replace")
     except OSError:
         return ""
 
@@ -179,7 +181,7 @@ def polled(thread: Thread) -> Optional[list[int]]:
     a = thread.args
     try:
         if thread.call == "epoll_wait":
-            info = _read(f"/proc/{thread.pid}/fdinfo/{a[0]}")
+            info = _read(f"/proc/{thread.pid}/fdinfo/{a[0]}", lines=True)
             return [int(fd) for fd in re.findall(r"tfd:\s*(\d+)", info)]
         with open(f"/proc/{thread.pid}/mem", "rb", buffering=0) as memory:
             if thread.call == "poll":
@@ -204,7 +206,7 @@ def children(pid: int) -> list[int]:
     except OSError:
         return found
     for tid in tids:
-        found += map(int, _read(f"/proc/{pid}/task/{tid}/children").split())
+        found += map(int, _read(f"/proc/{pid}/task/{tid}/children", lines=True).split())
     return found
 
 
@@ -269,7 +271,7 @@ def socket_inode(what: str) -> int:
 
 def tcp_rows(pid: int) -> list[Row]:
     """The TCP sockets of the network in which process pid lives."""
-    return [*_rows(_read(f"/proc/{pid}/net/tcp")), *_rows(_read(f"/proc/{pid}/net/tcp6"))]
+    return [*_rows(_read(f"/proc/{pid}/net/tcp", lines=True)), *_rows(_read(f"/proc/{pid}/net/tcp6", lines=True))]
 
 
 def _rows(text: str) -> Iterator[Row]:
@@ -380,7 +382,7 @@ def _from_row(row: Row, pid: int, fd: int) -> Sock:
     theirs = row.state in HAS_PEERS_FIN and row.receive_queue > 0
     return Sock(pid, fd, row.inode, row.state, row.local, "" if row.state == "LISTEN" else row.peer,
                 row.receive_queue - theirs, row.send_queue - ours, unsent=row.send_queue - ours if row.probing else 0,
-                window=0 if row.probing else -1)
+                window=0 if row.probing else -1, asked=False)
 
 
 def send_signal(pid: int, number: int) -> None:

@@ -26,7 +26,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Iterator, Optional
+from typing import Iterable
 
 import pytest
 
@@ -209,13 +209,13 @@ def interleaving_complaints(page: str, run: trace.Run) -> list[str]:
     return [f"{d.kind}: {d.who}: {d.expected} {d.other}" for d in verdict.differences]
 
 
-def excerpt_complaints(page: str, real: str) -> list[str]:
+def excerpt_complaints(page: str, real: str, wire: bool = True) -> list[str]:
     """Lines of an excerpt: each program's in order, all others somewhere; `...` stands for what is left out."""
     found = []
     for who in ("client", "server"):
         rest = iter([text for w, text in logged(real) if w == who])
         found += [f"{who} did not say then: {text}" for w, text in logged(page) if w == who and text not in rest]
-    others = [line for line in page.splitlines()[1:] if line.strip() not in ("", "...") and not LINE.fullmatch(line)]
+    others = [line for line in closing(page, wire) if line.strip() not in ("", "...")]
     return found + [f"not there: {line}" for line in others if line not in real.splitlines()]
 
 
@@ -233,9 +233,11 @@ def step_complaints(step: Step, folder: Path, build: Path) -> list[str]:
     found, either = [], []
     for fence in step.shown:
         command, number = fence.command.split("-")
-        real = lab.show("run" if command == "scenario" else command, number).text
-        compare = excerpt_complaints if command == "scenario" else beginning_complaints
-        complaints = compare(fence.body, real)
+        real = lab.show("run" if command == "scenario" else command, number)
+        if command == "scenario":
+            complaints = excerpt_complaints(fence.body, real.text, real.run.wire)
+        else:
+            complaints = beginning_complaints(fence.body, real.text)
         if "either" in fence.info:
             either.append(complaints)
         else:
@@ -339,7 +341,7 @@ def heading_complaints(page: str) -> list[str]:
     return found + ([f"headings: {ours}"] if ours != HEADINGS else [])
 
 
-def index_complaints(page: str, names: Iterator[str], folder: str) -> list[str]:
+def index_complaints(page: str, names: Iterable[str], folder: str) -> list[str]:
     """A row of a table for each scenario, with its lesson and its target."""
     rows = [line for line in page.splitlines() if line.startswith("|")]
     return [f"{name}: no row" for name in names
@@ -447,10 +449,12 @@ class ByHand:
         return found
 
 
-def row_of(port: int) -> Optional[list[str]]:
-    """The row of /proc/net/tcp of the socket that is connected to this port."""
+def row_of(ends: str) -> tuple[str, int]:
+    """State and receive queue, as in /proc/net/tcp, of the socket with these ends, "127.0.0.1:41000 > 127.0.0.1:8080"."""
+    ports = [int(port) for port in re.findall(r":(\d+)", ends)]
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return next((row for row in rows if int(row[2].split(":")[1], 16) == port), None)
+    row = next(row for row in rows if [int(end.split(":")[1], 16) for end in row[1:3]] == ports)
+    return row[3], int(row[4].split(":")[1], 16)
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="no /proc/net/tcp")
@@ -459,14 +463,15 @@ def test_lesson_1_while_the_client_pauses_its_kernel_holds_the_response_and_the_
     folder = programs / "01-break-after-first-message"
     with ByHand(folder) as by_hand:
         client = subprocess.Popen([folder / "client", "127.0.0.1", str(by_hand.port)], stderr=subprocess.PIPE, text=True)
+        ends = by_hand.until("connected", client.stderr)
         by_hand.until("pausing 5 s", client.stderr)
+        client.send_signal(signal.SIGSTOP)      # so that the pause lasts as long as this looks
         by_hand.until("closing")
-        row = row_of(by_hand.port)
-        while row and row[3] == "01":   # the FIN is behind that line
-            row = row_of(by_hand.port)
+        while row_of(ends)[0] == "01":          # the FIN leaves behind that line
+            pass
+        assert row_of(ends) == ("08", 19)       # CLOSE-WAIT; 18 bytes and the FIN
         client.kill()
         client.communicate()
-        assert row and (row[3], int(row[4].split(":")[1], 16)) == ("08", 19)     # CLOSE-WAIT; 18 bytes and the FIN
 
 
 def test_lesson_2_when_the_client_is_killed_the_server_gets_eof_and_its_write_succeeds(programs, shown):
