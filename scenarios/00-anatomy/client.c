@@ -28,7 +28,7 @@ int main(int argc, char **argv)
         return 1;
     }
 
-    // A name may have several addresses, and the server listens on one of them: try each (scenario 13).
+    // A name may have several addresses, and the server listens on one of them: try each.
     printf("connecting\n");
     int conn = -1;
     for (struct addrinfo *a = list; a != NULL && conn == -1; a = a->ai_next) {

@@ -32,7 +32,7 @@ int main(int argc, char **argv)
     int listener = socket(address->ai_family, SOCK_STREAM, 0);
     if (listener == -1)
         stop("socket");
-    int on = 1; // let a new server have the port while the last one's connections still linger (scenario 16)
+    int on = 1; // let a new server have the port while the last one's connections are in TIME-WAIT
     if (setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == -1)
         stop("setsockopt");
     if (bind(listener, address->ai_addr, address->ai_addrlen) == -1)
@@ -49,7 +49,7 @@ int main(int argc, char **argv)
         stop("accept");
     printf("accepted\n");
 
-    // We read until there is a whole line. One read() may give less than a line (scenario 6), or more than one (5).
+    // We read until there is a whole line. One read() may give less than a line, or more.
     char buf[1024];
     size_t have = 0;
     while (have == 0 || buf[have - 1] != '\n') {
@@ -62,7 +62,7 @@ int main(int argc, char **argv)
     }
     printf("Received message: %.*s", (int)have, buf);
 
-    // A short write is possible too; with 18 bytes and an empty send queue there is room for all (scenario 17 has none).
+    // A write may be cut short as well, when the send queue is full. Here it is empty, and has room for 18 bytes.
     printf("writing response\n");
     if (write(conn, "Message received.\n", 18) == -1)
         stop("write");
