@@ -175,36 +175,32 @@ class Conductor:
             self.poller.register(fd, select.POLLIN)
 
     def _loop(self) -> None:
-        before: Optional[waits.Look] = None
         distance = _FIRST_LOOK
         self._touch()
         while self.stop is None:
             if self.tick():
                 self.stop = Stop("interrupted", "Ctrl-C")
-                break
-            if self._pump(distance):
-                before, distance = None, _FIRST_LOOK
+            elif self._pump(distance):
+                distance = _FIRST_LOOK
                 self._touch()
-                continue
-            if self.stop is not None or self._all_ended():
-                break
-            seen = self._look()
-            if self.stop is not None:
-                break
-            if seen.proves_calm(before):
-                before = None
-                if not self._go_on(seen):
-                    if seen.unasked and time.monotonic() - self._since < UNPROVEN and not self._clients_ended():
-                        distance = _LAST_LOOK
-                        continue
-                    self.stop = self._records.stop(seen, self._held_tids(), self._clients_ended(), self._now())
-                continue
-            if seen.unknown and time.monotonic() - self._since > GUESS and self._guess():
-                continue
+            elif self.stop is None and not self._all_ended():
+                distance = self._consider(self._look(), distance)
+
+    def _consider(self, seen: waits.Look, distance: float) -> float:
+        """Does what the look shows let somebody go on, or end the run? Returns the seconds to the next look."""
+        if self.stop is not None:
+            return 0.0
+        if not seen.busy:
+            if self._pump(0.0):     # a line had been on its way
+                self._touch()
+            elif self.stop is None and not self._go_on(seen):
+                if seen.unasked and time.monotonic() - self._since < UNPROVEN and not self._clients_ended():
+                    return _LAST_LOOK
+                self.stop = self._records.stop(seen, self._clients_ended(), self._now())
+            return _FIRST_LOOK
+        if not (seen.unknown and time.monotonic() - self._since > GUESS and self._guess()):
             self._check_limits(seen)
-            # The second look of a proof follows at once; a busy one waits longer and longer.
-            distance = 0.0 if not seen.busy and before is None else min(max(distance, _FIRST_LOOK) * 2, _LAST_LOOK)
-            before = seen
+        return min(distance * 2, _LAST_LOOK)
 
     def _guess(self) -> bool:
         """The kernel does not tell what the threads wait for, and nothing has happened for a while: lets somebody go on, or
@@ -456,7 +452,7 @@ class Conductor:
             self._take_output(fd)
         if self.stop.kind in ("interrupted", "runaway", "no progress"):
             seen = waits.look(self._pids()[:PROCESSES], self._held_tids(), self._pipe_names)
-            self.stop = replace(self.stop, waiting=self._records.waiting(seen, self._held_tids()),
+            self.stop = replace(self.stop, waiting=self._records.waiting(seen),
                                 sockets=self._records.sockets(seen, self._now()), under_way=seen.under_way)
         if self.crash:
             self.stop = replace(self.stop, kind="crash", words=self.crash)

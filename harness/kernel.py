@@ -17,7 +17,7 @@ import signal
 import socket
 import struct
 from dataclasses import dataclass
-from typing import Callable, Iterable, Iterator, Optional
+from typing import Callable, Container, Iterable, Iterator, Optional
 
 # The calls in which a thread can wait, by system call number. `fd` calls have a descriptor as first argument.
 _X86_64 = {
@@ -127,13 +127,13 @@ def tells() -> bool:
     return bool(_CALLS) and _read("/proc/self/syscall").startswith(("running", *map(str, range(10))))
 
 
-def threads(pid: int) -> list[Thread]:
-    """The live threads of a process."""
+def threads(pid: int, but: Container[int] = ()) -> list[Thread]:
+    """The live threads of a process, but for those with an id in `but`."""
     try:
         tids = sorted(map(int, os.listdir(f"/proc/{pid}/task")))
     except OSError:
         return []
-    return [t for t in (_thread(pid, tid) for tid in tids) if t is not None]
+    return [t for t in (_thread(pid, tid) for tid in tids if tid not in but) if t is not None]
 
 
 def _thread(pid: int, tid: int) -> Optional[Thread]:

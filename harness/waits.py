@@ -1,9 +1,10 @@
 """Quiescence and deadlock: asked of the kernel, not of a timer.
 
-A look takes every live thread with the call that it waits in, and every TCP socket that a program holds. A look is calm if
-each thread waits in a call that only another program can end, and nothing that would end it is under way. Two calm looks
-that are equal, the count of times that each thread has run included, prove that there was a moment between them at which
-all threads waited at once: nobody ran between the first look's reading of a thread and the second's.
+A look takes every live thread with the call that it waits in, then every TCP socket that a program holds, then the threads
+again. It is calm if each thread waits in a call that only another program can end, nothing that would end it is under way,
+and both samples of the threads are equal, the count of times that each one has run included. Then no thread ran between its
+first reading and its second: all waited at once, and the sockets are what they were at that moment. The conductor then makes
+sure that no log line was on its way to it.
 
 Under way are bytes that one end has sent and the other has not received, bytes that are not sent yet though the peer's
 window has room, and a FIN that the other end has not seen. Bytes that were received and not yet acknowledged are not: no
@@ -26,7 +27,7 @@ _FIN_SENT = ("FIN-WAIT-1", "FIN-WAIT-2", "CLOSING", "LAST-ACK", "TIME-WAIT")
 
 @dataclass(frozen=True)
 class Look:
-    """What the kernel said at one moment. `busy` is "" where the look is calm, else why it is not, in words."""
+    """What the kernel said at one moment. `busy` is "" where the look is calm, which is a proof; else why it is not, in words."""
 
     threads: tuple[Thread, ...]
     sockets: tuple[Sock, ...] = ()
@@ -36,29 +37,22 @@ class Look:
     unasked: bool = False   # a socket that is waited on could not be asked for its time limits: calm is no proof then
     targets: "dict[int, tuple[int, ...]]" = field(default_factory=dict)     # tid: the descriptors that it waits on
 
-    def proves_calm(self, before: "Optional[Look]") -> bool:
-        """Was everybody waiting, at one moment between the look before and this one?"""
-        return before is not None and not self.busy and not before.busy and \
-            (self.threads, self.sockets) == (before.threads, before.sockets)
-
 
 def look(pids: Iterable[int], held: "set[int]", ours: "set[str]") -> Look:
-    """Looks at the processes. `held`: ids of the threads that the conductor holds. `ours`: the pipes ("pipe:[7]") whose
-    other end the harness reads."""
+    """Looks at the processes. `held`: ids of the threads that the conductor holds; they are left out. `ours`: the pipes
+    ("pipe:[7]") whose other end the harness reads."""
     pids = list(pids)
-    threads = tuple(thread for pid in pids for thread in kernel.threads(pid))
+    threads = _threads(pids, held)
     for thread in threads:
         if thread.call == "?":
             return Look(threads, busy="the kernel does not tell what a thread waits for", unknown=True)
-        if thread.tid not in held and (thread.call == "" or not kernel.waits_for_ever(thread)):
+        if thread.call == "" or not kernel.waits_for_ever(thread):
             return Look(threads, busy=_runs(thread))
     names = {pid: kernel.descriptors(pid) for pid in pids}
     sockets = tuple(sock for pid in pids for sock in kernel.tcp_sockets(pid))
     by_fd = {(sock.pid, sock.fd): sock for sock in sockets}
     targets: dict[int, tuple[int, ...]] = {}
     for thread in threads:
-        if thread.tid in held:
-            continue
         fds = (thread.fd,) if thread.fd >= 0 else ()
         if thread.call in ("poll", "select", "epoll_wait"):
             read = kernel.polled(thread)
@@ -73,7 +67,13 @@ def look(pids: Iterable[int], held: "set[int]", ours: "set[str]") -> Look:
     count, words = _under_way(sockets, pids)
     waited_on = (by_fd.get((t.pid, fd)) for t in threads for fd in targets.get(t.tid, ()) if t.call in ("read", "write", "accept"))
     unasked = any(sock is not None and not sock.asked and sock.state != "LISTEN" for sock in waited_on)
+    if not words and _threads(pids, held) != threads:
+        words = "a thread has run meanwhile"
     return Look(threads, sockets, busy=words, under_way=count, targets=targets, unasked=unasked)
+
+
+def _threads(pids: "list[int]", held: "set[int]") -> "tuple[Thread, ...]":
+    return tuple(thread for pid in pids for thread in kernel.threads(pid, held))
 
 
 def _runs(thread: Thread) -> str:
@@ -157,13 +157,11 @@ class Records:
     def _connection(self, sock: Optional[Sock]) -> int:
         return self.number(sock.local, sock.peer) if sock is not None and sock.peer else 0
 
-    def waiting(self, seen: Look, held: "set[int]") -> "tuple[Waiting, ...]":
+    def waiting(self, seen: Look) -> "tuple[Waiting, ...]":
         """The threads that wait for somebody, and for whom."""
         by_fd = {(sock.pid, sock.fd): sock for sock in seen.sockets}
         found = []
         for thread in seen.threads:
-            if thread.tid in held:
-                continue
             fds = seen.targets.get(thread.tid, (thread.fd,) if thread.fd >= 0 else ())
             socks = [by_fd[thread.pid, fd] for fd in fds if (thread.pid, fd) in by_fd]
             on = sorted({self.who(pid) for sock in socks for pid in _holders(sock, seen)} - {self.who(thread.pid)})
@@ -172,13 +170,13 @@ class Records:
                                  self._connection(conn), " and ".join(on), self.source(thread.tid)))
         return tuple(found)
 
-    def cycle(self, seen: Look, held: "set[int]") -> "tuple[str, ...]":
+    def cycle(self, seen: Look) -> "tuple[str, ...]":
         """The names of a cycle of processes each of which has a thread that waits for the next one; () if there is none."""
         by_fd = {(sock.pid, sock.fd): sock for sock in seen.sockets}
         graph: dict[int, set[int]] = {}
         for thread in seen.threads:
             for fd in seen.targets.get(thread.tid, ()):
-                if thread.tid not in held and (thread.pid, fd) in by_fd:
+                if (thread.pid, fd) in by_fd:
                     graph.setdefault(thread.pid, set()).update(_holders(by_fd[thread.pid, fd], seen))
         for start in sorted(graph):
             path = _path_back(graph, start)
@@ -188,10 +186,10 @@ class Records:
                 return tuple(dict.fromkeys(names[first:] + names[:first]))
         return ()
 
-    def stop(self, seen: Look, held: "set[int]", clients_ended: bool, ns: int) -> Stop:
+    def stop(self, seen: Look, clients_ended: bool, ns: int) -> Stop:
         """Why a run is over that is proven to be calm."""
-        waiting = self.waiting(seen, held)
-        cycle = self.cycle(seen, held)
+        waiting = self.waiting(seen)
+        cycle = self.cycle(seen)
         evidence = dict(waiting=waiting, sockets=self.sockets(seen, ns))
         if seen.unasked and (cycle or not clients_ended):
             return Stop("no progress", "all wait, and nothing is on its way; but this system does not let a socket be asked for "

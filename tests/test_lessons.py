@@ -230,7 +230,8 @@ def step_complaints(step: Step, folder: Path, build: Path) -> list[str]:
     """Applies a Modify step to a copy, and compares what the page says will come of it."""
     lab = Lab(folder, build)
     apply(step.diff, lab.scenarios)
-    found, either = [], []
+    found: list[str] = []
+    either: dict[str, list[list[str]]] = {}
     for fence in step.shown:
         command, number = fence.command.split("-")
         real = lab.show("run" if command == "scenario" else command, number)
@@ -239,10 +240,10 @@ def step_complaints(step: Step, folder: Path, build: Path) -> list[str]:
         else:
             complaints = beginning_complaints(fence.body, real.text)
         if "either" in fence.info:
-            either.append(complaints)
+            either.setdefault(command, []).append(complaints)
         else:
             found += complaints
-    return found + (sum(either, []) if either and all(either) else [])
+    return found + [line for group in either.values() if all(group) for complaints in group for line in complaints]
 
 
 # --- code, diffs, the wire -------------------------------------------------------------------------------------------

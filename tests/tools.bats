@@ -82,7 +82,7 @@ tools() {
     fake id 'echo 1000'
     fake apt-get 'exit 1'
     # shellcheck disable=SC2016
-    fake npm 'mkdir -p build/tools/node_modules/.bin; printf "#!/bin/sh\necho bats ran\n" >build/tools/node_modules/.bin/bats; /bin/chmod +x build/tools/node_modules/.bin/bats'
+    fake npm 'mkdir -p build/tools/node_modules/bats/bin; printf "#!/bin/sh\necho bats ran\n" >build/tools/node_modules/bats/bin/bats; /bin/chmod +x build/tools/node_modules/bats/bin/bats'
     tools
     [ "$status" -eq 0 ]
     [[ "$output" == *"bats ran"* ]]

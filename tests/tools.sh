@@ -28,8 +28,8 @@ python_with_pytest() {
 bats_command() {
     if has bats; then
         echo bats
-    elif [ -x "$tools/node_modules/.bin/bats" ]; then
-        echo "$tools/node_modules/.bin/bats"
+    elif [ -x "$tools/node_modules/bats/bin/bats" ]; then
+        echo "$tools/node_modules/bats/bin/bats"
     else
         return 1
     fi
