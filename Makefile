@@ -46,6 +46,12 @@ scenario-%: FORCE       ## run client and server of scenario N and watch
 check-%: FORCE          ## the verdict alone: does scenario N keep its contract?
 	@$(PYTHON) -m harness check '$*'
 
+step-%: FORCE           ## scenario N one line at a time: you say who goes on
+	@$(PYTHON) -m harness step '$*'
+
+explore-%: FORCE        ## every schedule of N with one delay (DELAYS=2: two)
+	@$(PYTHON) -m harness explore '$*' --delays $(or $(DELAYS),1)
+
 check:                  ## the verdicts of all scenarios
 	@$(PYTHON) -m harness check
 

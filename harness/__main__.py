@@ -1,4 +1,4 @@
-"""The command line: python3 -m harness run|check|list.
+"""The command line: python3 -m harness run|check|step|explore|list.
 
 Exit statuses of check: 0 as expected; 1 the run left the contract; 2 it does not build, or wrong usage; 3 the lab itself
 failed. Of several scenarios, the highest. run shows, and ends with 0 whatever the programs did (2, 3 as above).
@@ -10,13 +10,14 @@ import argparse
 import dataclasses
 import json
 import os
+import shlex
 import signal
 import sys
 from pathlib import Path
 from typing import Any, Optional
 
 from . import contract as contracts
-from . import judge, screen, trace, words
+from . import explore, explored, judge, screen, step, trace, words
 from .build import DoesNotBuild, build
 from .conductor import Conductor, Live, Policy, VirtualClock
 from .keeper import KeeperError
@@ -28,6 +29,7 @@ exit status of check:  0 as expected   1 differs, deadlock, crash, runaway, no p
 
 environment:
   PAUSE=0                 run: pauses take no time (the virtual clock), as in check
+  SCHEDULE='...'          hold programs at the named places, as explore prints it
   NOPAUSE=1               pauses are nothing at all: shows what they hide
   TCPLAB_ISOLATION=none   no private network: a free port of this machine, no look at the wire
   NO_COLOR=1              no colours
@@ -61,6 +63,14 @@ def _arguments(argv: Optional[list[str]]) -> argparse.Namespace:
         command.add_argument("scenario", nargs=count, metavar="N", help="a scenario: 4, 04, half-close")  # type: ignore[arg-type]
         command.add_argument("--trace", metavar="FILE", help="write the run as JSON Lines (harness/TRACE.md)")
         command.add_argument("--json", action="store_true", help="the verdict as one JSON object a scenario, nothing else on standard output")
+    command = commands.add_parser("step", help="one line at a time", description="one line at a time: the learner says who goes on")
+    command.add_argument("scenario", metavar="N")
+    command = commands.add_parser("explore", help="every schedule with one delay, or two", description=explore.__doc__,
+                                  formatter_class=argparse.RawDescriptionHelpFormatter)
+    command.add_argument("scenario", nargs="*", metavar="N", help="a scenario; all if none is named")
+    command.add_argument("--delays", type=int, choices=(1, 2), default=1, help="how many programs are delayed at once")
+    command.add_argument("--limit", type=int, default=explore.LIMIT, metavar="N", help="at most N schedules (default %(default)s)")
+    command.add_argument("--always", action="store_true", help="also list the orders that no schedule turned round")
     commands.add_parser("list", help="the scenarios", description="the scenarios")
     return parser.parse_args(argv)
 
@@ -72,20 +82,26 @@ def main(argv: Optional[list[str]] = None) -> int:
         if args.command == "list":
             print("\n".join(f"{s.number:>2}  {s.name}" for s in find_all()))
             return 0
-        wanted = [find(args.scenario)] if args.command == "run" else [find(n) for n in args.scenario] or find_all()
-        if args.trace:
+        wanted = [find(args.scenario)] if args.command in ("run", "step") else [find(n) for n in args.scenario] or find_all()
+        if getattr(args, "trace", None):
             _may_write(Path(args.trace), len(wanted))
         warnings = build(wanted)
         if warnings:
             print(warnings, file=sys.stderr)
         interrupt = _Interrupt()
+        if args.command == "step":
+            return _step(wanted[0], interrupt)
+        if args.command == "explore":
+            return max((_explore(scenario, args, interrupt) for scenario in wanted), default=0)
         if args.command == "run":
             return _show(wanted[0], args, interrupt)
         return max((_check(scenario, args, interrupt, len(wanted) > 1) for scenario in wanted), default=0)
-    except (UnknownScenario, Usage) as error:
+    except (UnknownScenario, Usage, explore.BadSchedule, step.NoTerminal) as error:
         return _complain(str(error), 2)
     except DoesNotBuild as error:
         return _complain(f"{error}\ndoes not build", 2)
+    except BrokenPipeError:
+        raise
     except (contracts.ContractError, KeeperError, OSError) as error:
         return _complain(f"lab error: {error}", 3)
     except KeyboardInterrupt:
@@ -112,8 +128,18 @@ def _may_write(path: Path, runs: int) -> None:
                 raise Usage(f"{path}: exists and is no trace; it stays as it is. Name another file, or remove it")
 
 
+def _no_pause() -> bool:
+    return os.environ.get("NOPAUSE", "0") not in ("", "0")
+
+
+def _isolate() -> bool:
+    return os.environ.get("TCPLAB_ISOLATION") != "none"
+
+
 def _policy(real_time: bool) -> Policy:
-    skip = os.environ.get("NOPAUSE", "0") not in ("", "0")
+    skip = _no_pause()
+    if os.environ.get("SCHEDULE"):
+        return explore.Delays(explore.parse(os.environ["SCHEDULE"]), skip)
     if real_time and not skip and os.environ.get("PAUSE", "1") != "0":
         return Live()
     return VirtualClock(skip)
@@ -121,10 +147,9 @@ def _policy(real_time: bool) -> Policy:
 
 def _run(scenario: Scenario, args: argparse.Namespace, policy: Policy, **watch: Any) -> tuple[trace.Run, judge.Verdict, contracts.Contract, str]:
     contract = contracts.load(scenario.contract)
-    isolate = os.environ.get("TCPLAB_ISOLATION") != "none"
-    run = Conductor(scenario, policy, isolate=isolate, **watch).run()
+    run = Conductor(scenario, policy, isolate=_isolate(), **watch).run()
     verdict = judge.judge(run, contract)
-    reproduce = " ".join([*(f"{name}={os.environ[name]}" for name in ("NOPAUSE", "TCPLAB_ISOLATION", "BUILD", "SCENARIOS", "SANITIZE")
+    reproduce = " ".join([*(f"{name}={shlex.quote(os.environ[name])}" for name in ("SCHEDULE", "NOPAUSE", "TCPLAB_ISOLATION", "BUILD", "SCENARIOS", "SANITIZE")
                             if os.environ.get(name)), f"make check-{scenario.number}"])
     text = "\n".join(trace.lines(run, reproduce, dataclasses.asdict(verdict))) + "\n"
     last = scenario.build.parent / "last"
@@ -132,6 +157,44 @@ def _run(scenario: Scenario, args: argparse.Namespace, policy: Policy, **watch: 
     for path in [last / f"{scenario.name}.jsonl", *([Path(args.trace)] if args.trace else [])]:
         path.write_text(text, encoding="utf-8")
     return run, verdict, contract, reproduce
+
+
+def _step(scenario: Scenario, interrupt: _Interrupt) -> int:
+    step.need_terminal(sys.stdin)
+    schedule = explore.parse(os.environ.get("SCHEDULE", ""))
+    while True:
+        shown = screen.Screen(sys.stdout, real_time=False)
+        policy = step.Step(schedule, _no_pause(), width=shown.width, colour=shown.colour)
+        print(f"scenario {scenario.name}, one line at a time. A line is said before what it says is done: who goes on does it.")
+        shown.head()
+        conductor = Conductor(scenario, policy, isolate=_isolate(), tell=shown.tell, tick=lambda: bool(policy.wish) or interrupt.came)
+        policy.conductor = conductor
+        run = conductor.run()
+        if interrupt.came:
+            return 130
+        if policy.wish == "end":
+            return _complain("\nthe input has ended; make step-N needs keys", 2)
+        if policy.wish == "q":
+            return 0
+        if policy.wish != "r":
+            print("\n".join(["", *map(shown.wrap, words.happened(run))]))
+            return 0
+
+
+def _explore(scenario: Scenario, args: argparse.Namespace, interrupt: _Interrupt) -> int:
+    drawn = sys.stderr.isatty()
+
+    def progress(done: int, planned: int) -> None:
+        if drawn:
+            print(f"\r{done} of {planned} schedules", end="", file=sys.stderr, flush=True)
+    found = explore.explore(scenario, delays=args.delays, limit=args.limit, skip=_no_pause(), isolate=_isolate(),
+                            progress=progress, stop=lambda: interrupt.came)
+    if drawn:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    if interrupt.came:
+        return 130
+    print("\n".join(explored.report(found, scenario, args.always)))
+    return found.status
 
 
 def _json(scenario: Scenario, verdict: judge.Verdict) -> str:

@@ -1,7 +1,7 @@
 """Which orders of a run's lines were forced: by the programs, by TCP, by the clock. Anything else was luck.
 
 The lines of a run are the nodes of a graph; a cause is an edge from an earlier line to a later one. Six kinds of cause
-exist and no others (contract-notation.md). Each is derived from this run alone: from threads, connections, byte counts
+exist and no others (CONTRACT.md). Each is derived from this run alone: from threads, connections, byte counts
 and the few texts that `TEXTS` lists. No edge ever points backward in the observed order: where the log contradicts a
 cause, the edge is left out, so `forced` never claims what was not seen.
 

@@ -23,7 +23,7 @@ from . import kernel, waits
 from .capture import Wire
 from .keeper import MEMORY, PROCESSES, Ended, open_keeper
 from .scenarios import Scenario
-from .trace import Ending, Event, Output, Record, Run, Stop
+from .trace import Ending, Event, Output, Record, Run, Segment, Socket, Stop
 
 EVENTS = 10_000             # log lines of one run
 OUTPUT = 1 << 20            # bytes of plain output of one run
@@ -50,6 +50,7 @@ class Policy(Protocol):
 
     name: str
     hold: str               # TCPLAB_HOLD of the programs: "", "pauses", "all"
+    clock: bool             # a pause ends when nothing else can happen: so what came before its end is ordered before it
 
     def arrived(self, held: Held) -> bool:
         """A thread has come to an event and is held. May it go on at once?"""
@@ -61,7 +62,7 @@ class Policy(Protocol):
 class Live:
     """Real time; nobody is held."""
 
-    name, hold = "live", ""
+    name, hold, clock = "live", "", False
 
     def arrived(self, held: Held) -> bool:
         return True
@@ -76,7 +77,7 @@ class VirtualClock:
     name, hold = "virtual", "pauses"
 
     def __init__(self, skip: bool = False) -> None:
-        self.skip = skip
+        self.skip, self.clock = skip, not skip
         self.now = 0
 
     def arrived(self, held: Held) -> bool:
@@ -239,6 +240,7 @@ class Conductor:
         held = self.policy.quiet(self.held) if self.held else None
         if held is not None:
             self.release(held)
+            self._touch()
             return True
         return len(self.programs) == 1 and self._start_client(True)
 
@@ -265,7 +267,7 @@ class Conductor:
         """Lets a held thread go on."""
         self.held.remove(held)
         index = held.event.seq
-        if held.event.kind == "pause" and self.policy.name != "live":
+        if held.event.kind == "pause" and self.policy.clock:
             self.events[index] = replace(self.events[index], resumed_after=len(self.events) - 1)
         try:
             held.gate.send(b"\0")
@@ -405,6 +407,17 @@ class Conductor:
     def _held_tids(self) -> "set[int]":
         return {held.event.tid for held in self.held}
 
+    def sockets(self) -> "tuple[Socket, ...]":
+        """What the kernel holds now, for a policy that shows it."""
+        return self._records.sockets(waits.look(self._pids(), self._held_tids(), self._pipe_names), self._now())
+
+    def segments(self) -> "list[Segment]":
+        """The segments so far."""
+        if self.wire is None or not self.port:
+            return []
+        self.wire.drain()
+        return self.wire.segments(self.port, self._number)
+
     def _look(self) -> waits.Look:
         if not self.told:
             return waits.Look((), busy="the kernel does not tell what a thread waits for", unknown=True)
@@ -460,13 +473,10 @@ class Conductor:
             if not program.ended:
                 how = self._what_it_does(program)
                 self.endings.append(Ending(len(self.endings), self._now(), program.who, program.pid, how, self._last(program.who)))
-        segments = tuple(self.wire.segments(self.port, self._known_number)) if self.wire is not None and self.port else ()
+        segments = tuple(self.segments())
         name = self.scenario.name
         return Run(name.split("-")[0], name, self.policy.name, self.keeper.isolated, self.wire is not None, tuple(self.events),
                    tuple(self.outputs), segments, tuple(self.endings), self.stop, notes=tuple(self.notes), versions=_versions())
-
-    def _known_number(self, client: str, server: str) -> int:
-        return self._number(client, server)
 
     def _what_it_does(self, program: Program) -> str:
         """What it was doing when the run was over: what a handler waits in goes before the loop that accepts."""

@@ -127,7 +127,7 @@ class Keeper:
         self.control.close()
         _leaving.append(self.pid)
         self.pid = 0
-        _see_off(os.WNOHANG)
+        see_off(os.WNOHANG)
 
 
 def open_keeper(isolate: bool = True) -> Keeper:
@@ -147,7 +147,7 @@ _leaving: list[int] = []
 
 
 @atexit.register
-def _see_off(flags: int = 0) -> None:
+def see_off(flags: int = 0) -> None:
     for pid in list(_leaving):
         try:
             gone = os.waitpid(pid, flags)[0] == pid

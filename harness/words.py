@@ -1,6 +1,6 @@
 """Everything a learner reads about a run: the verdict, the story of a run, an event as one line of two columns.
 
-A failure is told in the order of design.md, section 7: one sentence; the lines that witness it, with their sources; why it
+A failure is told in this order: one sentence; the lines that witness it, with their sources; why it
 had to be so; the picture; the hint and the lesson; the command. Each part is a function that yields lines. The causally
 first difference is told, others are a count. Nothing is cut in silence, and a duration is never a reason.
 """

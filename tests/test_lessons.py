@@ -227,23 +227,24 @@ def beginning_complaints(page: str, real: str) -> list[str]:
 
 
 def step_complaints(step: Step, folder: Path, build: Path) -> list[str]:
-    """Applies a Modify step to a copy, and compares what the page says will come of it."""
+    """Applies a Modify step to a copy, runs each command once, and compares what the page says will come of it."""
     lab = Lab(folder, build)
     apply(step.diff, lab.scenarios)
     found: list[str] = []
-    either: dict[str, list[list[str]]] = {}
-    for fence in step.shown:
-        command, number = fence.command.split("-")
-        real = lab.show("run" if command == "scenario" else command, number)
-        if command == "scenario":
-            complaints = excerpt_complaints(fence.body, real.text, real.run.wire)
-        else:
-            complaints = beginning_complaints(fence.body, real.text)
-        if "either" in fence.info:
-            either.setdefault(command, []).append(complaints)
-        else:
-            found += complaints
-    return found + [line for group in either.values() if all(group) for complaints in group for line in complaints]
+    for command in dict.fromkeys(fence.command for fence in step.shown):
+        word, number = command.split("-")
+        real = lab.show("run" if word == "scenario" else word, number)
+        mine = [(fence, _shown_complaints(fence, real)) for fence in step.shown if fence.command == command]
+        found += [line for fence, lines in mine if "either" not in fence.info for line in lines]
+        either = [lines for fence, lines in mine if "either" in fence.info]
+        found += [line for lines in either for line in lines] if all(either) else []
+    return found
+
+
+def _shown_complaints(fence: Fence, real: Shown) -> list[str]:
+    if fence.command.startswith("scenario-"):
+        return excerpt_complaints(fence.body, real.text, real.run.wire)
+    return beginning_complaints(fence.body, real.text)
 
 
 # --- code, diffs, the wire -------------------------------------------------------------------------------------------

@@ -149,7 +149,7 @@ def test_a_system_that_does_not_tell_never_gives_a_deadlock(name, tmp_path, monk
     monkeypatch.setattr(conductor, "IDLE", 0.5)
     made = run(tmp_path / "pair", *DEADLOCKED[name])
     assert made.stop.kind == "no progress"
-    assert "no deadlock is proven" in made.notes[0]
+    assert any("no deadlock is proven" in note for note in made.notes)
 
 
 def test_in_a_container_without_the_sockets_themselves_scenario_2_is_as_expected_but_not_proven(monkeypatch):
