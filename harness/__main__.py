@@ -69,7 +69,7 @@ def _arguments(argv: Optional[list[str]]) -> argparse.Namespace:
                                   formatter_class=argparse.RawDescriptionHelpFormatter)
     command.add_argument("scenario", nargs="*", metavar="N", help="a scenario; all if none is named")
     command.add_argument("--delays", type=int, choices=(1, 2), default=1, help="how many programs are delayed at once")
-    command.add_argument("--limit", type=int, default=explore.LIMIT, metavar="N", help="at most N schedules (default %(default)s)")
+    command.add_argument("--limit", type=int, default=explore.LIMIT, metavar="N", help="run at most N schedules (default %(default)s)")
     command.add_argument("--always", action="store_true", help="also list the orders that no schedule turned round")
     commands.add_parser("list", help="the scenarios", description="the scenarios")
     return parser.parse_args(argv)
@@ -187,12 +187,12 @@ def _explore(scenario: Scenario, args: argparse.Namespace, interrupt: _Interrupt
     def progress(done: int, planned: int) -> None:
         if drawn:
             print(f"\r{done} of {planned} schedules", end="", file=sys.stderr, flush=True)
-    found = explore.explore(scenario, delays=args.delays, limit=args.limit, skip=_no_pause(), isolate=_isolate(),
-                            progress=progress, stop=lambda: interrupt.came)
-    if drawn:
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-    if interrupt.came:
-        return 130
+    try:
+        found = explore.explore(scenario, delays=args.delays, limit=args.limit, skip=_no_pause(), isolate=_isolate(),
+                                progress=progress, stop=lambda: interrupt.came)
+    finally:
+        if drawn:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
     print("\n".join(explored.report(found, scenario, args.always)))
     return found.status
 

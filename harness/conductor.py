@@ -4,8 +4,9 @@ One conductor, several policies. A policy says which lines hold a thread (`hold`
 (`arrived`), and, when nothing can happen any more, who goes on next (`quiet`). When it names nobody, the run is over.
 
 The server starts first. The client starts when the server has logged that it listens and the kernel shows the socket in its
-hands; a server that logs nothing, or does not listen, is waited for until it is quiescent. What happens is never waited for by the clock: the conductor sleeps in poll(2) until a
-line, some output, a segment or an ending comes, and between them it looks at the kernel (waits.py), at growing distances.
+hands; a server that logs nothing, or does not listen, is waited for until it is quiescent. What happens is never waited for
+by the clock: the conductor sleeps in select(2) until a line, some output, a segment or an ending comes, and between them it
+looks at the kernel (waits.py), at growing distances.
 """
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ from typing import Callable, Optional, Protocol
 
 from . import kernel, waits
 from .capture import Wire
-from .keeper import MEMORY, PROCESSES, Ended, open_keeper
+from .keeper import MEMORY, PROCESSES, Ended, Keeper, open_keeper
 from .scenarios import Scenario
 from .trace import Ending, Event, Output, Record, Run, Segment, Socket, Stop
 
@@ -31,7 +32,7 @@ SPIN = 5.0                  # seconds of processor time without a line, a segmen
 IDLE = 10.0                 # seconds without any: the run is given up
 UNPROVEN = 3.0              # seconds in which all wait, where the time limits of a socket can't be read
 GUESS = 1.0                 # seconds without any that pass for quiescence where the kernel does not tell: no proof
-_FIRST_LOOK, _LAST_LOOK = 0.0003, 0.02      # seconds between looks at the kernel
+_FIRST_LOOK, _LAST_LOOK = 0.0001, 0.02      # seconds between looks at the kernel
 _CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT, signal.SIGSYS, signal.SIGTRAP}
 _SANITIZER = re.compile(r"ERROR: (Address|Leak|Thread|Memory)Sanitizer|runtime error: ")
 
@@ -102,11 +103,11 @@ class Program:
 
 class Conductor:
     """One run of one scenario. `tell` is called with each record as it comes; `tick` every now and then (at least 50 times
-    a second), and says True to end the run (Ctrl-C)."""
+    a second), and says True to end the run (Ctrl-C). `keeper`: one to use, which stays; else the run has one of its own."""
 
-    def __init__(self, scenario: Scenario, policy: Policy, *, isolate: bool = True,
+    def __init__(self, scenario: Scenario, policy: Policy, *, isolate: bool = True, keeper: Optional[Keeper] = None,
                  tell: Callable[[Record], None] = lambda record: None, tick: Callable[[], bool] = lambda: False) -> None:
-        self.scenario, self.policy, self.isolate = scenario, policy, isolate
+        self.scenario, self.policy, self.isolate, self._lent = scenario, policy, isolate, keeper
         self.tell, self.tick = tell, tick
         self.events: list[Event] = []
         self.outputs: list[Output] = []
@@ -133,13 +134,16 @@ class Conductor:
 
     def run(self) -> Run:
         """Runs the pair to its end, and leaves nothing behind. Raises KeeperError if the lab itself fails."""
-        self.keeper = open_keeper(self.isolate)
+        self.keeper = self._lent or open_keeper(self.isolate)
         try:
             return self._run()
         finally:
             for held in self.held:
                 held.gate.close()
-            self.keeper.end()
+            if self._lent:
+                self._lent.renew()
+            else:
+                self.keeper.end()
             for fd in self._pipes:
                 os.close(fd)
             if self._reserved is not None:
@@ -155,9 +159,7 @@ class Conductor:
         if not self.told:
             self.notes.append(f"this system does not tell what a thread waits for: a run that hangs ends after {IDLE:.0f} s "
                               "without progress, and no deadlock is proven")
-        self.poller = select.poll()
-        for sock in filter(None, (self.keeper.events, self.keeper.control, self.keeper.wire)):
-            self.poller.register(sock, select.POLLIN)
+        self._news_from = {sock.fileno() for sock in (self.keeper.events, self.keeper.control, self.keeper.wire) if sock}
         self._spawn("server", "localhost", "8080" if self.keeper.isolated else "0")
         self._loop()
         return self._finish()
@@ -173,7 +175,7 @@ class Conductor:
             os.set_blocking(fd, False)
             self._pipes[fd] = (who, stream, bytearray())
             self._pipe_names.add(os.readlink(f"/proc/self/fd/{fd}"))
-            self.poller.register(fd, select.POLLIN)
+            self._news_from.add(fd)
 
     def _loop(self) -> None:
         distance = _FIRST_LOOK
@@ -216,16 +218,15 @@ class Conductor:
 
     def _pump(self, seconds: float) -> bool:
         """Waits for news and takes them in. True if there were any that a program made."""
-        ready = self.poller.poll(seconds * 1000)
-        if not ready:
+        fds = set(select.select(self._news_from, (), (), seconds)[0])   # poll(2) has no less than a millisecond
+        if not fds:
             return False
-        fds = {fd for fd, _ in ready}
         # What a program logged before it ended is in the queue before its ending is: so the ending is taken last.
         ended = self.keeper.ended() if self.keeper.control.fileno() in fds else []
-        news = self._take_events()
+        news = self._take_events() if ended or self.keeper.events.fileno() in fds else False
         for fd in list(self._pipes) if ended else fds & set(self._pipes):
             news |= self._take_output(fd)
-        if self.wire is not None:
+        if self.wire is not None and self.keeper.wire.fileno() in fds:
             self.wire.drain()
         for one in ended:
             news |= self._take_ending(one)
@@ -341,7 +342,7 @@ class Conductor:
             except BlockingIOError:
                 return news
             if not data:
-                self.poller.unregister(fd)
+                self._news_from.discard(fd)
                 os.close(fd)
                 del self._pipes[fd]
                 if rest:

@@ -4,19 +4,23 @@ All threads are held at each of their lines, and go on one at a time: the next o
 Whoever came first goes first; threads that came between the same two releases are told apart by program and by age, so
 nothing depends on the machine's speed, and a schedule gives the same run again. A delay holds a program at one of its lines
 until nothing else can happen. A pause is longer than any delay: it ends when nothing but pauses is left (with NOPAUSE it is a
-line like any other).
+line like any other). A delay where nobody else could go on changes nothing: such a schedule is counted, and not run.
 
 The limits of this, said once: it permutes at log lines. What two threads do between two lines, and what the kernel does
 inside a call, is not permuted; a program that logs nothing is not permuted at all; and one delay, or two, is not every order.
 """
 from __future__ import annotations
 
+import ctypes
 import itertools
+import mmap
 import multiprocessing
 import os
 import re
 import signal
-from dataclasses import dataclass
+from collections import deque
+from concurrent.futures import ProcessPoolExecutor, wait
+from dataclasses import dataclass, replace
 from typing import Callable, Iterable, Iterator, Optional
 
 from . import contract as contracts
@@ -26,6 +30,8 @@ from .scenarios import Scenario
 from .trace import Run
 
 LIMIT = 2000                # schedules, unless told otherwise
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
 
 
 class BadSchedule(Exception):
@@ -71,6 +77,7 @@ class Delays:
         self.turn = 0
         self.turns: dict[int, int] = {}             # seq of an event: between which two releases it came
         self.places: dict[int, Place] = {}          # seq of an event: its place
+        self.moot: set[Place] = set()               # where a delay would have changed nothing
         self._counts: dict[tuple[str, str], int] = {}
 
     def arrived(self, held: Held) -> bool:
@@ -88,16 +95,24 @@ class Delays:
 
     def _rank(self, held: Held) -> "tuple[int, int, int, str, int]":
         seq = held.event.seq
-        pausing = held.event.kind == "pause" and not self.skip
+        pausing = self._pauses(held)
         return (2 if pausing else self.places[seq] in self.delays, held.due if pausing else 0, self.turns[seq],
                 held.event.who, held.event.tid)
 
     def quiet(self, held: "list[Held]") -> Optional[Held]:
-        return self.let_go(self.order(held)[0]) if held else None
+        if not held:
+            return None
+        first = self.order(held)[0]
+        if len(held) == 1 or self._pauses(first):
+            self.moot.add(self.places[first.event.seq])
+        return self.let_go(first)
+
+    def _pauses(self, held: Held) -> bool:
+        return held.event.kind == "pause" and not self.skip
 
     def let_go(self, held: Held) -> Held:
         """Notes that this one goes on."""
-        if held.event.kind == "pause" and not self.skip:
+        if self._pauses(held):
             self.now = max(self.now, held.due)
         self.turn += 1
         return held
@@ -114,29 +129,46 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Tried:
-    """One schedule and what came of it. `turns`: the run's places, with the turn in which each came."""
+    """One schedule and what came of it. `turns`: the run's places, with the turn in which each came; `moot`: those of them
+    where one more delay would have changed nothing, because nobody else could have gone on."""
 
     schedule: "tuple[Place, ...]"
     outcome: Outcome
     turns: "tuple[tuple[Place, int], ...]"
+    moot: "frozenset[Place]"
     verdict: judge.Verdict
+    ran: bool = True
+
+    def same_with(self, place: Place) -> bool:
+        """Does one more delay give this run again?"""
+        return place in self.moot or place not in dict(self.turns)
 
 
-def outcome_of(run: Run) -> Outcome:
-    """The outcome of a run."""
+def outcome_of(run: Run, turns: "dict[int, int]") -> Outcome:
+    """The outcome of a run. `turns`: as in Delays; of two lines of the same turn, the older thread's is first, whichever came
+    first in this run."""
     whos = sorted({e.who for e in run.events} | {o.who for o in run.outputs})
-    lines = tuple((who, (*(e.text for e in run.events if e.who == who), *(o.text for o in run.outputs if o.who == who)))
-                  for who in whos)
+    events = sorted(run.events, key=lambda e: (turns.get(e.seq, len(run.events)), e.tid, e.seq))
+    lines = tuple((who, (*(e.text for e in events if e.who == who), *(o.text for o in run.outputs if o.who == who))) for who in whos)
     return Outcome(lines, tuple(sorted((e.who, e.how) for e in run.endings)), run.stop.kind)
 
 
-def attempt(scenario: Scenario, schedule: "tuple[Place, ...]", skip: bool, isolate: bool,
-            tick: Callable[[], bool] = lambda: False) -> Tried:
-    """Runs one schedule."""
-    policy = Delays(schedule, skip)
-    run = Conductor(scenario, policy, isolate=isolate, tick=tick).run()
-    turns = tuple((policy.places[seq], turn) for seq, turn in sorted(policy.turns.items()))
-    return Tried(schedule, outcome_of(run), turns, judge.judge(run, contracts.load(scenario.contract)))
+@dataclass(frozen=True)
+class Job:
+    """What all schedules of an exploration have in common. `tick` says True to end a run."""
+
+    scenario: Scenario
+    contract: contracts.Contract
+    skip: bool
+    isolate: bool
+    tick: Callable[[], bool] = lambda: False
+
+    def attempt(self, schedule: "tuple[Place, ...]", lent: Optional[keeper.Keeper] = None) -> Tried:
+        """Runs one schedule, with a keeper of its own if none is lent."""
+        policy = Delays(schedule, self.skip)
+        run = Conductor(self.scenario, policy, isolate=self.isolate, keeper=lent, tick=self.tick).run()
+        turns = tuple(sorted(((policy.places[seq], turn) for seq, turn in policy.turns.items()), key=lambda one: (one[1], one[0])))
+        return Tried(schedule, outcome_of(run, policy.turns), turns, frozenset(policy.moot), judge.judge(run, self.contract))
 
 
 @dataclass(frozen=True)
@@ -157,65 +189,99 @@ class Report:
         return sum(map(len, self.groups))
 
     @property
+    def ran(self) -> int:
+        return sum(one.ran for group in self.groups for one in group)
+
+    @property
     def status(self) -> int:
         return 1 if (self.broken or self.never_seen) and not self.skip else 0
 
 
 def explore(scenario: Scenario, *, delays: int = 1, limit: int = LIMIT, skip: bool = False, isolate: bool = True,
             progress: Callable[[int, int], None] = lambda done, all_of_them: None, stop: Callable[[], bool] = lambda: False) -> Report:
-    """Runs every schedule with up to `delays` delays, at most `limit` of them, on all processors."""
-    contract = contracts.load(scenario.contract)
-    first = attempt(scenario, (), skip, isolate)
-    tried = [first]
-    planned = 1
-    for n in range(1, delays + 1):
-        places = sorted({place for one in tried for place, _ in one.turns})
-        schedules = [tuple(s) for s in itertools.combinations(places, n)]
-        planned += len(schedules)
-        for one in _all(scenario, schedules[:max(0, limit - len(tried))], skip, isolate, stop):
-            tried.append(one)
-            progress(len(tried), planned)
+    """Every schedule with up to `delays` delays, at most `limit` runs, on all processors. Raises KeyboardInterrupt when `stop`
+    says True."""
+    job = Job(scenario, contracts.load(scenario.contract), skip, isolate, stop)
+    tried: dict[tuple[Place, ...], Tried] = {}
+    with _Workers(job) as workers:
+        tried.update((one.schedule, one) for one in workers.run([()]))
+        planned = runs = 1
+        for n in range(1, delays + 1):
+            schedules = list(itertools.combinations(sorted({place for one in tried.values() for place, _ in one.turns}), n))
+            planned += len(schedules)
+            known = {schedule: same for schedule in schedules if (same := _same(schedule, tried)) is not None}
+            todo = [schedule for schedule in schedules if schedule not in known][:max(0, limit - runs)]
+            runs += len(todo)
+            tried.update(known)
+            for one in workers.run(todo):
+                tried[one.schedule] = one
+                progress(len(tried), planned)
     groups: dict[Outcome, list[Tried]] = {}
-    for one in tried:
+    found = sorted(tried.values(), key=lambda one: (len(one.schedule), one.schedule))
+    for one in found:
         groups.setdefault(one.outcome, []).append(one)
-    return Report(scenario.name, delays, skip, tuple(map(tuple, groups.values())), planned - len(tried),
-                  tuple(one for one in tried if one.verdict.status), judge.explored([one.verdict for one in tried], contract),
-                  tuple(_always(tried)))
+    return Report(scenario.name, delays, skip, tuple(map(tuple, groups.values())), planned - len(found),
+                  tuple(one for one in found if one.verdict.status), judge.explored([one.verdict for one in found], job.contract),
+                  tuple(_always(found)))
 
 
-_job: "tuple[Scenario, bool, bool, Callable[[], bool]]"
+def _same(schedule: "tuple[Place, ...]", tried: "dict[tuple[Place, ...], Tried]") -> Optional[Tried]:
+    """What is known to come of a schedule without a run: one of its delays changes nothing."""
+    for at, place in enumerate(schedule):
+        fewer = tried.get(schedule[:at] + schedule[at + 1:])
+        if fewer is not None and fewer.same_with(place):
+            return replace(fewer, schedule=schedule, ran=False)
+    return None
 
 
-def _try(schedule: "tuple[Place, ...]") -> Tried:
-    scenario, skip, isolate, stop = _job
-    try:
-        return attempt(scenario, schedule, skip, isolate, stop)
-    finally:
-        keeper.see_off()
+class _Workers:
+    """A process for each processor, each with a keeper of its own. Those belong to this process: whatever becomes of a
+    worker, its keeper is ended here."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.keepers = [keeper.open_keeper(job.isolate) for _ in range(os.cpu_count() or 1)]
+        self._stopped = mmap.mmap(-1, 1)        # shared with the workers: not 0 ends what they do
+
+    def __enter__(self) -> "_Workers":
+        context = multiprocessing.get_context("fork")   # so that the workers have the keepers
+        free = context.SimpleQueue()
+        for number in range(len(self.keepers)):
+            free.put(number)
+        self._pool = ProcessPoolExecutor(len(self.keepers), context, self._as_worker, (free, os.getpid()))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stopped[0] = 1
+        self._pool.shutdown(cancel_futures=True)
+        for one in self.keepers:
+            one.end()
+        self._stopped.close()
+
+    def run(self, schedules: "list[tuple[Place, ...]]") -> "Iterator[Tried]":
+        """Runs them all; they come in the order in which they were given. Raises KeyboardInterrupt when it is to stop."""
+        todo = deque(self._pool.submit(_attempt, schedules[i:i + 4]) for i in range(0, len(schedules), 4))
+        while todo:
+            if self.job.tick():
+                raise KeyboardInterrupt
+            if wait([todo[0]], 0.05).done:
+                yield from todo.popleft().result()
+
+    def _as_worker(self, free: "multiprocessing.SimpleQueue[int]", parent: int) -> None:
+        global _worker
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)    # Ctrl-C is the parent's
+        _worker = replace(self.job, tick=lambda: self._stopped[0] != 0), self.keepers[free.get()]
 
 
-def _all(scenario: Scenario, schedules: "list[tuple[Place, ...]]", skip: bool, isolate: bool,
-         stop: Callable[[], bool]) -> Iterator[Tried]:
-    global _job
-    _job = (scenario, skip, isolate, stop)     # the workers are forked, and inherit it
-    workers = min(os.cpu_count() or 1, len(schedules))
-    if workers < 2:
-        yield from map(_try, schedules)
-        return
-    pool = multiprocessing.get_context("fork").Pool(workers, _as_worker)
-    try:
-        for one in pool.imap(_try, schedules, chunksize=4):
-            yield one
-            if stop():
-                return
-    finally:
-        pool.terminate()    # a run that is cut off so is ended by its keeper
-        pool.join()
+_worker: "tuple[Job, keeper.Keeper]"
 
 
-def _as_worker() -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)   # not what the harness does with it, which a worker inherits
-    signal.signal(signal.SIGINT, signal.SIG_IGN)    # Ctrl-C is the parent's
+def _attempt(schedules: "list[tuple[Place, ...]]") -> "list[Tried]":
+    job, lent = _worker
+    return [job.attempt(schedule, lent) for schedule in schedules if not job.tick()]
 
 
 def _always(tried: "list[Tried]") -> "Iterator[tuple[Place, Place]]":

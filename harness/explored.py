@@ -35,8 +35,10 @@ def _lines(found: Report, scenario: Scenario, always: bool) -> Iterator[str]:
     outcomes = f"{len(found.groups)} outcome{'s' if len(found.groups) != 1 else ''}"
     yield f"{found.scenario}: {outcomes} in {found.count} schedules, each with at most {_count(found.delays)}" \
           f"{'; pauses are nothing' if found.skip else ''}"
+    if found.ran < found.count:
+        yield f"{found.ran} of them were run: where nobody else could go on, a delay changes nothing"
     if found.left:
-        yield f"not run: {found.left} schedules more (--limit {found.count}); what they would show is not known"
+        yield f"not run: {found.left} schedules more (--limit {found.ran}); what they would show is not known"
     first = found.groups[0][0].outcome
     for n, group in enumerate(found.groups):
         yield ""

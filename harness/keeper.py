@@ -1,8 +1,9 @@
 """The keeper: a small process of the harness that makes a network, starts a run's programs in it, and ends them.
 
-It is forked off for each run, leads a session and a process group of its own, and adopts what its programs leave behind
-(PR_SET_CHILD_SUBREAPER), so that nothing escapes it by forking twice. Its life hangs on one socket to the harness: at end
-of file, for whatever reason (Ctrl-C, kill -9), it kills all that descends from it, and only then goes itself.
+It is forked off for a run, or for several one after the other, each with a network of its own. It leads a session and a
+process group of its own, and adopts what its programs leave behind (PR_SET_CHILD_SUBREAPER), so that nothing escapes it by
+forking twice. Its life hangs on one socket to the harness: at end of file, for whatever reason (Ctrl-C, kill -9), it kills
+all that descends from it, and only then goes itself.
 
 The private network is a user and a network namespace, with `lo` brought up by an ioctl: no root, no helper program. It
 vanishes with its last process. The sockets that watch it (segments, events) are made inside it and handed to the harness.
@@ -21,6 +22,7 @@ import select
 import signal
 import socket
 import struct
+import threading
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -69,17 +71,38 @@ class Keeper:
         gc.unfreeze()
         theirs.close()
         self.control = ours
-        message, fds, _, _ = socket.recv_fds(ours, 65536, 2)
+        self.events: Optional[socket.socket] = None
+        self.wire: Optional[socket.socket] = None
+        self.renew()
+
+    def renew(self) -> None:
+        """Ends what still runs of the last run, and makes the next one's network."""
+        self._close()
+        self.early: list[Ended] = []
+        try:
+            self.control.send(b'{"renew": true}')
+            while True:
+                message, fds, _, _ = socket.recv_fds(self.control, 65536, 2)
+                if fds or not message:
+                    break       # what came before are endings of the last run
+        except OSError:
+            message = b""
         if not message:
             self.end()
-            raise KeeperError("the process that starts the programs ended at once")
+            raise KeeperError("the process that starts the programs is gone")
         told = json.loads(message)
         self.isolated: bool = told["isolated"]
         self.why_not: str = told["why not"]
         self.events = socket.socket(fileno=fds[0])
         self.events.setblocking(False)      # recv_fds() drops its flags before Python 3.12
-        self.wire: Optional[socket.socket] = socket.socket(fileno=fds[1]) if len(fds) > 1 else None
+        self.wire = socket.socket(fileno=fds[1]) if len(fds) > 1 else None
         self.name: str = told["name"]
+
+    def _close(self) -> None:
+        for sock in (self.events, self.wire):
+            if sock is not None:
+                sock.close()
+        self.events = self.wire = None
 
     def spawn(self, argv: list[str], env: dict[str, str], limit_data: bool) -> tuple[int, int, int]:
         """Starts a program; returns its process id and the read ends of its standard output and standard error."""
@@ -89,7 +112,6 @@ class Keeper:
         socket.send_fds(self.control, [json.dumps(request).encode()], [out_end, err_end])
         os.close(out_end)
         os.close(err_end)
-        self.early: list[Ended] = getattr(self, "early", [])
         while True:     # a program that was started before may end just now
             answer = json.loads(self.control.recv(65536) or b'{"error": "it is gone"}')
             if "ended" not in answer:
@@ -101,7 +123,7 @@ class Keeper:
 
     def ended(self) -> list[Ended]:
         """The programs that have ended since the last call; never waits."""
-        found, self.early = getattr(self, "early", []), []
+        found, self.early = self.early, []
         while True:
             try:
                 message = self.control.recv(65536, socket.MSG_DONTWAIT)
@@ -115,9 +137,7 @@ class Keeper:
         """Kills whatever still runs and waits until it is gone. May be called twice."""
         if not self.pid:
             return
-        for sock in (getattr(self, "events", None), getattr(self, "wire", None)):
-            if sock is not None:
-                sock.close()
+        self._close()
         try:
             self.control.shutdown(socket.SHUT_WR)
             while self.control.recv(65536):     # until its programs are gone
@@ -160,38 +180,64 @@ def see_off(flags: int = 0) -> None:
 # From here on: inside the keeper's process.
 
 def _keep(control: socket.socket, isolate: bool) -> int:
+    for fd in map(int, os.listdir("/proc/self/fd")):    # of whatever started the harness: nothing of it is a program's
+        if fd > 2:
+            _keep_from_programs(fd)
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     waker, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    why_not = _private_network() if isolate else "switched off (TCPLAB_ISOLATION=none)"
-    events, name = _event_socket()
-    fds = [events.fileno()]
-    wire = None
-    if not why_not:
-        wire = _wire_socket()
-        fds += [wire.fileno()] if wire else []
-    told = {"isolated": not why_not, "why not": why_not, "name": name}
-    socket.send_fds(control, [json.dumps(told).encode()], fds)
-    events.close()
-    _limit(not why_not)
     try:
-        _serve(control, waker)
+        _serve(control, waker, isolate)
     finally:
         _kill_all()
         control.close()
     return 0        # and with this process go its copy of the wire's socket and the network
 
 
-def _private_network() -> str:
-    """Moves this process into a network of its own. Returns "", or why the system does not let us."""
-    uid, gid = os.geteuid(), os.getegid()
-    if _libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) != 0:
-        return f"unshare: {os.strerror(ctypes.get_errno())}"
+def _keep_from_programs(fd: int) -> None:
     try:
-        for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+        os.set_inheritable(fd, False)
+    except OSError:     # it is closed already
+        pass
+
+
+def _renew(control: socket.socket, isolate: bool, last: "Optional[_Network]") -> "_Network":
+    """Makes the next run's network and tells of it; kills what is left of the last run's programs first."""
+    if last is None:
+        why_not = _leave_network(_CLONE_NEWUSER | _CLONE_NEWNET) if isolate else "switched off (TCPLAB_ISOLATION=none)"
+    else:
+        _kill_all()
+        why_not = last.why_not or _leave_network(_CLONE_NEWNET)
+        if last.wire is not None:   # it takes the kernel some 10 ms to close it (an RCU grace period): nobody waits
+            threading.Thread(target=last.wire.close, daemon=True).start()
+    events, name = _event_socket()
+    network = _Network(why_not, None if why_not else _wire_socket())
+    fds = [sock.fileno() for sock in (events, network.wire) if sock is not None]
+    told = {"isolated": not why_not, "why not": why_not, "name": name}
+    socket.send_fds(control, [json.dumps(told).encode()], fds)
+    events.close()
+    if last is None:
+        _limit(not why_not)
+    return network
+
+
+@dataclass(frozen=True)
+class _Network:
+    why_not: str                        # "", or why the run has no network of its own
+    wire: Optional[socket.socket]       # the keeper's copy: so the harness never waits until it is closed
+
+
+def _leave_network(flags: int) -> str:
+    """Moves this process into a network of its own, with unshare(2). Returns "", or why the system does not let us."""
+    uid, gid = os.geteuid(), os.getegid()
+    if _libc.unshare(flags) != 0:
+        return f"unshare: {os.strerror(ctypes.get_errno())}"
+    maps = (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1"))
+    try:
+        for name, text in maps if flags & _CLONE_NEWUSER else ():
             with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
                 file.write(text)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -236,20 +282,27 @@ def _limit(isolated: bool) -> None:
         resource.setrlimit(which, (most, most))
 
 
-def _serve(control: socket.socket, waker: int) -> None:
+def _serve(control: socket.socket, waker: int, isolate: bool) -> None:
+    network: Optional[_Network] = None
     poller = select.poll()
     poller.register(control, select.POLLIN)
     poller.register(waker, select.POLLIN)
     while True:
-        for fd, _ in poller.poll():
-            if fd == waker:
+        for ready, _ in poller.poll():
+            if ready == waker:
                 os.read(waker, 512)
                 _reap(control)
             else:
                 message, fds, _, _ = socket.recv_fds(control, 1 << 18, 2)
                 if not message:
                     return
-                control.send(json.dumps(_start(json.loads(message), fds)).encode())
+                for fd in fds:
+                    _keep_from_programs(fd)
+                request = json.loads(message)
+                if "renew" in request:
+                    network = _renew(control, isolate, network)
+                else:
+                    control.send(json.dumps(_start(request, fds)).encode())
 
 
 def _start(request: dict[str, Any], fds: list[int]) -> dict[str, Any]:

@@ -115,11 +115,19 @@ class Sock:
 
 def _read(path: str, lines: bool = False) -> str:
     """A file of /proc; `lines`: one that has more than a page, which a single read(2) would cut."""
+    data = b""
     try:
-        with open(path, "rb", buffering=0) as file:
-            return (file.readall() if lines else file.read(4096)).decode("ascii", "replace")
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)      # not open(): there are hundreds of these in a run
+        try:
+            while part := os.read(fd, 65536):
+                data += part
+                if not lines:
+                    break
+        finally:
+            os.close(fd)
     except OSError:
         return ""
+    return data.decode("ascii", "replace")
 
 
 def tells() -> bool:
@@ -129,11 +137,17 @@ def tells() -> bool:
 
 def threads(pid: int, but: Container[int] = ()) -> list[Thread]:
     """The live threads of a process, but for those with an id in `but`."""
+    return [t for t in (_thread(pid, tid) for tid in _tids(pid) if tid not in but) if t is not None]
+
+
+def _tids(pid: int) -> list[int]:
+    folder = f"/proc/{pid}/task"
     try:
-        tids = sorted(map(int, os.listdir(f"/proc/{pid}/task")))
+        if os.stat(folder).st_nlink == 3:   # itself, its parent, and one thread: no need to list it
+            return [pid]
+        return sorted(map(int, os.listdir(folder)))
     except OSError:
         return []
-    return [t for t in (_thread(pid, tid) for tid in tids if tid not in but) if t is not None]
 
 
 def _thread(pid: int, tid: int) -> Optional[Thread]:
@@ -200,14 +214,7 @@ def polled(thread: Thread) -> Optional[list[int]]:
 
 def children(pid: int) -> list[int]:
     """The children of a process, of all its threads."""
-    found: list[int] = []
-    try:
-        tids = os.listdir(f"/proc/{pid}/task")
-    except OSError:
-        return found
-    for tid in tids:
-        found += map(int, _read(f"/proc/{pid}/task/{tid}/children", lines=True).split())
-    return found
+    return [int(child) for tid in _tids(pid) for child in _read(f"/proc/{pid}/task/{tid}/children", lines=True).split()]
 
 
 def descendants(pid: int, most: int = 1 << 20) -> list[int]:
@@ -274,6 +281,13 @@ def tcp_rows(pid: int) -> list[Row]:
     return [*_rows(_read(f"/proc/{pid}/net/tcp", lines=True)), *_rows(_read(f"/proc/{pid}/net/tcp6", lines=True))]
 
 
+def orphans(pid: int) -> bool:
+    """Are there TCP sockets that no program holds and that have not said all yet (proc_net(5), sockstat)? The count is the
+    whole machine's: False is certain, True is a reason to look."""
+    found = re.search(r"orphan (\d+)", _read(f"/proc/{pid}/net/sockstat"))
+    return found is None or found[1] != "0"
+
+
 def _rows(text: str) -> Iterator[Row]:
     for line in text.splitlines()[1:]:
         words = line.split()
@@ -294,46 +308,45 @@ def _address(text: str) -> str:
     return f"[{socket.inet_ntop(socket.AF_INET6, raw)}]:{int(port, 16)}"
 
 
-def tcp_sockets(pid: int) -> list[Sock]:
+def tcp_sockets(pid: int, held: "Optional[dict[int, str]]" = None) -> list[Sock]:
     """The TCP sockets that a process holds: asked of each socket itself, through a duplicate of its descriptor; where
-    that can't be had (an old kernel, no permission), taken from /proc/net/tcp."""
+    that can't be had (an old kernel, no permission), taken from /proc/net/tcp. `held`: its descriptors(), if known."""
+    held = descriptors(pid) if held is None else held
     found = []
     rows: Optional[list[Row]] = None
-    for fd, what in sorted(descriptors(pid).items()):
-        inode = socket_inode(what)
-        if not inode:
-            continue
-        sock = _duplicate(pid, fd)
-        if sock is not None:
-            with sock:
-                asked = _ask(sock, pid, fd, inode)
-        else:
-            rows = tcp_rows(pid) if rows is None else rows
-            asked = next((_from_row(row, pid, fd) for row in rows if row.inode == inode), None)
-        if asked is not None:
-            found.append(asked)
+    pidfd = _pidfd(pid)
+    try:
+        for fd, what in sorted(held.items()):
+            inode = socket_inode(what)
+            if not inode:
+                continue
+            copy = _libc.syscall(438, pidfd, fd, 0) if pidfd >= 0 else -1   # pidfd_getfd(2), on x86-64 and aarch64
+            if copy >= 0:
+                with socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=copy) as sock:
+                    asked = _ask(sock, pid, fd, inode)
+            else:
+                rows = tcp_rows(pid) if rows is None else rows
+                asked = next((_from_row(row, pid, fd) for row in rows if row.inode == inode), None)
+            if asked is not None:
+                found.append(asked)
+    finally:
+        if pidfd >= 0:
+            os.close(pidfd)
     return found
 
 
-def _duplicate(pid: int, fd: int) -> Optional[socket.socket]:
+def _pidfd(pid: int) -> int:
     try:
-        pidfd = os.pidfd_open(pid)
+        return os.pidfd_open(pid)
     except (OSError, AttributeError):
-        return None
-    try:
-        copy = _libc.syscall(438, pidfd, fd, 0)     # pidfd_getfd(2), the same number on x86-64 and aarch64
-    finally:
-        os.close(pidfd)
-    try:
-        return socket.socket(fileno=copy) if copy >= 0 else None
-    except OSError:
-        return None
+        return -1
 
 
 def _ask(sock: socket.socket, pid: int, fd: int, inode: int) -> Optional[Sock]:
-    if sock.family not in (socket.AF_INET, socket.AF_INET6) or sock.type != socket.SOCK_STREAM:
+    try:
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+    except OSError:     # a socket, and none of TCP
         return None
-    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
     state = STATES.get(info[0], "CLOSED")
     local, peer = _name(sock.getsockname), _name(sock.getpeername)
     if state == "LISTEN":

@@ -49,7 +49,7 @@ def look(pids: Iterable[int], held: "set[int]", ours: "set[str]") -> Look:
         if thread.call == "" or not kernel.waits_for_ever(thread):
             return Look(threads, busy=_runs(thread))
     names = {pid: kernel.descriptors(pid) for pid in pids}
-    sockets = tuple(sock for pid in pids for sock in kernel.tcp_sockets(pid))
+    sockets = tuple(sock for pid in pids for sock in kernel.tcp_sockets(pid, names[pid]))
     by_fd = {(sock.pid, sock.fd): sock for sock in sockets}
     targets: dict[int, tuple[int, ...]] = {}
     for thread in threads:
@@ -111,13 +111,13 @@ def _under_way(sockets: "tuple[Sock, ...]", pids: "list[int]") -> "tuple[int, st
         if other is None:   # nobody holds the other end: closed, or not accepted yet
             if sock.eof and sock.unacked == 0:
                 continue
-            if rows is None:
-                rows = {(row.local, row.peer): row for row in kernel.tcp_rows(pids[0])}
+            if sock.unacked > 0:
+                return sock.unacked, "bytes are on their way"
+            if rows is None:    # the whole table is long to read
+                rows = {(row.local, row.peer): row for row in kernel.tcp_rows(pids[0])} if kernel.orphans(pids[0]) else {}
             row = rows.get((sock.peer, sock.local))
             if row is not None and row.state in _FIN_SENT and not sock.eof:
                 return 1, "a FIN is on its way"
-            if row is not None and sock.unacked > 0:
-                return sock.unacked, "bytes are on their way"
             continue
         if other.state == "CLOSED":
             continue

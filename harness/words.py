@@ -426,7 +426,7 @@ def cause_of(text: str) -> str:
 
 def proof(run: Run) -> str:
     """Proven: client waits for server in read, ... and where the bytes are (or are not)."""
-    waits = [f"{w.who} waits for {w.on} in {w.call}" for w in run.stop.waiting if w.on]
+    waits = [f"{w.who} waits for {w.on} in {w.call}" for w in sorted(run.stop.waiting, key=lambda w: w.who) if w.on]
     waits = waits or [f"{who} waits" for who in run.stop.cycle]
     return f"Proven: {', '.join(dict.fromkeys([*waits, *_queues(run)]))}."
 
@@ -435,11 +435,10 @@ def _queues(run: Run) -> Iterator[str]:
     held = [s for s in run.stop.sockets if s.connection]
     if run.stop.under_way:
         yield f"{_count(run.stop.under_way, 'byte')} under way"
-    if any(s.unread or s.unsent or s.unacked for s in held):
-        yield from (f"{s.who} has {s.unread} bytes unread and {s.unacked} not acknowledged ({s.unsent} of them not sent)"
-                    for s in held)
-    elif not run.stop.under_way:
-        yield "no byte is in any queue"
+    if any(s.unread or s.unsent for s in held):
+        yield from (f"{s.who} has {_count(s.unread, 'byte')} unread and {_count(s.unsent, 'byte')} not sent" for s in held)
+    elif not run.stop.under_way:    # what has arrived and is not acknowledged yet is in nobody's way
+        yield "no byte is unread and none is on its way"
 
 
 # --- what happened, whatever it was ----------------------------------------------------------------------------------
@@ -539,6 +538,6 @@ def _resets(run: Run) -> Iterator[str]:
 
 def _endings(run: Run) -> Iterator[str]:
     since = {(w.who, f"waiting in {w.call}"): f" since {w.source}" for w in run.stop.waiting if w.source and w.on}
-    for (who, how), n in Counter((e.who, e.how) for e in run.endings).items():
+    for (who, how), n in sorted(Counter((e.who, e.how) for e in run.endings).items()):
         more = ", for the next client" if how == "waiting in accept" else since.get((who, how), "")
         yield f"{n} {who}s each: {how}{more}." if n > 1 else f"The {who} {_ended(how)}{more}."

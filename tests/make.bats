@@ -70,7 +70,7 @@ teardown() {
     run make scenario-2
     [ "$status" -eq 0 ]
     [[ "$output" == *"Deadlock"* ]]
-    [[ "$output" == *"no byte is in any queue"* ]]
+    [[ "$output" == *"no byte is unread and none is on its way"* ]]
 }
 
 @test "an unknown scenario lists those there are" {

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from harness import kernel
+from harness.conductor import Conductor, VirtualClock
 from harness.scenarios import ROOT
 from pairs import pair, run, texts
 
@@ -135,6 +136,20 @@ def wait_until_gone(pids):
         os.close(pidfd)
 
 
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_whatever_ends_an_exploration_leaves_nothing(number):
+    child = subprocess.Popen([sys.executable, "-m", "harness", "explore", "4", "--delays", "2"], cwd=ROOT, stdout=subprocess.DEVNULL)
+    pids = set()
+    while len(pids) < 6:        # workers, keepers, programs
+        pids |= set(kernel.descendants(child.pid))
+        assert child.poll() is None
+    pids |= set(kernel.descendants(child.pid))
+    child.send_signal(number)
+    assert child.wait() == (-number if number == signal.SIGKILL else 130)
+    wait_until_gone(pids)
+    assert [pid for pid in pids if kernel.process_state(pid) not in ("", "Z", "X")] == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_whatever_ends_the_harness_ends_its_programs(number, tmp_path):
     child, pids = start_and_wait_for_events(tmp_path / "pair", 4)
@@ -144,6 +159,20 @@ def test_whatever_ends_the_harness_ends_its_programs(number, tmp_path):
     child.stdout.close()
     wait_until_gone(pids)
     assert [pid for pid in pids if kernel.process_state(pid) not in ("", "Z", "X")] == []
+
+
+def test_programs_inherit_no_descriptor_but_the_first_three(tmp_path):
+    ends = os.pipe()
+    for fd in ends:
+        os.set_inheritable(fd, True)    # as a terminal, make or a test runner may leave them to the harness
+    scenario = pair(tmp_path / "pair", "", QUIET_SERVER)
+    scenario.program("client").write_text("#!/bin/sh\nexec ls /proc/self/fd\n")
+    try:
+        told = Conductor(scenario, VirtualClock()).run()
+    finally:
+        for fd in ends:
+            os.close(fd)
+    assert [out.text for out in told.outputs] == ["0", "1", "2", "3"]   # 3 is the folder that ls reads
 
 
 def test_a_run_leaves_no_descriptor_open(tmp_path):

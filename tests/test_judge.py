@@ -387,7 +387,7 @@ def half_close_told() -> str:
     'deadlock: the client never said "shutting down SHUT_WR"; it is reading instead',
     'seen    client  sending "This is a message 2\\n test"', "blocked here", "scenarios/04-half-close/client.c:23",
     "EOF at the server comes only after the client's FIN. The client sends none while it waits.",
-    "Proven: client waits for server in read, server waits for client in read, no byte is in any queue.",
+    "Proven: client waits for server in read, server waits for client in read, no byte is unread and none is on its way.",
     'What says "I am done", and leaves the way back open?', "lesson 4: lessons/04-half-close.md", "and 2 more differences",
     "not looked at: the wire"])
 def test_the_deleted_shutdown_is_told_as_the_design_tells_it(line):

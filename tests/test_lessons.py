@@ -296,7 +296,7 @@ def target_complaints(page: str) -> list[str]:
 def _is_target(target: str) -> bool:
     word, *numbers = target.split("-")
     known = {int(s.number) for s in SCENARIOS}
-    count = {"scenario": 1, "check": 1, "diff": 2}.get(word, 0) if numbers else 0
+    count = {"scenario": 1, "check": 1, "step": 1, "explore": 1, "diff": 2}.get(word, 0) if numbers else 0
     right = [n in ("N", "A", "B") or (n.isdigit() and (int(n) in known or int(n) >= OWN)) for n in numbers]
     return (f"{word}-%" if numbers else word) in TARGETS and len(numbers) == count and all(right)
 
@@ -584,7 +584,7 @@ def test_segments_in_another_order_are_refused(shown):
     assert wire_complaints("\n".join(table.splitlines()[::-1]), run) != []
 
 
-@pytest.mark.parametrize("words", ["make step-1", "make scenario-77", "make check-1a", "make diff-1", "make all-1", "make sure"])
+@pytest.mark.parametrize("words", ["make walk-1", "make scenario-77", "make check-1a", "make diff-1", "make all-1", "make sure"])
 def test_a_target_that_does_not_exist_is_refused(words):
     assert target_complaints(f"Type `{words}` now.") != []
 
