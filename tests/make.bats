@@ -73,6 +73,23 @@ teardown() {
     [[ "$output" == *"no byte is unread and none is on its way"* ]]
 }
 
+@test "make explore-1 tells the outcomes, and its command repeats one" {
+    run make explore-1 NOPAUSE=1
+    [ "$status" -eq 0 ]
+    [[ "${lines[0]}" == "01-break-after-first-message: 2 outcomes in "*" schedules, each with at most one delay; pauses are nothing" ]]
+    [[ "$output" == *"SCHEDULE='client: pausing 5 s #1' make step-1"* ]]
+    run make scenario-1 NOPAUSE=1 SCHEDULE='client: pausing 5 s #1'
+    [[ "$output" == *"  EOF"* ]]
+    run make explore-2 DELAYS=2
+    [[ "${lines[0]}" == *"each with at most 2 delays" ]]
+}
+
+@test "make step-1 without a terminal says so" {
+    run make step-1 < /dev/null
+    [ "$status" -ne 0 ]
+    [[ "$output" == *"terminal"* ]]
+}
+
 @test "an unknown scenario lists those there are" {
     for target in scenario-77 check-77 scenario-x; do
         run make "$target"

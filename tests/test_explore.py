@@ -12,7 +12,7 @@ import pytest
 from harness import contract, explore, explored, judge, step
 from harness.conductor import Conductor, VirtualClock
 from harness.explore import Place
-from harness.scenarios import ROOT, find
+from harness.scenarios import ROOT, find, find_all
 from pairs import pair
 
 SERVER = "listen; accept; read 1; closelistener"
@@ -72,7 +72,7 @@ def test_a_contract_that_only_luck_keeps_is_refused(tmp_path):
     assert "SCHEDULE=" in told and "by luck" in told
 
 
-@pytest.mark.parametrize("number", ["0", "1", "2", "3", "4"])
+@pytest.mark.parametrize("number", [scenario.number for scenario in find_all()])
 def test_each_scenario_keeps_its_contract_in_every_schedule_with_one_delay(number):
     found = explore.explore(find(number))
     assert found.status == 0, "\n".join(explored.report(found, find(number), False))
