@@ -42,16 +42,19 @@ class Usage(Exception):
 
 
 class _Interrupt:
-    """Ctrl-C, SIGTERM and SIGHUP end a run at its next step, so that it can clean up."""
+    """Ctrl-C, SIGTERM and SIGHUP end a run at its next step, so that it can clean up. `at_once`: by KeyboardInterrupt, since
+    Python goes on waiting for a key after a signal that raises nothing."""
 
     def __init__(self) -> None:
-        self.came = False
+        self.came = self.at_once = False
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._note)
 
     def _note(self, *_: object) -> None:
         self.came = True
+        if self.at_once:
+            raise KeyboardInterrupt
 
 
 def _arguments(argv: Optional[list[str]]) -> argparse.Namespace:
@@ -161,17 +164,16 @@ def _run(scenario: Scenario, args: argparse.Namespace, policy: Policy, **watch: 
 
 def _step(scenario: Scenario, interrupt: _Interrupt) -> int:
     step.need_terminal(sys.stdin)
+    interrupt.at_once = True
     schedule = explore.parse(os.environ.get("SCHEDULE", ""))
     while True:
         shown = screen.Screen(sys.stdout, real_time=False)
         policy = step.Step(schedule, _no_pause(), width=shown.width, colour=shown.colour)
         print(f"scenario {scenario.name}, one line at a time. A line is said before what it says is done: who goes on does it.")
         shown.head()
-        conductor = Conductor(scenario, policy, isolate=_isolate(), tell=shown.tell, tick=lambda: bool(policy.wish) or interrupt.came)
+        conductor = Conductor(scenario, policy, isolate=_isolate(), tell=shown.tell, tick=lambda: bool(policy.wish))
         policy.conductor = conductor
         run = conductor.run()
-        if interrupt.came:
-            return 130
         if policy.wish == "end":
             return _complain("\nthe input has ended; make step-N needs keys", 2)
         if policy.wish == "q":

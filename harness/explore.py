@@ -53,9 +53,9 @@ class Place:
 
 
 def parse(text: str) -> "tuple[Place, ...]":
-    """A SCHEDULE: places as Place's str gives them, joined by "; "."""
+    """A SCHEDULE: places as Place's str gives them, joined by "; ", or "nobody"."""
     places = []
-    rest = text.strip()
+    rest = "" if text == "nobody" else text.strip()
     while rest:
         found = re.match(r"(client|server): (.*?) #(\d+)(?:\s*;\s*|$)", rest)
         if not found:

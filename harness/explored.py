@@ -18,7 +18,7 @@ def schedule_in_words(schedule: "tuple[Place, ...]") -> str:
 def command(schedule: "tuple[Place, ...]", number: str, skip: bool) -> str:
     """What replays it."""
     settings = ["NOPAUSE=1"] if skip else []
-    settings.append("SCHEDULE='" + "; ".join(map(str, schedule)).replace("'", "'\\''") + "'")
+    settings.append("SCHEDULE='" + "; ".join(map(str, schedule)).replace("'", "'\\''") + "'" if schedule else "SCHEDULE=nobody")
     return " ".join([*settings, f"make step-{number}"])
 
 
@@ -85,7 +85,10 @@ def _contract(found: Report, scenario: Scenario) -> Iterator[str]:
         yield "the contract is not judged: it may count on the pauses"
         return
     for one in found.broken[:1]:
-        yield f"the contract was broken in {len(found.broken)} of {found.count} schedules, by luck kept in the others:"
+        if len(found.broken) == found.count:
+            yield "the contract was broken in every schedule:"
+        else:
+            yield f"the contract was broken in {len(found.broken)} of {found.count} schedules, by luck kept in the others:"
         yield f"  {_first_difference(one)}"
         yield f"  {schedule_in_words(one.schedule)}"
         yield f"  {command(one.schedule, scenario.number, found.skip).replace('make step', 'make check')}"
