@@ -16,6 +16,7 @@ Each check returns its complaints, one a line; none is good. Each has a doctored
 """
 from __future__ import annotations
 
+import ast
 import difflib
 import os
 import re
@@ -498,6 +499,17 @@ def test_lesson_4_the_server_answers_whoever_half_closes(programs, shown):
         conn.shutdown(socket.SHUT_WR)
         assert conn.makefile().read() == "Message received.\n"
         assert 'EOF, 3 bytes unfinished: "two"' in by_hand.said("closing")
+
+
+def test_lesson_8_what_the_server_says_to_bytes_by_hand(programs, shown):
+    shown("8")
+    rows = re.findall(r"^\| `'(.*)'` \| (.*) \|$", LESSONS["08-length-prefix"].read_text(), re.M)
+    assert len(rows) == 4
+    for typed, words in rows:
+        with ByHand(programs / "08-length-prefix") as by_hand:
+            with socket.create_connection(("127.0.0.1", by_hand.port)) as conn:
+                conn.sendall(ast.literal_eval(f"b'{typed}'"))
+            assert by_hand.said("closing")[1:] == ["reading data", *re.findall("`([^`]+)`", words), "closing"]
 
 
 def test_lesson_0_connect_returns_although_nobody_accepts():
