@@ -1,8 +1,9 @@
 // pieces.h: what a fuzzer's bytes stand for here: a stream, and where it is cut.
 //
-// The input is a row of pieces. A first byte below 128: so many bytes follow, and one more. From 128 on: its six lowest
-// bits and the two bytes behind it are a count, and the fourth byte is meant so many times. So a few bytes make a line
-// of a megabyte, and the fuzzer can change its length by one.
+// The input is a row of pieces. Of a first byte the highest bit says what follows: 0, bytes, one more than the six lowest
+// bits say; 1, two bytes that are a count together with those six bits, and the byte that is meant so many times. So a
+// few bytes make a line of a megabyte, and the fuzzer can change its length by one. The bit between says that the next
+// piece is not cut off from this one.
 #ifndef TCPLAB_PIECES_H
 #define TCPLAB_PIECES_H
 
@@ -29,11 +30,11 @@ struct pieces {
 static inline void pieces_from(struct pieces *to, size_t limit, const uint8_t *data, size_t size)
 {
     to->n = to->count = 0;
-    for (size_t at = 0; at < size && to->count < PIECES_MAX;) {
+    for (size_t at = 0; at < size && to->count + 1 < PIECES_MAX;) {
         uint8_t first = data[at++];
         size_t room = limit - to->n;
         if (first < 128) {
-            size_t n = (size_t)first + 1;
+            size_t n = (size_t)(first & 63) + 1;
             n = n < size - at ? n : size - at;
             n = n < room ? n : room;
             memcpy(to->bytes + to->n, data + at, n);
@@ -48,8 +49,11 @@ static inline void pieces_from(struct pieces *to, size_t limit, const uint8_t *d
         } else {
             break;
         }
-        to->ends[to->count++] = to->n;
+        if ((first & 64) == 0)
+            to->ends[to->count++] = to->n;
     }
+    to->ends[to->count] = to->n;
+    to->count += to->count == 0 || to->ends[to->count - 1] < to->n;
 }
 
 #endif

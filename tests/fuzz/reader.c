@@ -58,6 +58,7 @@ static size_t least(size_t a, size_t b)
 // Writes the stream into the pipe, a piece at a time and no more than it takes at once. False if the reader gave up.
 static bool feed(int pipe_end)
 {
+    fcntl(pipe_end, F_SETPIPE_SZ, 1024 * 1024); // if it may be so large
     size_t capacity = (size_t)fcntl(pipe_end, F_GETPIPE_SZ);
     for (size_t i = 0; i < stream.count; i++)
         while (fed < stream.ends[i]) {
