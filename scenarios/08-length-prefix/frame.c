@@ -23,7 +23,8 @@ ssize_t frame_encode(char *bytes, size_t size, const void *payload, size_t n)
 void frame_close(struct frame *in)
 {
     free(in->payload);
-    *in = (struct frame){0};
+    in->payload = NULL;
+    in->got = in->length = 0;
 }
 
 char *frame_space(struct frame *in, size_t *room)
