@@ -6,8 +6,9 @@ What is found by its form in a page:
                                                   elsewhere an excerpt, whose lines the run must have in that order
     ```text     first line `$ make check-N`       the first lines of that output
     ```text either                                several in a row: luck decides which one the run shows
-    ```diff     `--- FILE`, once or more          a change to try (Modify): it is applied to a copy, and the texts behind
-                                                  it are what that copy shows
+    ```diff     `--- FILE`                        a change to try (Modify), in one place or, with `@@` between them, in
+                                                  several: it is applied to a copy, and the texts behind it are what
+                                                  that copy shows
     ```diff     `--- FILE` and `+++ OTHER`        how two scenarios' files differ, comment lines left out
     ```c        first line `// FILE`              lines of that file, in their order
     | sender | flags | first | length |           segments that a run's wire shows, in that order
@@ -105,16 +106,17 @@ def steps(page: str) -> list[Step]:
 
 
 def apply(diff: Fence, scenarios: Path) -> None:
-    """Makes the changes in a copy of the scenarios: after each `--- FILE`, lines that stand together in that file, those
-    without a sign as context. They must occur once."""
+    """Makes the change in a copy of the scenarios. Lines without a sign are context. A line `@@` stands between two places
+    of a file, `--- FILE` begins the next file; the lines of a place together must occur once."""
     for part in re.split(r"^--- ", diff.body, flags=re.M)[1:]:
-        name, *lines = part.splitlines()
+        name, _, places = part.partition("\n")
         path = scenarios.joinpath(*Path(name).parts[1:])
-        old = "".join(line[1:] + "\n" for line in lines if line[0] in " -")
-        new = "".join(line[1:] + "\n" for line in lines if line[0] in " +")
         text = path.read_text()
-        assert text.count(old) == 1, f"{name}: {text.count(old)} places that read\n{old}"
-        path.write_text(text.replace(old, new))
+        for place in places.split("\n@@\n"):
+            old, new = ("".join(line[1:] + "\n" for line in place.splitlines() if line[0] in signs) for signs in (" -", " +"))
+            assert text.count(old) == 1, f"{name}: {text.count(old)} places that read\n{old}"
+            text = text.replace(old, new)
+        path.write_text(text)
 
 
 # --- runs ------------------------------------------------------------------------------------------------------------
@@ -501,6 +503,71 @@ def test_lesson_4_the_server_answers_whoever_half_closes(programs, shown):
         assert 'EOF, 3 bytes unfinished: "two"' in by_hand.said("closing")
 
 
+def by_hand(conn: socket.socket, typed: str) -> None:
+    """printf 'TYPED' | nc -N"""
+    conn.sendall(ast.literal_eval(f"b'{typed}'"))
+    conn.shutdown(socket.SHUT_WR)
+
+
+def received(lines: list[str]) -> list[str]:
+    return [line[len("Received message: "):] for line in lines if line.startswith("Received message: ")]
+
+
+def built(lab: Lab, name: str) -> Path:
+    """Where the lab's programs of that name are, built from its copy."""
+    lab.show("run", str(int(name[:2])))
+    return lab.build / name
+
+
+def test_lesson_5_a_line_reader_finds_the_borders_and_takes_a_newline_in_a_payload_for_one(tmp_path):
+    lab = Lab(tmp_path, tmp_path / "build")
+    client, server = built(lab, "05-glued-writes"), built(lab, "04-half-close")
+    page = LESSONS["05-glued-writes"].read_text()
+    with ByHand(server) as by:
+        subprocess.run([client / "client", "127.0.0.1", str(by.port)], stderr=subprocess.DEVNULL, check=True)
+        heard = received(by.said("closing"))
+    assert heard == [r'"one\n"', r'"two\n"', r'"three!\n"']
+    for typed, lines in ((r"tw\no\n", [r'"tw\n"', r'"o\n"']), (r"tw\\no\n", [r'"tw\\no\n"'])):
+        with ByHand(server) as by, socket.create_connection(("127.0.0.1", by.port)) as conn:
+            by_hand(conn, typed)
+            heard += received(by.said("closing"))
+            assert heard[-len(lines):] == lines and typed in page
+    assert all(f"Received message: {line}" in page for line in heard)
+
+
+def test_lesson_7_what_three_readers_make_of_the_same_bytes(tmp_path):
+    page = LESSONS["07-unfinished-line"].read_text()
+    rows = re.findall(r"^\| `'(.+)'` \| (.+) \| (.+) \| (.+) \|$", page, re.M)
+    changes = [None, *(step.diff for step in steps(page) if "fgets" in step.diff.body or "strtok" in step.diff.body)]
+    assert len(rows) == 3 and len(changes) == 3
+    for n, change in enumerate(changes):
+        lab = Lab(tmp_path / str(n), tmp_path / str(n) / "build")
+        if change:
+            apply(change, lab.scenarios)
+        server = built(lab, "07-unfinished-line")
+        for typed, *cells in rows:
+            with ByHand(server) as by, socket.create_connection(("127.0.0.1", by.port)) as conn:
+                by_hand(conn, typed)
+                assert received(by.said("closing")) == re.findall("`([^`]+)`", cells[n]), (typed, change)
+
+
+@pytest.mark.parametrize("line", [b"x" * (2 ** 20 - 1) + b"\n", b"x" * 2 ** 20], ids=["fits", "does not fit"])
+def test_lesson_7_what_the_server_says_to_a_line_at_the_limit(line, tmp_path):
+    server = built(Lab(tmp_path, tmp_path / "build"), "07-unfinished-line")
+    with ByHand(server) as by, socket.create_connection(("127.0.0.1", by.port)) as conn:
+        conn.sendall(line)
+        conn.shutdown(socket.SHUT_WR)
+        said = by.said("closing")[2]
+    assert said == ("Error reading: EMSGSIZE" if line[-1:] == b"x" else f'Received message: "{"x" * 64}"... (1048576 bytes)')
+    assert f"\n{said}\n" in LESSONS["07-unfinished-line"].read_text()
+
+
+def test_lesson_7_the_shell_drops_the_last_line():
+    command = r"""printf 'first\nsecond' | while read -r x; do echo "$x"; done"""
+    assert command in LESSONS["07-unfinished-line"].read_text()
+    assert subprocess.run(["sh", "-c", command], stdout=subprocess.PIPE, text=True, check=True).stdout == "first\n"
+
+
 def test_lesson_8_what_the_server_says_to_bytes_by_hand(tmp_path):
     Lab(tmp_path, tmp_path / "build").show("check", "8")    # programs may hold a changed one, of a step
     rows = re.findall(r"^\| `'(.*)'` \| (.*) \|$", LESSONS["08-length-prefix"].read_text(), re.M)
@@ -569,6 +636,18 @@ def test_a_step_whose_change_does_not_fit_the_file_is_refused(tmp_path, programs
     diff = replace(_step().diff, body=_step().diff.body.replace("break;", "brake;"))
     with pytest.raises(AssertionError, match="0 places"):
         step_complaints(replace(_step(), diff=diff), tmp_path, programs)
+
+
+def test_a_step_of_several_places_must_fit_in_each_of_them(tmp_path):
+    lab = Lab(tmp_path, tmp_path / "build")
+    diff = next(step.diff for step in steps(LESSONS["06-short-reads"].read_text()) if step.diff.body.count("--- ") == 2)
+    for words in ("#include <errno.h>", "n is a limit", 'say(conn, "hello")'):
+        with pytest.raises(AssertionError, match="0 places"):
+            apply(replace(diff, body=diff.body.replace(words, "no such words")), lab.scenarios)
+    lab = Lab(tmp_path / "again", tmp_path / "build")
+    apply(diff, lab.scenarios)
+    server, client = ((lab.scenarios / "06-short-reads" / f"{who}.c").read_text() for who in ("server", "client"))
+    assert "sys/socket.h" in server and "MSG_WAITALL" in server and "hel\"" in client
 
 
 def test_an_excerpt_with_a_line_that_never_came_is_refused():
