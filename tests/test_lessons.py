@@ -17,19 +17,17 @@ Each check returns its complaints, one a line; none is good. Each has a doctored
 from __future__ import annotations
 
 import difflib
-import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Iterable
 
 import pytest
 
+from changes import Lab, Shown, apply
 from harness import contract as contracts
 from harness import judge, trace
 from harness.scenarios import ROOT, find_all
@@ -103,45 +101,7 @@ def steps(page: str) -> list[Step]:
     return found
 
 
-def apply(diff: Fence, scenarios: Path) -> None:
-    """Makes the change in a copy of the scenarios. Lines without a sign are context; together they must occur once."""
-    path = scenarios.joinpath(*Path(diff.lines[0][4:]).parts[1:])
-    old = "".join(line[1:] + "\n" for line in diff.lines[1:] if line[0] in " -")
-    new = "".join(line[1:] + "\n" for line in diff.lines[1:] if line[0] in " +")
-    text = path.read_text()
-    assert text.count(old) == 1, f"{diff.lines[0]}: {text.count(old)} places that read\n{old}"
-    path.write_text(text.replace(old, new))
-
-
 # --- runs ------------------------------------------------------------------------------------------------------------
-
-@dataclass(frozen=True)
-class Shown:
-    """What a command printed, and the run's records."""
-
-    text: str
-    run: trace.Run
-
-
-class Lab:
-    """A place with its own copy of the scenarios and its own programs."""
-
-    def __init__(self, folder: Path, build: Path) -> None:
-        self.scenarios = folder / "scenarios"
-        self.build = build
-        shutil.copytree(ROOT / "scenarios", self.scenarios, copy_function=shutil.copy)
-
-    def show(self, command: str, number: str) -> Shown:
-        """python3 -m harness run (or check): pauses take no time. A first line `scenario NN` is the real one's."""
-        env = {**os.environ, "SCENARIOS": str(self.scenarios), "BUILD": str(self.build), "PAUSE": "0"}
-        env.pop("NOPAUSE", None)
-        file = self.scenarios.parent / "trace.jsonl"
-        file.unlink(missing_ok=True)
-        done = subprocess.run([sys.executable, "-m", "harness", command, number, "--trace", str(file)], cwd=ROOT, env=env,
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
-        assert file.exists(), done.stdout + done.stderr
-        return Shown(done.stdout, trace.load(file.read_text())[0])
-
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory) -> Path:
@@ -229,7 +189,7 @@ def beginning_complaints(page: str, real: str) -> list[str]:
 def step_complaints(step: Step, folder: Path, build: Path) -> list[str]:
     """Applies a Modify step to a copy, runs each command once, and compares what the page says will come of it."""
     lab = Lab(folder, build)
-    apply(step.diff, lab.scenarios)
+    apply(step.diff.body, lab.scenarios)
     found: list[str] = []
     for command in dict.fromkeys(fence.command for fence in step.shown):
         word, number = command.split("-")
