@@ -298,6 +298,8 @@ class _Teller:
         yield from (self.first.hints if self.first else ())
         if lesson:
             yield lesson
+        if self.verdict.misconception:
+            yield f"misconception {self.verdict.misconception}: lessons/misconceptions.md#{self.verdict.misconception.lower()}"
 
     def others(self) -> Iterator[str]:
         more = len(self.verdict.differences) - 1

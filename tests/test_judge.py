@@ -396,8 +396,22 @@ def test_the_deleted_shutdown_is_told_as_the_design_tells_it(line):
 
 def test_the_telling_keeps_the_designs_order():
     text = half_close_told()
-    places = [text.index(x) for x in ("deadlock:", "seen", "EOF at", "Proven:", "  > ", "What says", "lesson 4", "reproduce: make")]
+    places = [text.index(x) for x in ("deadlock:", "seen", "EOF at", "Proven:", "  > ", "What says", "lesson 4", "misconception M05:",
+                                      "reproduce: make")]
     assert places == sorted(places) and text.endswith("reproduce: make check-4")
+
+
+def test_the_verdict_has_the_code_of_the_first_differences_hint_and_tells_where_to_read_on():
+    rules, run = "client: a\n    ? M05: Who?\nserver: b\n    ? M06: And who?", runs.run("server: x\nclient: y")
+    assert verdict(rules, run).misconception == "M06"
+    assert "M06: And who?\nlesson 4: lessons/04-half-close.md\nmisconception M06: lessons/misconceptions.md#m06\n" in told(rules, run)
+
+
+def test_without_a_code_or_a_difference_there_is_no_misconception():
+    rules = "client: a\n    ? Who?\nserver: b\n    ? M06: And who?"
+    assert verdict(rules, runs.run("client: y")).misconception == ""
+    assert "misconception" not in told(rules, runs.run("client: y"))
+    assert verdict(rules, runs.run("client: a\nserver: b")).misconception == ""
 
 
 def test_what_is_as_expected_takes_one_line():
