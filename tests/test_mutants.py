@@ -16,8 +16,7 @@ from typing import Container, Iterable
 
 import pytest
 
-from changes import Lab, places
-from changes import apply as make
+from changes import Lab, apply, places
 from harness import contract as contracts
 from harness.scenarios import ROOT, find_all
 
@@ -49,7 +48,7 @@ def run_complaints(path: Path, folder: Path, build: Path) -> list[str]:
     """Changed so, the scenario leaves its contract, and both forms of the verdict show this code's hint and no other's."""
     code, name = path.name[:3], path.parent.name
     lab = Lab(folder, build, [name])
-    make(path.read_text(), lab.scenarios)
+    apply(path.read_text(), lab.scenarios)
     plain, as_json = lab.show("check", name), lab.show("check", name, "--json")
     verdict = json.loads(as_json.text)
     hints = [hint for difference in verdict["differences"][:1] for hint in difference["hints"]]
