@@ -221,7 +221,7 @@ def _show(scenario: Scenario, args: argparse.Namespace, interrupt: _Interrupt) -
     print("\n".join(["", *map(shown.wrap, words.happened(run, verdict)), ""]), file=shown.stream)
     if interrupt.came:
         return 130
-    print(words.tell(verdict, run, contract, reproduce=reproduce, width=shown.width, colour=shown.colour), file=shown.stream)
+    print(words.tell(verdict, run, contract, reproduce=reproduce, width=shown.width, colour=shown.colour, fold=shown.terminal), file=shown.stream)
     if args.json:
         print(_json(scenario, verdict))
     return 0
@@ -236,9 +236,9 @@ def _check(scenario: Scenario, args: argparse.Namespace, interrupt: _Interrupt, 
     if args.json:
         print(_json(scenario, verdict), flush=True)
         return verdict.status
-    told = words.tell(verdict, run, contract, reproduce=reproduce, width=screen.width_of(sys.stdout), colour=screen.wants_colour(sys.stdout))
     lead = f"{scenario.name}: " if several or verdict.status == 0 else ""
-    print(lead + told, flush=True)
+    print(words.tell(verdict, run, contract, reproduce=reproduce, width=screen.width_of(sys.stdout),
+                     colour=screen.wants_colour(sys.stdout), fold=sys.stdout.isatty(), lead=lead), flush=True)
     for note in run.notes if verdict.status or not several else ():
         print(f"note: {note}", flush=True)
     return verdict.status

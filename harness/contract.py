@@ -14,11 +14,12 @@ import os
 import re
 import signal
 from dataclasses import dataclass, field, replace
-from typing import Iterator, Optional, Union
+from typing import Iterable, Iterator, Optional, Union
 
 ROLES = ("client", "server")
 WHO = re.compile(r"(client|server)(?:\[([1-9][0-9]*)\])?")
 CALLS = ("accept", "read", "write", "connect", "poll", "select", "epoll_wait", "pause", "wait4", "futex")
+CODED = re.compile(r"(M[0-9]{2}): \S")     # a hint that answers a misconception of lessons/misconceptions.md
 FACTS = re.compile(r"SYN|FIN|RST|zero window|byte [1-9][0-9]*")
 BEGINNINGS = "client, server, never, free, either, or, others allowed, bytes, wire, deadlock, ? or #"
 PLANS_MAX = 256
@@ -177,6 +178,11 @@ class Contract:
         return any(s.who in ("", who, role_of(who)) for s in self.statements if isinstance(s, Open))
 
 
+def code_of(hints: Iterable[str]) -> str:
+    """M05 of the first hint that answers a misconception, "" if none does."""
+    return next((found[1] for found in map(CODED.match, hints) if found), "")
+
+
 def role_of(who: str) -> str:
     """client[2] is a client."""
     return who.partition("[")[0]
@@ -248,6 +254,8 @@ class _Reader:
             raise self.fail("a hint (?) with no line above; put it below the line that it explains")
         if not words:
             raise self.fail("an empty hint; write the question behind the ?")
+        if re.match(r"[Mm]\d+\s*:|M\d\d\b", words) and not CODED.match(words):
+            raise self.fail(f'"{words.split()[0]}" is no code of a misconception; write M, two digits, a colon and the question: ? M05: ...')
         last = self.statements[-1]
         self.statements[-1] = replace(last, hints=last.hints + (words,))
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Iterable, Iterator, Optional
 
 from . import causes
-from .contract import After, Bytes, Contract, Deadlock, Ends, Free, Line, Never, Plan, Wire, fits, index_of, role_of
+from .contract import After, Bytes, Contract, Deadlock, Ends, Free, Line, Never, Plan, Wire, code_of, fits, index_of, role_of
 from .trace import Ending, Event, Run, Segment, Waiting
 
 STATUS = {"as expected": 0, "differs": 1, "deadlock": 1, "crash": 1, "runaway": 1, "no progress": 1, "interrupted": 130}
@@ -63,6 +63,7 @@ class Verdict:
     orders: int = 0                                 # `after`s that held, and that something forced
     freedom: tuple[tuple[int, str], ...] = ()       # each free line of the contract, and which came first: first, second
     matched: tuple[tuple[int, int], ...] = ()       # (contract line, seq of the event); a `*` line has several
+    misconception: str = ""                         # the code of the first difference's hint, "M05"; "" if it has none
 
 
 @dataclass(frozen=True)
@@ -233,7 +234,7 @@ class _Comparison:
         branches = tuple(self.contract.blocks[n][branch] for n, branch in enumerate(self.plan.choice))
         matched = tuple((line.number, e.seq) for m in self.matches.values() for line, e in m.pairs)
         return Verdict(word, STATUS[word], self.plan.choice, branches, tuple(found), tuple(dict.fromkeys(self.unseen)),
-                       len(matched), self.orders, tuple(self._freedom()), matched)
+                       len(matched), self.orders, tuple(self._freedom()), matched, code_of(found[0].hints if found else ()))
 
     def _word(self, found: list[Difference]) -> str:
         kind = self.run.stop.kind

@@ -7,6 +7,7 @@ first difference is told, others are a count. Nothing is cut in silence, and a d
 from __future__ import annotations
 
 import re
+import textwrap
 from collections import Counter
 from typing import Iterable, Iterator, Optional
 
@@ -78,16 +79,25 @@ def _painted(text: str, role: str, colour: bool) -> str:
 
 # --- the verdict -----------------------------------------------------------------------------------------------------
 
-def tell(verdict: Verdict, run: Run, contract: Contract, *, reproduce: str, width: int = 100, colour: bool = False) -> str:
-    """The whole verdict. `reproduce` is the command that shows it again; the text ends without a newline."""
+def tell(verdict: Verdict, run: Run, contract: Contract, *, reproduce: str, width: int = 100, colour: bool = False,
+         fold: bool = False, lead: str = "") -> str:
+    """The whole verdict. `reproduce` is the command that shows it again; the text ends without a newline. `lead` stands
+    before the first word. fold: sentences are broken between words at `width`, as a terminal can't."""
     if verdict.word == "as expected":
-        return "\n".join([_as_expected(verdict, run, contract, colour), *_not_looked_at(verdict)])
-    teller = _Teller(verdict, run, contract, width, colour)
-    return "\n".join([*teller.headline(), *teller.witnesses(), *teller.why(), *teller.picture(), *teller.hint(),
-                      *teller.others(), *_not_looked_at(verdict), f"reproduce: {reproduce}"])
+        told = folded(lead + _as_expected(verdict, run, contract), width, fold)
+        told[0] = lead + _painted("as expected", "good", colour) + told[0][len(lead + "as expected"):]
+        return "\n".join([*told, *_not_looked_at(verdict, width, fold)])
+    teller = _Teller(verdict, run, contract, width, colour, fold, lead)
+    return "\n".join([*teller.headline(), *teller.witnesses(), *teller.folded(teller.why()), *teller.picture(),
+                      *teller.folded(teller.hint()), *teller.others(), *_not_looked_at(verdict, width, fold), f"reproduce: {reproduce}"])
 
 
-def _as_expected(verdict: Verdict, run: Run, contract: Contract, colour: bool) -> str:
+def folded(line: str, width: int, fold: bool = True) -> list[str]:
+    """A sentence as lines of at most that width, broken between words, the later ones indented."""
+    return textwrap.wrap(line, width, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False) if fold else [line]
+
+
+def _as_expected(verdict: Verdict, run: Run, contract: Contract) -> str:
     parts = [_count(verdict.lines, "line")]
     if verdict.orders:
         parts.append(f"{_count(verdict.orders, 'order')} that TCP{' or the pause' if _paused(contract) else ''} forced")
@@ -96,15 +106,15 @@ def _as_expected(verdict: Verdict, run: Run, contract: Contract, colour: bool) -
     else:
         parts.append("both ends as the contract says")
     parts += [f"this time: {branch}" for branch in verdict.branches]
-    return f"{_painted('as expected', 'good', colour)}: {', '.join(parts)}"
+    return f"as expected: {', '.join(parts)}"
 
 
 def _paused(contract: Contract) -> bool:
     return any(ref.clock for s in contract.statements if isinstance(s, Line) for ref in s.after)
 
 
-def _not_looked_at(verdict: Verdict) -> list[str]:
-    return [f"not looked at: {words}" for words in verdict.unseen]
+def _not_looked_at(verdict: Verdict, width: int, fold: bool) -> list[str]:
+    return [line for words in verdict.unseen for line in folded(f"not looked at: {words}", width, fold)]
 
 
 def _count(n: int, what: str) -> str:
@@ -122,13 +132,17 @@ def _says(ref: str) -> str:
 
 
 class _Teller:
-    def __init__(self, verdict: Verdict, run: Run, contract: Contract, width: int, colour: bool) -> None:
+    def __init__(self, verdict: Verdict, run: Run, contract: Contract, width: int, colour: bool, fold: bool, lead: str) -> None:
         self.verdict, self.run, self.contract, self.width, self.colour = verdict, run, contract, width, colour
+        self.fold, self.lead = fold, lead
         self.first: Optional[Difference] = verdict.differences[0] if verdict.differences else None
         self.plan = contract.plan(verdict.choice)
         self.cast = Cast(run, contract.whos)
         self.last = {(e.pid, e.tid): e for e in run.events}     # each thread's last line
         self.blocked = {self.last[key].seq: w for w in run.stop.waiting if (key := (w.pid, w.tid)) in self.last}
+
+    def folded(self, lines: Iterable[str]) -> Iterator[str]:
+        return (part for line in lines for part in folded(line, self.width, self.fold))
 
     # one sentence
 
@@ -138,7 +152,7 @@ class _Teller:
         sentence = own or (sentence_of(first, self.run) if first else "")
         yield from self._with_source(f"{word}: {sentence}" if sentence else word, self._place())
         if own and first:
-            yield f"  it left the contract so: {sentence_of(first, self.run)}"
+            yield from self.folded([f"  it left the contract so: {sentence_of(first, self.run)}"])
 
     def _of_the_stop(self) -> str:
         """What is to be said first of a run that a crash, a limit or Ctrl-C ended."""
@@ -163,13 +177,15 @@ class _Teller:
         return f"scenarios/{self.run.name}/{event.source}" if event and event.source else ""
 
     def _with_source(self, text: str, source: str) -> Iterator[str]:
-        word, colon, rest = text.partition(":")
-        painted = _painted(word, "bad", self.colour) + colon + rest
-        if source and len(text) + 2 + len(source) > self.width:
-            yield painted
-            yield f"  at {source}"
+        lines = folded(self.lead + text, self.width, self.fold)
+        room = self.width - len(lines[-1]) - len(source)
+        word = text.partition(":")[0]
+        lines[0] = self.lead + _painted(word, "bad", self.colour) + lines[0][len(self.lead + word):]
+        if source and len(lines) == 1 and room >= 2:
+            yield lines[0] + " " * room + source
         else:
-            yield painted + (" " * max(self.width - len(text) - len(source), 2) + source if source else "")
+            yield from lines
+            yield from [f"  at {source}"] if source else []
 
     # the lines that witness it
 
@@ -298,6 +314,8 @@ class _Teller:
         yield from (self.first.hints if self.first else ())
         if lesson:
             yield lesson
+        if self.verdict.misconception:
+            yield f"misconception {self.verdict.misconception}: lessons/misconceptions.md#{self.verdict.misconception.lower()}"
 
     def others(self) -> Iterator[str]:
         more = len(self.verdict.differences) - 1
@@ -462,21 +480,40 @@ def _sentence(words: str) -> str:
 
 def _direction(run: Run, sender: str) -> Iterator[str]:
     receiver = causes.peer(sender)
-    sends = [e for e in run.events if e.who == sender and e.kind == "send"]
+    said_to_send = [e for e in run.events if e.who == sender and e.kind == "send"]
+    failed = {e.seq: error for e in said_to_send if (error := _write_error(run, e))}
+    sends = [e for e in said_to_send if e.seq not in failed]
     recvs = [e for e in run.events if e.who == receiver and e.kind == "recv"]
     sent, received = sum(e.count for e in sends), sum(e.count for e in recvs)
     way = f"From {sender} to {receiver}"
-    if not sends and not recvs:
+    if not said_to_send and not recvs:
         crossed = sum(_on_the_wire(run, sender).values())
         if crossed:
             yield f"{way}: {_count(crossed, 'byte')} went over the wire."
         return
-    if recvs:
-        yield f"{way}: {_messages(recvs)} came through ({received} of {_count(sent, 'byte')})."
-    else:
-        yield f"{way}: nothing came through (0 of {_count(sent, 'byte')})."
+    # A failed write may have written a part; nobody says how much.
+    of_all = _count(received, "byte") if failed and (received > sent or not sends) else f"{received} of {_count(sent, 'byte')}"
+    yield f"{way}: {_messages(recvs) if recvs else 'nothing'} came through ({of_all})."
     if received < sent:
         yield from _lost(run, sender, receiver, sends, sent - received)
+    for send in said_to_send:
+        if send.seq in failed:
+            yield f"The {sender}'s write of {_count(send.count, 'byte')} failed: {failed[send.seq]}."
+
+
+def _write_error(run: Run, send: Event) -> str:
+    """EPIPE or ECONNRESET if the write that this line announces failed so: the thread's next line says it, or, if it has
+    none, what the program wrote to standard error when it stopped, or the signal that ended it. Else ""."""
+    after = [e for e in run.events if e.seq > send.seq and (e.pid, e.tid) == (send.pid, send.tid)]
+    if after:
+        found = re.match(r"Error writing: (EPIPE|ECONNRESET)\b", after[0].text)
+        return found[1] if found else ""
+    how = next((e.how for e in run.endings if e.pid == send.pid and e.after == send.seq), "")
+    if how == "signal PIPE":
+        return "EPIPE, and with it a signal"
+    stopped = (re.match(r"\S+\.c:\d+: (?:send_all|write|send)\(.*: (EPIPE|ECONNRESET)\b", o.text) for o in run.outputs
+               if o.who == send.who and o.stream == "stderr" and how == "exit 1")
+    return next((found[1] for found in stopped if found), "")
 
 
 def _on_the_wire(run: Run, sender: str) -> dict[int, int]:

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from harness import contract
-from harness.contract import After, Bytes, ContractError, Deadlock, Ends, Free, Line, Never, Open, Wire, fits, parse
+from harness.contract import After, Bytes, ContractError, Deadlock, Ends, Free, Line, Never, Open, Wire, code_of, fits, parse
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -60,6 +60,17 @@ def test_a_star_means_one_or_more():
 
 def test_hints_belong_to_the_line_above():
     assert only("client: x\n    ? one\n    ? two").hints == ("one", "two")
+
+
+@pytest.mark.parametrize("words", ["M5: Who?", "m05: Who?", "M005: Who?", "M05:Who?", "M05 Who?", "M05:"])
+def test_a_hint_that_begins_like_a_code_and_is_none_is_refused(words):
+    with pytest.raises(ContractError, match=r'^contract.txt:2: ".*" is no code of a misconception'):
+        parse(f"client: x\n    ? {words}")
+
+
+@pytest.mark.parametrize("words, code", [("M05: Who?", "M05"), ("Who is M05: she?", ""), ("m1 came. Who sent it?", "")])
+def test_a_hints_code_is_what_it_begins_with(words, code):
+    assert code_of(only(f"client: x\n    ? {words}").hints) == code
 
 
 def test_comments_and_empty_lines_say_nothing():

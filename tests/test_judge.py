@@ -1,15 +1,17 @@
 """Does the judge accept what the contract says, refuse what it does not say, and put the causally first difference first?"""
 from __future__ import annotations
 
+import itertools
 import os
 import random
+import re
 from dataclasses import replace
 
 import pytest
 
 import runs
 from harness import causes, contract, judge, words
-from harness.trace import Stop
+from harness.trace import Output, Stop
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -396,8 +398,55 @@ def test_the_deleted_shutdown_is_told_as_the_design_tells_it(line):
 
 def test_the_telling_keeps_the_designs_order():
     text = half_close_told()
-    places = [text.index(x) for x in ("deadlock:", "seen", "EOF at", "Proven:", "  > ", "What says", "lesson 4", "reproduce: make")]
+    places = [text.index(x) for x in ("deadlock:", "seen", "EOF at", "Proven:", "  > ", "What says", "lesson 4", "misconception M05:",
+                                      "reproduce: make")]
     assert places == sorted(places) and text.endswith("reproduce: make check-4")
+
+
+def test_the_verdict_has_the_code_of_the_first_differences_hint_and_tells_where_to_read_on():
+    rules, run = "client: a\n    ? M05: Who?\nserver: b\n    ? M06: And who?", runs.run("server: x\nclient: y")
+    assert verdict(rules, run).misconception == "M06"
+    assert "M06: And who?\nlesson 4: lessons/04-half-close.md\nmisconception M06: lessons/misconceptions.md#m06\n" in told(rules, run)
+
+
+def test_without_a_code_or_a_difference_there_is_no_misconception():
+    rules = "client: a\n    ? Who?\nserver: b\n    ? M06: And who?"
+    assert verdict(rules, runs.run("client: y")).misconception == ""
+    assert "misconception" not in told(rules, runs.run("client: y"))
+    assert verdict(rules, runs.run("client: a\nserver: b")).misconception == ""
+
+
+SENTENCES = ("deadlock:", "EOF at", "Proven:", "M05:", "not looked at:")
+
+
+def stuck_told(**how: object) -> str:
+    rules = scenario("04-half-close")
+    return words.tell(judge.judge(runs.stuck(), rules), runs.stuck(), rules, reproduce="make check-4", **how)
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_on_a_terminal_sentences_break_between_words(width):
+    lines, whole = stuck_told(width=width, fold=True).splitlines(), stuck_told(width=width).splitlines()
+    for beginning in SENTENCES:
+        sentence = next(line for line in whole if line.startswith(beginning)).partition("   ")[0]
+        at = next(n for n, line in enumerate(lines) if line.startswith(beginning))
+        parts = [lines[at], *itertools.takewhile(lambda line: line.startswith("  ") and not line.startswith(("  seen", "  at")), lines[at + 1:])]
+        assert max(map(len, parts)) <= width and " ".join(part.strip() for part in parts).partition("   ")[0].startswith(sentence)
+
+
+def test_a_verdict_that_goes_to_a_file_is_not_broken():
+    assert any(len(line) > 100 for line in stuck_told(width=60).splitlines())
+
+
+def test_colours_take_no_room_and_a_lead_does():
+    def bare(text: str) -> str:
+        return re.sub("\x1b\\[[0-9]*m", "", text)
+    assert bare(stuck_told(width=70, fold=True, colour=True)) == stuck_told(width=70, fold=True)
+    led = stuck_told(width=70, fold=True, lead="04-half-close: ").splitlines()
+    assert led[0].startswith("04-half-close: deadlock: the client never") and len(led[0]) <= 70
+    run = runs.run("client: a", "client: exit 0")
+    told = words.tell(verdict("client: a", run), run, contract.parse("client: a"), reproduce="", width=60, fold=True, colour=True, lead="4: ")
+    assert told.startswith("4: \x1b[32mas expected\x1b[0m: 1 line,") and max(map(len, bare(told).splitlines())) <= 60
 
 
 def test_what_is_as_expected_takes_one_line():
@@ -462,6 +511,33 @@ def test_bytes_in_a_queue_are_not_said_to_be_in_the_reader():
 def test_bytes_that_no_record_accounts_for_are_not_explained():
     story = "\n".join(words.happened(runs.run('server: x\nclient: sending "ab"', "client: exit 0, server: exit 0")))
     assert "2 bytes were written, and no line of the server says that they were received." in story
+
+
+LOST = 'client: sending "ab"\nserver: closing\nclient: sending "cd"\n'
+
+
+@pytest.mark.parametrize("log, ends, outputs", [
+    (LOST + 'client: sending "efg"\nclient: Error writing: EPIPE', "client: exit 0", ()),
+    (LOST + 'client: sending "efg"', "client: exit 1", "client.c:21: send_all(...): EPIPE (Broken pipe)"),
+    (LOST + 'client: sending "efg"', "client: signal PIPE", ())], ids=["said so", "stopped", "killed"])
+def test_bytes_of_a_write_that_failed_are_not_said_to_be_written(log, ends, outputs):
+    story = words.happened(runs.run(log, ends, outputs=(Output(9, 9, "client", "stderr", outputs),) if outputs else ()))
+    assert story[0] == "From client to server: nothing came through (0 of 4 bytes)."
+    assert story[1].startswith('2 bytes were written after the server\'s "closing"') and "3 bytes" not in story[1]
+    assert story[2].startswith("The client's write of 3 bytes failed: EPIPE")
+
+
+def test_a_failed_write_that_wrote_a_part_is_no_reason_to_count_more_than_came():
+    log = 'client: sending "abcdef"\nserver: received "abc"\nclient: Error writing: ECONNRESET'
+    story = words.happened(runs.run(log))
+    assert story[:2] == ['From client to server: "abc" came through (3 bytes).',
+                         "The client's write of 6 bytes failed: ECONNRESET."]
+
+
+@pytest.mark.parametrize("line", ["client: Error reading: ECONNRESET", "server: Error writing: EPIPE", "client: closing"])
+def test_a_write_is_not_said_to_have_failed_for_another_lines_sake(line):
+    story = "\n".join(words.happened(runs.run(f'client: sending "ab"\n{line}')))
+    assert "(0 of 2 bytes)" in story and "failed" not in story
 
 
 def test_the_story_of_programs_that_log_nothing_comes_from_the_wire():

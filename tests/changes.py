@@ -1,0 +1,73 @@
+"""A change to a scenario, as a lesson's Modify step or a mutant writes it; and a place where it is made, built and run.
+
+    words about the change, or none
+    --- scenarios/04-half-close/client.c
+         say(conn, "This is a message 2\n test");
+    -    event("shutting down SHUT_WR");
+    +    event("closing");
+
+A line begins with a sign: `-` to take away, `+` to add, a blank for what stays. What stays and what goes, together, is found
+in the file, where it must stand exactly once. A line `@@` goes on at another place of the file; another `---` in another file.
+"""
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterable, Iterator
+
+from harness import trace
+from harness.scenarios import ROOT
+
+
+def places(change: str) -> Iterator[tuple[Path, list[str]]]:
+    """(file, lines with their signs) of each place that a change touches."""
+    for part in re.split(r"^--- ", change, flags=re.M)[1:]:
+        file, _, body = part.partition("\n")
+        for place in re.split(r"^@@.*\n", body, flags=re.M):
+            if place.strip():
+                yield Path(file.strip()), place.splitlines()
+
+
+def apply(change: str, scenarios: Path) -> None:
+    """Makes the change in a copy of the scenarios. AssertionError where it does not fit."""
+    for file, lines in places(change):
+        path = scenarios.joinpath(*file.parts[1:])
+        old, new = ("".join(line[1:] + "\n" for line in lines if line[:1] in ("", " ", sign)) for sign in "-+")
+        text = path.read_text()
+        assert text.count(old) == 1, f"{file}: {text.count(old)} places that read\n{old}"
+        path.write_text(text.replace(old, new))
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a command printed, the run's records, and its exit status."""
+
+    text: str
+    run: trace.Run
+    status: int
+
+
+class Lab:
+    """A place with its own copy of the scenarios (or of those that are named) and its own programs."""
+
+    def __init__(self, folder: Path, build: Path, names: Iterable[str] = ()) -> None:
+        self.scenarios = folder / "scenarios"
+        self.build = build
+        for name in names or [entry.name for entry in (ROOT / "scenarios").iterdir()]:
+            shutil.copytree(ROOT / "scenarios" / name, self.scenarios / name, copy_function=shutil.copy)
+
+    def show(self, command: str, number: str, *more: str) -> Shown:
+        """python3 -m harness run (or check): pauses take no time. A first line `scenario NN` is the real one's."""
+        env = {**os.environ, "SCENARIOS": str(self.scenarios), "BUILD": str(self.build), "PAUSE": "0"}
+        env.pop("NOPAUSE", None)
+        file = self.scenarios.parent / "trace.jsonl"
+        file.unlink(missing_ok=True)
+        done = subprocess.run([sys.executable, "-m", "harness", command, number, "--trace", str(file), *more], cwd=ROOT, env=env,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        assert file.exists(), done.stdout + done.stderr
+        return Shown(done.stdout, trace.load(file.read_text())[0], done.returncode)
