@@ -6,7 +6,6 @@
 // a longest length: so there is an end to the time and to the memory that a stream can cost, whatever its bytes say.
 #include "gob.h"
 
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +14,7 @@ enum {
     FIRST_ID = 65,     // Go gives out ids from here; where we read, any from LEAST_ID on is good
     LEAST_ID = 64,     // smaller ones are built in: the kinds, and the types of which descriptions are made
     KIND_COUNT = 7,    // kinds are 1 to 6, and their numbers are the ids that they have on the wire
+    INTERFACE = 8,     // 7 is complex; both not supported
     LENGTH_MAX = 9,    // bytes of the longest number
     MINUS_ZERO = 0x80, // -0.0, as a number
 };
@@ -62,13 +62,13 @@ static bool wrong(struct input *from, const char *words)
 
 // Below 128, a number is one byte. Else a first byte says how many follow, negated (ff: one, fe: two, ... f8: eight), and
 // they follow with the most significant one first: 7 is 07, 128 is ff 80, 256 is fe 01 00.
-static void put_uint(struct output *to, uint64_t u)
+static inline void put_uint(struct output *to, uint64_t u)
 {
-    size_t n = 0;
+    size_t n = 0; // how many bytes follow the first one
     if (u >= 128)
         for (uint64_t rest = u; rest > 0; rest >>= 8)
             n++;
-    if ((size_t)(to->end - to->at) < (n == 0 ? 1 : 1 + n)) {
+    if (n >= (size_t)(to->end - to->at)) {
         to->full = true;
         return;
     }
@@ -146,20 +146,19 @@ static double to_float(uint64_t u)
 // A bool is the number 0 or 1; a string or bytes are their length, in bytes, and then the bytes; a slice is its count, and then
 // its elements. The kind is not sent: the description has told it.
 
-// The kinds, by number: their names, their slices as types of their own, and the size of an element in C.
-static const char *const kind_names[KIND_COUNT] = {NULL, "bool", "int", "uint", "float64", "[]byte", "string"};
-static const struct gob_type slices[KIND_COUNT] = {
-    {NULL, 0, NULL, 0},        {"[]bool", 0, NULL, 0},    {"[]int", 0, NULL, 0},   {"[]uint", 0, NULL, 0},
-    {"[]float64", 0, NULL, 0}, {"[][]uint8", 0, NULL, 0}, {"[]string", 0, NULL, 0}};
-static const size_t sizes[KIND_COUNT] = {
-    0,
-    sizeof(bool),
-    sizeof(int64_t),
-    sizeof(uint64_t),
-    sizeof(double),
-    sizeof(struct gob_bytes),
-    sizeof(struct gob_bytes),
-};
+// The kinds, by number: their names, the size of an element in C, and their slices, which are types of their own.
+static const char *const kind_names[INTERFACE + 1] = {"",       "bool",   "int",     "uint",     "float64",
+                                                      "[]byte", "string", "complex", "interface"};
+static const size_t sizes[KIND_COUNT] = {0,
+                                         sizeof(bool),
+                                         sizeof(int64_t),
+                                         sizeof(uint64_t),
+                                         sizeof(double),
+                                         sizeof(struct gob_bytes),
+                                         sizeof(struct gob_bytes)};
+static const struct gob_type slices[KIND_COUNT] = {{.name = ""},        {.name = "[]bool"},    {.name = "[]int"},
+                                                   {.name = "[]uint"},  {.name = "[]float64"}, {.name = "[][]uint8"},
+                                                   {.name = "[]string"}};
 
 // The number that a value is, or begins with: of a string or bytes it is the length.
 static inline uint64_t number_of(enum gob_kind kind, const void *item)
@@ -232,19 +231,22 @@ static inline bool get_item(struct input *from, enum gob_kind kind, void *item)
     }
 }
 
-// The elements go to in->items, each as large as its kind; a slice begins where there is room for its count of the largest.
+static bool get_count(struct input *from, uint64_t *count)
+{
+    return get_uint(from, count) && (*count <= left(from) || wrong(from, "more elements than the message has bytes"));
+}
+
+// The elements go to in->items, one after the other; each slice gets room there for as many of the largest kind.
 static bool get_slice(struct gob_decoder *in, struct input *from, enum gob_kind kind, struct gob_slice *slice)
 {
     uint64_t count;
-    if (!get_uint(from, &count))
+    if (!get_count(from, &count))
         return false;
-    if (count > left(from)) // each takes at least one byte
-        return wrong(from, "more elements than the message has bytes");
     if (count > GOB_ITEMS_MAX - in->used)
         return wrong(from, "too many elements in the slices of one value (at most 4096)");
     char *item = (char *)(in->items + in->used);
     *slice = (struct gob_slice){item, (size_t)count};
-    in->used += count;
+    in->used += (size_t)count;
     for (; count > 0; count--, item += sizes[kind])
         if (!get_item(from, kind, item))
             return false;
@@ -254,16 +256,12 @@ static bool get_slice(struct gob_decoder *in, struct input *from, enum gob_kind 
 // Past a value that nobody wants; it has to be well formed all the same.
 static bool skip(struct input *from, enum gob_kind kind, bool slice)
 {
-    uint64_t count = 1;
-    if (slice && !get_uint(from, &count))
-        return false;
-    if (count > left(from))
-        return wrong(from, slice ? "more elements than the message has bytes" : cut_off);
+    uint64_t number, count = 1;
     struct gob_bytes text;
-    uint64_t number;
-    bool is_text = kind == GOB_BYTES || kind == GOB_STRING;
+    if (slice && !get_count(from, &count))
+        return false;
     for (; count > 0; count--)
-        if (is_text ? !get_item(from, kind, &text) : !get_uint(from, &number))
+        if (!(kind < GOB_BYTES ? get_uint(from, &number) : get_item(from, kind, &text)))
             return false;
     return true;
 }
@@ -319,13 +317,11 @@ static int get_struct(struct gob_decoder *in, struct input *from, size_t which, 
     in->used = 0;
     size_t next = 0;
     while (get_field(from, described->count, &next)) {
-        enum gob_kind kind = match->fields[next - 1].kind;
-        bool slice = match->fields[next - 1].slice;
-        const struct gob_field *to = match->fields[next - 1].to;
-        void *member = to == NULL ? NULL : (char *)value + to->offset;
-        if (!(member == NULL ? skip(from, kind, slice)
-              : slice        ? get_slice(in, from, kind, member)
-                             : get_item(from, kind, member)))
+        const struct gob_matched *field = &match->fields[next - 1];
+        void *member = field->to == NULL ? NULL : (char *)value + field->to->offset;
+        if (!(member == NULL ? skip(from, field->kind, field->slice)
+              : field->slice ? get_slice(in, from, field->kind, member)
+                             : get_item(from, field->kind, member)))
             return fail(in->error, "field %s: %s", described->fields[next - 1].name, from->wrong);
     }
     return from->wrong == NULL ? 1 : fail(in->error, "type %s: %s", described->name, from->wrong);
@@ -341,9 +337,11 @@ static int get_struct(struct gob_decoder *in, struct input *from, size_t which, 
 //     Common:   struct { Name string; Id int }        that all of them begin with
 enum { SLICE = 2, STRUCT = 3, DESCRIPTIONS = 7 }; // numbers of wireType's fields, counted from 1
 
-static const char *const unsupported[DESCRIPTIONS + 1] = {
-    [1] = "an array", [4] = "a map", [5] = "a GobEncoder", [6] = "a BinaryMarshaler", [7] = "a TextMarshaler",
-};
+static const char *const unsupported[DESCRIPTIONS + 1] = {[1] = "an array is not supported",
+                                                          [4] = "a map is not supported",
+                                                          [5] = "a GobEncoder is not supported",
+                                                          [6] = "a BinaryMarshaler is not supported",
+                                                          [7] = "a TextMarshaler is not supported"};
 
 // The place of a type among those that the stream has described so far; out->types if it has not.
 static size_t place(const struct gob_encoder *out, const struct gob_type *type)
@@ -352,6 +350,11 @@ static size_t place(const struct gob_encoder *out, const struct gob_type *type)
     while (i < out->types && out->described[i] != type)
         i++;
     return i;
+}
+
+static int64_t id_of(size_t which)
+{
+    return FIRST_ID + (int64_t)which;
 }
 
 static void put_common(struct output *to, const char *name, int64_t id)
@@ -368,39 +371,43 @@ static void put_common(struct output *to, const char *name, int64_t id)
 static void put_description(struct output *to, const struct gob_encoder *out, size_t which)
 {
     const struct gob_type *type = out->described[which];
-    bool is_slice = type >= slices && type < slices + KIND_COUNT;
-    put_uint(to, is_slice ? SLICE : STRUCT);
+    int elem = KIND_COUNT - 1; // of what the type is a slice; 0: it is a struct
+    while (elem > 0 && type != &slices[elem])
+        elem--;
+    put_uint(to, elem > 0 ? SLICE : STRUCT);
     put_uint(to, 1);
-    put_common(to, type->name, (int64_t)which + FIRST_ID);
-    if (is_slice) {
+    put_common(to, type->name, id_of(which));
+    if (elem > 0 || type->count > 0) {
         put_uint(to, 1);
-        put_uint(to, from_int(type - slices));
-    } else if (type->count > 0) {
-        put_uint(to, 1);
-        put_uint(to, type->count);
+        put_uint(to, elem > 0 ? from_int(elem) : type->count);
     }
     for (size_t i = 0; i < type->count; i++) {
         const struct gob_field *field = &type->fields[i];
-        put_common(to, field->name,
-                   field->slice ? (int64_t)place(out, &slices[field->kind]) + FIRST_ID : (int64_t)field->kind);
+        put_common(to, field->name, field->slice ? id_of(place(out, &slices[field->kind])) : (int64_t)field->kind);
     }
     put_uint(to, 0);
     put_uint(to, 0);
 }
 
+static int check_name(struct gob_encoder *out, const char *what, const char *name)
+{
+    size_t n = strlen(name);
+    if (n <= GOB_NAME_MAX)
+        return 0;
+    return fail(out->error, "%s %.40s...: a name of %zu bytes (at most %d)", what, name, n, GOB_NAME_MAX);
+}
+
 // Is the type one that a receiver with our limits takes, and that Go sees all of? 0, or -1 and out->error.
 static int check_type(struct gob_encoder *out, const struct gob_type *type)
 {
-    if (strlen(type->name) > GOB_NAME_MAX)
-        return fail(out->error, "type %.40s...: a name of %zu bytes (at most %d)", type->name, strlen(type->name),
-                    GOB_NAME_MAX);
+    if (check_name(out, "type", type->name) == -1)
+        return -1;
     if (type->count > GOB_FIELDS_MAX)
         return fail(out->error, "type %s: %zu fields (at most %d)", type->name, type->count, GOB_FIELDS_MAX);
     for (size_t i = 0; i < type->count; i++) {
         const char *name = type->fields[i].name;
-        if (strlen(name) > GOB_NAME_MAX)
-            return fail(out->error, "field %.40s...: a name of %zu bytes (at most %d)", name, strlen(name),
-                        GOB_NAME_MAX);
+        if (check_name(out, "field", name) == -1)
+            return -1;
         if (name[0] == '\0' || name[0] == '_' || (name[0] >= 'a' && name[0] <= 'z'))
             return fail(out->error, "field %s: Go sees only names that begin with a capital letter", name);
         if (type->fields[i].kind < GOB_BOOL || type->fields[i].kind > GOB_STRING)
@@ -412,24 +419,49 @@ static int check_type(struct gob_encoder *out, const struct gob_type *type)
     return 0;
 }
 
-// Enters the type, and the slices in it that are new, among those that are described. 0, or -1 and out->error.
 static int enter(struct gob_encoder *out, const struct gob_type *type)
 {
-    if (check_type(out, type) == -1)
-        return -1;
-    for (size_t i = 0; i <= type->count; i++) {
-        const struct gob_type *needed = type;
-        if (i > 0 && !type->fields[i - 1].slice)
-            continue;
-        if (i > 0)
-            needed = &slices[type->fields[i - 1].kind];
-        if (place(out, needed) < out->types)
-            continue;
-        if (out->types == GOB_TYPES_MAX)
-            return fail(out->error, "type %s: more than %d types", type->name, GOB_TYPES_MAX);
-        out->described[out->types++] = needed;
-    }
+    if (place(out, type) < out->types)
+        return 0;
+    if (out->types == GOB_TYPES_MAX)
+        return fail(out->error, "type %s: more than %d types", type->name, GOB_TYPES_MAX);
+    out->described[out->types++] = type;
     return 0;
+}
+
+// Enters the type among those that are described, and then the slices in it, in Go's order. 0, or -1 and out->error.
+static int enter_all(struct gob_encoder *out, const struct gob_type *type)
+{
+    if (check_type(out, type) == -1 || enter(out, type) == -1)
+        return -1;
+    for (size_t i = 0; i < type->count; i++)
+        if (type->fields[i].slice && enter(out, &slices[type->fields[i].kind]) == -1)
+            return -1;
+    return 0;
+}
+
+// The place of the described type with this id; in->described if there is none.
+static size_t find(const struct gob_decoder *in, int64_t id)
+{
+    size_t i = 0;
+    while (i < in->described && in->types[i].id != id)
+        i++;
+    return i;
+}
+
+const char *gob_type_name(const struct gob_decoder *in, int64_t id, char text[GOB_NAME_MAX + 8])
+{
+    size_t i = find(in, id), size = GOB_NAME_MAX + 8;
+    const struct gob_described *described = i < in->described ? &in->types[i] : NULL;
+    if (id >= GOB_BOOL && id <= INTERFACE)
+        snprintf(text, size, "%s", kind_names[id]);
+    else if (described != NULL && described->is_slice)
+        snprintf(text, size, "[]%s", kind_names[described->elem]);
+    else if (described != NULL && described->name[0] != '\0')
+        snprintf(text, size, "%s", described->name);
+    else
+        snprintf(text, size, "type %lld", (long long)id);
+    return text;
 }
 
 static bool get_name(struct input *from, char name[GOB_NAME_MAX + 1])
@@ -471,41 +503,37 @@ static bool get_fields(struct input *from, struct gob_described *described)
             return false;
         if (name[0] == '\0')
             return wrong(from, "a field without a name");
-        for (size_t i = 0; i < described->count; i++)
-            if (strcmp(name, described->fields[i].name) == 0)
-                return wrong(from, "two fields of the same name");
     }
     return true;
 }
 
+// Takes the description in, as of the type with this id. Returns 2, or -1 and in->error.
 static int get_description(struct gob_decoder *in, struct input *from, int64_t id)
 {
     if (id < LEAST_ID)
         return fail(in->error, "type id %lld described, but ids below %d are built in", (long long)id, LEAST_ID);
-    for (size_t i = 0; i < in->described; i++)
-        if (in->types[i].id == id)
-            return fail(in->error, "type id %lld described twice", (long long)id);
+    if (find(in, id) < in->described)
+        return fail(in->error, "type id %lld described twice", (long long)id);
     if (in->described == GOB_TYPES_MAX)
         return fail(in->error, "more than %d types described", GOB_TYPES_MAX);
 
     struct gob_described *described = &in->types[in->described];
     described->name[0] = '\0';
-    described->id = 0;
-    described->elem = 0;
+    described->id = described->elem = 0;
     described->count = 0;
     size_t which = 0, next = 0;
     if (!get_field(from, DESCRIPTIONS, &which))
-        return fail(in->error, "type id %lld: %s", (long long)id,
-                    from->wrong == NULL ? "an empty description" : from->wrong);
+        from->wrong = from->wrong == NULL ? "an empty description" : from->wrong;
     described->is_slice = which == SLICE;
-    while (get_field(from, unsupported[which] != NULL ? 1 : 2, &next)) {
-        bool good = next == 1             ? get_common(from, described->name, &described->id)
-                    : described->is_slice ? get_int(from, &described->elem)
-                                          : get_fields(from, described);
-        if (!good)
-            break;
-        if (unsupported[which] != NULL)
-            return fail(in->error, "type %s: %s is not supported", described->name, unsupported[which]);
+    while (from->wrong == NULL && get_field(from, 2, &next)) {
+        if (next == 1)
+            get_common(from, described->name, &described->id);
+        else if (which == SLICE)
+            get_int(from, &described->elem);
+        else if (which == STRUCT)
+            get_fields(from, described);
+        if (from->wrong == NULL && unsupported[which] != NULL)
+            from->wrong = unsupported[which];
     }
     if (from->wrong == NULL && get_field(from, DESCRIPTIONS, &which))
         from->wrong = "two descriptions in one";
@@ -514,9 +542,10 @@ static int get_description(struct gob_decoder *in, struct input *from, int64_t i
     if (described->id != id)
         return fail(in->error, "type %s: described as %lld, but calls itself %lld", described->name, (long long)id,
                     (long long)described->id);
+    char elem[GOB_NAME_MAX + 8];
     if (described->is_slice && (described->elem < GOB_BOOL || described->elem > GOB_STRING))
-        return fail(in->error, "type %s: a slice of type %lld is not supported", described->name,
-                    (long long)described->elem);
+        return fail(in->error, "type %s: a slice of %s is not supported", described->name,
+                    gob_type_name(in, described->elem, elem));
     in->matches[in->described++].type = NULL;
     return 2;
 }
@@ -543,10 +572,9 @@ static void end_message(struct output *to, char *start)
     struct output number = {length, length + sizeof length, false};
     put_uint(&number, n);
     size_t more = (size_t)(number.at - length) - 1;
-    if (more > (size_t)(to->end - to->at)) {
-        to->full = true;
+    to->full = more > (size_t)(to->end - to->at);
+    if (to->full)
         return;
-    }
     if (more > 0)
         memmove(start + 1 + more, start + 1, n);
     memcpy(start, length, 1 + more);
@@ -556,16 +584,16 @@ static void end_message(struct output *to, char *start)
 static int put_messages(struct gob_encoder *out, struct output *to, const struct gob_type *type, const void *value)
 {
     size_t before = out->types, which = place(out, type);
-    if (which == before && enter(out, type) == -1)
+    if (which == before && enter_all(out, type) == -1)
         return -1;
     for (size_t i = before; i < out->types; i++) {
         char *start = begin_message(to);
-        put_uint(to, from_int(-(int64_t)i - FIRST_ID));
+        put_uint(to, from_int(-id_of(i)));
         put_description(to, out, i);
         end_message(to, start);
     }
     char *start = begin_message(to), *first = to->at;
-    put_uint(to, from_int((int64_t)which + FIRST_ID));
+    put_uint(to, from_int(id_of(which)));
     size_t items = put_struct(to, type, value);
     size_t n = (size_t)(to->at - first);
     end_message(to, start);
@@ -611,66 +639,50 @@ size_t gob_unfinished(const struct gob_decoder *in)
     return in->waiting + in->end - in->start;
 }
 
-// The place of the described type with this id; in->described if there is none.
-static size_t find(const struct gob_decoder *in, int64_t id)
+// Where in the C struct does field i of the described type go? 1, 0 (nowhere: it is skipped), or -1 and in->error.
+static int match_field(struct gob_decoder *in, size_t which, size_t i, const struct gob_type *type)
 {
-    size_t i = 0;
-    while (i < in->described && in->types[i].id != id)
-        i++;
-    return i;
+    const char *name = in->types[which].fields[i].name;
+    int64_t id = in->types[which].fields[i].id;
+    size_t slice = find(in, id);
+    bool is_kind = id >= GOB_BOOL && id <= GOB_STRING;
+    char received[GOB_NAME_MAX + 8];
+    gob_type_name(in, id, received);
+    if (id > GOB_STRING && id <= INTERFACE)
+        return fail(in->error, "field %s: %s is not supported", name, received);
+    if (!is_kind && slice == in->described)
+        return fail(in->error, "field %s: unknown type id %lld", name, (long long)id);
+    if (!is_kind && !in->types[slice].is_slice)
+        return fail(in->error, "field %s: %s, a struct in a struct, is not supported", name, received);
+
+    struct gob_matched *matched = &in->matches[which].fields[i];
+    *matched = (struct gob_matched){(enum gob_kind)(is_kind ? id : in->types[slice].elem), !is_kind, NULL};
+    for (size_t j = 0; j < type->count && matched->to == NULL; j++)
+        if (strcmp(name, type->fields[j].name) == 0)
+            matched->to = &type->fields[j];
+    if (matched->to == NULL)
+        return 0;
+    char wanted[GOB_NAME_MAX + 8];
+    if (matched->to->kind != matched->kind || matched->to->slice != matched->slice)
+        return fail(in->error, "field %s: %s received, %s%s wanted", name, received, matched->to->slice ? "[]" : "",
+                    gob_type_name(in, matched->to->kind, wanted));
+    return 1;
 }
 
-const char *gob_type_name(const struct gob_decoder *in, int64_t id, char text[GOB_NAME_MAX + 8])
-{
-    size_t i = find(in, id);
-    if (id >= GOB_BOOL && id <= GOB_STRING)
-        snprintf(text, GOB_NAME_MAX + 8, "%s", kind_names[id]);
-    else if (id == 7 || id == 8)
-        snprintf(text, GOB_NAME_MAX + 8, "%s", id == 7 ? "complex" : "interface");
-    else if (i < in->described && in->types[i].is_slice)
-        snprintf(text, GOB_NAME_MAX + 8, "[]%s", kind_names[in->types[i].elem]);
-    else if (i < in->described && in->types[i].name[0] != '\0')
-        snprintf(text, GOB_NAME_MAX + 8, "%s", in->types[i].name);
-    else
-        snprintf(text, GOB_NAME_MAX + 8, "type %lld", (long long)id);
-    return text;
-}
-
-// Finds for each described field where it goes in the C struct. 0, or -1 and in->error.
+// Finds for all fields of the described type where they go in the C struct. 0, or -1 and in->error.
 static int make_match(struct gob_decoder *in, size_t which, const struct gob_type *type)
 {
     const struct gob_described *described = &in->types[which];
-    struct gob_match *match = &in->matches[which];
-    size_t common = 0;
-    char received[GOB_NAME_MAX + 8];
+    bool common = described->count == 0 || type->count == 0;
     for (size_t i = 0; i < described->count; i++) {
-        const char *name = described->fields[i].name;
-        int64_t id = described->fields[i].id;
-        size_t slice = find(in, id);
-        bool is_kind = id >= GOB_BOOL && id <= GOB_STRING;
-        gob_type_name(in, id, received);
-        if (!is_kind && slice == in->described)
-            return fail(in->error, id == 7 || id == 8 ? "field %s: %s is not supported" : "field %s: unknown %s", name,
-                        received);
-        if (!is_kind && !in->types[slice].is_slice)
-            return fail(in->error, "field %s: %s is a struct in a struct, which is not supported", name, received);
-        match->fields[i].kind = (enum gob_kind)(is_kind ? id : in->types[slice].elem);
-        match->fields[i].slice = !is_kind;
-        match->fields[i].to = NULL;
-        for (size_t j = 0; j < type->count && match->fields[i].to == NULL; j++)
-            if (strcmp(name, type->fields[j].name) == 0)
-                match->fields[i].to = &type->fields[j];
-        const struct gob_field *to = match->fields[i].to;
-        if (to == NULL)
-            continue;
-        common++;
-        if (to->kind != match->fields[i].kind || to->slice == is_kind)
-            return fail(in->error, "field %s: %s received, %s%s wanted", name, received, to->slice ? "[]" : "",
-                        kind_names[to->kind]);
+        int found = match_field(in, which, i, type);
+        if (found == -1)
+            return -1;
+        common = common || found == 1;
     }
-    if (common == 0 && described->count > 0 && type->count > 0)
+    if (!common)
         return fail(in->error, "type %s: no field in common with %s", described->name, type->name);
-    match->type = type;
+    in->matches[which].type = type;
     return 0;
 }
 
@@ -678,12 +690,10 @@ static int get_value(struct gob_decoder *in, struct input *from, int64_t id, con
 {
     size_t which = find(in, id);
     char name[GOB_NAME_MAX + 8];
-    if (id > 0 && id <= 8)
+    if ((id > 0 && id <= INTERFACE) || (which < in->described && in->types[which].is_slice))
         return fail(in->error, "%s received, a struct wanted", gob_type_name(in, id, name));
     if (which == in->described)
         return fail(in->error, "unknown type id %lld", (long long)id);
-    if (in->types[which].is_slice)
-        return fail(in->error, "%s received, a struct wanted", gob_type_name(in, id, name));
     if (in->matches[which].type != type && make_match(in, which, type) == -1)
         return -1;
     return get_struct(in, from, which, type, value);

@@ -10,7 +10,7 @@
 // structs.
 //
 // Refused too, where Go's decoder says nothing: a value without its end mark, bytes left over in a message, a description that
-// repeats another id than its own or names two fields alike.
+// repeats another id than its own.
 #ifndef TCPLAB_GOB_H
 #define TCPLAB_GOB_H
 
@@ -98,7 +98,7 @@ struct gob_described {
 // How the values of a described type go into a C struct: made at the first value, then used for all.
 struct gob_match {
     const struct gob_type *type; // NULL: not made yet
-    struct {
+    struct gob_matched {
         enum gob_kind kind; // what is received
         bool slice;
         const struct gob_field *to; // NULL: skipped
