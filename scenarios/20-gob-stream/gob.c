@@ -13,8 +13,7 @@
 enum {
     FIRST_ID = 65,     // Go gives out ids from here; where we read, any from LEAST_ID on is good
     LEAST_ID = 64,     // smaller ones are built in: the kinds, and the types of which descriptions are made
-    KIND_COUNT = 7,    // kinds are 1 to 6, and their numbers are the ids that they have on the wire
-    INTERFACE = 8,     // 7 is complex; both not supported
+    INTERFACE = 8,     // the last of the kinds that Go has
     LENGTH_MAX = 9,    // bytes of the longest number
     MINUS_ZERO = 0x80, // -0.0, as a number
 };
@@ -146,19 +145,26 @@ static double to_float(uint64_t u)
 // A bool is the number 0 or 1; a string or bytes are their length, in bytes, and then the bytes; a slice is its count, and then
 // its elements. The kind is not sent: the description has told it.
 
-// The kinds, by number: their names, the size of an element in C, and their slices, which are types of their own.
-static const char *const kind_names[INTERFACE + 1] = {"",       "bool",   "int",     "uint",     "float64",
-                                                      "[]byte", "string", "complex", "interface"};
-static const size_t sizes[KIND_COUNT] = {0,
-                                         sizeof(bool),
-                                         sizeof(int64_t),
-                                         sizeof(uint64_t),
-                                         sizeof(double),
-                                         sizeof(struct gob_bytes),
-                                         sizeof(struct gob_bytes)};
-static const struct gob_type slices[KIND_COUNT] = {{.name = ""},        {.name = "[]bool"},    {.name = "[]int"},
-                                                   {.name = "[]uint"},  {.name = "[]float64"}, {.name = "[][]uint8"},
-                                                   {.name = "[]string"}};
+// What there is to know of each kind; the index is its number, and its id on the wire. The last two are not supported.
+static const struct {
+    const char *name;
+    size_t size;           // of an element in C
+    struct gob_type slice; // a slice of them, which is a type of its own
+} kinds[] = {
+    [GOB_BOOL] = {"bool", sizeof(bool), {.name = "[]bool"}},
+    [GOB_INT] = {"int", sizeof(int64_t), {.name = "[]int"}},
+    [GOB_UINT] = {"uint", sizeof(uint64_t), {.name = "[]uint"}},
+    [GOB_FLOAT] = {"float64", sizeof(double), {.name = "[]float64"}},
+    [GOB_BYTES] = {"[]byte", sizeof(struct gob_bytes), {.name = "[][]uint8"}},
+    [GOB_STRING] = {"string", sizeof(struct gob_bytes), {.name = "[]string"}},
+    [7] = {.name = "complex"},
+    [INTERFACE] = {.name = "interface"},
+};
+
+static bool is_kind(int64_t id)
+{
+    return id >= GOB_BOOL && id <= GOB_STRING;
+}
 
 // The number that a value is, or begins with: of a string or bytes it is the length.
 static inline uint64_t number_of(enum gob_kind kind, const void *item)
@@ -200,7 +206,7 @@ static void put_slice(struct output *to, enum gob_kind kind, const struct gob_sl
 {
     put_uint(to, slice->count);
     const char *item = slice->items;
-    for (size_t i = 0; i < slice->count && !to->full; i++, item += sizes[kind])
+    for (size_t i = 0; i < slice->count && !to->full; i++, item += kinds[kind].size)
         put_item(to, kind, item);
 }
 
@@ -247,7 +253,7 @@ static bool get_slice(struct gob_decoder *in, struct input *from, enum gob_kind 
     char *item = (char *)(in->items + in->used);
     *slice = (struct gob_slice){item, (size_t)count};
     in->used += (size_t)count;
-    for (; count > 0; count--, item += sizes[kind])
+    for (; count > 0; count--, item += kinds[kind].size)
         if (!get_item(from, kind, item))
             return false;
     return true;
@@ -337,11 +343,11 @@ static int get_struct(struct gob_decoder *in, struct input *from, size_t which, 
 //     Common:   struct { Name string; Id int }        that all of them begin with
 enum { SLICE = 2, STRUCT = 3, DESCRIPTIONS = 7 }; // numbers of wireType's fields, counted from 1
 
-static const char *const unsupported[DESCRIPTIONS + 1] = {[1] = "an array is not supported",
-                                                          [4] = "a map is not supported",
-                                                          [5] = "a GobEncoder is not supported",
-                                                          [6] = "a BinaryMarshaler is not supported",
-                                                          [7] = "a TextMarshaler is not supported"};
+static const char *const refused[DESCRIPTIONS + 1] = {[1] = "an array is not supported",
+                                                      [4] = "a map is not supported",
+                                                      [5] = "a GobEncoder is not supported",
+                                                      [6] = "a BinaryMarshaler is not supported",
+                                                      [7] = "a TextMarshaler is not supported"};
 
 // The place of a type among those that the stream has described so far; out->types if it has not.
 static size_t place(const struct gob_encoder *out, const struct gob_type *type)
@@ -371,8 +377,8 @@ static void put_common(struct output *to, const char *name, int64_t id)
 static void put_description(struct output *to, const struct gob_encoder *out, size_t which)
 {
     const struct gob_type *type = out->described[which];
-    int elem = KIND_COUNT - 1; // of what the type is a slice; 0: it is a struct
-    while (elem > 0 && type != &slices[elem])
+    int elem = GOB_STRING; // of what the type is a slice; 0: it is a struct
+    while (elem > 0 && type != &kinds[elem].slice)
         elem--;
     put_uint(to, elem > 0 ? SLICE : STRUCT);
     put_uint(to, 1);
@@ -383,7 +389,7 @@ static void put_description(struct output *to, const struct gob_encoder *out, si
     }
     for (size_t i = 0; i < type->count; i++) {
         const struct gob_field *field = &type->fields[i];
-        put_common(to, field->name, field->slice ? id_of(place(out, &slices[field->kind])) : (int64_t)field->kind);
+        put_common(to, field->name, field->slice ? id_of(place(out, &kinds[field->kind].slice)) : (int64_t)field->kind);
     }
     put_uint(to, 0);
     put_uint(to, 0);
@@ -392,9 +398,9 @@ static void put_description(struct output *to, const struct gob_encoder *out, si
 static int check_name(struct gob_encoder *out, const char *what, const char *name)
 {
     size_t n = strlen(name);
-    if (n <= GOB_NAME_MAX)
-        return 0;
-    return fail(out->error, "%s %.40s...: a name of %zu bytes (at most %d)", what, name, n, GOB_NAME_MAX);
+    return n <= GOB_NAME_MAX
+               ? 0
+               : fail(out->error, "%s %.40s...: a name of %zu bytes (at most %d)", what, name, n, GOB_NAME_MAX);
 }
 
 // Is the type one that a receiver with our limits takes, and that Go sees all of? 0, or -1 and out->error.
@@ -410,7 +416,7 @@ static int check_type(struct gob_encoder *out, const struct gob_type *type)
             return -1;
         if (name[0] == '\0' || name[0] == '_' || (name[0] >= 'a' && name[0] <= 'z'))
             return fail(out->error, "field %s: Go sees only names that begin with a capital letter", name);
-        if (type->fields[i].kind < GOB_BOOL || type->fields[i].kind > GOB_STRING)
+        if (!is_kind(type->fields[i].kind))
             return fail(out->error, "field %s: no such kind", name);
         for (size_t j = 0; j < i; j++)
             if (strcmp(name, type->fields[j].name) == 0)
@@ -435,7 +441,7 @@ static int enter_all(struct gob_encoder *out, const struct gob_type *type)
     if (check_type(out, type) == -1 || enter(out, type) == -1)
         return -1;
     for (size_t i = 0; i < type->count; i++)
-        if (type->fields[i].slice && enter(out, &slices[type->fields[i].kind]) == -1)
+        if (type->fields[i].slice && enter(out, &kinds[type->fields[i].kind].slice) == -1)
             return -1;
     return 0;
 }
@@ -454,9 +460,9 @@ const char *gob_type_name(const struct gob_decoder *in, int64_t id, char text[GO
     size_t i = find(in, id), size = GOB_NAME_MAX + 8;
     const struct gob_described *described = i < in->described ? &in->types[i] : NULL;
     if (id >= GOB_BOOL && id <= INTERFACE)
-        snprintf(text, size, "%s", kind_names[id]);
+        snprintf(text, size, "%s", kinds[id].name);
     else if (described != NULL && described->is_slice)
-        snprintf(text, size, "[]%s", kind_names[described->elem]);
+        snprintf(text, size, "[]%s", kinds[described->elem].name);
     else if (described != NULL && described->name[0] != '\0')
         snprintf(text, size, "%s", described->name);
     else
@@ -532,8 +538,8 @@ static int get_description(struct gob_decoder *in, struct input *from, int64_t i
             get_int(from, &described->elem);
         else if (which == STRUCT)
             get_fields(from, described);
-        if (from->wrong == NULL && unsupported[which] != NULL)
-            from->wrong = unsupported[which];
+        if (from->wrong == NULL && refused[which] != NULL)
+            from->wrong = refused[which];
     }
     if (from->wrong == NULL && get_field(from, DESCRIPTIONS, &which))
         from->wrong = "two descriptions in one";
@@ -543,7 +549,7 @@ static int get_description(struct gob_decoder *in, struct input *from, int64_t i
         return fail(in->error, "type %s: described as %lld, but calls itself %lld", described->name, (long long)id,
                     (long long)described->id);
     char elem[GOB_NAME_MAX + 8];
-    if (described->is_slice && (described->elem < GOB_BOOL || described->elem > GOB_STRING))
+    if (described->is_slice && !is_kind(described->elem))
         return fail(in->error, "type %s: a slice of %s is not supported", described->name,
                     gob_type_name(in, described->elem, elem));
     in->matches[in->described++].type = NULL;
@@ -645,18 +651,17 @@ static int match_field(struct gob_decoder *in, size_t which, size_t i, const str
     const char *name = in->types[which].fields[i].name;
     int64_t id = in->types[which].fields[i].id;
     size_t slice = find(in, id);
-    bool is_kind = id >= GOB_BOOL && id <= GOB_STRING;
     char received[GOB_NAME_MAX + 8];
     gob_type_name(in, id, received);
     if (id > GOB_STRING && id <= INTERFACE)
         return fail(in->error, "field %s: %s is not supported", name, received);
-    if (!is_kind && slice == in->described)
+    if (!is_kind(id) && slice == in->described)
         return fail(in->error, "field %s: unknown type id %lld", name, (long long)id);
-    if (!is_kind && !in->types[slice].is_slice)
+    if (!is_kind(id) && !in->types[slice].is_slice)
         return fail(in->error, "field %s: %s, a struct in a struct, is not supported", name, received);
 
     struct gob_matched *matched = &in->matches[which].fields[i];
-    *matched = (struct gob_matched){(enum gob_kind)(is_kind ? id : in->types[slice].elem), !is_kind, NULL};
+    *matched = (struct gob_matched){(enum gob_kind)(is_kind(id) ? id : in->types[slice].elem), !is_kind(id), NULL};
     for (size_t j = 0; j < type->count && matched->to == NULL; j++)
         if (strcmp(name, type->fields[j].name) == 0)
             matched->to = &type->fields[j];

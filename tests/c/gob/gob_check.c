@@ -20,10 +20,10 @@
 // A judge of memory shall also see a read behind what was received, though the decoder has memory there.
 #ifdef __has_feature
 #if __has_feature(address_sanitizer)
-#define __SANITIZE_ADDRESS__
+#define WITH_ASAN
 #endif
 #endif
-#ifdef __SANITIZE_ADDRESS__
+#if defined(WITH_ASAN) || defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
 #define HIDE(bytes, n) __asan_poison_memory_region(bytes, n)
 #define SHOW(bytes, n) __asan_unpoison_memory_region(bytes, n)
