@@ -9,8 +9,8 @@
 // arrays, interfaces, complex numbers, structs in structs, slices of slices, GobEncoder; and a stream whose values are no
 // structs.
 //
-// Refused too, where Go's decoder says nothing: a value without its end mark, bytes left over in a message, a description that
-// repeats another id than its own.
+// Refused too, where Go's decoder says nothing: a message of 0 bytes (which Go takes for the end), a value without its end mark,
+// bytes left over in a message, a description that repeats another id than its own.
 #ifndef TCPLAB_GOB_H
 #define TCPLAB_GOB_H
 

@@ -5,12 +5,11 @@
 //     gob_check describe TYPE         the same, with the descriptions
 //     gob_check samples [zero]        for each type its name and a stream with one value
 //     gob_check random SEED COUNT     a stream of COUNT values of All, and then each of them as JSON
-//     gob_check golden                one stream of Msg, message by message
+//     gob_check golden                one stream of Msg, message by message; one of All
 //     gob_check refused               what the encoder refuses, and why
 //     gob_check rooms                 the encoder with too little room, byte by byte
 //
 // JSON here: text and bytes are hex, floats are the hex of their 64 bits.
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -418,9 +417,17 @@ static void print_golden(void)
         print_hex(stream, (size_t)n);
         puts("");
     }
-    const struct all reals = {.real = -0.0, .reals = {(double[]){-0.0, 17, NAN, 0}, 4}};
+    const struct all numbers = {
+        .real = -0.0,
+        .yeses = {(bool[]){false, true}, 2},
+        .wholes = {(int64_t[]){0, 1, -1, 63, 64, -65, 1000000, (int64_t)1 << 40, INT64_MIN, INT64_MAX}, 10},
+        .naturals = {(uint64_t[]){0, 7, 127, 128, 256, UINT64_MAX}, 6},
+        .reals = {(double[]){1.5, 17, 0, -0.0}, 4},
+        .byteses = {(struct gob_bytes[]){{"\0\377", 2}, {NULL, 0}}, 2},
+    };
     struct gob_encoder other = {0};
-    long n = gob_encode(&other, &(struct gob_type)TYPE("R", 2, REAL("A"), REALS("B")), &reals, stream, sizeof stream);
+    long n = gob_encode(&other, type_called("All"), &numbers, stream, sizeof stream);
+    CHECK(n > 0, "%s", other.error);
     print_hex(stream, (size_t)n);
     puts("");
 }
