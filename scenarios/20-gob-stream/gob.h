@@ -5,8 +5,12 @@
 // or holds a value. The receiver matches fields by name through the description, so the two ends need not have the same
 // struct. Source: the documentation of Go's encoding/gob, and the comment in its doc.go.
 //
-// Not supported, and refused by an error that names the type: maps, arrays, interfaces, complex numbers, structs in structs,
-// slices of slices, GobEncoder; and a stream whose values are no structs.
+// Not supported, and refused by an error that names the type or the field, even where the value would only be skipped: maps,
+// arrays, interfaces, complex numbers, structs in structs, slices of slices, GobEncoder; and a stream whose values are no
+// structs.
+//
+// Refused too, where Go's decoder says nothing: a message of 0 bytes (which Go takes for the end), a value without its end mark,
+// bytes left over in a message, a description that repeats another id than its own.
 #ifndef TCPLAB_GOB_H
 #define TCPLAB_GOB_H
 
@@ -65,20 +69,20 @@ struct gob_type {
 
 // One stream's sending end: which types it has described. Zero it to begin: struct gob_encoder out = {0};
 struct gob_encoder {
-    const struct gob_type *described[GOB_TYPES_MAX];
+    const struct gob_type *described[GOB_TYPES_MAX]; // a type's id is 65 and its place here; slices are types, too
     size_t types;
-    int next_id; // 0: none given out yet
     char error[GOB_ERROR_SIZE];
 };
 
-// Appends the messages for one value to bytes[0..size): the type's description if this stream has none yet, then the value.
-// Returns their length, or -1 and out->error (no room, a limit above, a type twice under other fields). On -1 the encoder is
-// as before.
+// Writes the messages for one value to bytes[0..size): the type's description if this stream has none yet, then the value.
+// Returns their length, or -1 and out->error (no room, a limit above, a field's name that Go would not see). On -1 the encoder
+// is as before. A type is known by its address: it stays as it is for as long as the stream.
+// As in Go: zero values and empty slices are not sent, and -0.0 is a zero value; in a slice, all elements are.
 long gob_encode(struct gob_encoder *out, const struct gob_type *type, const void *value, char *bytes, size_t size);
 
 // -- in -----------------------------------------------------------------------------------------------------------------
 
-// A type that the stream has described.
+// A type that the stream has described. A slice's name is what the sender calls it, often "[]int"; "" is no name.
 struct gob_described {
     int64_t id;
     char name[GOB_NAME_MAX + 1];
@@ -91,6 +95,16 @@ struct gob_described {
     } fields[GOB_FIELDS_MAX];
 };
 
+// How the values of a described type go into a C struct: made at the first value, then used for all.
+struct gob_match {
+    const struct gob_type *type; // NULL: not made yet
+    struct gob_matched {
+        enum gob_kind kind; // what is received
+        bool slice;
+        const struct gob_field *to; // NULL: skipped
+    } fields[GOB_FIELDS_MAX];
+};
+
 // One stream's receiving end, memory included: nothing is allocated, whatever the bytes say. gob_decoder_open() first. Large:
 // better static in a test, on the heap, or one for each thread.
 struct gob_decoder {
@@ -98,10 +112,13 @@ struct gob_decoder {
     size_t described;           // how many types the stream has described; the last one is types[described - 1]
     struct gob_described types[GOB_TYPES_MAX];
     // The rest is the decoder's own.
-    size_t start, end;
-    bool broken;
-    char bytes[GOB_MESSAGE_MAX + 16];
-    uint64_t items[GOB_ITEMS_MAX * 2];
+    struct gob_match matches[GOB_TYPES_MAX];
+    size_t start, end;                     // of bytes: received and not taken yet
+    size_t waiting;                        // bytes of descriptions that no value has followed yet
+    size_t used;                           // of items: by the value
+    bool broken;                           // after an error
+    char bytes[GOB_MESSAGE_MAX + 9];       // a message with the longest length before it
+    struct gob_bytes items[GOB_ITEMS_MAX]; // the elements of slices; the largest of them are gob_bytes
 };
 
 void gob_decoder_open(struct gob_decoder *in);
@@ -117,14 +134,16 @@ void gob_received(struct gob_decoder *in, size_t n);
 //   0   more bytes are needed; gob_unfinished() tells whether the stream may end here;
 //  -1   in->error: "unknown type id 66", "message of 4294967295 bytes (at most 65536)", "field Seq: string received, int wanted",
 //       "type Point: a map is not supported", ... The stream can't be read any further: so says each later call.
-// As in Go: fields that are missing stay zero, unknown ones are skipped, a field of another type is an error, and so is a
-// struct that has no field in common with type (unless one of the two has none at all).
+// As in Go: fields that are missing are left out, unknown ones are skipped, a field of another type is an error (even if it has
+// no value), and so is a struct that has no field in common with type (unless one of the two has none at all). Elements of
+// slices count, too: a []uint is no []int. Unlike in Go: what is left out is zero, since *value is cleared first.
 int gob_next(struct gob_decoder *in, const struct gob_type *type, void *value);
 
-// Bytes of a message that has begun and is not whole: 0 where the stream may end. After EOF anything else means: truncated.
+// Bytes received since the last value (or the beginning): 0 where the stream may end. After EOF anything else means: truncated,
+// since a description alone is no end; a value has to follow.
 size_t gob_unfinished(const struct gob_decoder *in);
 
-// "int", "[]string", or the name of a described type; "type 77" if the stream has not described it.
+// "int", "[]string", or the name of a described struct; "type 77" if the stream has not described it, or has no name for it.
 const char *gob_type_name(const struct gob_decoder *in, int64_t id, char text[GOB_NAME_MAX + 8]);
 
 #endif
