@@ -23,7 +23,7 @@ teardown() {
     run make help
     [ "$status" -eq 0 ]
     [ "${#lines[@]}" -le 24 ]
-    for target in all help scenario-N check-N check diff-A-B test lint bench clean; do
+    for target in all help scenario-N check-N check diff-A-B test lint fuzz bench clean; do
         [[ "$output" == *"make $target "* ]]
     done
     for line in "${lines[@]}"; do [ "${#line}" -le 80 ]; done
