@@ -289,7 +289,10 @@ REFUSED = [
     (LISTS + value(b"\1", uint(4097), bytes(4098)), "field Wholes: too many elements in the slices of one value (at most 4096)"),
     (LISTS + value(b"\1", uint(4096), bytes(4096), b"\1\1\0\0"),
      "field Texts: too many elements in the slices of one value (at most 4096)"),
+    (LISTS + value(b"\2\2\1a\5b\0\0"), "field Texts: longer than the rest of its message"),
+    (LISTS + value(b"\1\xfe\1"), "field Wholes: the message ends within a number"),
     # descriptions
+    (framed(int_(-65), b"\3\1", common("T", 65), b"\1"), "type T: the message ends within a number"),
     (struct("A", {"Seq": 2}, 63), "type id 63 described, but ids below 64 are built in"),
     (struct("A", {"Seq": 2}, 2), "type id 2 described, but ids below 64 are built in"),
     (MSG + MSG, "type id 65 described twice"),
@@ -409,6 +412,12 @@ def test_two_ends_with_different_structs_understand_each_other_as_in_go(plain, g
     assert matrix(plain, plain.samples(*zero)) == theirs
     assert matrix(go, plain.samples(*zero)) == theirs
     assert len(theirs) == KINDS ** 2 and 100 < sum(said == "refused" for said in theirs.values()) < 350
+
+
+def test_a_slice_that_two_types_have_is_described_once(codec, go):
+    stream = bytes.fromhex(codec.run("shared")[0])
+    assert stream.count(b"[]int") == 1
+    assert codec.stream("Fewer", stream) == go.stream("Fewer", stream) == '{"B":"62"} {"B":"62"} end'
 
 
 def test_the_outcomes_of_different_structs_are_these(codec):

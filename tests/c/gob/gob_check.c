@@ -6,6 +6,7 @@
 //     gob_check samples [zero]        for each type its name and a stream with one value
 //     gob_check random SEED COUNT     a stream of COUNT values of All, and then each of them as JSON
 //     gob_check golden                one stream of Msg, message by message; one of All
+//     gob_check shared                a stream with a value of each of two types that have []int
 //     gob_check refused               what the encoder refuses, and why
 //     gob_check rooms                 the encoder with too little room, byte by byte
 //
@@ -432,6 +433,20 @@ static void print_golden(void)
     puts("");
 }
 
+// Two types with a field of the same slice, in one stream.
+static void print_shared(void)
+{
+    struct gob_encoder out = {0};
+    struct all value = sample();
+    char stream[4096];
+    long n = gob_encode(&out, type_called("Wholes"), &value, stream, sizeof stream);
+    CHECK(n > 0, "%s", out.error);
+    long more = gob_encode(&out, type_called("More"), &value, stream + n, sizeof stream - (size_t)n);
+    CHECK(more > 0, "%s", out.error);
+    print_hex(stream, (size_t)(n + more));
+    puts("");
+}
+
 // -- what the encoder refuses -------------------------------------------------------------------------------------------
 
 static char buffer[2 * GOB_MESSAGE_MAX];
@@ -540,6 +555,8 @@ int main(int argc, char **argv)
         print_random((unsigned)atoi(argv[2]), atoi(argv[3]));
     else if (strcmp(check, "golden") == 0)
         print_golden();
+    else if (strcmp(check, "shared") == 0)
+        print_shared();
     else if (strcmp(check, "refused") == 0)
         print_refused();
     else if (strcmp(check, "rooms") == 0)
