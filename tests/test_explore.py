@@ -101,6 +101,13 @@ def test_without_its_pause_scenario_1_ends_in_eof_or_in_a_reset_and_in_nothing_e
     assert {lines_of(group[0], "client")[-4] for group in found.groups} == {r'Received message: "Message received.\n"'}
 
 
+def test_without_its_pause_scenario_5_reads_three_writes_in_each_of_the_four_ways():
+    found = explore.explore(find("5"), skip=True)
+    texts = ["\n".join(lines_of(group[0], "server")) for group in found.groups]
+    assert [re.findall(r"Received (\d+) bytes", text) for text in texts] == [["8", "7"], ["4", "11"], ["4", "4", "7"], ["15"]]
+    assert "8 and 7; 4 and 11; 4, 4 and 7; 15." in " ".join((ROOT / "lessons/05-glued-writes.md").read_text().split())
+
+
 def test_a_schedule_gives_the_same_run_a_hundred_times():
     schedule = (Place("client", "pausing 5 s", 1),)
     job = explore.Job(find("1"), contract.load(find("1").contract), skip=True, isolate=True)
