@@ -1,4 +1,4 @@
-"""Does the codec of scenario 8 agree with Python's struct, on every stream, however it is cut? tests/codecs/frame_check.c asks it.
+"""Does the codec of scenario 8 agree with Python's struct, on every stream, however it is cut? tests/c/frame/frame_check.c asks it.
 
 A stream is a list of pieces (bytes). The model below decodes it as a whole.
 """
@@ -64,7 +64,7 @@ def build(folder: Path, variant: str, codec: Path = CODEC) -> Check:
     compiler, flags = VARIANTS[variant]
     need(compiler)
     program = folder / "frame_check"
-    sources = [ROOT / "tests/codecs/frame_check.c", codec, *sorted((ROOT / "common").glob("*.c"))]
+    sources = [ROOT / "tests/c/frame/frame_check.c", codec, *sorted((ROOT / "common").glob("*.c"))]
     subprocess.run([compiler, *FLAGS, *flags, f"-I{CODEC.parent}", "-Wl,--wrap=malloc", *sources, "-o", program], cwd=ROOT, check=True)
     return Check(program)
 

@@ -50,6 +50,11 @@ TWINS = [
     ("04", "client.c", SHUTDOWN, "    must(shutdown(conn, SHUT_RDWR));\n", "differs", "client", r'Received message: "Message received.\n"'),
     ("04", "client.c", SHUTDOWN, "    must(close(conn));\n", "differs", "client", r'Received message: "Message received.\n"'),
     ("04", "server.c", CLOSE_SERVER, "", "differs", "client", "EOF"),
+    ("08", "frame.c", "    length = ntohl(length);\n", "", "differs", "server", "length 5"),
+    ("08", "server.c", "    while (receive(conn, &in) == 1) {\n", "    if (receive(conn, &in) == 1) {\n", "differs", "server", "reading data"),
+    ("08", "server.c", "        if (send_all(conn, answer, (size_t)n) == -1)\n", "        if (0)\n", "deadlock", "client", 'Received message: "Message received."'),
+    ("08", "client.c", "i < n; i++", "i + 1 < n; i++", "deadlock", "server", 'Received message: "hello"'),
+    ("08", "client.c", "    must(close(conn));\n", "    pause_seconds(60);\n", "differs", "client", "unexpected"),
 ]
 
 
@@ -74,8 +79,9 @@ def twin(folder: Path, number: str, file: str, line: str, instead: str, objects:
     text = (copy / file).read_text()
     assert text.count(line) == 1, f"{original.name}/{file} has this line {text.count(line)} times"
     (copy / file).write_text(text.replace(line, instead))
+    both = [str(path) for path in copy.glob("*.c") if path.stem not in ("client", "server")]
     for role in ("client", "server"):
-        subprocess.run([*compiler(), str(copy / f"{role}.c"), *objects, "-o", str(copy / role)], check=True)
+        subprocess.run([*compiler(), str(copy / f"{role}.c"), *both, *objects, "-o", str(copy / role)], check=True)
     return Scenario(original.name, copy, copy)
 
 
