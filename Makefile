@@ -22,7 +22,7 @@ programs := $(foreach name,$(names),$(BUILD)/$(name)/client $(BUILD)/$(name)/ser
 common   := $(patsubst common/%.c,$(BUILD)/common/%.o,$(wildcard common/*.c))
 extras    = $(patsubst $(SCENARIOS)/%.c,$(BUILD)/%.o,$(filter-out %/client.c %/server.c,$(wildcard $(SCENARIOS)/$(1)/*.c)))
 
-.PHONY: all help test lint bench clean check FORCE
+.PHONY: all help test lint fuzz bench clean check FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -92,6 +92,9 @@ test: all               ## all tests (fetches pytest and bats if they are missin
 
 lint:                   ## formatters and static checks
 	@sh tests/tools.sh lint
+
+fuzz:                   ## the decoders against random bytes (SECONDS=60)
+	@sh tests/fuzz.sh $(or $(SECONDS),60)
 
 bench:                  ## how fast common/ is, as ratios
 	@$(PYTHON) tests/bench/run.py

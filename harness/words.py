@@ -511,7 +511,7 @@ def _lost(run: Run, sender: str, receiver: str, sends: list[Event], missing: int
         yield (f"{_count(min(late, rest), 'byte')} were written after the {receiver}'s \"closing\": "
                f"a write hands bytes to the {sender}'s own kernel, and nobody read them.")
     elif _reader_has_them(run, receiver, ends[receiver]):
-        yield f"{_count(rest, 'byte')} were taken from the kernel by the {receiver}'s reader but are no complete line yet."
+        yield f"{_count(rest, 'byte')} were taken from the kernel by the {receiver}'s reader but are no complete message yet."
     else:
         yield f"{_count(rest, 'byte')} were written, and no line of the {receiver} says that they were received."
 

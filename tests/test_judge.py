@@ -449,7 +449,7 @@ def test_an_event_is_one_line_in_its_programs_column():
 def test_the_story_of_a_deadlock_says_where_the_bytes_are():
     story = "\n".join(words.happened(runs.stuck()))
     assert '"This is a message 2\\n" came through (38 of 43 bytes)' in story
-    assert "5 bytes were taken from the kernel by the server's reader but are no complete line yet." in story
+    assert "5 bytes were taken from the kernel by the server's reader but are no complete message yet." in story
     assert "Deadlock. Proven: client waits for server in read" in story
 
 

@@ -6,7 +6,7 @@ What is found by its form in a page:
                                                   elsewhere an excerpt, whose lines the run must have in that order
     ```text     first line `$ make check-N`       the first lines of that output
     ```text either                                several in a row: luck decides which one the run shows
-    ```diff     `--- FILE`                        a change to try (Modify): it is applied to a copy, and the texts behind
+    ```diff     `--- FILE`, once or more          a change to try (Modify): it is applied to a copy, and the texts behind
                                                   it are what that copy shows
     ```diff     `--- FILE` and `+++ OTHER`        how two scenarios' files differ, comment lines left out
     ```c        first line `// FILE`              lines of that file, in their order
@@ -16,6 +16,7 @@ Each check returns its complaints, one a line; none is good. Each has a doctored
 """
 from __future__ import annotations
 
+import ast
 import difflib
 import os
 import re
@@ -83,7 +84,7 @@ def transcripts(page: str) -> list[Fence]:
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a section Modify: the changes to one file, and what is said to come of it."""
+    """One step of a section Modify: the changes, and what is said to come of them."""
 
     diff: Fence
     shown: tuple[Fence, ...]
@@ -104,13 +105,16 @@ def steps(page: str) -> list[Step]:
 
 
 def apply(diff: Fence, scenarios: Path) -> None:
-    """Makes the change in a copy of the scenarios. Lines without a sign are context; together they must occur once."""
-    path = scenarios.joinpath(*Path(diff.lines[0][4:]).parts[1:])
-    old = "".join(line[1:] + "\n" for line in diff.lines[1:] if line[0] in " -")
-    new = "".join(line[1:] + "\n" for line in diff.lines[1:] if line[0] in " +")
-    text = path.read_text()
-    assert text.count(old) == 1, f"{diff.lines[0]}: {text.count(old)} places that read\n{old}"
-    path.write_text(text.replace(old, new))
+    """Makes the changes in a copy of the scenarios: after each `--- FILE`, lines that stand together in that file, those
+    without a sign as context. They must occur once."""
+    for part in re.split(r"^--- ", diff.body, flags=re.M)[1:]:
+        name, *lines = part.splitlines()
+        path = scenarios.joinpath(*Path(name).parts[1:])
+        old = "".join(line[1:] + "\n" for line in lines if line[0] in " -")
+        new = "".join(line[1:] + "\n" for line in lines if line[0] in " +")
+        text = path.read_text()
+        assert text.count(old) == 1, f"{name}: {text.count(old)} places that read\n{old}"
+        path.write_text(text.replace(old, new))
 
 
 # --- runs ------------------------------------------------------------------------------------------------------------
@@ -495,6 +499,17 @@ def test_lesson_4_the_server_answers_whoever_half_closes(programs, shown):
         conn.shutdown(socket.SHUT_WR)
         assert conn.makefile().read() == "Message received.\n"
         assert 'EOF, 3 bytes unfinished: "two"' in by_hand.said("closing")
+
+
+def test_lesson_8_what_the_server_says_to_bytes_by_hand(programs, shown):
+    shown("8")
+    rows = re.findall(r"^\| `'(.*)'` \| (.*) \|$", LESSONS["08-length-prefix"].read_text(), re.M)
+    assert len(rows) == 4
+    for typed, words in rows:
+        with ByHand(programs / "08-length-prefix") as by_hand:
+            with socket.create_connection(("127.0.0.1", by_hand.port)) as conn:
+                conn.sendall(ast.literal_eval(f"b'{typed}'"))
+            assert by_hand.said("closing")[1:] == ["reading data", *re.findall("`([^`]+)`", words), "closing"]
 
 
 def test_lesson_0_connect_returns_although_nobody_accepts():
