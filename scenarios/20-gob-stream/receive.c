@@ -8,16 +8,16 @@
 #include "event.h"
 #include "must.h"
 
-// Logs the description that came last: "Message {Seq int, Text string}".
+// Logs the description that came last: "Message {Seq int, Text string}"; of a slice only its name, "[]string".
 static void log_description(const struct gob_decoder *in)
 {
     const struct gob_described *type = &in->types[in->described - 1];
-    char text[EVENT_TEXT_MAX] = "", name[GOB_NAME_MAX + 8];
+    char fields[EVENT_TEXT_MAX] = "", name[GOB_NAME_MAX + 8];
     size_t n = 0;
-    for (size_t i = 0; i < type->count && n < sizeof text; i++)
-        n += (size_t)snprintf(text + n, sizeof text - n, "%s%s %s", i > 0 ? ", " : "", type->fields[i].name,
+    for (size_t i = 0; i < type->count && n < sizeof fields; i++)
+        n += (size_t)snprintf(fields + n, sizeof fields - n, "%s%s %s", i > 0 ? ", " : " {", type->fields[i].name,
                               gob_type_name(in, type->fields[i].id, name));
-    event("Received description: %s {%s}", gob_type_name(in, type->id, name), text);
+    event("Received description: %s%s%s", gob_type_name(in, type->id, name), fields, n > 0 ? "}" : "");
 }
 
 size_t receive(int conn, struct gob_decoder *in, const struct gob_type *type, void *value)
