@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 
 from harness.scenarios import ROOT
-from test_lessons import LESSONS, Lab, apply, steps
+from test_lessons import LESSONS, Lab, steps
 
 LIMIT = 60      # seconds, a net for a program that hangs; no verdict depends on it
 FIRST, SECOND = "This is a message\n", "This is a message 2\n test"
 NAME = "20-gob-stream"
+PAGE = LESSONS[NAME].read_text()
 ANSWERED = [{"Seq": seq, "Text": "Message received."} for seq in (1, 2)]
 
 
@@ -39,7 +40,11 @@ def build(folder: Path, step: "int | None" = None) -> Path:
     """The folder of the scenario's programs, after that step of its lesson's section Modify."""
     lab = Lab(folder, folder / "build")
     if step is not None:
-        apply(steps(LESSONS[NAME].read_text())[step].diff, lab.scenarios)
+        file, *lines = steps(PAGE)[step].diff.lines
+        old, new = ("".join(line[1:] + "\n" for line in lines if line[0] in f" {sign}") for sign in "-+")
+        path = lab.scenarios / NAME / Path(file).name
+        assert path.read_text().count(old) == 1
+        path.write_text(path.read_text().replace(old, new))
     targets = [f"{lab.build}/{NAME}/{role}" for role in ("client", "server")]
     subprocess.run(["make", "-s", f"SCENARIOS={lab.scenarios}", f"BUILD={lab.build}", *targets], cwd=ROOT, check=True)
     return lab.build / NAME
@@ -105,6 +110,7 @@ def test_a_go_server_understands_our_client_and_is_understood(ours, go, kind, he
 def test_a_go_server_that_wants_another_type_refuses_our_client(ours, go):
     mine, theirs = ask_go(ours, go, "seq-as-text")
     assert theirs == ["Error: gob: wrong type (string) for received field Message.Seq"]
+    assert theirs[0][7:] in PAGE
     assert answers(mine) == ["EOF between messages"]
 
 
@@ -144,3 +150,4 @@ def test_our_server_refuses_a_go_client_whose_struct_does_not_fit(ours, go, kind
 def test_go_says_of_each_step_of_the_lesson_what_the_lesson_says(go, tmp_path, step, heard):
     _, theirs = ask_go(build(tmp_path, step), go, "same")
     assert [json.loads(line) if line.startswith("{") else line for line in theirs] == heard
+    assert all(line.partition(": ")[2] in PAGE for line in theirs if line.startswith("Error"))
