@@ -1,4 +1,4 @@
-"""What do the conveniences of common/ cost? Ratios, measured in one run; exits 1 if a target is missed.
+"""What do the conveniences of common/ cost, and the formats of a message? Ratios, measured in one run; exits 1 if a target is missed.
 
 The variants of a table take turns, ROUNDS times. A ratio is that of two times of one round, and the median of those
 counts: what else the machine did at that time, it did to both. A ratio's noise is half the distance between its
@@ -27,6 +27,9 @@ ROUNDS = int(os.environ.get("ROUNDS", "11"))
 LINE = b"This is a message\n"
 LINES = (256 << 20) // len(LINE)
 EXCHANGES = int(os.environ.get("EXCHANGES", "5000"))  # in each of the rounds
+MESSAGES = int(os.environ.get("MESSAGES", "200000"))    # of each format, in each of the rounds
+FORMATS = ["line", "length", "memory", "json", "gob"]
+FORMAT_SOURCES = ["tests/bench/json_line.c", "scenarios/08-length-prefix/frame.c", "scenarios/20-gob-stream/gob.c"]
 LIMIT = "read(2) and memchr(3)"
 
 
@@ -38,11 +41,20 @@ class Claim:
     limit: Optional[float]
 
 
-def compile_c(name, folder):
+def compile_c(name, folder, *more):
+    """A program of this folder with common/; more: further source files, whose folders have their headers."""
     program = folder / name
-    sources = [str(HERE / f"{name}.c"), *map(str, sorted((ROOT / "common").glob("*.c")))]
-    subprocess.run([os.environ.get("CC", "cc"), *FLAGS, *sources, "-o", str(program)], cwd=ROOT, check=True)
+    sources = [str(HERE / f"{name}.c"), *more, *map(str, sorted((ROOT / "common").glob("*.c")))]
+    include = [f"-I{Path(source).parent}" for source in more]
+    subprocess.run([os.environ.get("CC", "cc"), *FLAGS, *include, *sources, "-o", str(program)], cwd=ROOT, check=True)
     return str(program)
+
+
+def compile_go(name, folder):
+    program = str(folder / f"{name}-go")
+    env = {**os.environ, "GO111MODULE": "off", "GOTOOLCHAIN": "local", "GOCACHE": str(folder / "go-cache")}
+    subprocess.run(["go", "build", "-o", program, str(HERE / f"{name}.go")], env=env, check=True)
+    return program
 
 
 def clean_environment():
@@ -106,12 +118,44 @@ def bench_lines(folder):
     commands = {name: [program, way] for name, way in names.items()}
     claims = [Claim("reader", LIMIT, 1.3), Claim("reader", "getline(3)", 1.0)]
     if shutil.which("go"):
-        subprocess.run(["go", "build", "-o", str(folder / "lines-go"), str(HERE / "lines.go")], check=True)
-        commands["Go's bufio.ReadString"] = [str(folder / "lines-go")]
+        commands["Go's bufio.ReadString"] = [compile_go("lines", folder)]
         claims.append(Claim("reader", "Go's bufio.ReadString", 1.0))
     times = measure({name: lambda c=command: read_lines(c, path) for name, command in commands.items()})
     title = f"{LINES * len(LINE) >> 20} MiB of lines of {len(LINE)} bytes, from a file in the page cache"
     return report(title, times, claims, lambda seconds: f"{seconds * 1e9 / LINES:6.1f} ns a line")
+
+
+# --- formats --------------------------------------------------------------------------------------------------------
+
+def messages(command, sizes, name):
+    seconds, size = subprocess.check_output([*command, str(MESSAGES)], text=True).split()
+    sizes[name] = int(size)
+    return float(seconds)
+
+
+def compile_formats(folder):
+    return compile_c("formats", folder, *(str(ROOT / path) for path in FORMAT_SOURCES))
+
+
+def bench_formats(folder):
+    """Scenario 20's struct, in batches that stay in the cache: encoded by one end of a stream, decoded by the other."""
+    program, sizes, variants = compile_formats(folder), {}, {}
+    go = compile_go("gob", folder) if shutil.which("go") else None
+    for half in ("encode", "decode"):
+        commands = {f"{half} {name}": [program, "time", name, half] for name in FORMATS}
+        if go:
+            commands[f"{half} gob, Go's encoding/gob"] = [go, half]
+        variants |= {name: lambda c=command, n=name: messages(c, sizes, n) for name, command in commands.items()}
+    times = measure(variants)
+    claims = [Claim(f"{half} gob", f"{half} {other}", limit) for half in ("encode", "decode")
+              for other, limit in (("line", None), ("json", None), ("gob, Go's encoding/gob", 0.5)) if f"{half} {other}" in variants]
+    if len({size for name, size in sizes.items() if "gob" in name}) != 1:
+        sys.exit(f"the streams of gobs differ in length: {sizes}")
+    title = f"{{Seq, Text}} in {len(FORMATS)} formats, {MESSAGES} messages, Text of 17 bytes"
+    missed = report(title, times, claims, lambda seconds: f"{seconds * 1e9 / MESSAGES:6.1f} ns a message, "
+                                                          f"{MESSAGES / seconds / 1e6:6.1f} million a second")
+    print("  bytes a message: " + ", ".join(f"{name} {sizes[f'encode {name}'] / MESSAGES:.1f}" for name in FORMATS))
+    return missed
 
 
 # --- exchange -------------------------------------------------------------------------------------------------------
@@ -170,7 +214,7 @@ def bench_exchanges(folder):
 def main():
     (ROOT / "build").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=ROOT / "build", prefix="bench-") as name:
-        missed = bench_lines(Path(name)) + bench_exchanges(Path(name))
+        missed = bench_lines(Path(name)) + bench_formats(Path(name)) + bench_exchanges(Path(name))
     for sentence in missed:
         print(f"\nmissed: {sentence}")
     return 1 if missed else 0
