@@ -121,6 +121,10 @@ def _count(n: int, what: str) -> str:
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
+def _was(n: int) -> str:
+    return "was" if n == 1 else "were"
+
+
 def _quoted(text: str) -> str:
     return f"'{text}'" if '"' in text else f'"{text}"'
 
@@ -537,7 +541,7 @@ def _lost(run: Run, sender: str, receiver: str, sends: list[Event], missing: int
     ends = {role: [s for s in run.stop.sockets if s.who == role and s.connection] for role in (sender, receiver)}
     unread, unsent = sum(s.unread for s in ends[receiver]), sum(s.unsent for s in ends[sender])
     if unread:
-        yield f"{_count(unread, 'byte')} lie unread in the {receiver}'s kernel: the {receiver} has not asked for them."
+        yield f"{_count(unread, 'byte')} {'lies' if unread == 1 else 'lie'} unread in the {receiver}'s kernel: the {receiver} has not asked for them."
     if unsent:
         yield f"{_count(unsent, 'byte')} never left the {sender}'s kernel."
     rest = missing - unread - unsent
@@ -545,12 +549,12 @@ def _lost(run: Run, sender: str, receiver: str, sends: list[Event], missing: int
     if rest <= 0:
         return
     if late:
-        yield (f"{_count(min(late, rest), 'byte')} were written after the {receiver}'s \"closing\": "
+        yield (f"{_count(min(late, rest), 'byte')} {_was(min(late, rest))} written after the {receiver}'s \"closing\": "
                f"a write hands bytes to the {sender}'s own kernel, and nobody read them.")
     elif _reader_has_them(run, receiver, ends[receiver]):
-        yield f"{_count(rest, 'byte')} were taken from the kernel by the {receiver}'s reader but are no complete message yet."
+        yield f"{_count(rest, 'byte')} {_was(rest)} taken from the kernel by the {receiver}'s reader but {'is' if rest == 1 else 'are'} no complete message yet."
     else:
-        yield f"{_count(rest, 'byte')} were written, and no line of the {receiver} says that they were received."
+        yield f"{_count(rest, 'byte')} {_was(rest)} written, and no line of the {receiver} says that {'it was' if rest == 1 else 'they were'} received."
 
 
 def _closed_before(run: Run, role: str, send: Event) -> bool:

@@ -1,15 +1,48 @@
 """`pytest tests scenarios` collects the contracts too: a conftest's own hooks would see its own folder only, a plugin's see all."""
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from pathlib import Path
+from typing import Iterator
 
 import pytest
 
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
 
+from harness import kernel      # noqa: E402  (found by the path above)
+
+LIMIT = 300     # seconds for one test: the slowest takes a tenth of it. Nothing waits for it; it turns a hang into a failure.
+
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A job in the background of a shell script is started with these ignored, and what a test starts would inherit that.
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, usual)
     if not config.pluginmanager.hasplugin("contract_items"):
         import contract_items
         config.pluginmanager.register(contract_items, "contract_items")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Fails a test that hangs, and ends what it left waiting."""
+    before = set(kernel.descendants(os.getpid()))
+
+    def too_long(number: int, frame: object) -> None:
+        for pid in set(kernel.descendants(os.getpid())) - before:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        raise TimeoutError(f"{item.nodeid} has not ended within {LIMIT} s")
+
+    old = signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(LIMIT)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, old)

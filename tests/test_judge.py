@@ -513,6 +513,13 @@ def test_bytes_that_no_record_accounts_for_are_not_explained():
     assert "2 bytes were written, and no line of the server says that they were received." in story
 
 
+def test_one_byte_is_told_in_the_singular():
+    story = "\n".join(words.happened(runs.run('server: x\nclient: sending "a"', "client: exit 0, server: exit 0")))
+    assert "1 byte was written, and no line of the server says that it was received." in story
+    story = "\n".join(words.happened(replace(runs.stuck(), stop=runs.deadlock(unread=1))))
+    assert "1 byte lies unread in the server's kernel" in story
+
+
 LOST = 'client: sending "ab"\nserver: closing\nclient: sending "cd"\n'
 
 
