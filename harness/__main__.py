@@ -42,19 +42,26 @@ class Usage(Exception):
 
 
 class _Interrupt:
-    """Ctrl-C, SIGTERM and SIGHUP end a run at its next step, so that it can clean up. `at_once`: by KeyboardInterrupt, since
-    Python goes on waiting for a key after a signal that raises nothing."""
+    """Ctrl-C, SIGTERM and SIGHUP end a run at its next step, so that it can clean up."""
 
     def __init__(self) -> None:
-        self.came = self.at_once = False
+        self.came = self._at_once = False
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._note)
 
     def _note(self, *_: object) -> None:
         self.came = True
-        if self.at_once:
+        if self._at_once:
             raise KeyboardInterrupt
+
+    def at_once(self) -> int:
+        """From now on by KeyboardInterrupt, for somebody who waits for a key. Returns a descriptor that is readable once a
+        signal came: wait for it, too. Python only notes a signal, and a read(2) that begins a moment later goes on waiting."""
+        self._at_once = True
+        waker, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        return waker
 
 
 def _arguments(argv: Optional[list[str]]) -> argparse.Namespace:
@@ -164,11 +171,11 @@ def _run(scenario: Scenario, args: argparse.Namespace, policy: Policy, **watch: 
 
 def _step(scenario: Scenario, interrupt: _Interrupt) -> int:
     step.need_terminal(sys.stdin)
-    interrupt.at_once = True
+    waker = interrupt.at_once()
     schedule = explore.parse(os.environ.get("SCHEDULE", ""))
     while True:
         shown = screen.Screen(sys.stdout, real_time=False)
-        policy = step.Step(schedule, _no_pause(), width=shown.width, colour=shown.colour)
+        policy = step.Step(schedule, _no_pause(), waker)
         print(f"scenario {scenario.name}, one line at a time. A line is said before what it says is done: who goes on does it.")
         shown.head()
         conductor = Conductor(scenario, policy, isolate=_isolate(), tell=shown.tell, tick=lambda: bool(policy.wish))

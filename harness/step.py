@@ -1,6 +1,7 @@
 """One line at a time: the learner says who goes on, and sees between two steps what the programs and the kernels hold."""
 from __future__ import annotations
 
+import select
 import sys
 from typing import Iterable, Optional, TextIO
 
@@ -16,14 +17,14 @@ class NoTerminal(Exception):
 
 
 class Step(Delays):
-    """The policy: asks who goes on. `wish` is "" until the learner wants to quit ("q") or start again ("r")."""
+    """The policy: asks who goes on. `wish` is "" until the learner wants to quit ("q") or start again ("r"). `waker`: a
+    descriptor that is readable once a signal came."""
 
     name = "step"
 
-    def __init__(self, schedule: Iterable[Place] = (), skip: bool = False, *, source: TextIO = sys.stdin,
-                 screen: TextIO = sys.stdout, width: int = 100, colour: bool = False) -> None:
+    def __init__(self, schedule: Iterable[Place], skip: bool, waker: int) -> None:
         super().__init__(schedule, skip)
-        self.source, self.screen, self.width, self.colour = source, screen, width, colour
+        self.waker = waker
         self.wish = ""
         self.run_on = False
         self.conductor: Optional[Conductor] = None
@@ -45,7 +46,7 @@ class Step(Delays):
         for n, held in enumerate(waiting, 1):
             mark = ">" if n == 1 else " "
             lines.append(f"  {mark} {n}  {held.event.who:7} {held.event.text}   {held.event.source}")
-        print("\n".join(lines), file=self.screen)
+        print("\n".join(lines))
 
     def _kernel(self, sockets: "tuple[Socket, ...]") -> "list[str]":
         told = [f"    {s.who:7} {s.state:12} {s.unread:>6} waiting to be accepted" if s.state == "LISTEN" else
@@ -59,8 +60,10 @@ class Step(Delays):
 
     def _ask(self, waiting: "list[Held]") -> Optional[Held]:
         while True:
-            print(KEYS, end="", file=self.screen, flush=True)
-            line = self.source.readline()
+            print(KEYS, end="", flush=True)
+            if self.waker in select.select([sys.stdin, self.waker], [], [])[0]:
+                raise KeyboardInterrupt
+            line = sys.stdin.readline()
             if not line:
                 self.wish = "end"
                 return None
@@ -74,7 +77,7 @@ class Step(Delays):
                 return waiting[0]
             if answer.isdecimal() and 1 <= int(answer) <= len(waiting):
                 return waiting[int(answer) - 1]
-            print(f"  {answer!r} is none of the keys, or nobody is held under that number", file=self.screen)
+            print(f"  {answer!r} is none of the keys, or nobody is held under that number")
 
 
 def segment_in_words(s: Segment) -> str:

@@ -3,8 +3,8 @@
 #
 #     fuzz.sh [SECONDS [NAME...]]      60 seconds, and every tests/fuzz/NAME.c
 #
-# A target's first comment lines may say `links: FILE...` (a codec; its folder's headers are found) and `flags: ...` for
-# libFuzzer. It starts from the inputs in tests/fuzz/corpus/NAME; what it finds worth keeping stays in $BUILD/fuzz.
+# A target's first comment lines say `links: FILE...` (what is fuzzed; its folder's headers are found) and may say `flags: ...`
+# for libFuzzer. It starts from the inputs in tests/fuzz/corpus/NAME; what it finds worth keeping stays in $BUILD/fuzz.
 # Ends with 1 if there was a finding, and says which input shows it; with 2 if a target can't be built.
 # FUZZ_FLAGS are handed on to libFuzzer (-runs=1000 -seed=1).
 set -u
@@ -27,7 +27,7 @@ build() {
         links="$links -I$(dirname "$file")"
     done
     # shellcheck disable=SC2086  # several words each
-    ${CLANG:-clang} $flags -o "$out/$1" "tests/fuzz/$1.c" $links common/*.c
+    ${CLANG:-clang} $flags -o "$out/$1" "tests/fuzz/$1.c" $links
 }
 
 run() {

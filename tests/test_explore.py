@@ -276,6 +276,18 @@ def test_ctrl_c_at_the_prompt_ends_it_and_leaves_nothing():
     assert pids and [pid for pid in pids if kernel.process_state(pid) not in ("", "Z", "X")] == []
 
 
+def test_a_signal_that_comes_a_moment_before_the_wait_for_a_key_ends_that_wait(monkeypatch):
+    """It is noted by then, and read(2) would go on waiting."""
+    (keys, no_key), (waker, wake) = os.pipe(), os.pipe()
+    os.write(wake, b"\2")
+    with open(keys) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        with pytest.raises(KeyboardInterrupt):
+            step.Step([], False, waker)._ask([])
+    for fd in (no_key, waker, wake):
+        os.close(fd)
+
+
 def test_c_runs_on_and_q_quits_and_r_starts_again():
     terminal = Terminal("4")
     terminal.until_asked()

@@ -1,3 +1,4 @@
+// links: common/reader.c
 // flags: -max_len=4096 -malloc_limit_mb=2
 //
 // Are the lines that the reader hands over the stream, whatever it is and however it comes? Each piece goes into a
