@@ -11,16 +11,19 @@ in the file, where it must stand exactly once. A line `@@` goes on at another pl
 """
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import re
 import shutil
-import subprocess
-import sys
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, Iterator
+from unittest import mock
 
 from harness import trace
+from harness.__main__ import main
 from harness.scenarios import ROOT
 
 
@@ -53,7 +56,8 @@ class Shown:
 
 
 class Lab:
-    """A place with its own copy of the scenarios (or of those that are named) and its own programs."""
+    """A place with its own copy of the scenarios (or of those that are named). Labs that share a build folder must be made, and
+    used, one after the other: make builds what is newer, and a later copy is."""
 
     def __init__(self, folder: Path, build: Path, names: Iterable[str] = ()) -> None:
         self.scenarios = folder / "scenarios"
@@ -62,12 +66,18 @@ class Lab:
             shutil.copytree(ROOT / "scenarios" / name, self.scenarios / name, copy_function=shutil.copy)
 
     def show(self, command: str, number: str, *more: str) -> Shown:
-        """python3 -m harness run (or check): pauses take no time. A first line `scenario NN` is the real one's."""
-        env = {**os.environ, "SCENARIOS": str(self.scenarios), "BUILD": str(self.build), "PAUSE": "0"}
-        env.pop("NOPAUSE", None)
+        """What `python3 -m harness run` (or check) does, in this process: pauses take no time. A first line `scenario NN` is
+        the real one's."""
+        env = {"SCENARIOS": str(self.scenarios), "BUILD": str(self.build), "PAUSE": "0", "NOPAUSE": "0"}
         file = self.scenarios.parent / "trace.jsonl"
         file.unlink(missing_ok=True)
-        done = subprocess.run([sys.executable, "-m", "harness", command, number, "--trace", str(file), *more], cwd=ROOT, env=env,
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
-        assert file.exists(), done.stdout + done.stderr
-        return Shown(done.stdout, trace.load(file.read_text())[0], done.returncode)
+        handlers = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        out, err = io.StringIO(), io.StringIO()
+        try:
+            with mock.patch.dict(os.environ, env), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                status = main([command, number, "--trace", str(file), *more])
+        finally:
+            for one, handler in handlers.items():
+                signal.signal(one, handler)
+        assert file.exists(), out.getvalue() + err.getvalue()
+        return Shown(out.getvalue(), trace.load(file.read_text())[0], status)

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import functools
 import re
 import signal
 import socket
@@ -107,20 +108,21 @@ def steps(page: str) -> list[Step]:
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory) -> Path:
-    """Where this module's programs are built."""
+    """Where changed scenarios are built, one after the other."""
     return tmp_path_factory.mktemp("programs") / "build"
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory, programs):
-    """shown(N): one run of scenario N as it stands, run once for all tests."""
-    lab, known = Lab(tmp_path_factory.mktemp("lab"), programs), {}
+def lab(tmp_path_factory) -> Lab:
+    """The scenarios as they stand."""
+    folder = tmp_path_factory.mktemp("lab")
+    return Lab(folder, folder / "build")
 
-    def of(number: str) -> Shown:
-        if number not in known:
-            known[number] = lab.show("run", number)
-        return known[number]
-    return of
+
+@pytest.fixture(scope="module")
+def shown(lab):
+    """shown(N): one run of scenario N as it stands, run once for all tests."""
+    return functools.lru_cache(maxsize=None)(functools.partial(lab.show, "run"))
 
 
 # --- a transcript against a run --------------------------------------------------------------------------------------
@@ -422,9 +424,8 @@ def row_of(ends: str) -> tuple[str, int]:
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="no /proc/net/tcp")
-def test_lesson_1_while_the_client_pauses_its_kernel_holds_the_response_and_the_fin(programs, shown):
-    shown("1")
-    folder = programs / "01-break-after-first-message"
+def test_lesson_1_while_the_client_pauses_its_kernel_holds_the_response_and_the_fin(lab):
+    folder = built(lab, "01-break-after-first-message")
     with ByHand(folder) as by_hand:
         client = subprocess.Popen([folder / "client", "127.0.0.1", str(by_hand.port)], stderr=subprocess.PIPE, text=True)
         ends = by_hand.until("connected", client.stderr)
@@ -438,9 +439,8 @@ def test_lesson_1_while_the_client_pauses_its_kernel_holds_the_response_and_the_
         client.communicate()
 
 
-def test_lesson_2_when_the_client_is_killed_the_server_gets_eof_and_its_write_succeeds(programs, shown):
-    shown("2")
-    folder = programs / "02-no-break-deadlock"
+def test_lesson_2_when_the_client_is_killed_the_server_gets_eof_and_its_write_succeeds(lab):
+    folder = built(lab, "02-no-break-deadlock")
     with ByHand(folder) as by_hand:
         client = subprocess.Popen([folder / "client", "127.0.0.1", str(by_hand.port)], stderr=subprocess.PIPE, text=True)
         by_hand.until("pausing 5 s", client.stderr)
@@ -450,9 +450,8 @@ def test_lesson_2_when_the_client_is_killed_the_server_gets_eof_and_its_write_su
         assert by_hand.said("closing") == ["reading data", "EOF", "writing response", "closing"]
 
 
-def test_lesson_4_the_server_answers_whoever_half_closes(programs, shown):
-    shown("4")
-    with ByHand(programs / "04-half-close") as by_hand, socket.create_connection(("127.0.0.1", by_hand.port)) as conn:
+def test_lesson_4_the_server_answers_whoever_half_closes(lab):
+    with ByHand(built(lab, "04-half-close")) as by_hand, socket.create_connection(("127.0.0.1", by_hand.port)) as conn:
         conn.sendall(b"one\ntwo")
         conn.shutdown(socket.SHUT_WR)
         assert conn.makefile().read() == "Message received.\n"
@@ -475,8 +474,7 @@ def built(lab: Lab, name: str) -> Path:
     return lab.build / name
 
 
-def test_lesson_5_a_line_reader_finds_the_borders_and_takes_a_newline_in_a_payload_for_one(tmp_path):
-    lab = Lab(tmp_path, tmp_path / "build")
+def test_lesson_5_a_line_reader_finds_the_borders_and_takes_a_newline_in_a_payload_for_one(lab):
     client, server = built(lab, "05-glued-writes"), built(lab, "04-half-close")
     page = LESSONS["05-glued-writes"].read_text()
     with ByHand(server) as by:
@@ -491,13 +489,13 @@ def test_lesson_5_a_line_reader_finds_the_borders_and_takes_a_newline_in_a_paylo
     assert all(f"Received message: {line}" in page for line in heard)
 
 
-def test_lesson_7_what_three_readers_make_of_the_same_bytes(tmp_path):
+def test_lesson_7_what_three_readers_make_of_the_same_bytes(tmp_path, programs):
     page = LESSONS["07-unfinished-line"].read_text()
     rows = re.findall(r"^\| `'(.+)'` \| (.+) \| (.+) \| (.+) \|$", page, re.M)
     changes = ["", *(step.diff.body for step in steps(page) if "fgets" in step.diff.body or "strtok" in step.diff.body)]
     assert len(rows) == 3 and len(changes) == 3
     for n, change in enumerate(changes):
-        lab = Lab(tmp_path / str(n), tmp_path / str(n) / "build")
+        lab = Lab(tmp_path / str(n), programs)
         apply(change, lab.scenarios)
         server = built(lab, "07-unfinished-line")
         for typed, *cells in rows:
@@ -507,8 +505,8 @@ def test_lesson_7_what_three_readers_make_of_the_same_bytes(tmp_path):
 
 
 @pytest.mark.parametrize("line", [b"x" * (2 ** 20 - 1) + b"\n", b"x" * 2 ** 20], ids=["fits", "does not fit"])
-def test_lesson_7_what_the_server_says_to_a_line_at_the_limit(line, tmp_path):
-    server = built(Lab(tmp_path, tmp_path / "build"), "07-unfinished-line")
+def test_lesson_7_what_the_server_says_to_a_line_at_the_limit(line, lab):
+    server = built(lab, "07-unfinished-line")
     with ByHand(server) as by, socket.create_connection(("127.0.0.1", by.port)) as conn:
         conn.sendall(line)
         conn.shutdown(socket.SHUT_WR)
@@ -523,12 +521,12 @@ def test_lesson_7_the_shell_drops_the_last_line():
     assert subprocess.run(["sh", "-c", command], stdout=subprocess.PIPE, text=True, check=True).stdout == "first\n"
 
 
-def test_lesson_8_what_the_server_says_to_bytes_by_hand(tmp_path):
-    Lab(tmp_path, tmp_path / "build").show("check", "8")    # programs may hold a changed one, of a step
+def test_lesson_8_what_the_server_says_to_bytes_by_hand(lab):
+    server = built(lab, "08-length-prefix")
     rows = re.findall(r"^\| `'(.*)'` \| (.*) \|$", LESSONS["08-length-prefix"].read_text(), re.M)
     assert len(rows) == 4
     for typed, words in rows:
-        with ByHand(tmp_path / "build/08-length-prefix") as by_hand:
+        with ByHand(server) as by_hand:
             with socket.create_connection(("127.0.0.1", by_hand.port)) as conn:
                 conn.sendall(ast.literal_eval(f"b'{typed}'"))
             assert by_hand.said("closing")[1:] == ["reading data", *re.findall("`([^`]+)`", words), "closing"]
