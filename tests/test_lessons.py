@@ -140,6 +140,19 @@ def logged(text: str) -> list[tuple[str, str]]:
     return found
 
 
+def clock_complaints(text: str) -> list[str]:
+    """The times of a run whose pauses last: they never fall, and a program's next line after `pausing N s` is N seconds later."""
+    lines = [line for line in text.splitlines() if LINE.fullmatch(line)]
+    times = [float(line.split()[0]) for line in lines]
+    found = [f"goes back: {line}" for line, before, now in zip(lines[1:], times, times[1:]) if now < before]
+    for n, (who, said) in enumerate(logged(text)):
+        seconds = re.match(r"pausing (\d+) s", said)
+        after = [t for t, (w, _) in zip(times[n + 1:], logged(text)[n + 1:]) if w == who][:1]
+        if seconds and after and after[0] - times[n] < int(seconds[1]) - 0.01:
+            found.append(f"pauses {after[0] - times[n]:.3f} s: {lines[n]}")
+    return found
+
+
 def closing(text: str, wire: bool) -> list[str]:
     """The summary and the verdict. Which of two programs ended first is luck; without the wire nobody tells of it."""
     lines = [line for line in text.splitlines() if not line.startswith(("note: ", "not looked at: ", "$ ")) and not LINE.fullmatch(line)]
@@ -354,6 +367,11 @@ def test_a_transcript_is_what_a_run_shows(path, fence, shown):
     assert transcript_complaints(fence.body, shown(fence.command.split("-")[1])) == []
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_a_pause_lasts_as_long_as_the_page_says(path):
+    assert [words for fence in fences(path.read_text()) if fence.command.startswith("scenario-") for words in clock_complaints(fence.body)] == []
+
+
 @pytest.mark.parametrize("path, step", _all(steps))
 def test_a_change_to_try_does_what_the_lesson_says(path, step, tmp_path, programs):
     assert step_complaints(step, tmp_path, programs) == []
@@ -563,6 +581,13 @@ def test_a_doctored_transcript_is_refused(doctor, shown):
     text = _transcript("01-break-after-first-message")
     assert transcript_complaints(text, shown("1")) == []
     assert doctor(text) != text and transcript_complaints(doctor(text), shown("1")) != []
+
+
+def test_a_pause_that_took_no_time_and_times_that_fall_are_refused():
+    text = _transcript("01-break-after-first-message")
+    assert clock_complaints(text) == []
+    assert clock_complaints(re.sub(r"\b5\.(\d{3})  ", r"0.\1  ", text)) != []
+    assert clock_complaints(_swapped(text, "connecting", "EOF")) != []
 
 
 @pytest.mark.parametrize("name", ["01-break-after-first-message", "02-no-break-deadlock", "04-half-close"])
