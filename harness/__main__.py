@@ -186,7 +186,7 @@ def _step(scenario: Scenario, interrupt: _Interrupt) -> int:
         if policy.wish == "q":
             return 0
         if policy.wish != "r":
-            print("\n".join(["", *map(shown.wrap, words.happened(run))]))
+            print("\n".join([*(f"note: {note}" for note in run.notes), "", *map(shown.wrap, words.happened(run))]))
             return 0
 
 
