@@ -77,7 +77,6 @@ def test_the_table_shows_the_bytes_and_what_becomes_of_a_change(formats):
     assert table_complaints(PAGE, formats) == []
 
 
-
 def test_the_times_are_those_of_the_table(formats):
     assert time_complaints(PAGE, times(formats)) == []
 

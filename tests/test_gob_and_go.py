@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from changes import Lab, apply
 from harness.scenarios import ROOT
-from test_lessons import LESSONS, Lab, steps
+from test_lessons import LESSONS, steps
 
 LIMIT = 60      # seconds, a net for a program that hangs; no verdict depends on it
 FIRST, SECOND = "This is a message\n", "This is a message 2\n test"
@@ -38,13 +39,9 @@ def go(tmp_path_factory) -> Path:
 
 def build(folder: Path, step: "int | None" = None) -> Path:
     """The folder of the scenario's programs, after that step of its lesson's section Modify."""
-    lab = Lab(folder, folder / "build")
+    lab = Lab(folder, folder / "build", [NAME])
     if step is not None:
-        file, *lines = steps(PAGE)[step].diff.lines
-        old, new = ("".join(line[1:] + "\n" for line in lines if line[0] in f" {sign}") for sign in "-+")
-        path = lab.scenarios / NAME / Path(file).name
-        assert path.read_text().count(old) == 1
-        path.write_text(path.read_text().replace(old, new))
+        apply(steps(PAGE)[step].diff.body, lab.scenarios)
     targets = [f"{lab.build}/{NAME}/{role}" for role in ("client", "server")]
     subprocess.run(["make", "-s", f"SCENARIOS={lab.scenarios}", f"BUILD={lab.build}", *targets], cwd=ROOT, check=True)
     return lab.build / NAME

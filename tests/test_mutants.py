@@ -82,6 +82,16 @@ def test_the_original_of_a_mutant_passes(name, tmp_path, programs):
     assert Lab(tmp_path, programs, [name]).show("check", name).status == 0
 
 
+@pytest.mark.parametrize("name, old, new", [("05-glued-writes", "n <= 0", "n < 0"), ("07-unfinished-line", "got != 1", "got < 0")])
+def test_a_loop_that_eof_does_not_end_runs_away_and_is_asked_what_ends_it(name, old, new, tmp_path, programs):
+    lab = Lab(tmp_path, programs, [name])
+    server = lab.scenarios / name / "server.c"
+    assert server.read_text().count(old) == 1
+    server.write_text(server.read_text().replace(old, new))
+    told = lab.show("check", name)
+    assert told.status == 1 and told.text.startswith("runaway: more than 10000 lines were logged") and "\nEOF stays: " in told.text
+
+
 # --- the page that lists them ----------------------------------------------------------------------------------------
 
 @dataclass(frozen=True)
