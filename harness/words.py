@@ -200,6 +200,9 @@ class _Teller:
             shown.update({seq: self._event(seq) for seq, w in self.blocked.items() if w.on})
         for _, event in sorted(shown.items()):
             yield self._seen(event)
+        for who in (e.who for e in self.run.endings if e.how.startswith("exit ") and e.how != "exit 0"):
+            said_last = [o.text.rstrip("\n") for o in self.run.outputs if o.who == who and o.stream == "stderr"][-1:]
+            yield from (f"  stderr  {who:8}{text}" for text in said_last)
         if d and d.kind in ("order", "luck", "never"):
             yield f"  line    {d.statement}  ({self.contract.path}:{d.line})"
 
@@ -334,7 +337,7 @@ def sentence_of(d: Difference, run: Run) -> str:
 
 def _missing(d: Difference, run: Run) -> str:
     never = f"the {d.who} never said {_quoted(d.expected)}"
-    if d.blocked:
+    if d.blocked and not (d.observed and d.blocked.call == "accept"):     # a handler that has ended: what it said tells more
         return f"{never}; it {_doing(d.blocked)}{' instead' if d.observed else ' still'}"
     if d.observed:
         return f"{never}; it said {_quoted(d.observed.text)} instead"
