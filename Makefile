@@ -1,7 +1,7 @@
 # tcplab. `make help` lists what to type.
 #
 # Programs come out as $(BUILD)/NN-name/client and .../server. A scenario is a folder: its client.c, its server.c and any
-# further .c files, which go into both programs. Adding one needs no change here.
+# further .c files, also in a folder inside (gob/gob.c), which go into both programs. Adding one needs no change here.
 
 BUILD     ?= build
 SCENARIOS ?= scenarios
@@ -20,7 +20,7 @@ endif
 names    := $(patsubst $(SCENARIOS)/%/client.c,%,$(wildcard $(SCENARIOS)/*/client.c))
 programs := $(foreach name,$(names),$(BUILD)/$(name)/client $(BUILD)/$(name)/server)
 common   := $(patsubst common/%.c,$(BUILD)/common/%.o,$(wildcard common/*.c))
-extras    = $(patsubst $(SCENARIOS)/%.c,$(BUILD)/%.o,$(filter-out %/client.c %/server.c,$(wildcard $(SCENARIOS)/$(1)/*.c)))
+extras    = $(patsubst $(SCENARIOS)/%.c,$(BUILD)/%.o,$(filter-out %/client.c %/server.c,$(wildcard $(SCENARIOS)/$(1)/*.c $(SCENARIOS)/$(1)/*/*.c)))
 
 .PHONY: all help test lint fuzz bench clean check FORCE
 .SECONDARY:
@@ -83,7 +83,7 @@ $(BUILD)/$(1): $(BUILD)/$(1).o $(call extras,$(patsubst %/,%,$(dir $(1)))) $(BUI
 endef
 $(foreach program,$(programs:$(BUILD)/%=%),$(eval $(call link,$(program))))
 
--include $(wildcard $(BUILD)/common/*.d $(BUILD)/*/*.d)
+-include $(wildcard $(BUILD)/common/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
 
 # -- the lab's own checks -----------------------------------------------------------------------------------------------
 

@@ -1,10 +1,12 @@
-"""The harness of tcplab: runs a scenario's two programs, watches them and the kernel, and says what happened and why.
+"""The harness of tcplab: runs a scenario's programs, watches them and the kernel, and says what happened and why.
 
-scenarios   finds the scenario folders                 build      has make build them
-keeper      network of its own, processes, limits      conductor  collects events, decides who goes on
-kernel      what /proc and the sockets say             waits      quiescence and deadlock, from these facts
-capture     the segments on the wire                   trace      the records of a run (TRACE.md)
-contract    the notation                               causes     which orders TCP forced in a run
-judge       run against contract                       words      what a learner reads of it
-screen      live output                                __main__   the command line
+The rooms are the stages of a run, in the order in which the data flows:
+
+stage       puts a run on stage: scenarios, building, the network, the processes, who goes on when
+observe     everything that looks: processes, sockets, the wire, whether anything can still happen
+trace       the records that a run yields, and their form in a file (TRACE.md)
+judge       a run against its contract (CONTRACT.md): causes, comparison, verdict
+tell        what people read of a run
+explore     one scenario under many schedules
+cli         the commands, one file each; __main__ finds them
 """

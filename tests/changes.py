@@ -24,7 +24,7 @@ from unittest import mock
 
 from harness import trace
 from harness.__main__ import main
-from harness.scenarios import ROOT
+from harness.stage.scenarios import ROOT
 
 
 def places(change: str) -> Iterator[tuple[Path, list[str]]]:

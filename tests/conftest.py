@@ -9,9 +9,10 @@ from typing import Iterator
 
 import pytest
 
-sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
+TESTS = Path(__file__).resolve().parent
+sys.path[:0] = map(str, (TESTS.parent, TESTS, TESTS / "common", TESTS / "lessons"))     # the harness, what tests share
 
-from harness import kernel      # noqa: E402  (found by the path above)
+from harness.observe import kernel      # noqa: E402  (found by the path above)
 
 LIMIT = 300     # seconds for one test: the slowest takes a tenth of it. Nothing waits for it; it turns a hang into a failure.
 

@@ -6,11 +6,12 @@ from typing import Iterator
 
 import pytest
 
-from harness import contract as contracts
-from harness import judge, words
-from harness.build import build
-from harness.conductor import Conductor, VirtualClock
-from harness.scenarios import Scenario, find
+from harness.judge import comparison as judge
+from harness.judge import contract as contracts
+from harness.stage.build import build
+from harness.stage.conductor import Conductor, VirtualClock
+from harness.tell import words
+from harness.stage.scenarios import Scenario, find
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> "pytest.Collector | None":

@@ -1,4 +1,4 @@
-"""Pairs of programs that do what a script says (fixtures/acts.c), run by the real conductor."""
+"""Pairs of programs that do what a script says (harness/acts.c), run by the real conductor."""
 from __future__ import annotations
 
 import functools
@@ -8,8 +8,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from harness.conductor import Conductor, Live, VirtualClock
-from harness.scenarios import ROOT, Scenario
+from harness.stage.conductor import Conductor, Live, VirtualClock
+from harness.stage.scenarios import ROOT, Scenario
 from harness.trace import Run
 
 
@@ -19,7 +19,7 @@ def program() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "acts"
         subprocess.run([os.environ.get("CC", "cc"), "-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread",
-                        f"-I{ROOT / 'common'}", str(ROOT / "tests/fixtures/acts.c"), *map(str, sorted((ROOT / "common").glob("*.c"))),
+                        f"-I{ROOT / 'common'}", str(ROOT / "tests/harness/acts.c"), *map(str, sorted((ROOT / "common").glob("*.c"))),
                         "-o", str(out)], check=True)
         return out.read_bytes()
 

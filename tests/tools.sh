@@ -81,7 +81,7 @@ run_tests() {
     "$python" -c 'import xdist' >/dev/null 2>&1 && parallel="-n $(($(getconf _NPROCESSORS_ONLN) + 1)) --dist loadfile"   # many wait
     log=$(mktemp)
     trap 'rm -f "$log"' EXIT
-    "$bats" tests >"$log" 2>&1 &
+    "$bats" --recursive tests >"$log" 2>&1 &
     beside=$!
     status=0
     # shellcheck disable=SC2086  # several words, or none
@@ -115,6 +115,7 @@ run_lint() {
         tool shell shellcheck --severity=warning $(find tests .ci -name '*.sh' -o -name '*.bats' -o -name '*.bash' -o -path .ci/run)
         python=$(for p in "${PYTHON:-python3}" /usr/bin/python3; do "$p" -c 'import pyflakes' 2>/dev/null && echo "$p" && break; done)
         tool python "${python:-pyflakes3}" -m pyflakes harness tests
+        tool types mypy --no-error-summary --cache-dir="$build/mypy" --config-file=harness/mypy.ini harness
     }
     exit $failed
 }

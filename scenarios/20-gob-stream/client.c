@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "event.h"
-#include "gob.h"
+#include "gob/gob.h"
 #include "must.h"
 #include "net.h"
 #include "quote.h"

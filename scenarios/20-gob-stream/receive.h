@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "gob.h"
+#include "gob/gob.h"
 
 // Waits for the next value of the stream and logs the descriptions that come before it. Returns
 //   the bytes that the value took: type's fields are set in value; logging it, with these bytes, is the caller's part;

@@ -29,7 +29,7 @@ LINES = (256 << 20) // len(LINE)
 EXCHANGES = int(os.environ.get("EXCHANGES", "5000"))  # in each of the rounds
 MESSAGES = int(os.environ.get("MESSAGES", "200000"))    # of each format, in each of the rounds
 FORMATS = ["line", "length", "memory", "json", "gob"]
-FORMAT_SOURCES = ["tests/bench/json_line.c", "scenarios/08-length-prefix/frame.c", "scenarios/20-gob-stream/gob.c"]
+FORMAT_SOURCES = ["tests/bench/json_line.c", "scenarios/08-length-prefix/frame.c", "scenarios/20-gob-stream/gob/gob.c"]
 LIMIT = "read(2) and memchr(3)"
 
 

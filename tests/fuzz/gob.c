@@ -1,4 +1,4 @@
-// links: scenarios/20-gob-stream/gob.c
+// links: scenarios/20-gob-stream/gob/gob.c
 //
 // Is there a stream of bytes that gob.c should fear? Any bytes are decoded, into each of three types: in one piece, and in
 // many. Both must tell the same. Each value that comes out is encoded and decoded again, and must not have changed.
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../scenarios/20-gob-stream/gob.h"
+#include "../../scenarios/20-gob-stream/gob/gob.h"
 
 // ASan shall also see a read behind what was received, though the decoder has memory there.
 #if defined(__has_feature)

@@ -1,0 +1,44 @@
+"""explore: every schedule with one delay, or two, and what came of them."""
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from ..explore import schedules
+from ..stage.scenarios import Scenario, find, find_all
+from ..tell import explored
+from . import shared
+
+
+def add(commands: Any) -> None:
+    command = commands.add_parser("explore", help="every schedule with one delay, or two", description=schedules.__doc__,
+                                  formatter_class=argparse.RawDescriptionHelpFormatter)
+    command.add_argument("scenario", nargs="*", metavar="N", help="a scenario; all if none is named")
+    command.add_argument("--delays", type=int, choices=(1, 2), default=1, help="how many programs are delayed at once")
+    command.add_argument("--limit", type=int, default=schedules.LIMIT, metavar="N", help="run at most N schedules (default %(default)s)")
+    command.add_argument("--always", action="store_true", help="also list the orders that no schedule turned round")
+    command.set_defaults(go=go)
+
+
+def go(args: argparse.Namespace) -> int:
+    wanted = [find(name) for name in args.scenario] or find_all()
+    shared.build(wanted)
+    interrupt = shared.Interrupt()
+    return max((_explore(scenario, args, interrupt) for scenario in wanted), default=0)
+
+
+def _explore(scenario: Scenario, args: argparse.Namespace, interrupt: shared.Interrupt) -> int:
+    drawn = sys.stderr.isatty()
+
+    def progress(done: int, planned: int) -> None:
+        if drawn:
+            print(f"\r{done} of {planned} schedules", end="", file=sys.stderr, flush=True)
+    try:
+        found = schedules.explore(scenario, delays=args.delays, limit=args.limit, skip=shared.no_pause(), isolate=shared.isolate(),
+                                  progress=progress, stop=lambda: interrupt.came)
+    finally:
+        if drawn:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    print("\n".join(explored.report(found, scenario, args.always)))
+    return found.status

@@ -1,0 +1,115 @@
+"""What several commands need: signals, settings from the environment, one run with its verdict and its trace file."""
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import shlex
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from .. import trace
+from ..explore import schedules
+from ..judge import comparison
+from ..judge import contract as contracts
+from ..stage.build import build as make
+from ..stage.conductor import Conductor, Live, Policy, VirtualClock
+from ..stage.scenarios import Scenario
+
+
+class Usage(Exception):
+    """Something the caller can mend: what is wrong, and what to do."""
+
+
+class Interrupt:
+    """Ctrl-C, SIGTERM and SIGHUP end a run at its next step, so that it can clean up."""
+
+    def __init__(self) -> None:
+        self.came = self._at_once = False
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self._note)
+
+    def _note(self, *_: object) -> None:
+        self.came = True
+        if self._at_once:
+            raise KeyboardInterrupt
+
+    def at_once(self) -> int:
+        """From now on by KeyboardInterrupt, for somebody who waits for a key. Returns a descriptor that is readable once a
+        signal came: wait for it, too. Python only notes a signal, and a read(2) that begins a moment later goes on waiting."""
+        self._at_once = True
+        waker, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        return waker
+
+
+def complain(text: str, status: int) -> int:
+    print(text, file=sys.stderr)
+    return status
+
+
+def build(scenarios: list[Scenario]) -> None:
+    """Has make build them, and shows the compiler's warnings."""
+    warnings = make(scenarios)
+    if warnings:
+        print(warnings, file=sys.stderr)
+
+
+def no_pause() -> bool:
+    return os.environ.get("NOPAUSE", "0") not in ("", "0")
+
+
+def isolate() -> bool:
+    return os.environ.get("TCPLAB_ISOLATION") != "none"
+
+
+def policy(real_time: bool) -> Policy:
+    """The one that the environment asks for: a schedule, real time where it is wanted, else the virtual clock."""
+    skip = no_pause()
+    if os.environ.get("SCHEDULE"):
+        return schedules.Delays(schedules.parse(os.environ["SCHEDULE"]), skip)
+    if real_time and not skip and os.environ.get("PAUSE", "1") != "0":
+        return Live()
+    return VirtualClock(skip)
+
+
+def add_records(command: argparse.ArgumentParser) -> None:
+    """The two options of commands that make one run of a scenario."""
+    command.add_argument("--trace", metavar="FILE", help="write the run as JSON Lines (harness/TRACE.md)")
+    command.add_argument("--json", action="store_true", help="the verdict as one JSON object a scenario, nothing else on standard output")
+
+
+def may_write(path: Path, runs: int) -> None:
+    """Raises Usage where --trace would lose a file that is no trace."""
+    if runs != 1:
+        raise Usage("--trace takes one scenario: name it")
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise Usage(f"{path}: can't write a trace there; name a file in a folder that exists")
+    if path.is_file() and path.stat().st_size > 0:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            if not trace.is_trace(file.readline()):
+                raise Usage(f"{path}: exists and is no trace; it stays as it is. Name another file, or remove it")
+
+
+def one_run(scenario: Scenario, args: argparse.Namespace, policy: Policy,
+            **watch: Any) -> tuple[trace.Run, comparison.Verdict, contracts.Contract, str]:
+    """Runs a scenario and judges it; writes its trace. Returns the run, the verdict, the contract, the command that gives such a run again."""
+    contract = contracts.load(scenario.contract)
+    run = Conductor(scenario, policy, isolate=isolate(), **watch).run()
+    verdict = comparison.judge(run, contract)
+    reproduce = " ".join([*(f"{name}={shlex.quote(os.environ[name])}" for name in ("SCHEDULE", "NOPAUSE", "TCPLAB_ISOLATION", "BUILD", "SCENARIOS", "SANITIZE")
+                            if os.environ.get(name)), f"make check-{scenario.number}"])
+    text = "\n".join(trace.lines(run, reproduce, dataclasses.asdict(verdict))) + "\n"
+    last = scenario.build.parent / "last"
+    last.mkdir(parents=True, exist_ok=True)
+    for path in [last / f"{scenario.name}.jsonl", *([Path(args.trace)] if args.trace else [])]:
+        path.write_text(text, encoding="utf-8")
+    return run, verdict, contract, reproduce
+
+
+def as_json(scenario: Scenario, verdict: comparison.Verdict) -> str:
+    return json.dumps({"scenario": scenario.name, **dataclasses.asdict(verdict)}, ensure_ascii=False)

@@ -1,0 +1,135 @@
+"""step: one line at a time. The learner says who goes on, and sees between two steps what the programs and the kernels hold."""
+from __future__ import annotations
+
+import argparse
+import os
+import select
+import sys
+from typing import Any, Iterable, Optional, TextIO
+
+from ..explore.schedules import Delays, Place, parse
+from ..stage.conductor import Conductor, Held
+from ..stage.scenarios import find
+from ..tell import screen, words
+from ..trace import Segment, Socket
+from . import shared
+
+KEYS = "Enter: the marked one goes on   1, 2, ...: that one   c: run on   r: from the start   q: quit > "
+
+
+class NoTerminal(Exception):
+    """There is nobody to ask."""
+
+
+def add(commands: Any) -> None:
+    command = commands.add_parser("step", help="one line at a time", description="one line at a time: the learner says who goes on")
+    command.add_argument("scenario", metavar="N")
+    command.set_defaults(go=go)
+
+
+def go(args: argparse.Namespace) -> int:
+    scenario = find(args.scenario)
+    shared.build([scenario])
+    interrupt = shared.Interrupt()
+    need_terminal(sys.stdin)
+    waker = interrupt.at_once()
+    schedule = parse(os.environ.get("SCHEDULE", ""))
+    while True:
+        shown = screen.Screen(sys.stdout, real_time=False)
+        policy = Step(schedule, shared.no_pause(), waker)
+        print(f"scenario {scenario.name}, one line at a time. A line is said before what it says is done: who goes on does it.")
+        shown.head()
+        conductor = Conductor(scenario, policy, isolate=shared.isolate(), tell=shown.tell, tick=lambda: bool(policy.wish))
+        policy.conductor = conductor
+        run = conductor.run()
+        if policy.wish == "end":
+            return shared.complain("\nthe input has ended; make step-N needs keys", 2)
+        if policy.wish == "q":
+            return 0
+        if policy.wish != "r":
+            print("\n".join([*(f"note: {note}" for note in run.notes), "", *map(shown.wrap, words.happened(run))]))
+            return 0
+
+
+class Step(Delays):
+    """The policy: asks who goes on. `wish` is "" until the learner wants to quit ("q") or start again ("r"). `waker`: a
+    descriptor that is readable once a signal came."""
+
+    name = "step"
+
+    def __init__(self, schedule: Iterable[Place], skip: bool, waker: int) -> None:
+        super().__init__(schedule, skip)
+        self.waker = waker
+        self.wish = ""
+        self.run_on = False
+        self.conductor: Optional[Conductor] = None
+        self._segments = 0
+
+    def quiet(self, held: "list[Held]") -> Optional[Held]:
+        waiting = self.order(held)
+        if not waiting:
+            return None
+        if self.run_on:
+            return self.let_go(waiting[0])
+        self._show(waiting)
+        chosen = self._ask(waiting)
+        return self.let_go(chosen) if chosen is not None else None
+
+    def _show(self, waiting: "list[Held]") -> None:
+        assert self.conductor is not None
+        lines = ["", *self._kernel(self.conductor.sockets()), *self._wire(self.conductor.segments()), "", "  held at its last line:"]
+        for n, held in enumerate(waiting, 1):
+            mark = ">" if n == 1 else " "
+            lines.append(f"  {mark} {n}  {held.event.who:7} {held.event.text}   {held.event.source}")
+        print("\n".join(lines))
+
+    def _kernel(self, sockets: "tuple[Socket, ...]") -> "list[str]":
+        told = [f"    {s.who:7} {s.state:12} {s.unread:>6} waiting to be accepted" if s.state == "LISTEN" else
+                f"    {s.who:7} {s.state:12} {s.unread:>6} unread {s.unacked:>6} not acknowledged   connection {s.connection}"
+                for s in sockets]
+        return ["  the kernels hold:", *told] if told else []
+
+    def _wire(self, segments: "list[Segment]") -> "list[str]":
+        new, self._segments = segments[self._segments:], len(segments)
+        return ["  on the wire since the last step:", *(f"    {segment_in_words(s)}" for s in new)] if new else []
+
+    def _ask(self, waiting: "list[Held]") -> Optional[Held]:
+        while True:
+            print(KEYS, end="", flush=True)
+            if self.waker in select.select([sys.stdin, self.waker], [], [])[0]:
+                raise KeyboardInterrupt
+            line = sys.stdin.readline()
+            if not line:
+                self.wish = "end"
+                return None
+            answer = line.strip().lower()
+            if answer in ("q", "r"):
+                self.wish = answer
+                return None
+            if answer == "c":
+                self.run_on = True
+            if answer in ("", "c"):
+                return waiting[0]
+            if answer.isdecimal() and 1 <= int(answer) <= len(waiting):
+                return waiting[int(answer) - 1]
+            print(f"  {answer!r} is none of the keys, or nobody is held under that number")
+
+
+def segment_in_words(s: Segment) -> str:
+    """client -> server  SYN / FIN / RST, bytes 19 to 43, ACK of 18 bytes."""
+    names = {"S": "SYN", "F": "FIN", "R": "RST"}
+    parts = [names[flag] for flag in s.flags if flag in names]
+    if s.length:
+        parts.append(f"bytes {s.first} to {s.first + s.length - 1}")
+    if "A" in s.flags and s.ack > 1:
+        parts.append(f"ACK up to {s.ack - 1}")
+    elif "A" in s.flags and not s.length:
+        parts.append("ACK")
+    return f"{s.sender} -> {'server' if s.sender == 'client' else 'client'}   {', '.join(parts)}   connection {s.connection}"
+
+
+def need_terminal(source: TextIO) -> None:
+    """Raises NoTerminal where the keys can't be asked for."""
+    if not source.isatty():
+        raise NoTerminal("make step-N asks for keys: it needs a terminal (make scenario-N shows a run without asking)")
+

@@ -1,0 +1,302 @@
+"""Every schedule with one delay, then with two: what is guaranteed, and what is luck.
+
+All threads are held at each of their lines, and go on one at a time: the next one is let go when nothing can happen any more.
+Whoever came first goes first; threads that came between the same two releases are told apart by program and by age, so
+nothing depends on the machine's speed, and a schedule gives the same run again. A delay holds a program at one of its lines
+until nothing else can happen. A pause is longer than any delay: it ends when nothing but pauses is left (with NOPAUSE it is a
+line like any other). A delay where nobody else could go on changes nothing: such a schedule is counted, and not run.
+
+The limits of this, said once: it permutes at log lines. What two threads do between two lines, and what the kernel does
+inside a call, is not permuted; a program that logs nothing is not permuted at all; and one delay, or two, is not every order.
+"""
+from __future__ import annotations
+
+import ctypes
+import itertools
+import mmap
+import multiprocessing
+import os
+import re
+import signal
+from collections import deque
+from concurrent.futures import ProcessPoolExecutor, wait
+from dataclasses import dataclass, replace
+from typing import Callable, Iterable, Iterator, Optional
+
+from ..judge import comparison
+from ..judge import contract as contracts
+from ..stage import keeper
+from ..stage.conductor import Conductor, Held
+from ..stage.scenarios import Scenario
+from ..trace import Run
+
+LIMIT = 2000                # schedules, unless told otherwise
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+class BadSchedule(Exception):
+    """What is wrong with a SCHEDULE, and how one looks."""
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """A line at which a program can be held: the nth line of that text."""
+
+    who: str
+    text: str
+    nth: int
+
+    def __str__(self) -> str:
+        return f"{self.who}: {self.text} #{self.nth}"
+
+
+
+
+def parse(text: str) -> "tuple[Place, ...]":
+    """A SCHEDULE: places as Place's str gives them, joined by "; ", or "nobody"."""
+    places = []
+    rest = "" if text == "nobody" else text.strip()
+    while rest:
+        found = re.match(r"(client|server): (.*?) #(\d+)(?:\s*;\s*|$)", rest)
+        if not found:
+            raise BadSchedule(f"SCHEDULE: can't read {rest!r}; write: SCHEDULE='server: reading data #1' (several: joined by ';')")
+        places.append(Place(found[1], found[2], int(found[3])))
+        rest = rest[found.end():]
+    return tuple(sorted(places))
+
+
+class Delays:
+    """The policy: one thread at a time, those at a delayed place last. `skip`: pauses are lines like any other."""
+
+    name, hold = "explore", "all"
+
+    def __init__(self, delays: Iterable[Place] = (), skip: bool = False) -> None:
+        self.delays = frozenset(delays)
+        self.skip, self.clock = skip, not skip
+        self.now = 0
+        self.turn = 0
+        self.turns: dict[int, int] = {}             # seq of an event: between which two releases it came
+        self.places: dict[int, Place] = {}          # seq of an event: its place
+        self.moot: set[Place] = set()               # where a delay would have changed nothing
+        self._counts: dict[tuple[str, str], int] = {}
+
+    def arrived(self, held: Held) -> bool:
+        held.due = self.now + held.event.count
+        return False
+
+    def order(self, held: "list[Held]") -> "list[Held]":
+        """The held threads, the one that goes on next first."""
+        for one in sorted((h for h in held if h.event.seq not in self.turns), key=lambda h: (h.event.who, h.event.tid)):
+            key = (one.event.who, one.event.text)
+            self._counts[key] = self._counts.get(key, 0) + 1
+            self.places[one.event.seq] = Place(*key, self._counts[key])
+            self.turns[one.event.seq] = self.turn
+        return sorted(held, key=self._rank)
+
+    def _rank(self, held: Held) -> "tuple[int, int, int, str, int]":
+        seq = held.event.seq
+        pausing = self._pauses(held)
+        return (2 if pausing else self.places[seq] in self.delays, held.due if pausing else 0, self.turns[seq],
+                held.event.who, held.event.tid)
+
+    def quiet(self, held: "list[Held]") -> Optional[Held]:
+        if not held:
+            return None
+        first = self.order(held)[0]
+        if len(held) == 1 or self._pauses(first):
+            self.moot.add(self.places[first.event.seq])
+        return self.let_go(first)
+
+    def _pauses(self, held: Held) -> bool:
+        return held.event.kind == "pause" and not self.skip
+
+    def let_go(self, held: Held) -> Held:
+        """Notes that this one goes on."""
+        if self._pauses(held):
+            self.now = max(self.now, held.due)
+        self.turn += 1
+        return held
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a learner can see of a run: each program's lines, its output, how it ended, and how the run stopped."""
+
+    lines: "tuple[tuple[str, tuple[str, ...]], ...]"
+    endings: "tuple[tuple[str, str], ...]"
+    stop: str
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One schedule and what came of it. `turns`: the run's places, with the turn in which each came; `moot`: those of them
+    where one more delay would have changed nothing, because nobody else could have gone on."""
+
+    schedule: "tuple[Place, ...]"
+    outcome: Outcome
+    turns: "tuple[tuple[Place, int], ...]"
+    moot: "frozenset[Place]"
+    verdict: comparison.Verdict
+    ran: bool = True
+
+    def same_with(self, place: Place) -> bool:
+        """Does one more delay give this run again?"""
+        return place in self.moot or place not in dict(self.turns)
+
+
+def outcome_of(run: Run, turns: "dict[int, int]") -> Outcome:
+    """The outcome of a run. `turns`: as in Delays; of two lines of the same turn, the older thread's is first, whichever came
+    first in this run."""
+    whos = sorted({e.who for e in run.events} | {o.who for o in run.outputs})
+    events = sorted(run.events, key=lambda e: (turns.get(e.seq, len(run.events)), e.tid, e.seq))
+    lines = tuple((who, (*(e.text for e in events if e.who == who), *(o.text for o in run.outputs if o.who == who))) for who in whos)
+    return Outcome(lines, tuple(sorted((e.who, e.how) for e in run.endings)), run.stop.kind)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all schedules of an exploration have in common. `tick` says True to end a run."""
+
+    scenario: Scenario
+    contract: contracts.Contract
+    skip: bool
+    isolate: bool
+    tick: Callable[[], bool] = lambda: False
+
+    def attempt(self, schedule: "tuple[Place, ...]", lent: Optional[keeper.Keeper] = None) -> Tried:
+        """Runs one schedule, with a keeper of its own if none is lent."""
+        policy = Delays(schedule, self.skip)
+        run = Conductor(self.scenario, policy, isolate=self.isolate, keeper=lent, tick=self.tick).run()
+        turns = tuple(sorted(((policy.places[seq], turn) for seq, turn in policy.turns.items()), key=lambda one: (one[1], one[0])))
+        return Tried(schedule, outcome_of(run, policy.turns), turns, frozenset(policy.moot), comparison.judge(run, self.contract))
+
+
+@dataclass(frozen=True)
+class Report:
+    """What exploring found. `groups`: the runs by outcome, the undelayed run's outcome first. `left`: schedules not run."""
+
+    scenario: str
+    delays: int
+    skip: bool
+    groups: "tuple[tuple[Tried, ...], ...]"
+    left: int
+    broken: "tuple[Tried, ...]"                     # runs that left the contract
+    never_seen: "tuple[comparison.Difference, ...]"      # branches and free orders that no schedule showed
+    always: "tuple[tuple[Place, Place], ...]"       # orders across programs that no schedule turned round
+
+    @property
+    def count(self) -> int:
+        return sum(map(len, self.groups))
+
+    @property
+    def ran(self) -> int:
+        return sum(one.ran for group in self.groups for one in group)
+
+    @property
+    def status(self) -> int:
+        return 1 if (self.broken or self.never_seen) and not self.skip else 0
+
+
+def explore(scenario: Scenario, *, delays: int = 1, limit: int = LIMIT, skip: bool = False, isolate: bool = True,
+            progress: Callable[[int, int], None] = lambda done, all_of_them: None, stop: Callable[[], bool] = lambda: False) -> Report:
+    """Every schedule with up to `delays` delays, at most `limit` runs, on all processors. Raises KeyboardInterrupt when `stop`
+    says True."""
+    job = Job(scenario, contracts.load(scenario.contract), skip, isolate, stop)
+    tried: dict[tuple[Place, ...], Tried] = {}
+    with _Workers(job) as workers:
+        tried.update((one.schedule, one) for one in workers.run([()]))
+        planned = runs = 1
+        for n in range(1, delays + 1):
+            schedules = list(itertools.combinations(sorted({place for one in tried.values() for place, _ in one.turns}), n))
+            planned += len(schedules)
+            known = {schedule: same for schedule in schedules if (same := _same(schedule, tried)) is not None}
+            todo = [schedule for schedule in schedules if schedule not in known][:max(0, limit - runs)]
+            runs += len(todo)
+            tried.update(known)
+            for one in workers.run(todo):
+                tried[one.schedule] = one
+                progress(len(tried), planned)
+    groups: dict[Outcome, list[Tried]] = {}
+    found = sorted(tried.values(), key=lambda one: (len(one.schedule), one.schedule))
+    for one in found:
+        groups.setdefault(one.outcome, []).append(one)
+    return Report(scenario.name, delays, skip, tuple(map(tuple, groups.values())), planned - len(found),
+                  tuple(one for one in found if one.verdict.status), comparison.explored([one.verdict for one in found], job.contract),
+                  tuple(_always(found)))
+
+
+def _same(schedule: "tuple[Place, ...]", tried: "dict[tuple[Place, ...], Tried]") -> Optional[Tried]:
+    """What is known to come of a schedule without a run: one of its delays changes nothing."""
+    for at, place in enumerate(schedule):
+        fewer = tried.get(schedule[:at] + schedule[at + 1:])
+        if fewer is not None and fewer.same_with(place):
+            return replace(fewer, schedule=schedule, ran=False)
+    return None
+
+
+class _Workers:
+    """A process for each processor, each with a keeper of its own. Those belong to this process: whatever becomes of a
+    worker, its keeper is ended here."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.keepers = [keeper.open_keeper(job.isolate) for _ in range(os.cpu_count() or 1)]
+        self._stopped = mmap.mmap(-1, 1)        # shared with the workers: not 0 ends what they do
+
+    def __enter__(self) -> "_Workers":
+        context = multiprocessing.get_context("fork")   # so that the workers have the keepers
+        free = context.SimpleQueue()
+        for number in range(len(self.keepers)):
+            free.put(number)
+        self._pool = ProcessPoolExecutor(len(self.keepers), context, self._as_worker, (free, os.getpid()))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stopped[0] = 1
+        self._pool.shutdown(cancel_futures=True)
+        for one in self.keepers:
+            one.end()
+        self._stopped.close()
+
+    def run(self, schedules: "list[tuple[Place, ...]]") -> "Iterator[Tried]":
+        """Runs them all; they come in the order in which they were given. Raises KeyboardInterrupt when it is to stop."""
+        todo = deque(self._pool.submit(_attempt, schedules[i:i + 4]) for i in range(0, len(schedules), 4))
+        while todo:
+            if self.job.tick():
+                raise KeyboardInterrupt
+            if wait([todo[0]], 0.05).done:
+                yield from todo.popleft().result()
+
+    def _as_worker(self, free: "multiprocessing.SimpleQueue[int]", parent: int) -> None:
+        global _worker
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)    # Ctrl-C is the parent's
+        _worker = replace(self.job, tick=lambda: self._stopped[0] != 0), self.keepers[free.get()]
+
+
+_worker: "tuple[Job, keeper.Keeper]"
+
+
+def _attempt(schedules: "list[tuple[Place, ...]]") -> "list[Tried]":
+    job, lent = _worker
+    return [job.attempt(schedule, lent) for schedule in schedules if not job.tick()]
+
+
+def _always(tried: "list[Tried]") -> "Iterator[tuple[Place, Place]]":
+    """Pairs across programs that came in this order in every schedule that had both; only the nearest ones: of a line of one
+    program, the first line of the other one that always comes later, and for that one the last that comes before."""
+    orders = [dict(one.turns) for one in tried]
+    places = [place for place, _ in tried[0].turns]
+
+    def holds(a: Place, b: Place) -> bool:
+        both = [order for order in orders if a in order and b in order]
+        return bool(both) and all(order[a] < order[b] for order in both)
+    after: dict[Place, Place] = {}
+    for a in places:
+        b = next((b for b in places if b.who != a.who and holds(a, b)), None)
+        if b is not None:
+            after[b] = a            # places come in the first run's order: the last a stays
+    return ((a, b) for b, a in after.items())

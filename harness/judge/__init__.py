@@ -1,0 +1,4 @@
+"""Pure functions from a trace. In come a Run and a contract's text; out goes a Verdict.
+
+contract reads the notation, causes derives which orders were forced in this run, comparison sets the run against the contract.
+"""

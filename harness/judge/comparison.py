@@ -1,0 +1,502 @@
+"""A run against its contract: the verdict, and the causally first difference in front.
+
+For each plan of the contract (one branch of each either block chosen) the run is compared; the plan that fits is taken,
+else the one that fits longest. A comparison has two stages. First each WHO's own lines are matched, in order, up to the
+place where that program left the contract; what follows there is not compared, since it follows from it. Then everything
+else is asked of the lines that did match: their `after`s, by the observed order and by its causes (luck is told apart),
+and the statements about endings, deadlock, bytes and the wire.
+
+Differences are sorted so that none stands before one that it waits for. This module decides; words.py says it.
+"""
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Iterable, Iterator, Optional
+
+from . import causes
+from .contract import After, Bytes, Contract, Deadlock, Ends, Free, Line, Never, Plan, Wire, code_of, fits, index_of, role_of
+from ..trace import Ending, Event, Run, Segment, Waiting
+
+STATUS = {"as expected": 0, "differs": 1, "deadlock": 1, "crash": 1, "runaway": 1, "no progress": 1, "interrupted": 130}
+_LATE = math.inf    # a line that never came
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One way in which the run left the contract. `kind`:
+
+    missing     WHO never logged the expected line: it logged `observed` instead, or nothing more (None)
+    unexpected  WHO logged `observed` where another line, or none (expected ""), was to come
+    order       the line came before the one that its `after` names (`other`)
+    luck        it came after it, but nothing forces that. found: "clock" if the pause did, "tcp" if only the clock
+                should have, else ""
+    never       WHO logged what it must not
+    free        exploring saw one order, or branch, only (never of a single run)
+    ends, deadlock, bytes, wire    `expected` is what the contract says, `found` what the run says
+    """
+
+    kind: str
+    who: str
+    line: int                               # the contract's line, 0 if it has none about this
+    statement: str                          # that line as written
+    expected: str = ""
+    observed: Optional[Event] = None
+    found: str = ""
+    other: str = ""                         # order, luck: the line that `after` names, "server: closing"
+    witnesses: tuple[Event, ...] = ()
+    blocked: Optional[Waiting] = None       # where WHO waits, if it waits at this place
+    hints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The word, and everything that words.py needs to tell it."""
+
+    word: str
+    status: int
+    choice: tuple[int, ...] = ()                    # the branch taken in each either block, from 0
+    branches: tuple[str, ...] = ()                  # the same in words: the branch's first line
+    differences: tuple[Difference, ...] = ()        # causally first difference first
+    unseen: tuple[str, ...] = ()                    # what was not looked at, in words
+    lines: int = 0                                  # log lines that the contract lists and the run has
+    orders: int = 0                                 # `after`s that held, and that something forced
+    freedom: tuple[tuple[int, str], ...] = ()       # each free line of the contract, and which came first: first, second
+    matched: tuple[tuple[int, int], ...] = ()       # (contract line, seq of the event); a `*` line has several
+    misconception: str = ""                         # the code of the first difference's hint, "M05"; "" if it has none
+
+
+@dataclass(frozen=True)
+class _Match:
+    """One WHO's lines against the contract's."""
+
+    who: str
+    events: tuple[Event, ...]
+    lines: tuple[Line, ...]
+    pairs: tuple[tuple[Line, Event], ...]
+    left_at: int                            # how many of `lines` were met before it left the contract, or all
+    stray: Optional[Event] = None           # the event at which it left
+
+    @property
+    def whole(self) -> bool:
+        return self.left_at == len(self.lines) and self.stray is None
+
+
+def judge(run: Run, contract: Contract) -> Verdict:
+    """The verdict on a run."""
+    order = causes.derive(run)
+    verdicts = [_Comparison(run, contract, plan, order).verdict() for plan in contract.plans]
+    return max(verdicts, key=lambda v: (not v.differences, v.lines, -len(v.differences)))
+
+
+def explored(verdicts: Iterable[Verdict], contract: Contract) -> tuple[Difference, ...]:
+    """What all runs of an exploration together failed to show: an order that is not free, a branch never taken."""
+    verdicts = list(verdicts)
+    seen = {pair for verdict in verdicts for pair in verdict.freedom}
+    missed = []
+    for said in contract.statements:
+        if isinstance(said, Free):
+            for which, words in (("first", said.first), ("second", said.second)):
+                if (said.number, which) not in seen:
+                    missed.append(Difference("free", words.who, said.number, said.written, f"{words} first", hints=said.hints))
+    for block, names in enumerate(contract.blocks):
+        for branch, name in enumerate(names):
+            if not any(v.word == "as expected" and v.choice[block] == branch for v in verdicts):
+                first = next(s for s in contract.statements if s.branch == (block, branch))
+                missed.append(Difference("free", "", first.number, first.written, name, hints=first.hints))
+    return tuple(missed)
+
+
+# --- who logged what -------------------------------------------------------------------------------------------------
+
+class Cast:
+    """Which events belong to which WHO of the contract: client[2] is the second client process by first line, server[2]
+    is about the second connection; a plain name has all lines of its role that no numbered WHO of the contract claims."""
+
+    def __init__(self, run: Run, whos: Iterable[str]) -> None:
+        self.run = run
+        self.claimed = [who for who in whos if index_of(who)]
+        self.events = {role: _events_of(run, role) for role in ("client", "server")}
+        self.clients = tuple(dict.fromkeys(e.pid for e in self.events["client"]))
+
+    def is_about(self, event: Event, who: str) -> bool:
+        if event.who != role_of(who):
+            return False
+        index = index_of(who)
+        if not index:
+            return True
+        if event.who == "server":
+            return event.connection == index
+        return self.clients[index - 1:index] == (event.pid,)
+
+    def lines(self, who: str) -> tuple[Event, ...]:
+        """WHO's own lines."""
+        mine = [e for e in self.events[role_of(who)] if self.is_about(e, who)]
+        if index_of(who):
+            return tuple(mine)
+        return tuple(e for e in mine if not any(self.is_about(e, other) for other in self.claimed))
+
+    def silent(self, role: str) -> bool:
+        """Does the role's program log no events, so that its plain output stands for them?"""
+        return any(e.kind == "output" for e in self.events[role])
+
+    def pid(self, who: str) -> int:
+        """The process of client[n], -1 if there is none so far."""
+        return (self.clients[index_of(who) - 1:index_of(who)] or (-1,))[0]
+
+    def connections(self, who: str) -> Optional[set[int]]:
+        """The connections of a numbered WHO, None for all."""
+        if not index_of(who):
+            return None
+        if role_of(who) == "server":
+            return {index_of(who)}
+        return {e.connection for e in self.run.events if e.who == "client" and e.pid == self.pid(who) and e.connection}
+
+
+def _events_of(run: Run, role: str) -> tuple[Event, ...]:
+    events = tuple(sorted((e for e in run.events if e.who == role), key=lambda e: e.seq))
+    if events:
+        return events
+    return tuple(Event(o.seq, o.ns, o.who, 0, 0, "output", o.text.rstrip("\n"), "") for o in run.outputs
+                 if o.who == role and o.stream == "stdout")
+
+
+# --- one WHO's lines -------------------------------------------------------------------------------------------------
+
+def _match(who: str, lines: tuple[Line, ...], events: tuple[Event, ...], is_open: bool) -> _Match:
+    return _match_open(who, lines, events) if is_open else _match_whole(who, lines, events)
+
+
+def _match_whole(who: str, lines: tuple[Line, ...], events: tuple[Event, ...]) -> _Match:
+    """Lines with `*` may fit in several ways: all are followed at once. A state n says: n lines met, the last may repeat."""
+    steps: list[dict[int, int]] = [{0: 0}]      # after each event: state, and the state before
+    for event in events:
+        now: dict[int, int] = {}
+        for n in steps[-1]:
+            if n < len(lines) and fits(lines[n].text, event.text):
+                now.setdefault(n + 1, n)
+            if n > 0 and lines[n - 1].many and fits(lines[n - 1].text, event.text):
+                now.setdefault(n, n)
+        if not now:
+            break
+        steps.append(now)
+    done = len(steps) - 1 == len(events)
+    state = left_at = max(steps[-1])
+    pairs: list[tuple[Line, Event]] = []
+    for place in range(len(steps) - 1, 0, -1):
+        pairs.append((lines[state - 1], events[place - 1]))
+        state = steps[place][state]
+    return _Match(who, events, lines, tuple(pairs[::-1]), left_at, None if done else events[len(steps) - 1])
+
+
+def _match_open(who: str, lines: tuple[Line, ...], events: tuple[Event, ...]) -> _Match:
+    """Others may come between: each line takes the first event that fits."""
+    pairs: list[tuple[Line, Event]] = []
+    at = 0
+    for event in events:
+        if at < len(lines) and fits(lines[at].text, event.text):
+            pairs.append((lines[at], event))
+            at += 1
+        elif at > 0 and lines[at - 1].many and fits(lines[at - 1].text, event.text):
+            pairs.append((lines[at - 1], event))
+    return _Match(who, events, lines, tuple(pairs), at)
+
+
+# --- one plan --------------------------------------------------------------------------------------------------------
+
+class _Comparison:
+    def __init__(self, run: Run, contract: Contract, plan: Plan, order: causes.Order) -> None:
+        self.run, self.contract, self.plan, self.order = run, contract, plan, order
+        self.cast = Cast(run, contract.whos)
+        self.unseen: list[str] = list(order.notes)
+        self.orders = 0
+        whos = self._whos()
+        self.matches = {who: _match(who, plan.lines_of(who), self.cast.lines(who), contract.is_open(who)) for who in whos}
+        self.met: dict[int, list[Event]] = {}       # contract line to its events
+        for match in self.matches.values():
+            for line, event in match.pairs:
+                self.met.setdefault(line.number, []).append(event)
+
+    def _whos(self) -> tuple[str, ...]:
+        """Whose lines are compared. Of a role with numbered names also what none of them claims: lines are complete."""
+        roles = {role_of(who) for who in self.contract.whos}
+        for role in ("client", "server"):
+            if role not in roles and self.cast.events[role] and not self.contract.is_open(role):
+                self.unseen.append(f"the {role}'s lines: the contract lists none")
+        return tuple(dict.fromkeys((*self.contract.whos, *sorted(roles))))
+
+    def verdict(self) -> Verdict:
+        lines = list(self._line_differences())
+        found = lines + list(self._after_differences()) + list(self._never_differences(lines))
+        found += list(self._ends(lines)) + list(self._deadlock(lines)) + list(self._bytes()) + list(self._wire())
+        found = self._sorted(found)
+        word = self._word(found)
+        branches = tuple(self.contract.blocks[n][branch] for n, branch in enumerate(self.plan.choice))
+        matched = tuple((line.number, e.seq) for m in self.matches.values() for line, e in m.pairs)
+        return Verdict(word, STATUS[word], self.plan.choice, branches, tuple(found), tuple(dict.fromkeys(self.unseen)),
+                       len(matched), self.orders, tuple(self._freedom()), matched, code_of(found[0].hints if found else ()))
+
+    def _word(self, found: list[Difference]) -> str:
+        kind = self.run.stop.kind
+        if kind in ("runaway", "interrupted") or kind == "no progress" and not self._deadlock_is_right():
+            return kind
+        if kind == "crash" and not self._crash_is_right():
+            return "crash"
+        if kind == "deadlock" and not self._deadlock_is_right():
+            return "deadlock"
+        return "differs" if found else "as expected"
+
+    def _crash_is_right(self) -> bool:
+        """A contract may ask for a signal (SIGPIPE); then that ending is no crash."""
+        dead = [end for end in self.run.endings if end.how.startswith("signal ")]
+        asked = [ends for ends in self.plan.of(Ends) if ends.how.startswith("signal ")]
+        return bool(dead) and all(any(end.how == ends.how and end in self._endings(ends.who) for ends in asked) for end in dead)
+
+    def _deadlock_is_right(self) -> bool:
+        return any(self._same_cycle(said) for said in self.plan.of(Deadlock))
+
+    def _same_cycle(self, said: Deadlock) -> bool:
+        cycle = set(self.run.stop.cycle)
+        return cycle in (set(said.whos), {role_of(who) for who in said.whos})
+
+    # lines
+
+    def _line_differences(self) -> Iterator[Difference]:
+        for match in self.matches.values():
+            if not match.whole:
+                yield self._left(match)
+
+    def _left(self, match: _Match) -> Difference:
+        line = match.lines[match.left_at] if match.left_at < len(match.lines) else None
+        rest = [e for e in match.events if match.stray and e.seq >= match.stray.seq]
+        comes = line is not None and any(fits(line.text, e.text) for e in rest)
+        about = line or (match.lines[-1] if match.lines else None)
+        before = [e for _, e in match.pairs][-1:]
+        return Difference(
+            kind="unexpected" if match.stray and (line is None or comes) else "missing", who=match.who,
+            line=about.number if about else 0, statement=about.written if about else "",
+            expected=line.text if line else "", observed=match.stray, hints=about.hints if about else (),
+            witnesses=tuple(before + ([match.stray] if match.stray else [])), blocked=self._blocked(match))
+
+    def _blocked(self, match: _Match) -> Optional[Waiting]:
+        """Where WHO waits, if it logged nothing behind the place at which it left the contract."""
+        last = match.events[-1] if match.events else None
+        if match.stray and last != match.stray:
+            return None
+        mine = [w for w in self.run.stop.waiting if w.who == role_of(match.who)]
+        if last is not None:
+            exact = [w for w in mine if (w.pid, w.tid) == (last.pid, last.tid)]
+            mine = exact or ([] if index_of(match.who) else mine)
+        return next((w for w in mine if w.call != "accept"), mine[0] if mine else None)
+
+    # after
+
+    def _after_differences(self) -> Iterator[Difference]:
+        for line in self.plan.of(Line):
+            for ref in line.after:
+                named = self.plan.named(ref)
+                if named is not None and line.number in self.met and named.number in self.met:
+                    yield from self._after(line, ref, self.met[named.number][-1], self.met[line.number][0])
+
+    def _after(self, line: Line, ref: After, before: Event, event: Event) -> Iterator[Difference]:
+        if "output" in (before.kind, event.kind):
+            self.unseen.append("orders between the programs: one that logs no events is judged by its own output only")
+            return
+        told = Difference("order", line.who, line.number, line.written, line.text, event, other=str(ref),
+                          witnesses=tuple(sorted((before, event), key=lambda e: e.seq)), hints=line.hints)
+        if before.seq > event.seq:
+            yield told
+        elif self._is_luck(ref, before, event):
+            forced = self.order.forced(before.seq, event.seq)
+            yield replace(told, kind="luck", found=("tcp" if ref.clock else "clock") if forced else "")
+        else:
+            self.orders += 1
+
+    def _is_luck(self, ref: After, before: Event, event: Event) -> bool:
+        if ref.clock:
+            return self.run.mode != "live" and not self.order.by_clock(before.seq, event.seq)
+        return not self.order.forced(before.seq, event.seq, clock=False)
+
+    def _freedom(self) -> Iterator[tuple[int, str]]:
+        for free in self.plan.of(Free):
+            met = [self.met.get(named.number, []) if named else [] for named in map(self.plan.named, (free.first, free.second))]
+            if all(met):
+                yield free.number, "first" if met[0][0].seq < met[1][0].seq else "second"
+
+    # never
+
+    def _never_differences(self, lines: list[Difference]) -> Iterator[Difference]:
+        for never in self.plan.of(Never):
+            event, other = self._forbidden(never)
+            if event is not None and not self._told(event, lines):
+                yield Difference("never", never.who, never.number, never.written, never.text, event,
+                                 other=f"{never.where} {never.other}" if never.where else "",
+                                 witnesses=tuple(e for e in (other, event) if e), hints=never.hints)
+
+    def _forbidden(self, never: Never) -> tuple[Optional[Event], Optional[Event]]:
+        """The first event that must not be, and the line that makes it so."""
+        found = self._logged(never.who, never.text)
+        if not never.where or never.other is None:
+            return (found[0] if found else None), None
+        others = self._logged(never.other.who, never.other.text)
+        at = max(never.other.nth, 1) - 1
+        other = others[at] if at < len(others) else None
+        if never.where == "before":
+            return next((e for e in found if other is None or e.seq < other.seq), None), other
+        return next((e for e in found if other is not None and e.seq > other.seq), None), other
+
+    def _logged(self, who: str, text: str) -> list[Event]:
+        return [e for e in self.cast.events[role_of(who)] if self.cast.is_about(e, who) and fits(text, e.text)]
+
+    def _told(self, event: Event, lines: list[Difference]) -> bool:
+        """Does a difference say already that this program had left the contract by then?"""
+        return any(d.observed and d.observed.seq <= event.seq and event in self.matches[d.who].events for d in lines)
+
+    # endings and deadlock
+
+    def _ends(self, lines: list[Difference]) -> Iterator[Difference]:
+        left = {d.who for d in lines}
+        for ends in self.plan.of(Ends):
+            if ends.who not in left:
+                yield from self._end(ends)
+
+    def _end(self, ends: Ends) -> Iterator[Difference]:
+        found = self._endings(ends.who)
+        hows = [end.how for end in found]
+        if index_of(ends.who) and role_of(ends.who) == "server":
+            hows = self._handler(ends.who) or hows
+        wrong = [how for how in hows if how != ends.how and not self._also_waits(ends, how)]
+        if ends.how.startswith("waiting") and ("not known" in hows or self.run.stop.kind == "no progress" and "still running" in hows):
+            self.unseen.append(f"how the {ends.who} ends: the kernel does not tell what it waits for")
+        elif wrong or not hows:
+            last = self.cast.lines(ends.who)[-1:]
+            blocked = self._blocked(self.matches[ends.who]) if ends.who in self.matches else None
+            yield Difference("ends", ends.who, ends.number, ends.written, ends.how, found=wrong[0] if wrong else "nothing known",
+                             witnesses=tuple(last), blocked=blocked, hints=ends.hints)
+
+    def _endings(self, who: str) -> list[Ending]:
+        """client: each client that no numbered WHO means; server: the program, not the children that it forked."""
+        mine = [end for end in self.run.endings if end.who == role_of(who)]
+        if role_of(who) == "client":
+            if index_of(who):
+                return [end for end in mine if end.pid == self.cast.pid(who)]
+            numbered = {self.cast.pid(other) for other in self.cast.claimed if role_of(other) == "client"}
+            return [end for end in mine if end.pid not in numbered]
+        if index_of(who):
+            pids = {e.pid for e in self.cast.lines(who)}
+            return [end for end in mine if end.pid in pids]
+        first = [e.pid for e in self.cast.events["server"][:1]]
+        return [end for end in mine if end.pid in first] or mine[:1]
+
+    def _handler(self, who: str) -> list[str]:
+        """What the thread that serves this connection waits for."""
+        tids = {(e.pid, e.tid) for e in self.cast.lines(who)}
+        return [f"waiting in {w.call}" for w in self.run.stop.waiting if (w.pid, w.tid) in tids]
+
+    def _also_waits(self, ends: Ends, how: str) -> bool:
+        """Of a program with several waiting threads one is told (handlers before accept); another may be meant."""
+        call = ends.how.rpartition(" ")[2]
+        return (ends.how.startswith("waiting in ") and how.startswith("waiting in ") and call != "accept"
+                and any(w.who == role_of(ends.who) and w.call == call for w in self.run.stop.waiting))
+
+    def _deadlock(self, lines: list[Difference]) -> Iterator[Difference]:
+        stop, asked = self.run.stop, self.plan.of(Deadlock)
+        found = ", ".join(stop.cycle) if stop.kind == "deadlock" else stop.kind
+        if asked and stop.kind == "no progress":
+            self.unseen.append("whether this is a deadlock: the kernel does not tell")
+        elif asked and (stop.kind != "deadlock" or not self._same_cycle(asked[0])):
+            if not lines:
+                yield Difference("deadlock", asked[0].whos[0], asked[0].number, asked[0].written, ", ".join(asked[0].whos),
+                                 found=found, hints=asked[0].hints)
+        elif stop.kind == "deadlock" and not asked and not lines:
+            yield Difference("deadlock", stop.cycle[0] if stop.cycle else "client", 0, "", "", found=found)
+
+    # bytes and the wire
+
+    def _bytes(self) -> Iterator[Difference]:
+        for said in self.plan.of(Bytes):
+            found = list(self._counted(said))
+            if not found:
+                self.unseen.append(f"bytes {said.sender} -> {said.receiver}: the program logs no events, "
+                                   "and no packets were captured")
+            wrong = [f"{count} {where}" for count, where in found if count != said.count]
+            if wrong:
+                yield Difference("bytes", said.sender, said.number, said.written, f"{said.count} to the {said.receiver}",
+                                 found=" and ".join(wrong), hints=said.hints)
+
+    def _counted(self, said: Bytes) -> Iterator[tuple[int, str]]:
+        """The stream's length as the program's lines say, and as the wire says."""
+        role = role_of(said.sender)
+        only = [c for c in (self.cast.connections(said.sender), self.cast.connections(said.receiver)) if c is not None]
+        mine = [e for e in self.cast.events[role] if all(e.connection in c for c in only)]
+        if mine and not self.cast.silent(role):
+            yield sum(e.count for e in mine if e.kind == "send"), "by its lines"
+        if self.run.wire:
+            ends: dict[int, int] = {}
+            for s in self.run.segments:
+                if s.sender == role and s.length and all(s.connection in c for c in only):
+                    ends[s.connection] = max(ends.get(s.connection, 0), s.first + s.length - 1)
+            yield sum(ends.values()), "on the wire"
+
+    def _wire(self) -> Iterator[Difference]:
+        said = self.plan.of(Wire)
+        if said and not self.run.wire:
+            self.unseen.append("the wire: packets can't be seen here")
+            return
+        at = {wire.fact: self._place(wire) for wire in said}
+        for wire in said:
+            place = at[wire.fact]
+            told = Difference("wire", wire.who, wire.number, wire.written, wire.what, hints=wire.hints)
+            if place is None:
+                yield replace(told, found="not seen")
+            for other in wire.after:
+                before = at.get(other)
+                if place is not None and before is not None and place < before:
+                    yield replace(told, found="seen before", other=other)
+
+    def _place(self, wire: Wire) -> Optional[int]:
+        """The place of the first segment that is this fact, so that retransmissions count once. A refused connect has no
+        number: its segments count where the first connection has none of the kind."""
+        numbers = self.cast.connections(wire.who)
+        for numbers in ([sorted(numbers)[:1]] if numbers is not None else [[1], [0]]):
+            for place, s in enumerate(self.run.segments):
+                if s.connection in numbers and s.sender == role_of(wire.who) and _shows(s, wire.what):
+                    return place
+        return None
+
+    # causally first
+
+    def _sorted(self, found: list[Difference]) -> list[Difference]:
+        """None before one that it waits for; then by the observed order, lines that never came last."""
+        rest, done = sorted(found, key=_lateness), []
+        while rest:
+            free = [d for d in rest if not any(self._waits_for(d, other) for other in rest if other is not d)]
+            chosen = (free or rest)[0]
+            rest.remove(chosen)
+            done.append(chosen)
+        return done
+
+    def _waits_for(self, late: Difference, early: Difference) -> bool:
+        """Does the expected line come after one that is missing because another WHO left the contract?"""
+        if {late.kind, early.kind} - {"missing", "unexpected"} or late.who == early.who:
+            return False
+        match = self.matches[early.who]
+        lost = {line.number for line in match.lines[match.left_at:]}
+        line = next((x for x in self.plan.of(Line) if x.number == late.line and late.expected), None)
+        return any(named.number in lost for named in map(self.plan.named, line.after if line else ()) if named)
+
+
+# Luck comes last: it is about the contract, or follows from lines whose byte counts are wrong, which `bytes` tells.
+_RANK = {"missing": 0, "unexpected": 0, "order": 0, "never": 0, "ends": 1, "deadlock": 1, "bytes": 2, "wire": 3, "luck": 4}
+
+
+def _lateness(d: Difference) -> tuple[int, float, int]:
+    return _RANK[d.kind], d.observed.seq if d.observed else _LATE, d.line
+
+
+def _shows(s: Segment, what: str) -> bool:
+    if what == "zero window":
+        return s.window == 0 and "A" in s.flags and not set(s.flags) & set("RS")
+    if what.startswith("byte "):
+        return s.first <= int(what[5:]) < s.first + s.length
+    return what[0] in s.flags

@@ -1,0 +1,182 @@
+"""What a program may do, how a run ends, and that nothing is left of it."""
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from harness.observe import kernel
+from harness.stage.conductor import Conductor, VirtualClock
+from harness.stage.scenarios import ROOT
+from pairs import pair, run, texts
+
+QUIET_SERVER = "listen; accept; read 1; closelistener"
+
+
+def endings(made):
+    return {ending.who: ending.how for ending in made.endings}
+
+
+@pytest.mark.parametrize("client, words", [
+    ("connect; spin", "spins"), ("connect; flood", "lines"), ("connect; flood-output", "printed"),
+    ("connect; fork-bomb", "processes"),
+])
+def test_a_program_that_runs_away_is_stopped(client, words, tmp_path):
+    made = run(tmp_path / "pair", client, QUIET_SERVER)
+    assert made.stop.kind == "runaway"
+    assert words in made.stop.words
+
+
+def test_memory_has_a_limit(tmp_path):
+    made = run(tmp_path / "pair", "connect; allocate; close", QUIET_SERVER)
+    assert "malloc: ENOMEM" in texts(made, "client")
+
+
+def test_a_file_has_a_limit(tmp_path):
+    made = run(tmp_path / "pair", f"connect; fill-file {tmp_path / 'big'}; close", QUIET_SERVER)
+    assert "file: EFBIG after 63 MiB" in texts(made, "client") or "file: EFBIG after 64 MiB" in texts(made, "client")
+
+
+def test_a_crash_is_a_crash_and_names_the_signal(tmp_path):
+    made = run(tmp_path / "pair", "connect; crash", QUIET_SERVER)
+    assert (made.stop.kind, made.stop.words) == ("crash", "the client died of SIGSEGV")
+
+
+def test_a_write_to_a_reset_connection_kills_as_it_does_by_hand(tmp_path):
+    made = run(tmp_path / "pair", "connect; pause 1; write 1; pause 1; write 1", "listen; accept; close; closelistener")
+    assert endings(made)["client"] == "signal PIPE"
+    assert made.stop.kind == "over"
+
+
+def test_exit_statuses_and_output_are_kept(tmp_path):
+    made = run(tmp_path / "pair", "connect; print hello; exit 7", QUIET_SERVER)
+    assert endings(made) == {"client": "exit 7", "server": "exit 0"}
+    assert [(o.who, o.text) for o in made.outputs] == [("client", "hello")]
+
+
+@pytest.mark.parametrize("isolate", [True, False])
+def test_a_client_without_a_server_is_refused(isolate, tmp_path):
+    made = run(tmp_path / "pair", "connect", "exit 0", isolate=isolate)
+    assert endings(made)["client"] == "exit 1"
+    assert any("ECONNREFUSED" in output.text for output in made.outputs)
+
+
+def test_a_server_that_never_listens_does_not_keep_the_client_from_starting(tmp_path):
+    made = run(tmp_path / "pair", "connect", "pause-for-ever")
+    assert endings(made) == {"client": "exit 1", "server": "waiting in pause"}
+
+
+def test_children_are_counted_and_killed_with_the_run(tmp_path):
+    made = run(tmp_path / "pair", "connect; fork; setsid; fork; setsid; pause-for-ever; end; exit 0; end; wait; event left; close", QUIET_SERVER)
+    assert "left" in texts(made, "client")
+    for waiting in made.stop.waiting:
+        assert kernel.process_state(waiting.pid) == ""
+
+
+def test_two_runs_do_not_share_a_network(tmp_path):
+    made = [run(tmp_path / str(i), "connect; close", QUIET_SERVER) for i in range(2)]
+    assert all(e.address == "127.0.0.1:8080" for one in made if one.isolated for e in one.events if e.kind == "listen")
+
+
+def test_without_a_network_of_its_own_a_run_says_so_and_takes_another_port(tmp_path):
+    made = run(tmp_path / "pair", "connect; write 1; close", QUIET_SERVER, isolate=False)
+    assert not made.isolated and not made.wire and made.segments == ()
+    assert "no network of its own" in made.notes[0]
+    assert endings(made)["client"] == "exit 0"
+
+
+def test_segments_are_seen_from_syn_to_the_last_one(tmp_path):
+    made = run(tmp_path / "pair", "connect; write 5; close", "listen; accept; readall 5; read 1; close")
+    if not made.wire:
+        pytest.skip("packets can't be captured here")
+    assert [s.flags for s in made.segments[:3]] == ["S", "SA", "A"]
+    assert [(s.first, s.length) for s in made.segments if s.length] == [(1, 5)]
+    assert [s.sender for s in made.segments if "F" in s.flags] == ["client", "server"]
+
+
+def test_in_real_time_a_pause_is_waited_for(tmp_path):
+    made = run(tmp_path / "pair", "connect; pause 1; event later; close", QUIET_SERVER, live=True)
+    pause, later = [e for e in made.events if e.text in ("pausing 1 s", "later")]
+    assert later.ns - pause.ns >= 1_000_000_000
+    assert pause.resumed_after == -1
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from harness.stage.conductor import Conductor, Live
+from harness.stage.scenarios import Scenario
+folder = Path(sys.argv[1])
+conductor = Conductor(Scenario("99-pair", folder, folder), Live(), tell=lambda r: print(type(r).__name__, r.pid, flush=True))
+conductor.run()
+"""
+
+
+def start_and_wait_for_events(folder, count):
+    """A harness of its own process, running; returns it and the pids of the programs and of the keeper."""
+    pair(folder, "connect; event here; read 1; slow 60000", "listen; accept; fork; setsid; slow 60000; end; slow 60000")
+    child = subprocess.Popen([sys.executable, "-c", CHILD, str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    for _ in range(count):
+        assert child.stdout.readline()
+    return child, kernel.descendants(child.pid)
+
+
+def wait_until_gone(pids):
+    """Blocks until each process has ended; the test's own time limit is pytest's caller."""
+    for pid in pids:
+        try:
+            pidfd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        select.select([pidfd], [], [])
+        os.close(pidfd)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_whatever_ends_an_exploration_leaves_nothing(number):
+    child = subprocess.Popen([sys.executable, "-m", "harness", "explore", "4", "--delays", "2"], cwd=ROOT, stdout=subprocess.DEVNULL)
+    pids = set()
+    while len(pids) < 6:        # workers, keepers, programs
+        pids |= set(kernel.descendants(child.pid))
+        assert child.poll() is None
+    pids |= set(kernel.descendants(child.pid))
+    child.send_signal(number)
+    assert child.wait() == (-number if number == signal.SIGKILL else 130)
+    wait_until_gone(pids)
+    assert [pid for pid in pids if kernel.process_state(pid) not in ("", "Z", "X")] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_whatever_ends_the_harness_ends_its_programs(number, tmp_path):
+    child, pids = start_and_wait_for_events(tmp_path / "pair", 4)
+    assert len(pids) >= 3
+    child.send_signal(number)
+    child.wait()
+    child.stdout.close()
+    wait_until_gone(pids)
+    assert [pid for pid in pids if kernel.process_state(pid) not in ("", "Z", "X")] == []
+
+
+def test_programs_inherit_no_descriptor_but_the_first_three(tmp_path):
+    ends = os.pipe()
+    for fd in ends:
+        os.set_inheritable(fd, True)    # as a terminal, make or a test runner may leave them to the harness
+    scenario = pair(tmp_path / "pair", "", QUIET_SERVER)
+    scenario.program("client").write_text("#!/bin/sh\nexec ls /proc/self/fd\n")
+    try:
+        told = Conductor(scenario, VirtualClock()).run()
+    finally:
+        for fd in ends:
+            os.close(fd)
+    assert [out.text for out in told.outputs] == ["0", "1", "2", "3"]   # 3 is the folder that ls reads
+
+
+def test_a_run_leaves_no_descriptor_open(tmp_path):
+    run(tmp_path / "pair", "connect; close", QUIET_SERVER)
+    before = sorted(os.listdir("/proc/self/fd"))
+    run(tmp_path / "pair", "connect; pause 1; close", QUIET_SERVER)
+    assert sorted(os.listdir("/proc/self/fd")) == before

@@ -1,0 +1,185 @@
+"""What does the contract notation accept, and what does it refuse, where, and with which advice?"""
+from __future__ import annotations
+
+import glob
+import os
+
+import pytest
+
+from harness.judge import contract
+from harness.judge.contract import After, Bytes, ContractError, Deadlock, Ends, Free, Line, Never, Open, Wire, code_of, fits, parse
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def only(text: str):
+    return parse(text).statements[-1]
+
+
+@pytest.mark.parametrize("path", sorted(glob.glob(f"{ROOT}/scenarios/*/contract.txt")))
+def test_every_scenario_has_a_contract_that_loads(path):
+    assert contract.load(path).path.startswith("scenarios/")
+
+
+def test_a_line_is_who_and_text():
+    assert only("server: listening") == Line(1, "server: listening", who="server", text="listening")
+
+
+def test_after_splits_outside_quotes_only():
+    line = only('client: go\nserver: got "day after day: 1" after client: go')
+    assert (line.text, line.after) == ('got "day after day: 1"', (After("client", "go"),))
+
+
+def test_an_escaped_quote_does_not_end_the_quoted_text():
+    line = only('client: go\nserver: got "a\\" after b"   after client: go')
+    assert line.text == 'got "a\\" after b"'
+
+
+def test_several_afters_are_joined_with_and():
+    line = only('client: a\nclient: "b and c"\nserver: x after client: a and clock: client: "b and c"')
+    assert line.after == (After("client", "a"), After("client", '"b and c"', clock=True))
+
+
+def test_a_number_names_the_second_of_its_kind():
+    loaded = parse("server: read\nserver: read\nclient: x after server: read #2")
+    assert loaded.plans[0].named(loaded.statements[-1].after[0]).number == 2
+
+
+def test_a_reference_may_stand_earlier_in_the_file_than_its_line():
+    assert parse("server: x after client: y\nclient: y").statements[0].after == (After("client", "y"),)
+
+
+def test_a_reference_may_spell_out_the_text_behind_dots():
+    assert parse("client: got ...\nserver: x after client: got 5 bytes")
+    assert parse("client: got ...\nserver: x after client: got ...")
+
+
+def test_a_star_means_one_or_more():
+    assert only("client: got ... *").many and only("client: got ... *").text == "got ..."
+
+
+def test_hints_belong_to_the_line_above():
+    assert only("client: x\n    ? one\n    ? two").hints == ("one", "two")
+
+
+@pytest.mark.parametrize("words", ["M5: Who?", "m05: Who?", "M005: Who?", "M05:Who?", "M05 Who?", "M05:"])
+def test_a_hint_that_begins_like_a_code_and_is_none_is_refused(words):
+    with pytest.raises(ContractError, match=r'^contract.txt:2: ".*" is no code of a misconception'):
+        parse(f"client: x\n    ? {words}")
+
+
+@pytest.mark.parametrize("words, code", [("M05: Who?", "M05"), ("Who is M05: she?", ""), ("m1 came. Who sent it?", "")])
+def test_a_hints_code_is_what_it_begins_with(words, code):
+    assert code_of(only(f"client: x\n    ? {words}").hints) == code
+
+
+def test_comments_and_empty_lines_say_nothing():
+    assert len(parse("# server: x\n\n   # y\nclient: a # b\n").statements) == 1
+    assert only("client: a # b").text == "a # b"
+
+
+def test_numbered_participants_are_participants():
+    assert only("server[2]: accepted").who == "server[2]"
+
+
+@pytest.mark.parametrize("text, kind", [
+    ("server: x\nnever: server: y", Never), ("never: server: y after client: z", Never),
+    ("server: x\nclient: y\nfree: server: x / client: y", Free), ("server: x\nserver ends: exit 0", Ends),
+    ("server: x\nserver ends: signal SIGPIPE", Ends), ("server: x\ndeadlock: client, server", Deadlock),
+    ("server: x\nbytes: client -> server = 43", Bytes), ("server: x\nwire: client zero window", Wire),
+    ("others allowed", Open), ("client others allowed", Open)])
+def test_each_other_kind_of_line_is_known(text, kind):
+    assert isinstance(only(text), kind)
+
+
+def test_signals_are_named_with_or_without_sig():
+    assert only("server: x\nserver ends: signal SIGPIPE").how == "signal PIPE"
+
+
+def test_a_never_line_keeps_the_side_on_which_it_is_forbidden():
+    never = only("never: server: writing ... before client: closing")
+    assert (never.where, never.other) == ("before", After("client", "closing"))
+
+
+EITHER = """
+client: x
+either:
+    client: EOF
+        ? hint
+    client ends: exit 0
+or:
+    client: ECONNRESET
+    client ends: exit 1
+client: closing
+"""
+
+
+def test_an_either_block_gives_a_plan_for_each_branch():
+    plans = parse(EITHER).plans
+    assert [[line.text for line in plan.of(Line)] for plan in plans] == [["x", "EOF", "closing"], ["x", "ECONNRESET", "closing"]]
+    assert [plan.of(Ends)[0].how for plan in plans] == ["exit 0", "exit 1"]
+
+
+def test_two_either_blocks_give_every_combination():
+    assert len(parse(EITHER + EITHER.replace("    client ends: exit 0\n", "").replace("    client ends: exit 1\n", "")).plans) == 4
+
+
+def test_a_branch_may_stand_on_the_line_of_either():
+    assert parse("either: client: EOF\nor: client: ECONNRESET\n").blocks == (("client: EOF", "client: ECONNRESET"),)
+
+
+def test_a_reference_into_a_branch_counts_only_where_that_branch_is_chosen():
+    loaded = parse(EITHER + "server: y after client: EOF")
+    assert [plan.named(After("client", "EOF")) is not None for plan in loaded.plans] == [True, False]
+
+
+def test_dots_stand_for_any_characters_and_nothing_else_does():
+    assert fits("got ... bytes", "got 5 bytes") and fits("a.b*", "a.b*")
+    assert not fits("got ... bytes", "got 5 byte") and not fits("a.b", "axb")
+
+
+@pytest.mark.parametrize("text, line, words", [
+    ("sever: listening", 1, 'unknown participant "sever"; a line begins with client, server'),
+    ("server: x\n\nclient end: exit 0", 3, 'unknown word "end"'),
+    ("server: x\nserver listens", 2, "no colon"),
+    ("server:", 1, "nothing behind"),
+    ("server[0]: x", 1, "unknown participant"),
+    ('server: "x', 1, "quoted text is not closed"),
+    ("server: x after closing", 1, "names no line"),
+    ("server: x after client: y", 1, '"client: y" names no line of the contract'),
+    ("client: y\nserver: x after server: y", 2, "did you mean client?"),
+    ("client: y\nserver: x after client: y #2", 2, '"client: y #2" names no line'),
+    ("server: y\nserver: y\nclient: x after server: y", 3, "lines 1, 2; say which one with #1 or #2"),
+    ("server: x after client: y\nclient: y after server: x", 1, "a circle"),
+    ("server: a after client: d\nserver: b\nclient: c after server: b\nclient: d", 1, "a circle"),
+    ("server: x after server: x", 1, "a circle"),
+    ("server: x after client: y after client: z", 1, '"after" twice'),
+    ("server: x after wire: client FIN", 1, "in wire: lines only"),
+    ("server: x\nserver ends: exit 0\nserver ends: exit 1", 3, '"server ends" twice; line 2'),
+    ("server: x\nserver ends: exit", 2, "unknown ending"),
+    ("server: x\nserver ends: waiting in line", 2, "unknown ending"),
+    ("server: x\nserver ends: signal PIP", 2, "unknown ending"),
+    ("? why", 1, "no line above"),
+    ("either:\n    ? why", 2, "no line above"),
+    ("or:\n    client: x", 1, 'no "either:" above'),
+    ("either:\n    client: x\nserver: y", 1, 'without "or:"'),
+    ("either:\n    client: x\nor:\nserver: y", 4, "branch above is empty"),
+    ("either:\n    client: x\n    either:", 3, "blocks do not stand inside blocks"),
+    ("server: x\n    client: y", 2, "indented line outside a block"),
+    ("either:\n    client: EOF\nor:\n    server: x after client: EOF", 4, "another branch"),
+    ("server: x\nbytes: client = 4", 2, "no count"),
+    ("server: x\nbytes: client -> client[2] = 4", 2, "no stream"),
+    ("server: x\nwire: client HELLO", 2, 'unknown word "HELLO"'),
+    ("server: x\nwire: client FIN after wire: server FIN", 2, 'add "wire: server FIN"'),
+    ("server: x\nwire: client FIN after server: x", 2, "after wire: WHO WHAT"),
+    ("server: x\nwire: client FIN after wire: server FIN\nwire: server FIN after wire: client FIN", 2, "a circle"),
+    ("server: x\ndeadlock: client", 2, "two participants"),
+    ("server: x\nfree: server: x", 2, "two lines"),
+    ("server: x\nclient: y after server: x\nfree: server: x / client: y", 3, "orders these two"),
+    ("server: x\nfree: server: x / client: z", 2, "names no line"),
+    ("# nothing", 1, "nothing in it"),
+])
+def test_what_says_nothing_is_refused_with_its_place_and_advice(text, line, words):
+    with pytest.raises(ContractError) as error:
+        parse(text, "scenarios/x/contract.txt")
+    assert str(error.value).startswith(f"scenarios/x/contract.txt:{line}: ") and words in str(error.value)

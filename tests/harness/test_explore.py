@@ -1,0 +1,328 @@
+"""Exploring finds exactly the outcomes that there are, the same ones every time; stepping obeys each key."""
+from __future__ import annotations
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from harness.cli import step
+from harness.explore import schedules as explore
+from harness.explore.schedules import Place
+from harness.judge import comparison as judge
+from harness.judge import contract
+from harness.observe import kernel
+from harness.stage.conductor import Conductor, VirtualClock
+from harness.tell import explored
+from harness.stage.scenarios import ROOT, find, find_all
+from pairs import pair
+
+SERVER = "listen; accept; read 1; closelistener"
+
+
+def scenario_of(folder, client, server=SERVER, text="others allowed\n"):
+    made = pair(folder, client, server)
+    (folder / "contract.txt").write_text(text)
+    return made
+
+
+def lines_of(tried, who):
+    return dict(tried.outcome.lines)[who]
+
+
+def test_a_lost_update_through_a_file_is_found_and_nothing_else(tmp_path):
+    counter = tmp_path / "counter"
+    twice = f"thread; load {counter}; store {counter}; end"
+    made = scenario_of(tmp_path / "pair", f"{twice}; {twice}; join; show {counter}; connect; close")
+    ends = {lines_of(one, "client")[-3] for one in tries_of(made, counter)}
+    assert ends == {"it is 1", "it is 2"}
+
+
+def tries_of(made, counter):
+    """Each one-delay schedule, with a counter that starts at nothing."""
+    counter.unlink(missing_ok=True)
+    job = explore.Job(made, contract.load(made.contract), skip=False, isolate=True)
+    first = job.attempt(())
+    for place in sorted({place for place, _ in first.turns}):
+        counter.unlink(missing_ok=True)
+        yield job.attempt((place,))
+
+
+def test_a_message_race_has_its_two_outcomes(tmp_path):
+    made = scenario_of(tmp_path / "pair", "connect; thread; event one; write 1; end; thread; event other; write 2; end; join; close",
+                       "listen; accept; read 1; read 2; read 1; closelistener")
+    found = explore.explore(made, delays=2)
+    assert {lines_of(group[0], "server")[2:] for group in found.groups} == {("read 1", "read 2", "read 0"), ("read 1", "read 1", "read 1")}
+
+
+def test_a_pair_without_a_race_has_one_outcome(tmp_path):
+    found = explore.explore(scenario_of(tmp_path / "pair", "connect; event a; write 5; event b; read 1; close",
+                                        "listen; accept; event c; read 5; event d; write 1; close; closelistener"), delays=2)
+    assert len(found.groups) == 1
+    assert found.count > 20
+
+
+def test_a_contract_that_only_luck_keeps_is_refused(tmp_path):
+    lucky = "client: connected\nclient: ready\nclient: first\nclient: second\nserver others allowed\n"
+    made = scenario_of(tmp_path / "pair", "connect; thread; slow 500; event second; exit 0; end; event ready; event first; pause-for-ever",
+                       "listen; accept; read 1; closelistener", text=lucky)
+    plain = Conductor(made, VirtualClock()).run()
+    assert judge.judge(plain, contract.load(made.contract)).status == 0
+    found = explore.explore(made)
+    assert found.broken and found.status == 1
+    told = "\n".join(explored.report(found, made, False))
+    assert "SCHEDULE=nobody make check-99" in told      # which is not the run that a plain check shows
+
+
+def test_a_contract_that_is_kept_in_some_schedules_only_is_told_with_their_number(tmp_path):
+    lucky = "client others allowed\nserver: listening\nserver: accepted\nserver: read 1\nserver: read 2\n"
+    made = scenario_of(tmp_path / "pair", "connect; thread; event one; write 1; end; thread; event other; write 2; end; join; event joined; close",
+                       "listen; accept; read 1; read 2; closelistener", text=lucky)
+    found = explore.explore(made)
+    assert 0 < len(found.broken) < found.count
+    assert f"broken in {len(found.broken)} of {found.count} schedules, by luck kept in the others:" in "\n".join(explored.report(found, made, False))
+
+
+def test_a_contract_that_nothing_keeps_is_not_said_to_be_luck(tmp_path):
+    made = scenario_of(tmp_path / "pair", "connect; close", "listen; accept; closelistener", text="client: hello\nserver others allowed\n")
+    told = "\n".join(explored.report(explore.explore(made), made, False))
+    assert "the contract was broken in every schedule:" in told
+
+
+@pytest.mark.parametrize("number", [scenario.number for scenario in find_all()])
+def test_each_scenario_keeps_its_contract_in_every_schedule_with_one_delay(number):
+    found = explore.explore(find(number))
+    assert found.status == 0, "\n".join(explored.report(found, find(number), False))
+    assert len({group[0].outcome.stop for group in found.groups}) == 1
+
+
+def test_without_its_pause_scenario_1_ends_in_eof_or_in_a_reset_and_in_nothing_else():
+    found = explore.explore(find("1"), skip=True)
+    assert {lines_of(group[0], "client")[-2] for group in found.groups} == {"EOF", "Error reading: ECONNRESET"}
+    assert {lines_of(group[0], "client")[-4] for group in found.groups} == {r'Received message: "Message received.\n"'}
+
+
+def test_without_its_pause_scenario_5_reads_three_writes_in_each_of_the_four_ways():
+    found = explore.explore(find("5"), skip=True)
+    texts = ["\n".join(lines_of(group[0], "server")) for group in found.groups]
+    assert [re.findall(r"Received (\d+) bytes", text) for text in texts] == [["8", "7"], ["4", "11"], ["4", "4", "7"], ["15"]]
+    assert "8 and 7; 4 and 11; 4, 4 and 7; 15." in " ".join((ROOT / "lessons/05-glued-writes.md").read_text().split())
+
+
+def test_a_schedule_gives_the_same_run_a_hundred_times():
+    schedule = (Place("client", "pausing 5 s", 1),)
+    job = explore.Job(find("1"), contract.load(find("1").contract), skip=True, isolate=True)
+    runs = [job.attempt(schedule) for _ in range(100)]
+    assert len({one.outcome for one in runs}) == 1
+    assert len({one.turns for one in runs}) == 1
+    assert "EOF" in lines_of(runs[0], "client")
+
+
+@pytest.mark.parametrize("number", ["1", "3", "4"])
+def test_a_schedule_that_is_not_run_would_have_given_what_is_said_of_it(number):
+    found = explore.explore(find(number))
+    spared = [one for group in found.groups for one in group if not one.ran]
+    assert spared
+    job = explore.Job(find(number), contract.load(find(number).contract), skip=False, isolate=True)
+    for one in spared:
+        again = job.attempt(one.schedule)
+        assert (again.outcome, again.turns) == (one.outcome, one.turns)
+
+
+def test_a_bound_is_told_when_it_is_reached():
+    found = explore.explore(find("3"), limit=5)
+    assert found.ran == 5 and found.left == explore.explore(find("3")).count - found.count > 5
+    assert f"not run: {found.left} schedules more" in "\n".join(explored.report(found, find("3"), False))
+
+
+def test_orders_that_always_held_are_listed_on_request_and_rightly():
+    found = explore.explore(find("4"))
+    orders = {(str(a), str(b)) for a, b in found.always}
+    assert any(a.startswith("client: shutting down") for a, _ in orders)
+    assert "always so here" in "\n".join(explored.report(found, find("4"), True))
+    assert "always so here" not in "\n".join(explored.report(found, find("4"), False))
+
+
+@pytest.mark.parametrize("text", ["server: reading data #1", r'client: sending "This is a message 2\n test" #1; server: closing #2', ""])
+def test_a_schedule_is_read_back_as_it_was_written(text):
+    assert "; ".join(map(str, explore.parse(text))) == text
+
+
+@pytest.mark.parametrize("text", ["reading data", "server: reading data", "sever: x #1", "server: a #1 server: b #2 x"])
+def test_a_schedule_that_can_not_be_read_is_refused(text):
+    with pytest.raises(explore.BadSchedule):
+        explore.parse(text)
+
+
+def test_the_command_that_a_report_gives_reproduces_its_outcome():
+    told = subprocess.run([sys.executable, "-m", "harness", "explore", "1"], cwd=ROOT, env={**os.environ, "NOPAUSE": "1"}, text=True,
+                          stdout=subprocess.PIPE, check=True).stdout
+    command = re.search(r"NOPAUSE=1 SCHEDULE=.* make step-1", told)[0].replace("make step-1", f"{sys.executable} -m harness run 1")
+    shown = subprocess.run(["sh", "-c", command], cwd=ROOT, text=True, stdout=subprocess.PIPE, check=True).stdout
+    assert re.search(r"^ +[\d.]+  EOF$", shown, re.MULTILINE)
+
+
+EXPLORED = [(page.name, pauses, number, shown) for page in sorted(ROOT.glob("lessons/*.md"))
+            for pauses, number, shown in re.findall(r"```\n\$ (NOPAUSE=1 )?make explore-(\d+)\n(.*?)```", page.read_text(), re.DOTALL)]
+
+
+def test_lessons_show_explorations():
+    assert {page[:2] for page, *_ in EXPLORED} >= {"01", "02", "03", "04"}
+
+
+@pytest.mark.parametrize("page, pauses, number, shown", EXPLORED)
+def test_what_a_lesson_shows_of_an_exploration_is_what_it_says(page, pauses, number, shown):
+    assert shown.splitlines() == explored.report(explore.explore(find(number), skip=bool(pauses)), find(number), False)
+
+
+# --- step, through a terminal ----------------------------------------------------------------------------------------
+
+class Terminal:
+    """`python3 -m harness step N` in a terminal of its own."""
+
+    def __init__(self, number, **env):
+        self.end, theirs = pty.openpty()
+        self.child = subprocess.Popen([sys.executable, "-m", "harness", "step", number], cwd=ROOT, stdin=theirs, stdout=theirs,
+                                      stderr=theirs, env={**os.environ, "NO_COLOR": "1", **env}, start_new_session=True)
+        os.close(theirs)
+
+    def until_asked(self):
+        """What it says until it asks; or until its end."""
+        said = ""
+        while not said.endswith(step.KEYS):
+            try:
+                data = os.read(self.end, 65536).decode("utf-8", "replace")
+            except OSError:
+                break
+            said += data
+        return said
+
+    def key(self, keys):
+        os.write(self.end, (keys + "\n").encode())
+        return self.until_asked()
+
+    def status(self):
+        self.child.wait()
+        os.close(self.end)
+        return self.child.returncode
+
+
+def held(said):
+    """The lines that are offered, as (number, who)."""
+    return re.findall(r"^  [> ] (\d)  (client|server)", said.replace("\r", ""), re.MULTILINE)
+
+
+def test_enter_goes_on_to_the_end():
+    terminal = Terminal("1")
+    said = terminal.until_asked()
+    assert held(said) == [("1", "client"), ("2", "server")] and "listening" in said
+    steps = 0
+    while terminal.child.poll() is None and steps < 60:
+        new = terminal.key("")
+        said += new
+        steps += 1
+        if not new.endswith(step.KEYS):
+            break
+    seen = "client -> server   SYN" in said
+    assert ("The server's kernel sent a reset" in said) == seen
+    assert seen or "can't be captured" in said or "no network of its own" in said
+    assert "CLOSE-WAIT" in said
+    assert 10 < steps < 40
+    assert terminal.status() == 0
+
+
+def test_where_the_wire_can_not_be_seen_it_is_said():
+    terminal = Terminal("1", TCPLAB_ISOLATION="none")
+    said = terminal.until_asked() + terminal.key("c")
+    assert "note: no network of its own" in said and "on the wire" not in said and "sent a reset" not in said
+    assert terminal.status() == 0
+
+
+def test_a_number_lets_that_one_go_on():
+    terminal = Terminal("3")
+    said = terminal.until_asked()
+    while len(held(said)) < 2:
+        said = terminal.key("")
+    first, second = offered(said)[:2]
+    after = offered(terminal.key("2"))
+    assert first in after and second not in after
+    terminal.key("q")
+    assert terminal.status() == 0
+
+
+def offered(said):
+    """The lines that are offered, without their numbers."""
+    return [line[6:] for line in said.replace("\r", "").splitlines() if re.match(r"  [> ] \d  ", line)]
+
+
+def test_threads_and_forked_children_are_stepped_too(tmp_path):
+    env = {"SCENARIOS": str(tmp_path / "scenarios"), "BUILD": str(tmp_path / "build")}
+    folder = tmp_path / "scenarios/90-acts"
+    folder.mkdir(parents=True)
+    for role in ("client", "server"):
+        (folder / f"{role}.c").write_text((ROOT / "tests/harness/acts.c").read_text())
+    (folder / "contract.txt").write_text("client others allowed\nserver others allowed\n")
+    flags = "CFLAGS=-O1 -g -D_GNU_SOURCE -w"
+    subprocess.run(["make", "-s", *(f"{name}={value}" for name, value in env.items()), flags], cwd=ROOT, check=True)
+    for role, acts in (("client", "connect\nthread\nevent in a thread\nend\njoin\nclose"),
+                       ("server", "listen\naccept\nfork\nevent in a child\nend\nwait\ncloselistener")):
+        (tmp_path / f"build/90-acts/{role}.acts").write_text(acts + "\n")
+    terminal = Terminal("90", MAKEFLAGS=f"-- {flags.replace(' ', chr(92) + ' ')}", **env)
+    said = new = terminal.until_asked()
+    while new.endswith(step.KEYS):
+        new = terminal.key("")
+        said += new
+    assert terminal.status() == 0
+    assert any("in a thread" in line for line in offered(said)) and any("in a child" in line for line in offered(said))
+
+
+def test_ctrl_c_at_the_prompt_ends_it_and_leaves_nothing():
+    terminal = Terminal("1")
+    terminal.until_asked()
+    pids = kernel.descendants(terminal.child.pid)
+    terminal.child.send_signal(signal.SIGINT)
+    assert terminal.status() == 130
+    assert pids and [pid for pid in pids if kernel.process_state(pid) not in ("", "Z", "X")] == []
+
+
+def test_a_signal_that_comes_a_moment_before_the_wait_for_a_key_ends_that_wait(monkeypatch):
+    """It is noted by then, and read(2) would go on waiting."""
+    (keys, no_key), (waker, wake) = os.pipe(), os.pipe()
+    os.write(wake, b"\2")
+    os.close(no_key)    # who reads all the same finds an end, and does not wait
+    with open(keys) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        with pytest.raises(KeyboardInterrupt):
+            step.Step([], False, waker)._ask([])
+    for fd in (waker, wake):
+        os.close(fd)
+
+
+def test_c_runs_on_and_q_quits_and_r_starts_again():
+    terminal = Terminal("4")
+    terminal.until_asked()
+    terminal.key("")
+    again = terminal.key("r")
+    assert "one line at a time" in again and held(again) == [("1", "client"), ("2", "server")]
+    assert "none of the keys" in terminal.key("x")
+    assert "The client ended with exit 0" in terminal.key("c")
+    assert terminal.status() == 0
+
+
+def test_the_end_of_the_input_is_told_and_ends_with_2():
+    terminal = Terminal("2")
+    terminal.until_asked()
+    os.write(terminal.end, b"\x04")
+    assert "the input has ended" in terminal.until_asked()
+    assert terminal.status() == 2
+
+
+def test_without_a_terminal_it_says_so_and_ends_with_2():
+    done = subprocess.run([sys.executable, "-m", "harness", "step", "1"], cwd=ROOT, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                          text=True, check=False)
+    assert done.returncode == 2
+    assert "needs a terminal" in done.stderr

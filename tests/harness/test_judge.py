@@ -1,0 +1,575 @@
+"""Does the judge accept what the contract says, refuse what it does not say, and put the causally first difference first?"""
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import re
+from dataclasses import replace
+
+import pytest
+
+import runs
+from harness.judge import causes, contract
+from harness.judge import comparison as judge
+from harness.tell import words
+from harness.trace import Output, Stop
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def scenario(name: str) -> contract.Contract:
+    return contract.load(f"{ROOT}/scenarios/{name}/contract.txt")
+
+
+def verdict(rules: str, run) -> judge.Verdict:
+    return judge.judge(run, contract.parse(rules))
+
+
+def first(rules: str, run) -> judge.Difference:
+    return verdict(rules, run).differences[0]
+
+
+def told(rules: str, run) -> str:
+    loaded = contract.parse(rules)
+    return words.tell(judge.judge(run, loaded), run, loaded, reproduce="make check-4")
+
+
+def kept(rules: str, run) -> bool:
+    return verdict(rules, run).word == "as expected"
+
+
+# --- lines ---
+
+def test_the_same_lines_are_as_expected():
+    assert kept("client: a\nclient: b\nserver: x", runs.run("client: a\nserver: x\nclient: b"))
+
+
+@pytest.mark.parametrize("log, kind, observed, expected", [
+    ("client: a\nclient: b", "missing", None, "c"), ("client: a\nclient: c", "missing", "c", "b"),
+    ("client: a\nclient: z\nclient: b\nclient: c", "unexpected", "z", "b"),
+    ("client: a\nclient: b\nclient: c\nclient: d", "unexpected", "d", ""), ("client: b\nclient: a\nclient: c", "unexpected", "b", "a")])
+def test_one_line_less_one_more_or_another_order_is_a_difference(log, kind, observed, expected):
+    found = verdict("client: a\nclient: b\nclient: c", runs.run(log))
+    difference, = found.differences
+    assert (found.word, found.status, difference.kind, difference.expected) == ("differs", 1, kind, expected)
+    assert (difference.observed.text if difference.observed else None) == observed
+
+
+def test_dots_stand_for_any_characters():
+    assert kept("client: got ... bytes", runs.run("client: got 5 bytes"))
+    assert not kept("client: got ... bytes", runs.run("client: got 5 messages"))
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_a_star_takes_one_or_more_lines(count):
+    assert kept("client: got ... *\nclient: got 9\nclient: z", runs.run("client: got 1\n" * count + "client: got 9\nclient: z"))
+
+
+def test_a_star_does_not_take_none():
+    assert first("client: a *\nclient: b", runs.run("client: b")).expected == "a"
+
+
+def test_every_line_of_a_star_comes_after_what_its_after_names():
+    rules = "client: a\nserver: got ... *  after client: a"
+    assert first(rules, runs.run("server: got 1\nclient: a\nserver: got 2")).kind == "order"
+
+
+def test_numbered_participants_have_lines_of_their_own():
+    rules = "server: listening\nserver[1]: a\nserver[2]: b\nclient[1]: c\nclient[2]: d"
+    assert kept(rules, runs.run("server: listening\nclient: c\nclient[2]: d\nserver[2]: b\nserver: a"))
+    swapped = runs.run("server: listening\nclient: c\nclient[2]: d\nserver[2]: a\nserver: b")
+    assert {d.who for d in verdict(rules, swapped).differences} == {"server[1]", "server[2]"}
+
+
+def test_lines_of_a_third_client_are_one_more():
+    rules = "client[1]: a\nclient[2]: a"
+    assert first(rules, runs.run("client: a\nclient[2]: a\nclient[3]: a")).who == "client"
+
+
+def test_others_allowed_lets_lines_come_between_and_keeps_the_order():
+    rules = "client others allowed\nclient: a\nclient: b"
+    assert kept(rules, runs.run("client: z\nclient: a\nclient: y\nclient: b\nclient: x"))
+    assert first(rules, runs.run("client: b\nclient: a")).expected == "b"
+
+
+def test_others_allowed_for_one_does_not_hold_for_the_other():
+    assert first("client others allowed\nserver: a", runs.run("server: a\nserver: b")).kind == "unexpected"
+
+
+# --- after ---
+
+def test_an_after_that_a_cause_forced_holds():
+    rules = 'client: sending "a"\nserver: received "a"  after client: sending "a"'
+    found = verdict(rules, runs.run('client: sending "a"\nserver: received "a"'))
+    assert (found.word, found.orders) == ("as expected", 1)
+
+
+def test_an_after_that_was_not_observed_is_an_order_difference():
+    rules = 'client: sending "a"\nserver: received "a"  after client: sending "a"'
+    assert first(rules, runs.run('server: received "a"\nclient: sending "a"')).kind == "order"
+
+
+def test_an_after_that_nothing_forces_is_luck():
+    rules, run = "client: a\nserver: b  after client: a", runs.run("client: a\nserver: b")
+    assert first(rules, run).kind == "luck"
+    assert "true this time, but nothing guarantees it" in told(rules, run)
+
+
+def test_an_after_with_a_number_means_that_line():
+    rules = 'server: writing response\nserver: writing response\nclient: Received "{}"  after server: writing response #{}'
+    run = runs.run('server: writing response\nserver: writing response\nclient: Received "123456789012345678"')
+    assert kept(rules.format("...", 1), run) and first(rules.format("...", 2), run).kind == "luck"
+
+
+CLOCK = "client: pausing 5 s\nclient: y  after clock: server: x\nserver: x"
+
+
+def test_after_clock_needs_the_pause():
+    assert kept(CLOCK, runs.run("client: pausing 5 s\nserver: x\nclient: y"))
+    assert first(CLOCK, runs.run("client: pausing 5 s\nclient: y\nserver: x")).kind == "order"
+    assert first(CLOCK.replace("client: pausing 5 s\n", ""), runs.run("server: x\nclient: y")).kind == "luck"
+
+
+def test_a_plain_after_must_not_lean_on_the_pause():
+    run = runs.run("client: pausing 5 s\nserver: x\nclient: y")
+    assert first(CLOCK.replace("clock: ", ""), run).found == "clock"
+
+
+def test_after_clock_in_real_time_is_taken_as_observed():
+    run = runs.run("client: pausing 5 s\nserver: x\nclient: y", mode="live")
+    assert kept(CLOCK, replace(run, events=tuple(replace(e, resumed_after=-1) for e in run.events)))
+
+
+# --- never, free, either ---
+
+@pytest.mark.parametrize("rule, log, holds", [
+    ("never: server: b", "server: a", True), ("never: server: b", "server: a\nserver: b", False),
+    ("never: server: b after client: c", "server: b\nclient: c", True),
+    ("never: server: b after client: c", "client: c\nserver: b", False),
+    ("never: server: b before client: c", "client: c\nserver: b", True),
+    ("never: server: b before client: c", "server: b\nclient: c", False),
+    ("never: server: b before client: c", "server: b", False)])
+def test_never_forbids_a_line_at_all_or_at_one_side_of_another(rule, log, holds):
+    found = verdict(f"others allowed\n{rule}", runs.run(log))
+    assert (found.word == "as expected") is holds and (holds or found.differences[0].kind == "never")
+
+
+def test_a_forbidden_line_at_which_the_program_left_the_contract_is_told_once():
+    found, = verdict("client: a\nnever: client: b", runs.run("client: a\nclient: b")).differences
+    assert found.kind == "unexpected"
+
+
+FREE = "client: a\nserver: b\nfree: client: a / server: b"
+
+
+def test_a_free_line_accepts_both_orders_and_says_which():
+    one, other = verdict(FREE, runs.run("client: a\nserver: b")), verdict(FREE, runs.run("server: b\nclient: a"))
+    assert one.freedom == ((3, "first"),) and other.freedom == ((3, "second"),)
+    assert judge.explored([one, other], contract.parse(FREE)) == ()
+
+
+def test_exploring_that_saw_one_order_only_is_told():
+    missed, = judge.explored([verdict(FREE, runs.run("client: a\nserver: b"))], contract.parse(FREE))
+    assert (missed.kind, missed.expected) == ("free", "server: b first")
+
+
+EITHER = "client: x\neither:\n    client: EOF\nor:\n    client: ECONNRESET\n        ? Which?\nclient: closing"
+
+
+def test_exactly_one_branch_is_observed_and_named():
+    found = verdict(EITHER, runs.run("client: x\nclient: ECONNRESET\nclient: closing"))
+    assert (found.word, found.choice, found.branches) == ("as expected", (1,), ("client: ECONNRESET",))
+
+
+@pytest.mark.parametrize("log", ["x closing", "x EOF ECONNRESET closing", "x EPIPE closing"])
+def test_no_branch_and_both_branches_are_refused(log):
+    assert not kept(EITHER, runs.run("\n".join(f"client: {word}" for word in log.split())))
+
+
+def test_of_branches_that_do_not_fit_the_one_that_fits_longest_is_told():
+    found = verdict(EITHER, runs.run("client: x\nclient: ECONNRESET"))
+    assert found.choice == (1,) and found.differences[0].expected == "closing"
+
+
+def test_branches_may_differ_in_their_endings_alone():
+    rules = "client: x\neither:\n    client ends: exit 0\nor:\n    client ends: exit 1"
+    assert verdict(rules, runs.run("client: x", "client: exit 1")).choice == (1,)
+    assert not kept(rules, runs.run("client: x", "client: exit 2"))
+
+
+def test_exploring_that_never_saw_a_branch_is_told():
+    seen = [verdict(EITHER, runs.run("client: x\nclient: EOF\nclient: closing"))]
+    missed, = judge.explored(seen, contract.parse(EITHER))
+    assert missed.expected == "client: ECONNRESET" and missed.hints == ("Which?",)
+
+
+# --- ends, deadlock ---
+
+@pytest.mark.parametrize("rule, ends, holds", [
+    ("client ends: exit 0", "client: exit 0", True), ("client ends: exit 0", "client: exit 1", False),
+    ("client ends: exit 0", "client: waiting in read", False), ("client ends: waiting in read", "client: waiting in read", True),
+    ("client ends: exit 0", "server: exit 0", False), ("client[2] ends: exit 1", "client: exit 0, client[2]: exit 1", True)])
+def test_an_ending_is_what_the_contract_says(rule, ends, holds):
+    log = "client: a\nclient[2]: a" if "[2]" in rule else "client: a"
+    rules = log.replace("client:", "client[1]:") if "[2]" in rule else log
+    found = verdict(f"{rules}\n{rule}", runs.run(log, ends))
+    assert (found.word == "as expected") is holds and (holds or found.differences[0].kind == "ends")
+
+
+def test_a_second_waiting_thread_may_be_meant_but_accept_means_accept_alone():
+    stop = replace(runs.deadlock(), kind="waiting", cycle=())
+    run = runs.run("server: x", "server: waiting in write", stop)
+    assert kept("server: x\nserver ends: waiting in read", run)
+    assert not kept("server: x\nserver ends: waiting in accept", run)
+
+
+def test_a_signal_that_the_contract_asks_for_is_no_crash():
+    run = runs.run("client: x", "client: signal PIPE", Stop("crash", "the client died of SIGPIPE"))
+    assert kept("client: x\nclient ends: signal PIPE", run)
+    assert verdict("client: x\nclient ends: exit 0", run).word == "crash"
+
+
+def test_a_proven_deadlock_that_the_contract_expects_is_right():
+    assert judge.judge(runs.stuck(), scenario("02-no-break-deadlock")).word == "as expected"
+
+
+def test_a_deadlock_that_does_not_come_is_a_difference():
+    run = runs.run("client: a", "client: exit 0")
+    assert first("client: a\ndeadlock: client, server", run).kind == "deadlock"
+
+
+def test_a_deadlock_of_others_is_not_the_one_that_is_expected():
+    stop = replace(runs.deadlock(), cycle=("client", "helper"))
+    assert verdict("client: a\ndeadlock: client, server", runs.run("client: a", "", stop)).word == "deadlock"
+
+
+def test_a_deadlock_that_the_kernel_does_not_tell_is_not_called_one():
+    run = runs.run("client: a", "client: still running", Stop("no progress", "nothing happened for 10 s"))
+    found = verdict("client: a\nclient ends: waiting in read\ndeadlock: client, server", run)
+    assert found.word == "no progress" and len(found.unseen) == 2
+
+
+@pytest.mark.parametrize("kind", ["crash", "runaway", "no progress"])
+def test_how_a_run_was_stopped_goes_before_how_it_differs(kind):
+    found = verdict("client: a", runs.run("client: b", "client: signal SEGV", Stop(kind, "words")))
+    assert (found.word, found.status, len(found.differences)) == (kind, 1, 1)
+
+
+# --- bytes and wire ---
+
+@pytest.mark.parametrize("count, wire, holds", [(3, "", True), (4, "", False), (3, "client A 1+2, client A 3+1", True),
+                                                (3, "client A 1+2", False), (3, "client A 1+3, client A 1+3", True)])
+def test_bytes_are_counted_in_the_lines_and_on_the_wire(count, wire, holds):
+    run = runs.run('client: sending "ab"\nclient: sending "c"', wire=wire)
+    assert kept(f"client: sending ...\nclient: sending ...\nbytes: client -> server = {count}", run) is holds
+
+
+def test_bytes_to_one_of_several_are_those_of_its_connection():
+    run = runs.run('client: sending "ab"\nclient[2]: sending "c"')
+    rules = "client[1]: sending ...\nclient[2]: sending ...\nbytes: client{} -> server{} = {}"
+    assert kept(rules.format("", "[2]", 1), run) and kept(rules.format("[1]", "", 2), run) and kept(rules.format("", "", 3), run)
+    assert not kept(rules.format("", "[2]", 3), run)
+
+
+WIRE = "client S, server SA, client A, client PA 1+18, client PA 1+18, server FA, client PA 19+25, server R, client A w0"
+
+
+@pytest.mark.parametrize("rule, holds", [
+    ("wire: client SYN", True), ("wire: server SYN after wire: client SYN", True), ("wire: client FIN", False),
+    ("wire: client byte 43 after wire: server FIN", True), ("wire: client byte 44", False),
+    ("wire: client byte 18 after wire: server FIN", False), ("wire: server RST after wire: client byte 43", True),
+    ("wire: client zero window", True), ("wire: server zero window", False)])
+def test_a_wire_line_is_the_first_segment_of_its_kind(rule, holds):
+    others = "".join(f"\nwire: {x}" for x in ("client SYN", "server FIN", "client byte 43") if not rule.startswith(f"wire: {x}"))
+    assert kept(f"client: x\n{rule}{others}", runs.run("client: x", wire=WIRE)) is holds
+
+
+def test_the_wire_of_the_second_connection_is_asked_for_by_its_number():
+    run = runs.run("client: x", wire="client S, client S #2, server R #2")
+    assert kept("client: x\nwire: server[2] RST", run) and not kept("client: x\nwire: server RST", run)
+
+
+def test_a_refused_connect_counts_where_no_connection_shows_the_like():
+    assert kept("client: x\nwire: server RST", runs.run("client: x", wire="client S #0, server RA #0, client S, server SA"))
+
+
+def test_a_wire_that_was_not_captured_is_said_not_to_be_looked_at():
+    found = verdict("client: x\nwire: client FIN", runs.run("client: x"))
+    assert found.word == "as expected" and "wire" in found.unseen[0]
+
+
+# --- programs that log nothing ---
+
+ANATOMY = "listening|accepted|Received message: This is a message|writing response|closing"
+ANATOMY_CLIENT = "connecting|connected|sending message|Received message: Message received.|EOF"
+
+
+def anatomy(server: str = ANATOMY):
+    lines = [f"server: {x}" for x in server.split("|")] + [f"client: {x}" for x in ANATOMY_CLIENT.split("|")]
+    return runs.run("", "client: exit 0, server: exit 0", outputs=runs.outputs("\n".join(lines)), name="00-anatomy",
+                    wire="client S, server SA, client A 1+18, server A 1+18, server FA")
+
+
+def test_programs_without_events_are_judged_by_their_output():
+    assert judge.judge(anatomy(), scenario("00-anatomy")).word == "as expected"
+    found = judge.judge(anatomy("listening|accepted|writing response|closing"), scenario("00-anatomy"))
+    assert found.differences[0].expected.startswith("Received message") and found.differences[0].hints
+
+
+def test_bytes_of_programs_without_events_and_wire_are_not_looked_at():
+    found = judge.judge(replace(anatomy(), wire=False, segments=()), scenario("00-anatomy"))
+    assert found.word == "as expected" and len(found.unseen) == 3
+
+
+# --- the causally first difference ---
+
+def test_a_line_that_waits_for_a_missing_line_comes_behind_it():
+    found = judge.judge(runs.stuck(), scenario("04-half-close"))
+    assert found.word == "deadlock" and found.differences[0].expected == "shutting down SHUT_WR"
+    assert found.differences[1].who == "server" and found.differences[0].blocked.call == "read"
+
+
+def test_of_differences_that_do_not_wait_for_each_other_the_earlier_is_first():
+    found = verdict("client: a\nserver: b", runs.run("server: x\nclient: y"))
+    assert [d.who for d in found.differences] == ["server", "client"]
+
+
+def test_a_program_that_left_the_contract_is_told_once():
+    found = verdict("client: a\nclient: b\nclient: c\nclient ends: exit 0", runs.run("client: z\nclient: y", "client: exit 3"))
+    assert len(found.differences) == 1
+
+
+def test_a_server_that_forgot_its_break_is_told_before_the_client_that_waits():
+    log = runs.without(runs.BREAK, "server: writing", "server: closing", "client: Received", "client: EOF", "client: closing")
+    run = runs.run(log + "\nserver: reading data", runs.DEADLOCKED, runs.deadlock())
+    found = judge.judge(run, scenario("01-break-after-first-message"))
+    assert found.word == "deadlock" and found.differences[0].expected == "writing response"
+
+
+# --- every legal order is accepted, every inverted one refused ---
+
+def shuffled(log: str, seed: int) -> str:
+    """Another order of the same lines that keeps every cause and every pause."""
+    run, chooser = runs.run(log), random.Random(seed)
+    order, left = causes.derive(run), list(run.events)
+    lines = {e.seq: line for e, line in zip(run.events, log.strip().splitlines())}
+    done = []
+    while left:
+        chosen = chooser.choice([e for e in left if not any(order.forced(other.seq, e.seq) for other in left)])
+        left.remove(chosen)
+        done.append(lines[chosen.seq])
+    return "\n".join(done)
+
+
+@pytest.mark.parametrize("log, name", [(runs.HALF_CLOSE, "04-half-close"), (runs.BREAK, "01-break-after-first-message")])
+def test_every_order_that_keeps_the_causes_is_as_expected(log, name):
+    rules, logs = scenario(name), {shuffled(log, seed) for seed in range(200)}
+    assert len(logs) > 30
+    assert {judge.judge(runs.run(each), rules).word for each in logs} == {"as expected"}
+
+
+@pytest.mark.parametrize("late, early", [("server: accepted", "client: connecting"), ("server: EOF", "client: shutting"),
+                                         ("client: EOF", "server: closing"), ("client: Received", "server: writing")])
+def test_an_order_that_a_cause_forbids_is_refused(late, early):
+    lines = runs.HALF_CLOSE.strip().splitlines()
+    a, b = (next(n for n, x in enumerate(lines) if x.startswith(y)) for y in (early, late))
+    who = late.split(":")[0]
+    moved = [x for x in lines[a:b] if x.startswith(who)] + [lines[b]] + [x for x in lines[a:b] if not x.startswith(who)]
+    found = judge.judge(runs.run("\n".join(lines[:a] + moved + lines[b + 1:])), scenario("04-half-close"))
+    assert found.word == "differs" and "order" in [d.kind for d in found.differences]
+
+
+# --- words ---
+
+def half_close_told() -> str:
+    rules = scenario("04-half-close")
+    return words.tell(judge.judge(runs.stuck(), rules), runs.stuck(), rules, reproduce="make check-4", width=120)
+
+
+@pytest.mark.parametrize("line", [
+    'deadlock: the client never said "shutting down SHUT_WR"; it is reading instead',
+    'seen    client  sending "This is a message 2\\n test"', "blocked here", "scenarios/04-half-close/client.c:23",
+    "EOF at the server comes only after the client's FIN. The client sends none while it waits.",
+    "Proven: client waits for server in read, server waits for client in read, no byte is unread and none is on its way.",
+    'What says "I am done", and leaves the way back open?', "lesson 4: lessons/04-half-close.md", "and 2 more differences",
+    "not looked at: the wire"])
+def test_the_deleted_shutdown_is_told_as_the_design_tells_it(line):
+    assert line in half_close_told()
+
+
+def test_the_telling_keeps_the_designs_order():
+    text = half_close_told()
+    places = [text.index(x) for x in ("deadlock:", "seen", "EOF at", "Proven:", "  > ", "What says", "lesson 4", "misconception M05:",
+                                      "reproduce: make")]
+    assert places == sorted(places) and text.endswith("reproduce: make check-4")
+
+
+def test_the_verdict_has_the_code_of_the_first_differences_hint_and_tells_where_to_read_on():
+    rules, run = "client: a\n    ? M05: Who?\nserver: b\n    ? M06: And who?", runs.run("server: x\nclient: y")
+    assert verdict(rules, run).misconception == "M06"
+    assert "M06: And who?\nlesson 4: lessons/04-half-close.md\nmisconception M06: lessons/misconceptions.md#m06\n" in told(rules, run)
+
+
+def test_without_a_code_or_a_difference_there_is_no_misconception():
+    rules = "client: a\n    ? Who?\nserver: b\n    ? M06: And who?"
+    assert verdict(rules, runs.run("client: y")).misconception == ""
+    assert "misconception" not in told(rules, runs.run("client: y"))
+    assert verdict(rules, runs.run("client: a\nserver: b")).misconception == ""
+
+
+SENTENCES = ("deadlock:", "EOF at", "Proven:", "M05:", "not looked at:")
+
+
+def stuck_told(**how: object) -> str:
+    rules = scenario("04-half-close")
+    return words.tell(judge.judge(runs.stuck(), rules), runs.stuck(), rules, reproduce="make check-4", **how)
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_on_a_terminal_sentences_break_between_words(width):
+    lines, whole = stuck_told(width=width, fold=True).splitlines(), stuck_told(width=width).splitlines()
+    for beginning in SENTENCES:
+        sentence = next(line for line in whole if line.startswith(beginning)).partition("   ")[0]
+        at = next(n for n, line in enumerate(lines) if line.startswith(beginning))
+        parts = [lines[at], *itertools.takewhile(lambda line: line.startswith("  ") and not line.startswith(("  seen", "  at")), lines[at + 1:])]
+        assert max(map(len, parts)) <= width and " ".join(part.strip() for part in parts).partition("   ")[0].startswith(sentence)
+
+
+def test_a_verdict_that_goes_to_a_file_is_not_broken():
+    assert any(len(line) > 100 for line in stuck_told(width=60).splitlines())
+
+
+def test_colours_take_no_room_and_a_lead_does():
+    def bare(text: str) -> str:
+        return re.sub("\x1b\\[[0-9]*m", "", text)
+    assert bare(stuck_told(width=70, fold=True, colour=True)) == stuck_told(width=70, fold=True)
+    led = stuck_told(width=70, fold=True, lead="04-half-close: ").splitlines()
+    assert led[0].startswith("04-half-close: deadlock: the client never") and len(led[0]) <= 70
+    run = runs.run("client: a", "client: exit 0")
+    told = words.tell(verdict("client: a", run), run, contract.parse("client: a"), reproduce="", width=60, fold=True, colour=True, lead="4: ")
+    assert told.startswith("4: \x1b[32mas expected\x1b[0m: 1 line,") and max(map(len, bare(told).splitlines())) <= 60
+
+
+def test_what_is_as_expected_takes_one_line():
+    rules, run = scenario("04-half-close"), runs.run(runs.HALF_CLOSE, wire="client S")
+    found = replace(judge.judge(run, rules), word="as expected")
+    assert words.tell(found, run, rules, reproduce="") == (
+        "as expected: 21 lines, 7 orders that TCP forced, both ends as the contract says")
+
+
+@pytest.mark.parametrize("rules, log, sentence", [
+    ("client: a", "client: a\nclient: b", 'the client said "b", and nothing more was to come'),
+    ("client: a\nclient: b", "client: x\nclient: a\nclient: b", 'the client said "x" where "a" was to come'),
+    ("client: a\nclient ends: exit 3", "client: a", "the client was to end with exit 3, but it ended with exit 0"),
+    ('client: sending "ab"\nbytes: client -> server = 3', 'client: sending "ab"', "it sent 2 by its lines"),
+    ("others allowed\nnever: client: b before client: c", "client: b", "which must never come before client: c"),
+    ("client: a\ndeadlock: client, server", "client: a", "but the run came to its end"),
+    ("client: EOF after server: closing\nserver: closing", "client: EOF\nserver: closing", "A log that says otherwise")])
+def test_each_kind_of_difference_has_its_sentence(rules, log, sentence):
+    assert sentence in told(rules, runs.run(log))
+
+
+def test_an_eof_that_nobody_sent_is_not_put_on_the_other_side():
+    rules = "client: Received 1 after server: writing response\nserver: writing response"
+    text = told(rules, runs.run("client: EOF\nserver: writing response"))
+    assert "That came only later: the server said \"writing response\"." in text and "One's own SHUT_RD or SHUT_RDWR" in text
+    assert "SHUT_RD" not in told(rules, runs.run("server: closing\nclient: EOF"))
+
+
+def test_wrong_byte_counts_are_told_before_the_luck_that_follows_from_them():
+    rules = 'client: sending "ab"\nserver: received "abc"  after client: sending "ab"'
+    run = runs.run('client: sending "ab"\nserver: received "abc"')
+    assert "byte counts do not add up" in told(rules, run) and "error of the contract" not in told(rules, run)
+    assert [d.kind for d in verdict(rules + "\nbytes: client -> server = 3", run).differences] == ["bytes", "luck"]
+
+
+def test_a_crash_is_told_first_and_then_where_the_contract_was_left():
+    run = runs.run("client: a", "client: signal SEGV", Stop("crash"))
+    text = told("client: a\nclient: b", run)
+    assert text.startswith("crash: the client was ended by signal SEGV") and 'never said "b"; it was ended by signal SEGV' in text
+
+
+def test_an_event_is_one_line_in_its_programs_column():
+    client, server = runs.log("client: connecting\nserver: listening")
+    assert words.format_event(client) == "   0.001  connecting"
+    assert words.format_event(server, width=40) == "   0.002" + " " * 12 + "listening (port 8080)"
+    assert "\x1b[36mconnecting" in words.format_event(client, colour=True)
+
+
+def test_the_story_of_a_deadlock_says_where_the_bytes_are():
+    story = "\n".join(words.happened(runs.stuck()))
+    assert '"This is a message 2\\n" came through (38 of 43 bytes)' in story
+    assert "5 bytes were taken from the kernel by the server's reader but are no complete message yet." in story
+    assert "Deadlock. Proven: client waits for server in read" in story
+
+
+def test_bytes_in_a_queue_are_not_said_to_be_in_the_reader():
+    run = replace(runs.stuck(), stop=runs.deadlock(unread=5))
+    story = "\n".join(words.happened(run))
+    assert "5 bytes lie unread in the server's kernel" in story and "reader" not in story
+
+
+def test_bytes_that_no_record_accounts_for_are_not_explained():
+    story = "\n".join(words.happened(runs.run('server: x\nclient: sending "ab"', "client: exit 0, server: exit 0")))
+    assert "2 bytes were written, and no line of the server says that they were received." in story
+
+
+def test_one_byte_is_told_in_the_singular():
+    story = "\n".join(words.happened(runs.run('server: x\nclient: sending "a"', "client: exit 0, server: exit 0")))
+    assert "1 byte was written, and no line of the server says that it was received." in story
+    story = "\n".join(words.happened(replace(runs.stuck(), stop=runs.deadlock(unread=1))))
+    assert "1 byte lies unread in the server's kernel" in story
+
+
+LOST = 'client: sending "ab"\nserver: closing\nclient: sending "cd"\n'
+
+
+@pytest.mark.parametrize("log, ends, outputs", [
+    (LOST + 'client: sending "efg"\nclient: Error writing: EPIPE', "client: exit 0", ()),
+    (LOST + 'client: sending "efg"', "client: exit 1", "client.c:21: send_all(...): EPIPE (Broken pipe)"),
+    (LOST + 'client: sending "efg"', "client: signal PIPE", ())], ids=["said so", "stopped", "killed"])
+def test_bytes_of_a_write_that_failed_are_not_said_to_be_written(log, ends, outputs):
+    story = words.happened(runs.run(log, ends, outputs=(Output(9, 9, "client", "stderr", outputs),) if outputs else ()))
+    assert story[0] == "From client to server: nothing came through (0 of 4 bytes)."
+    assert story[1].startswith('2 bytes were written after the server\'s "closing"') and "3 bytes" not in story[1]
+    assert story[2].startswith("The client's write of 3 bytes failed: EPIPE")
+
+
+def test_a_failed_write_that_wrote_a_part_is_no_reason_to_count_more_than_came():
+    log = 'client: sending "abcdef"\nserver: received "abc"\nclient: Error writing: ECONNRESET'
+    story = words.happened(runs.run(log))
+    assert story[:2] == ['From client to server: "abc" came through (3 bytes).',
+                         "The client's write of 6 bytes failed: ECONNRESET."]
+
+
+@pytest.mark.parametrize("line", ["client: Error reading: ECONNRESET", "server: Error writing: EPIPE", "client: closing"])
+def test_a_write_is_not_said_to_have_failed_for_another_lines_sake(line):
+    story = "\n".join(words.happened(runs.run(f'client: sending "ab"\n{line}')))
+    assert "(0 of 2 bytes)" in story and "failed" not in story
+
+
+def test_the_story_of_programs_that_log_nothing_comes_from_the_wire():
+    assert "From client to server: 18 bytes went over the wire." in words.happened(anatomy())
+
+
+def test_an_after_clock_without_its_pause_does_not_blame_the_contract():
+    text = told("client: y  after clock: server: x\nserver: x", runs.run("server: x\nclient: y"))
+    assert "in this run no pause held the client back" in text and "error of the contract" not in text
+
+
+def test_the_story_of_a_lost_message_names_the_close_and_the_reset():
+    story = "\n".join(words.happened(runs.run(runs.BREAK, wire="client S, server R")))
+    assert "25 bytes were written after the server's \"closing\"" in story and "sent a reset (RST)" in story
+
+
+def test_a_story_has_three_to_six_lines():
+    stories = [words.happened(r) for r in (runs.stuck(), runs.run(runs.HALF_CLOSE), runs.run(runs.BREAK, wire="client S, server R"))]
+    assert all(3 <= len(story) <= 6 for story in stories)
+
+
+def test_outputs_endings_and_heads_stand_in_the_same_columns_as_events():
+    run = runs.run("client: a", "server: exit 0", outputs=runs.outputs("server: hello"))
+    lines = [words.column_heads(width=60), words.format_output(run.outputs[0], width=60), words.format_ending(run.endings[0], width=60)]
+    assert [lines[0].index("server"), lines[1].index("stdout: hello"), lines[2].index("(exit 0)")] == [30, 30, 30]
+    assert lines[0].index("client") == words.format_event(run.events[0], width=60).index("a") == 10

@@ -1,0 +1,135 @@
+"""For each scenario, twins that are broken in one line: check must refuse each, and name the right first line.
+
+A row is: scenario, file, the line as it is, the line as it is in the twin, the verdict's word, who leaves the contract first,
+and the contract's line at which (its text; or how the program should have ended).
+"""
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness.judge import comparison as judge
+from harness.judge import contract as contracts
+from harness.stage.conductor import Conductor, VirtualClock
+from harness.tell import words
+from harness.stage.scenarios import ROOT, Scenario
+
+M1, M2 = r'"This is a message\n"', r'"This is a message 2\n test"'
+GOT, GOT_2 = f"Received message: {M1}", r'Received message: "This is a message 2\n"'
+BREAK = "        break; // one message is enough for this server\n"
+CLOSE_SERVER = "    close(conn);\n"
+SHUTDOWN = "    must(shutdown(conn, SHUT_WR)); // our FIN leaves here, behind the last byte; the way back stays open\n"
+SAY_SHUTDOWN = '    event("shutting down SHUT_WR");\n'
+RESPONSE = '    if (send_all(conn, "Message received.\\n", 18) == -1)\n'
+RESPONSE_3 = "    " + RESPONSE
+
+TWINS = [
+    ("00", "server.c", "    while (have == 0 || buf[have - 1] != '\\n') {\n", "    for (;;) {\n", "deadlock", "server", "Received message: This is a message"),
+    ("00", "client.c", '"This is a message\\n", 18', '"This is a message\\n", 17', "deadlock", "server", "Received message: This is a message"),
+    ("00", "server.c", '    printf("writing response\\n");\n', "", "differs", "server", "writing response"),
+    ("00", "server.c", '"Message received.\\n", 18', '"Message received.\\n", 9', "differs", "client", "Received message: Message received."),
+    ("01", "server.c", BREAK, "", "deadlock", "server", "writing response"),
+    ("01", "client.c", f"    say(conn, {M1});\n", '    say(conn, "This is a message");\n', "differs", "client", f"sending {M1}"),
+    ("01", "client.c", f"    say(conn, {M2});\n", "", "differs", "client", f"sending {M2}"),
+    ("01", "server.c", CLOSE_SERVER, "", "differs", "client", "EOF"),
+    ("01", "server.c", RESPONSE, '    if (send_all(conn, "Message received.\\n", 9) == -1)\n', "differs", "client", r'Received message: "Message received.\n"'),
+    ("02", "client.c", f"    say(conn, {M2});\n", f"    say(conn, {M2});\n    shutdown(conn, 1);\n", "differs", "server", "unexpected"),
+    ("02", "server.c", '        event_received(conn, line.len, "Received message', '        break;\n        event_received(conn, line.len, "Received message', "differs", "server", GOT),
+    ("02", "client.c", "    pause_seconds(5);\n", "", "differs", "client", "pausing 5 s"),
+    ("02", "client.c", f"    say(conn, {M2});\n", '    say(conn, "This is a message 2\\n");\n', "differs", "client", f"sending {M2}"),
+    ("03", "server.c", RESPONSE_3, "        if (0)\n", "deadlock", "client", r'Received message: "Message received.\n"'),
+    ("03", "client.c", "        ask(conn, &in, " + M2 + ");\n", "        ask(conn, &in, \"This is a message 2\");\n", "deadlock", "client", f"sending {M2}"),
+    ("03", "client.c", "    must(close(conn));\n", "    pause_seconds(60);\n", "differs", "client", "unexpected"),
+    ("03", "server.c", '        event_sending(conn, 18, "writing response");\n', "", "differs", "server", "writing response"),
+    ("04", "client.c", SAY_SHUTDOWN + SHUTDOWN, "", "deadlock", "client", "shutting down SHUT_WR"),
+    ("04", "client.c", SHUTDOWN, "", "deadlock", "server", 'EOF, 5 bytes unfinished: " test"'),
+    ("04", "client.c", SHUTDOWN, "    must(shutdown(conn, SHUT_RD));\n", "differs", "client", r'Received message: "Message received.\n"'),
+    ("04", "client.c", SHUTDOWN, "    must(shutdown(conn, SHUT_RDWR));\n", "differs", "client", r'Received message: "Message received.\n"'),
+    ("04", "client.c", SHUTDOWN, "    must(close(conn));\n", "differs", "client", r'Received message: "Message received.\n"'),
+    ("04", "server.c", CLOSE_SERVER, "", "differs", "client", "EOF"),
+    ("05", "server.c", "    char buf[4096];\n", "    char buf[5];\n", "differs", "server", r'Received 15 bytes: "one\ntwo\nthree!\n"'),
+    ("05", "client.c", '    say(conn, "two\\n");\n', "", "differs", "client", r'sending "two\n"'),
+    ("05", "server.c", "    pause_seconds(1); //", "    //", "differs", "server", "pausing 1 s"),
+    ("06", "server.c", '    if (send_all(conn, "+", 1) == -1)\n', "    if (0)\n", "deadlock", "client", "Received go-ahead"),
+    ("06", "client.c", '    say(conn, "hello");\n', '    say(conn, "hell");\n', "differs", "client", 'sending "hello"'),
+    ("06", "server.c", "    if (have < sizeof buf)\n", "    if (0)\n", "differs", "server", "reading data, 5 bytes at most"),
+    ("07", "client.c", '"first\\nsecond"', '"first\\nsecond\\n"', "differs", "client", r'sending "first\nsecond"'),
+    ("07", "client.c", "    must(close(conn));", "    pause_seconds(60);", "differs", "client", "unexpected"),
+    ("07", "server.c", '    event("closing");\n', "", "differs", "server", "closing"),
+    ("08", "frame.c", "    length = ntohl(length);\n", "", "differs", "server", "length 5"),
+    ("08", "server.c", "    while (receive(conn, &in) == 1) {\n", "    if (receive(conn, &in) == 1) {\n", "differs", "server", "reading data"),
+    ("08", "server.c", "        if (send_all(conn, answer, (size_t)n) == -1)\n", "        if (0)\n", "deadlock", "client", 'Received message: "Message received."'),
+    ("08", "client.c", "i < n; i++", "i + 1 < n; i++", "deadlock", "server", 'Received message: "hello"'),
+    ("08", "client.c", "    must(close(conn));\n", "    pause_seconds(60);\n", "differs", "client", "unexpected"),
+    ("20", "client.c", "    must(shutdown(conn, SHUT_WR));\n", "", "deadlock", "server", "EOF between messages"),
+    ("20", "client.c", "i < n; i++", "i + 1 < n; i++", "differs", "server", r'Received message: {Text: "This is a message\n", Seq: 1}'),
+    ("20", "server.c", "        answer(conn, &out, message.seq);\n", "", "differs", "server", 'writing response {Text: "Message received.", Seq: 1}'),
+    ("20", "server.c", "    close(conn);\n", "", "differs", "client", "EOF between messages"),
+]
+
+
+@pytest.fixture(scope="module")
+def common_objects(tmp_path_factory):
+    """common/, compiled once for all twins."""
+    folder = tmp_path_factory.mktemp("common")
+    sources = sorted((ROOT / "common").glob("*.c"))
+    subprocess.run([*compiler(), "-c", *map(str, sources)], cwd=folder, check=True)
+    return [str(folder / source.with_suffix(".o").name) for source in sources]
+
+
+def compiler():
+    return [os.environ.get("CC", "cc"), "-std=c11", "-D_POSIX_C_SOURCE=200809L", "-w", "-g", "-O1", "-pthread", f"-I{ROOT / 'common'}"]
+
+
+def twin(folder: Path, number: str, file: str, line: str, instead: str, objects: "list[str]") -> Scenario:
+    """A copy of the scenario with that line replaced, built."""
+    original = next((ROOT / "scenarios").glob(f"{number}-*"))
+    copy = folder / original.name
+    shutil.copytree(original, copy)
+    text = (copy / file).read_text()
+    assert text.count(line) == 1, f"{original.name}/{file} has this line {text.count(line)} times"
+    (copy / file).write_text(text.replace(line, instead))
+    both = [str(path) for path in copy.glob("*.c") if path.stem not in ("client", "server")]
+    for role in ("client", "server"):
+        subprocess.run([*compiler(), str(copy / f"{role}.c"), *both, *objects, "-o", str(copy / role)], check=True)
+    return Scenario(original.name, copy, copy)
+
+
+def check(scenario: Scenario):
+    contract = contracts.load(scenario.contract)
+    run = Conductor(scenario, VirtualClock()).run()
+    verdict = judge.judge(run, contract)
+    return verdict, words.tell(verdict, run, contract, reproduce=f"make check-{scenario.number}")
+
+
+@pytest.mark.parametrize("row", TWINS, ids=[f"{row[0]} {row[5]} {row[6]} {i}" for i, row in enumerate(TWINS)])
+def test_a_broken_twin_is_refused_at_the_right_line(row, tmp_path, common_objects):
+    number, file, line, instead, word, who, expected = row
+    verdict, told = check(twin(tmp_path, number, file, line, instead, common_objects))
+    first = verdict.differences[0]
+    assert verdict.word == word, told
+    assert verdict.status == 1
+    assert (first.who, first.expected or first.kind) == (who, expected) or (first.who, first.kind) == (who, expected), told
+
+
+def test_a_shutdown_that_is_logged_and_not_made_is_found_out_by_the_wire(tmp_path, common_objects):
+    _, told = check(twin(tmp_path, "04", "client.c", SHUTDOWN, "", common_objects))
+    if "can't be captured" in told or "not looked at" in told:
+        pytest.skip("packets can't be captured here")
+    assert 'but no FIN of its own was on the wire: a line in the log is not a call' in told
+
+
+@pytest.mark.parametrize("number", sorted({row[0] for row in TWINS}))
+def test_the_original_passes_as_its_own_twin(number, tmp_path, common_objects):
+    verdict, told = check(twin(tmp_path, number, "client.c", "int main(", "int main(", common_objects))
+    assert verdict.status == 0, told
+
+
+def test_each_scenario_has_at_least_three_twins():
+    numbers = [row[0] for row in TWINS]
+    for folder in (ROOT / "scenarios").iterdir():
+        assert numbers.count(folder.name.split("-")[0]) >= 3, folder.name
