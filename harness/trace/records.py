@@ -7,7 +7,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
-from typing import Union
+from typing import Optional, Union
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,72 @@ class Socket:
 
 
 @dataclass(frozen=True)
+class Call:
+    """One system call of a program, as the kernel was asked. It has two places in the run's order: its entry and its return."""
+
+    seq: int                # place of the entry
+    ns: int
+    who: str
+    pid: int
+    tid: int
+    name: str               # "write", as in the kernel's table
+    fd: int = -1            # its descriptor, or -1
+    connection: int = 0     # the connection behind the descriptor; for connect and accept the one that they made
+    asked: int = 0          # bytes asked for; listen: the backlog; kill-like calls: the signal
+    data: str = ""          # the first 64 bytes that were written or read, one character a byte (ISO 8859-1)
+    address: str = ""       # connect, bind, sendto: whom it names; accept: "own>peer"
+    option: str = ""        # setsockopt: "SO_RCVTIMEO"; shutdown: "SHUT_WR"
+    value: int = 0          # setsockopt: the value (times in ns)
+    limit: int = -1         # poll, select, epoll_wait, sleeps, timers: how long, in ns; -1: for ever, or it has none
+    source: str = ""        # "client.c:38", where known
+    returned: int = -1      # place of the return; -1: it had not returned when the run was over
+    returned_ns: int = -1
+    result: int = 0         # what it returned; -1 with `error`
+    error: str = ""         # errno by name: "EPIPE"
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process that has descriptors of one end of a connection, from its first one to its last."""
+
+    who: str
+    pid: int
+    since: int              # place at which it had the first one (connect, accept, fork, ...)
+    until: int = -1         # place at which the last one went; -1: it had one to the end of the run
+    how: str = ""           # by which the last one went: "close", "exit", "exec"
+    tid: int = 0            # the thread that closed it; 0: none did (exit)
+
+
+@dataclass(frozen=True)
+class End:
+    """One end of a connection: the program that made it, and who holds it."""
+
+    who: str
+    pid: int
+    address: str
+    holders: tuple[Holder, ...] = ()
+    shut: int = -1          # place of the first shutdown(SHUT_WR or SHUT_RDWR) of it that did not fail, or -1
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One connection of the run. The same pair of addresses used again is another connection."""
+
+    number: int             # from 1, in the order in which they were made
+    opener: Optional[End]   # who connected; None: not known
+    acceptor: Optional[End]     # who accepted; None: nobody has, or it is not known
+
+
+@dataclass(frozen=True)
+class Role:
+    """One name of the run's cast."""
+
+    name: str               # "server"
+    listens: bool           # it serves: name[2] is what handles its second connection. Else name[2] is the second of its processes
+    times: int = 1          # how often the stage starts it
+
+
+@dataclass(frozen=True)
 class Waiting:
     """One blocked thread when the run was frozen."""
 
@@ -135,6 +201,11 @@ class Run:
     endings: tuple[Ending, ...]
     stop: Stop
     sockets: tuple[Socket, ...] = ()    # samples between events, where the mode took them
+    calls: tuple[Call, ...] = ()        # in the order of their entries; () with observed False
+    observed: bool = False              # the programs' system calls were seen, all of them
+    connections: tuple[Connection, ...] = ()    # as far as known; () where neither calls nor lines told
+    cast: tuple[Role, ...] = (Role("server", True), Role("client", False))
+    missing: int = 0                    # frames that the capture lost: so no segment is no proof
     notes: tuple[str, ...] = ()         # what the harness could not do here, one line each
     versions: dict[str, str] = field(default_factory=dict)
 

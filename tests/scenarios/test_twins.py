@@ -93,7 +93,7 @@ def twin(folder: Path, number: str, file: str, line: str, instead: str, objects:
     text = (copy / file).read_text()
     assert text.count(line) == 1, f"{original.name}/{file} has this line {text.count(line)} times"
     (copy / file).write_text(text.replace(line, instead))
-    both = [str(path) for path in copy.glob("*.c") if path.stem not in ("client", "server")]
+    both = [str(path) for path in copy.rglob("*.c") if path.stem not in ("client", "server")]
     for role in ("client", "server"):
         subprocess.run([*compiler(), str(copy / f"{role}.c"), *both, *objects, "-o", str(copy / role)], check=True)
     return Scenario(original.name, copy, copy)
