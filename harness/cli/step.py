@@ -80,7 +80,7 @@ class Step(Delays):
         lines = ["", *self._kernel(self.conductor.sockets()), *self._wire(self.conductor.segments()), "", "  held at its last line:"]
         for n, held in enumerate(waiting, 1):
             mark = ">" if n == 1 else " "
-            lines.append(f"  {mark} {n}  {held.event.who:7} {held.event.text}   {held.event.source}")
+            lines.append(f"  {mark} {n}  {held.who:7} {held.text}   {held.source}")
         print("\n".join(lines))
 
     def _kernel(self, sockets: "tuple[Socket, ...]") -> "list[str]":

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+import math
 import mmap
 import multiprocessing
 import os
@@ -69,7 +70,7 @@ def parse(text: str) -> "tuple[Place, ...]":
 class Delays:
     """The policy: one thread at a time, those at a delayed place last. `skip`: pauses are lines like any other."""
 
-    name, hold = "explore", "all"
+    name, hold, hold_calls = "explore", "all", "sleeps"
 
     def __init__(self, delays: Iterable[Place] = (), skip: bool = False) -> None:
         self.delays = frozenset(delays)
@@ -82,34 +83,34 @@ class Delays:
         self._counts: dict[tuple[str, str], int] = {}
 
     def arrived(self, held: Held) -> bool:
-        held.due = self.now + held.event.count
+        held.due = self.now + held.count
         return False
 
     def order(self, held: "list[Held]") -> "list[Held]":
         """The held threads, the one that goes on next first."""
-        for one in sorted((h for h in held if h.event.seq not in self.turns), key=lambda h: (h.event.who, h.event.tid)):
-            key = (one.event.who, one.event.text)
+        for one in sorted((h for h in held if h.seq not in self.turns), key=lambda h: (h.who, h.tid)):
+            key = (one.who, one.text)
             self._counts[key] = self._counts.get(key, 0) + 1
-            self.places[one.event.seq] = Place(*key, self._counts[key])
-            self.turns[one.event.seq] = self.turn
+            self.places[one.seq] = Place(*key, self._counts[key])
+            self.turns[one.seq] = self.turn
         return sorted(held, key=self._rank)
 
     def _rank(self, held: Held) -> "tuple[int, int, int, str, int]":
-        seq = held.event.seq
+        seq = held.seq
         pausing = self._pauses(held)
         return (2 if pausing else self.places[seq] in self.delays, held.due if pausing else 0, self.turns[seq],
-                held.event.who, held.event.tid)
+                held.who, held.tid)
 
     def quiet(self, held: "list[Held]") -> Optional[Held]:
         if not held:
             return None
         first = self.order(held)[0]
         if len(held) == 1 or self._pauses(first):
-            self.moot.add(self.places[first.event.seq])
+            self.moot.add(self.places[first.seq])
         return self.let_go(first)
 
     def _pauses(self, held: Held) -> bool:
-        return held.event.kind == "pause" and not self.skip
+        return held.kind == "pause" and not self.skip
 
     def let_go(self, held: Held) -> Held:
         """Notes that this one goes on."""
@@ -149,7 +150,7 @@ def outcome_of(run: Run, turns: "dict[int, int]") -> Outcome:
     """The outcome of a run. `turns`: as in Delays; of two lines of the same turn, the older thread's is first, whichever came
     first in this run."""
     whos = sorted({e.who for e in run.events} | {o.who for o in run.outputs})
-    events = sorted(run.events, key=lambda e: (turns.get(e.seq, len(run.events)), e.tid, e.seq))
+    events = sorted(run.events, key=lambda e: (turns.get(e.seq, math.inf), e.tid, e.seq))
     lines = tuple((who, (*(e.text for e in events if e.who == who), *(o.text for o in run.outputs if o.who == who))) for who in whos)
     return Outcome(lines, tuple(sorted((e.who, e.how) for e in run.endings)), run.stop.kind)
 

@@ -243,6 +243,11 @@ def parent(pid: int) -> int:
     return int(fields[1]) if len(fields) > 1 else 0
 
 
+def environment(pid: int) -> "list[str]":
+    """NAME=value of a process, as it was when it was executed; [] if it can't be read."""
+    return _read(f"/proc/{pid}/environ", lines=True).split("\0")
+
+
 def cpu_seconds(pid: int) -> float:
     """User and system time used so far, all threads."""
     stat = _read(f"/proc/{pid}/stat")

@@ -19,7 +19,7 @@ from typing import Callable, Iterable, Optional
 
 from . import kernel
 from .kernel import Sock, Thread
-from ..trace import Socket, Stop, Waiting
+from ..trace import Socket, Waiting
 
 _OWN_TIMERS = ("timerfd", "signalfd", "inotify", "fanotify", "io_uring")
 _FIN_SENT = ("FIN-WAIT-1", "FIN-WAIT-2", "CLOSING", "LAST-ACK", "TIME-WAIT")
@@ -35,6 +35,7 @@ class Look:
     under_way: int = 0
     unknown: bool = False   # the kernel did not tell
     unasked: bool = False   # a socket that is waited on could not be asked for its time limits: calm is no proof then
+    timed: bool = False     # only waits with a time limit of their own stand in the way
     targets: "dict[int, tuple[int, ...]]" = field(default_factory=dict)     # tid: the descriptors that it waits on
 
 
@@ -146,8 +147,9 @@ def _window_closed(sock: Sock) -> bool:
 class Records:
     """Turns looks into records: who is who, which connection a socket belongs to, where a thread logged its last line."""
 
-    def __init__(self, who: Callable[[int], str], number: Callable[[str, str], int], source: Callable[[int], str]) -> None:
-        self.who, self.number, self.source = who, number, source
+    def __init__(self, who: Callable[[int], str], number: Callable[[str, str], int], source: Callable[[int], str],
+                 names: "tuple[str, ...]" = ()) -> None:
+        self.who, self.number, self.source, self.names = who, number, source, names
 
     def sockets(self, seen: Look, ns: int) -> "tuple[Socket, ...]":
         """The looks' sockets as records; a socket that two descriptors share is told once for each process."""
@@ -182,28 +184,21 @@ class Records:
             path = _path_back(graph, start)
             if path:
                 names = [self.who(pid) for pid in path]
-                first = names.index("client") if "client" in names else 0
+                first = max(range(len(names)), key=lambda n: self.names.index(names[n]) if names[n] in self.names else -1)
                 return tuple(dict.fromkeys(names[first:] + names[:first]))
         return ()
-
-    def stop(self, seen: Look, clients_ended: bool, ns: int) -> Stop:
-        """Why a run is over that is proven to be calm."""
-        waiting = self.waiting(seen)
-        cycle = self.cycle(seen)
-        evidence = dict(waiting=waiting, sockets=self.sockets(seen, ns))
-        if seen.unasked and (cycle or not clients_ended):
-            return Stop("no progress", "all wait, and nothing is on its way; but this system does not let a socket be asked for "
-                        "a time limit (SO_RCVTIMEO) that may end a wait, so no deadlock is proven", cycle=cycle, **evidence)
-        if cycle:
-            return Stop("deadlock", cycle=cycle, **evidence)
-        servers = {w.pid for w in waiting if w.call == "accept"}
-        if clients_ended and all(w.call in ("accept", "futex", "wait4") and w.pid in servers or w.call == "accept" for w in waiting):
-            return Stop("over", **evidence)
-        return Stop("waiting", **evidence)
 
 
 def _holders(sock: Sock, seen: Look) -> "set[int]":
     return {other.pid for other in seen.sockets if sock.peer and (other.local, other.peer) == (sock.peer, sock.local)}
+
+
+def parents(pid: int) -> "set[int]":
+    """The processes above this one."""
+    found = set()
+    while (pid := kernel.parent(pid)) > 1 and pid not in found:
+        found.add(pid)
+    return found
 
 
 def _path_back(graph: "dict[int, set[int]]", start: int) -> "list[int]":

@@ -18,6 +18,19 @@ _HEADERS = 192              # Ethernet, IP and TCP with all options fit
 _FLAGS = ((2, "S"), (1, "F"), (4, "R"), (8, "P"), (16, "A"))
 
 
+from typing import NamedTuple
+class Seen(NamedTuple):
+    ns: int
+    source: str
+    target: str
+    flags: str
+    first: int
+    length: int
+    ack: int
+    window: int
+    opens: bool
+
+
 class Wire:
     """Collects frames from a packet socket; `base` is what to take from CLOCK_REALTIME ns to get the run's own time."""
 
@@ -41,6 +54,30 @@ class Wire:
                     seconds, nanoseconds = struct.unpack_from("=qq", raw)
                     ns = seconds * 1_000_000_000 + nanoseconds - self._base
             self._frames.append((ns, data))
+
+    missing = 0
+
+    def take(self):
+        self.drain()
+        frames, self._frames = self._frames, []
+        if not hasattr(self, "start"):
+            self.start, self.scale = {}, {}
+        start, scale = self.start, self.scale
+        found = []
+        for ns, frame in frames:
+            parsed = _parse(frame)
+            if parsed is None:
+                continue
+            source, target, sequence, ack, flags, window, length, shift = parsed
+            way, back = (source, target), (target, source)
+            syn = "S" in flags
+            opens = syn and start.get(way) != sequence
+            if syn:
+                start[way], scale[way] = sequence, shift
+            scaled = window if syn or scale.get(back, -1) < 0 else window << max(0, scale.get(way, 0))
+            found.append(Seen(ns, source, target, flags, (sequence - start.get(way, sequence)) % (1 << 32), length,
+                (ack - start.get(back, ack)) % (1 << 32) if "A" in flags else 0, scaled, opens))
+        return found
 
     def segments(self, port: int, number: Callable[[str, str], int], first: int = 0) -> list[Segment]:
         """The segments to and from the server's port so far, from the first-th frame on. number(client's address,

@@ -1,501 +1,330 @@
-"""The conductor: collects the events of a run in the order of one queue, and decides who goes on.
+"""The conductor: one run of one scenario, from its first program's start to its end.
 
-One conductor, several policies. A policy says which lines hold a thread (`hold`), whether a held thread may go on at once
-(`arrived`), and, when nothing can happen any more, who goes on next (`quiet`). When it names nobody, the run is over.
-
-The server starts first. The client starts when the server has logged that it listens and the kernel shows the socket in its
-hands; a server that logs nothing, or does not listen, is waited for until it is quiescent. What happens is never waited for
-by the clock: the conductor sleeps in select(2) until a line, some output, a segment or an ending comes, and between them it
-looks at the kernel (quiescence.py), at growing distances.
+It starts who is due (starts.py), takes in what comes (intake.py), looks at the kernel between two pieces of news (quiescence.py), and,
+when nothing can happen any more, asks its policy who goes on (policies.py). When nobody does, the run is over, and ending.py says
+how. What happens is never waited for by the clock: the conductor sleeps in select(2) until a line, a call, some output, a segment
+or an ending comes, and looks at growing distances.
 """
 from __future__ import annotations
 
 import os
-import re
 import select
 import signal
-import socket
 import time
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Callable, Optional, Protocol
+from typing import Callable, Optional
 
 from ..observe import kernel, quiescence
-from ..observe.wire import Wire
-from ..trace import Ending, Event, Output, Record, Run, Segment, Socket, Stop
-from .keeper import MEMORY, PROCESSES, Ended, Keeper, open_keeper
+from ..trace import Ending, Record, Run, Segment, Socket, Stop
+from . import ending
+from .book import Book
+from .intake import Intake, how
+from .keeper import PROCESSES, Ended, Keeper, open_keeper
+from .limits import CALLS, EVENTS, GUESS, IDLE, OUTPUT, SLEEPS, UNPROVEN, Watch
+from .policies import Held, Live, Policy, VirtualClock
 from .scenarios import Scenario
+from .starts import Process, Starts, said
 
-EVENTS = 10_000             # log lines of one run
-OUTPUT = 1 << 20            # bytes of plain output of one run
-SPIN = 5.0                  # seconds of processor time without a line, a segment or an ending
-IDLE = 10.0                 # seconds without any: the run is given up
-UNPROVEN = 3.0              # seconds in which all wait, where the time limits of a socket can't be read
-GUESS = 1.0                 # seconds without any that pass for quiescence where the kernel does not tell: no proof
+__all__ = ["Conductor", "Held", "Live", "Policy", "VirtualClock"]
+
 _FIRST_LOOK, _LAST_LOOK = 0.0001, 0.02      # seconds between looks at the kernel
 _CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT, signal.SIGSYS, signal.SIGTRAP}
-_SANITIZER = re.compile(r"ERROR: (Address|Leak|Thread|Memory)Sanitizer|runtime error: ")
-
-
-@dataclass
-class Held:
-    """A thread that waits at an event for its release."""
-
-    event: Event
-    gate: socket.socket
-    due: int = 0            # virtual time at which a pause ends, in ns
-
-
-class Policy(Protocol):
-    """Who goes on when."""
-
-    name: str
-    hold: str               # TCPLAB_HOLD of the programs: "", "pauses", "all"
-    clock: bool             # a pause ends when nothing else can happen: so what came before its end is ordered before it
-
-    def arrived(self, held: Held) -> bool:
-        """A thread has come to an event and is held. May it go on at once?"""
-
-    def quiet(self, held: "list[Held]") -> Optional[Held]:
-        """Nothing can happen any more. Who goes on? None: nobody, the run is over."""
-
-
-class Live:
-    """Real time; nobody is held."""
-
-    name, hold, clock = "live", "", False
-
-    def arrived(self, held: Held) -> bool:
-        return True
-
-    def quiet(self, held: "list[Held]") -> Optional[Held]:
-        return None
-
-
-class VirtualClock:
-    """Pauses cost nothing: when nothing can happen any more, the earliest one ends. `skip`: they end at once."""
-
-    name, hold = "virtual", "pauses"
-
-    def __init__(self, skip: bool = False) -> None:
-        self.skip, self.clock = skip, not skip
-        self.now = 0
-
-    def arrived(self, held: Held) -> bool:
-        held.due = self.now + held.event.count
-        return self.skip
-
-    def quiet(self, held: "list[Held]") -> Optional[Held]:
-        first = min(held, key=lambda h: (h.due, h.event.seq), default=None)
-        if first is not None:
-            self.now = max(self.now, first.due)
-        return first
-
-
-@dataclass
-class Program:
-    """One of the run's two programs."""
-
-    who: str
-    pid: int
-    ended: bool = False
 
 
 class Conductor:
     """One run of one scenario. `tell` is called with each record as it comes; `tick` every now and then (at least 50 times
-    a second), and says True to end the run (Ctrl-C). `keeper`: one to use, which stays; else the run has one of its own."""
+    a second), and says True to end the run (Ctrl-C). `keeper`: one to use, which stays; else the run has one of its own.
+    `observe`: the programs' system calls are looked at, where the system allows it."""
 
-    def __init__(self, scenario: Scenario, policy: Policy, *, isolate: bool = True, keeper: Optional[Keeper] = None,
+    def __init__(self, scenario: Scenario, policy: Policy, *, isolate: bool = True, keeper: Optional[Keeper] = None, observe: bool = True,
                  tell: Callable[[Record], None] = lambda record: None, tick: Callable[[], bool] = lambda: False) -> None:
-        self.scenario, self.policy, self.isolate, self._lent = scenario, policy, isolate, keeper
-        self.tell, self.tick = tell, tick
-        self.events: list[Event] = []
-        self.outputs: list[Output] = []
-        self.endings: list[Ending] = []
+        self.scenario, self.policy, self.isolate, self._lent, self.observe = scenario, policy, isolate, keeper, observe
+        self.stage = scenario.stage
+        self.tick = tick
+        self.book = Book(tell)
         self.notes: list[str] = []
         self.held: list[Held] = []
-        self.programs: dict[int, Program] = {}
         self.stop: Optional[Stop] = None
-        self.crash = ""
-        self.port = 0
-        self._pipes: dict[int, tuple[str, str, bytearray]] = {}     # read end: who, stream, what is there of a line
-        self._pipe_names: set[str] = set()
-        self._output_bytes = 0
-        self._who: dict[int, str] = {}
-        self._numbers: dict[frozenset[str], int] = {}
-        self._by_fd: dict[tuple[int, int], int] = {}
-        self._by_thread: dict[int, int] = {}
-        self._sources: dict[int, str] = {}
         self.told = kernel.tells()
-        self._records = quiescence.Records(self._who_is, self._number, lambda tid: self._sources.get(tid, ""))
-        self._reserved: Optional[socket.socket] = None
+        self.watch = Watch(self.stage.limit or IDLE)
+        self._signals = list(self.stage.signals)
+        self._unobserved: dict[str, str] = {}       # program: why its calls are not looked at
+        self._sleeps = 0                            # that the clock let end since something came of one
+        self._moved = 0
 
     # -- the run ------------------------------------------------------------------------------------------------------
 
     def run(self) -> Run:
-        """Runs the pair to its end, and leaves nothing behind. Raises KeeperError if the lab itself fails."""
+        """Runs the cast to its end, and leaves nothing behind. Raises KeeperError if the lab itself fails."""
         self.keeper = self._lent or open_keeper(self.isolate)
+        self.starts = Starts(self.stage, self.keeper.isolated)
+        self.start = time.monotonic_ns()
+        self.intake = Intake(self.keeper, self.book, self.stage, self.start, OUTPUT, self._hold, self._runaway)
         try:
-            return self._run()
+            self._note_what_is_missing()
+            self.keeper.set(self.stage.sysctls if self.keeper.isolated else ())
+            self._start_who_is_due()
+            self._loop()
+            return self._finish()
         finally:
             for held in self.held:
-                held.gate.close()
+                held.drop()
+            self.intake.close()
+            self.starts.close()
             if self._lent:
                 self._lent.renew()
             else:
                 self.keeper.end()
-            for fd in self._pipes:
-                os.close(fd)
-            if self._reserved is not None:
-                self._reserved.close()
 
-    def _run(self) -> Run:
-        self.start = time.monotonic_ns()
-        self.wire = Wire(self.keeper.wire, time.time_ns() - time.monotonic_ns() + self.start) if self.keeper.wire else None
+    def _note_what_is_missing(self) -> None:
         if not self.keeper.isolated:
             self.notes.append(f"no network of its own here ({self.keeper.why_not}): a free port of this machine, and no look at the wire")
-        elif self.wire is None:
+        elif self.intake.wire is None:
             self.notes.append("packets can't be captured here: no look at the wire")
+        if self.stage.sysctls and not self.keeper.isolated:
+            self.notes.append("without a network of its own its settings stay as they are: " + ", ".join(name for name, _ in self.stage.sysctls))
         if not self.told:
-            self.notes.append(f"this system does not tell what a thread waits for: a run that hangs ends after {IDLE:.0f} s "
+            self.notes.append(f"this system does not tell what a thread waits for: a run that hangs ends after {self.watch.most:.0f} s "
                               "without progress, and no deadlock is proven")
-        self._news_from = {sock.fileno() for sock in (self.keeper.events, self.keeper.control, self.keeper.wire) if sock}
-        self._spawn("server", "localhost", "8080" if self.keeper.isolated else "0")
-        self._loop()
-        return self._finish()
-
-    def _spawn(self, who: str, host: str, port: str) -> None:
-        program = self.scenario.program(who)
-        env = {name: value for name, value in os.environ.items() if not name.startswith(("TCPLAB_", "MAKE", "MFLAGS"))}
-        env.update(TCPLAB_CONDUCTOR=self.keeper.name, TCPLAB_ROLE=who, TCPLAB_HOLD=self.policy.hold)
-        pid, out, err = self.keeper.spawn([str(program), host, port], env, limit_data=not _sanitized(program))
-        self.programs[pid] = Program(who, pid)
-        self._who[pid] = who
-        for fd, stream in ((out, "stdout"), (err, "stderr")):
-            os.set_blocking(fd, False)
-            self._pipes[fd] = (who, stream, bytearray())
-            self._pipe_names.add(os.readlink(f"/proc/self/fd/{fd}"))
-            self._news_from.add(fd)
 
     def _loop(self) -> None:
         distance = _FIRST_LOOK
-        self._touch()
+        self.watch.touch()
         while self.stop is None:
             if self.tick():
                 self.stop = Stop("interrupted", "Ctrl-C")
             elif self._pump(distance):
                 distance = _FIRST_LOOK
-                self._touch()
             elif self.stop is None and not self._all_ended():
                 distance = self._consider(self._look(), distance)
+
+    def _pump(self, seconds: float) -> bool:
+        """Waits for news and takes them in. True if there were any."""
+        watched = self.intake.sockets | self.intake.pipes
+        fds = set(select.select(watched, (), (), 0 if self.intake.waits else seconds)[0])     # poll(2) has no less than a millisecond
+        if not fds and not self.intake.waits:
+            return False
+        # What a program logged before it ended is in the queue before its ending is: so the ending is taken last.
+        ended = self.keeper.ended() if self.keeper.control.fileno() in fds else []
+        news = self.intake.take()
+        for fd in list(self.intake.pipes) if ended else fds & self.intake.pipes:
+            news |= self.intake.take_output(fd)
+        for one in ended:
+            self._take_ending(one)
+        self._after_news()
+        return news or bool(ended)
+
+    def _after_news(self) -> None:
+        if self.intake.moved != self._moved:
+            self._moved = self.intake.moved
+            self._sleeps = 0
+            self.watch.touch()
+        if len(self.book.events) >= EVENTS:
+            self._runaway(f"more than {EVENTS} lines were logged")
+        if len(self.book.calls) >= CALLS and self.observe:
+            self.observe = False
+            self.keeper.look_away()
+            self.intake.unseen[f"more than {CALLS} calls: those behind them"] = None
+        self._expect()
+        self._send_signals()
+        if self.stop is None and self.starts.left() and self._may_know_listeners():
+            self._start_who_is_due()
+
+    def _expect(self) -> None:
+        """A pause in real time, or a timer, is a reason to wait."""
+        now = self.intake.now()
+        if self.policy.name == "live":
+            for event in self.book.events[-len(self.stage.programs):]:
+                if event.kind == "pause":
+                    self.watch.expect((event.ns + event.count - now) / 1e9)
+        for due in self.intake.due(now):
+            self.watch.expect((due - now) / 1e9)
+
+    def _runaway(self, words: str) -> None:
+        self.stop = self.stop or Stop("runaway", words)
+
+    # -- who is started, and who gets a signal ------------------------------------------------------------------------
+
+    def _may_know_listeners(self) -> bool:
+        """Has anybody said, or been seen, that it listens? Else a server is waited for until it is quiescent."""
+        return bool(self.intake.registry.ports) or any(p.starts.kind != "listens" for p in self.starts.left())
+
+    def _start_who_is_due(self) -> bool:
+        found = False
+        while self.stop is None:
+            program = self.starts.next(self._listening, self.book.events)
+            if program is None:
+                return found
+            self._spawn(Process(program, len(self.starts.of(program.name)) + 1, 0))
+            found = True
+        return found
+
+    def _listening(self, name: str) -> "list[int]":
+        """The ports on which processes of that name listen; what they say where the kernel does not tell."""
+        pids = [pid for pid in self._pids() if self.intake.members.who(pid) == name]
+        found = [s.port for pid in pids for s in kernel.tcp_sockets(pid) if s.state == "LISTEN"]
+        if not self.told:
+            found += [int(e.address.rpartition(":")[2]) for e in self.book.events if e.kind == "listen" and e.who == name]
+        return found
+
+    def _spawn(self, process: Process) -> None:
+        program = process.program
+        path = self.scenario.program(program.file)
+        env = {name: value for name, value in os.environ.items() if not name.startswith(("TCPLAB_", "MAKE", "MFLAGS"))}
+        env.update(program.environment)
+        env.update(TCPLAB_CONDUCTOR=self.keeper.name, TCPLAB_ROLE=program.name, TCPLAB_HOLD=self.policy.hold)
+        sanitized = _sanitized(path)
+        given = str(self.scenario.folder / program.input) if program.input else os.devnull
+        made = self.keeper.spawn([str(path), *self.starts.arguments(program)], env, limit_data=not sanitized, stdin=given,
+                                 observe=self.observe and not sanitized, hold=self.policy.hold_calls)
+        if not made.observed:
+            self._unobserved[program.name] = "it is built with a sanitizer" if sanitized else made.why_not
+        process.pid = made.pid
+        self.starts.started[made.pid] = process
+        self.intake.started(program.name, made.pid, made.out, made.err)
+        self.watch.touch()
+
+    def _send_signals(self) -> None:
+        for one in list(self._signals):
+            if said(self.book.events, one.after.who, one.after.text, one.after.nth):
+                self._signals.remove(one)
+                for process in self.starts.of(one.name):
+                    if not process.ended:
+                        self.keeper.signal(process.pid, one.number)
+
+    # -- when nothing more comes --------------------------------------------------------------------------------------
 
     def _consider(self, seen: quiescence.Look, distance: float) -> float:
         """Does what the look shows let somebody go on, or end the run? Returns the seconds to the next look."""
         if self.stop is not None:
             return 0.0
         if not seen.busy:
-            if self._pump(0.0):     # a line had been on its way
-                self._touch()
-            elif self.stop is None and not self._go_on(seen):
-                if seen.unasked and time.monotonic() - self._since < UNPROVEN and not self._clients_ended():
+            if not self._pump(0.0) and self.stop is None and not self._go_on():      # else a line had been on its way
+                if seen.unasked and time.monotonic() - self.watch.since < UNPROVEN and not self._clients_ended():
                     return _LAST_LOOK
-                self.stop = self._records.stop(seen, self._clients_ended(), self._now())
+                self.stop = ending.why(self, seen)
             return _FIRST_LOOK
-        if not (seen.unknown and time.monotonic() - self._since > GUESS and self._guess()):
-            self._check_limits(seen)
+        if seen.timed and self.held and self._waited_as_long_as_a_pause():
+            self._go_on()
+            return _FIRST_LOOK
+        if not (seen.unknown and time.monotonic() - self.watch.since > GUESS and self._guess()):
+            self.stop = self.stop or self.watch.stop({thread.pid for thread in seen.threads}, seen.busy)
         return min(distance * 2, _LAST_LOOK)
+
+    def _go_on(self) -> bool:
+        """Nothing can happen any more: lets somebody go on. False if there is nobody."""
+        if self._start_who_is_due():
+            return True
+        held = self.policy.quiet(self.held) if self.held else None
+        if held is not None:
+            self.release(held)
+            self._count_sleeps(held)
+            self.watch.touch()
+            return True
+        anyway = self.starts.anyway()
+        if anyway is not None:
+            self._spawn(Process(anyway, len(self.starts.of(anyway.name)) + 1, 0))
+        return anyway is not None
+
+    def _waited_as_long_as_a_pause(self) -> bool:
+        """All others wait for a time of their own: has as much real time passed as the first pause still has?"""
+        first = min(held.due for held in self.held)
+        return self.policy.clock and time.monotonic() - self.watch.since >= (first - getattr(self.policy, "now", 0)) / 1e9
+
+    def _count_sleeps(self, held: Held) -> None:
+        self._sleeps = self._sleeps + 1 if held.kind == "pause" and held.text.startswith("sleeping") else 0
+        if self._sleeps > SLEEPS:
+            self.stop = Stop("over" if self._clients_ended() else "waiting", f"the {held.who} sleeps again and again, and nothing comes of it")
 
     def _guess(self) -> bool:
         """The kernel does not tell what the threads wait for, and nothing has happened for a while: lets somebody go on, or
         ends a run whose clients have ended. False if there is nothing to do but to wait on. Never a deadlock."""
-        if self._go_on(quiescence.Look(())):
-            self._touch()
-        elif len(self.programs) > 1 and self._clients_ended():
+        if self._go_on():
+            self.watch.touch()
+        elif not self.starts.left() and self._clients_ended():
             self.stop = Stop("over")
         else:
             return False
         return True
 
-    def _pump(self, seconds: float) -> bool:
-        """Waits for news and takes them in. True if there were any that a program made."""
-        fds = set(select.select(self._news_from, (), (), seconds)[0])   # poll(2) has no less than a millisecond
-        if not fds:
-            return False
-        # What a program logged before it ended is in the queue before its ending is: so the ending is taken last.
-        ended = self.keeper.ended() if self.keeper.control.fileno() in fds else []
-        news = self._take_events() if ended or self.keeper.events.fileno() in fds else False
-        for fd in list(self._pipes) if ended else fds & set(self._pipes):
-            news |= self._take_output(fd)
-        if self.wire is not None and self.keeper.wire.fileno() in fds:
-            self.wire.drain()
-        for one in ended:
-            news |= self._take_ending(one)
-        if len(self.programs) == 1 and not self.stop and any(event.kind == "listen" for event in self.events):
-            self._start_client(False)   # a server that logs nothing is waited for until it is quiescent
-        return news
-
-    def _go_on(self, seen: quiescence.Look) -> bool:
-        """Nothing can happen any more: lets somebody go on. False if there is nobody."""
-        if len(self.programs) == 1 and self._start_client(False):
-            return True
-        held = self.policy.quiet(self.held) if self.held else None
-        if held is not None:
+    def _hold(self, held: Held) -> None:
+        self.held.append(held)
+        if self.policy.arrived(held):
             self.release(held)
-            self._touch()
-            return True
-        return len(self.programs) == 1 and self._start_client(True)
-
-    def _start_client(self, anyway: bool) -> bool:
-        """Starts the client if the server listens; `anyway`: also if it does not (then it is refused)."""
-        server = next(iter(self.programs.values()))
-        found = [] if server.ended else [s.port for pid in self._pids() for s in kernel.tcp_sockets(pid) if s.state == "LISTEN"]
-        if not self.told:
-            found += [int(e.address.rpartition(":")[2]) for e in self.events if e.kind == "listen"]
-        if found:
-            self.port = found[0]
-        elif not anyway:
-            return False
-        elif self.keeper.isolated:
-            self.port = 8080
-        else:       # a port that is certainly closed: bound here, and never listened on
-            self._reserved = socket.socket()
-            self._reserved.bind(("127.0.0.1", 0))
-            self.port = self._reserved.getsockname()[1]
-        self._spawn("client", "localhost", str(self.port))
-        return True
 
     def release(self, held: Held) -> None:
         """Lets a held thread go on."""
         self.held.remove(held)
-        index = held.event.seq
-        if held.event.kind == "pause" and self.policy.clock:
-            self.events[index] = replace(self.events[index], resumed_after=len(self.events) - 1)
-        try:
-            held.gate.send(b"\0")
-        except OSError:
-            pass            # it was killed while it waited
-        held.gate.close()
-
-    # -- what comes in ------------------------------------------------------------------------------------------------
-
-    def _take_events(self) -> bool:
-        news = False
-        while self.stop is None:
-            try:
-                data, fds, _, _ = socket.recv_fds(self.keeper.events, 65536, 1)
-            except BlockingIOError:
-                break
-            event = self._event(data)
-            gate = socket.socket(fileno=fds[0]) if fds else None
-            if event is None:
-                if gate is not None:
-                    gate.close()
-                continue
-            news = True
-            self.events.append(event)
-            self.tell(event)
-            if gate is not None:
-                held = Held(event, gate)
-                self.held.append(held)
-                if self.policy.arrived(held):
-                    self.release(held)
-            if len(self.events) >= EVENTS:
-                self.stop = Stop("runaway", f"more than {EVENTS} lines were logged")
-        return news
-
-    def _event(self, data: bytes) -> Optional[Event]:
-        """Parses a datagram (common/event.h). None if it is none of ours: anybody on this machine may send one."""
-        fields = data.decode("utf-8", "replace").split("\t", 9)
-        try:
-            ns, pid, tid, role, kind, fd, count, address, source, text = fields
-            event = Event(len(self.events), int(ns) - self.start, role, int(pid), int(tid), kind, text, source, int(fd),
-                          int(count), "" if address == "-" else address)
-        except ValueError:
-            return None
-        if role not in ("client", "server"):
-            return None
-        self._who.setdefault(event.pid, role)
-        self._sources[event.tid] = source
-        return replace(event, connection=self._connection(event))
-
-    def _connection(self, event: Event) -> int:
-        key = (event.pid, event.fd)
-        if event.kind == "conn" and ">" in event.address:
-            self._by_fd[key] = self._number(*event.address.split(">"))
-        elif event.fd >= 0 and event.kind in ("send", "recv") and key not in self._by_fd:
-            inherited = self._by_fd.get((kernel.parent(event.pid), event.fd))   # from before a fork
-            if inherited:
-                self._by_fd[key] = inherited
-        if event.kind in ("conn", "send", "recv") and key in self._by_fd:
-            self._by_thread[event.tid] = self._by_fd[key]
-        return 0 if event.kind == "listen" else self._by_thread.get(event.tid, 0)
-
-    def _number(self, one: str, other: str) -> int:
-        return self._numbers.setdefault(frozenset((one, other)), len(self._numbers) + 1)
-
-    def _take_output(self, fd: int) -> bool:
-        who, stream, rest = self._pipes[fd]
-        news = False
-        while True:
-            try:
-                data = os.read(fd, 65536)
-            except BlockingIOError:
-                return news
-            if not data:
-                self._news_from.discard(fd)
-                os.close(fd)
-                del self._pipes[fd]
-                if rest:
-                    self._output(who, stream, bytes(rest))
-                return True
-            news = True
-            self._output_bytes += len(data)
-            if self._output_bytes > OUTPUT:
-                self.stop = self.stop or Stop("runaway", f"the {who} printed more than {OUTPUT >> 20} MiB")
-                return True
-            rest += data
-            *lines, last = bytes(rest).split(b"\n")
-            rest[:] = last
-            for line in lines:
-                self._output(who, stream, line)
-
-    def _output(self, who: str, stream: str, line: bytes) -> None:
-        text = line.decode("utf-8", "replace")
-        record = Output(len(self.outputs), self._now(), who, stream, text)
-        self.outputs.append(record)
-        self.tell(record)
-        if _SANITIZER.search(text) and not self.crash:
-            self.crash = f"a sanitizer stopped the {who}: {text.strip()}"
-
-    def _take_ending(self, ended: Ended) -> bool:
-        how = _how(ended.status)
-        number = os.WTERMSIG(ended.status) if os.WIFSIGNALED(ended.status) else 0
-        who = self._who_is(ended.pid)
-        if number in _CRASHES and not self.crash:
-            self.crash = f"the {who} died of {how.replace('signal ', 'SIG')}"
-        if ended.pid not in self.programs:
-            return True
-        self.programs[ended.pid].ended = True
-        ending = Ending(len(self.endings), self._now(), who, ended.pid, how, self._last(who))
-        self.endings.append(ending)
-        self.tell(ending)
-        return True
+        if held.kind == "pause" and self.policy.clock:
+            self.book.resumed(held.seq)
+        held.open()
 
     # -- looking ------------------------------------------------------------------------------------------------------
-
-    def _now(self) -> int:
-        return time.monotonic_ns() - self.start
-
-    def _touch(self) -> None:
-        self._since = time.monotonic()
-        self._cpu = -1.0
-        for held in self.events[-1:]:
-            if held.kind == "pause" and self.policy.name == "live":
-                self._since += held.count / 1e9
 
     def _pids(self) -> "list[int]":
         pids = kernel.descendants(self.keeper.pid, PROCESSES * 2)
         for pid in pids:
-            self._who_is(pid)
+            self.intake.members.who(pid)
         return pids
 
-    def _who_is(self, pid: int) -> str:
-        if pid not in self._who:
-            above = kernel.parent(pid)
-            self._who[pid] = self._who.get(above) or ("server" if above in (0, 1, self.keeper.pid) else self._who_is(above))
-        return self._who[pid]
-
     def _held_tids(self) -> "set[int]":
-        return {held.event.tid for held in self.held}
-
-    def sockets(self) -> "tuple[Socket, ...]":
-        """What the kernel holds now, for a policy that shows it."""
-        return self._records.sockets(quiescence.look(self._pids(), self._held_tids(), self._pipe_names), self._now())
-
-    def segments(self) -> "list[Segment]":
-        """The segments so far."""
-        if self.wire is None or not self.port:
-            return []
-        self.wire.drain()
-        return self.wire.segments(self.port, self._number)
+        return {held.tid for held in self.held}
 
     def _look(self) -> quiescence.Look:
         if not self.told:
             return quiescence.Look((), busy="the kernel does not tell what a thread waits for", unknown=True)
         pids = self._pids()
         if len(pids) > PROCESSES:
-            self.stop = Stop("runaway", f"more than {PROCESSES} processes")
+            self._runaway(f"more than {PROCESSES} processes")
             return quiescence.Look((), busy="too many processes")
-        if any(not program.ended and program.pid not in pids for program in self.programs.values()):
+        if any(not one.ended and one.pid not in pids for one in self.starts.started.values()):
             return quiescence.Look((), busy="a program is ending")   # the keeper has yet to say how
-        return quiescence.look(pids, self._held_tids(), self._pipe_names)
+        return self.look(pids)
+
+    def look(self, pids: "Optional[list[int]]" = None) -> quiescence.Look:
+        """What the kernel says of these processes now."""
+        return quiescence.look(self._pids() if pids is None else pids, self._held_tids(), self.intake.pipe_names)
+
+    def sockets(self) -> "tuple[Socket, ...]":
+        """What the kernel holds now, for a policy that shows it."""
+        return ending.sockets(self, self.look())
+
+    def segments(self) -> "list[Segment]":
+        """The segments so far."""
+        self.intake.take()
+        return self.intake.segments()
 
     def _clients_ended(self) -> bool:
-        return all(p.ended for p in self.programs.values() if p.who == "client")
+        """Have all programs ended that do not serve, and is nobody left to start?"""
+        return all(one.ended for one in self.starts.started.values() if one.program.listens is None)
 
     def _all_ended(self) -> bool:
-        if len(self.programs) < 2 or not all(p.ended for p in self.programs.values()) or self._pids():
+        if self.starts.left() or not all(one.ended for one in self.starts.started.values()) or self._pids():
             return False
         self.stop = Stop("over")
         return True
 
-    def _last(self, who: str) -> int:
-        return next((e.seq for e in reversed(self.events) if e.who == who), -1)
-
-    def _check_limits(self, seen: quiescence.Look) -> None:
-        pids = {thread.pid for thread in seen.threads}
-        if sum(map(kernel.resident_bytes, pids)) > 2 * MEMORY:
-            self.stop = Stop("runaway", f"more than {2 * MEMORY >> 20} MiB of memory")
-        idle = time.monotonic() - self._since
-        if idle > 0.5 and self.stop is None:
-            cpu = sum(map(kernel.cpu_seconds, pids))
-            self._cpu = cpu if self._cpu < 0 else self._cpu
-            if cpu - self._cpu > SPIN:
-                self.stop = Stop("runaway", f"{SPIN:.0f} s of processor time without a line: something spins")
-            elif idle > IDLE and cpu - self._cpu < SPIN / 2:
-                self.stop = Stop("no progress", f"no progress for {IDLE:.0f} s: {seen.busy or 'the kernel does not tell more'}")
-
     # -- the end ------------------------------------------------------------------------------------------------------
+
+    def _take_ending(self, ended: Ended) -> None:
+        number = os.WTERMSIG(ended.status) if os.WIFSIGNALED(ended.status) else 0
+        who = self.intake.members.who(ended.pid)
+        if number in _CRASHES and not self.intake.crash:
+            self.intake.crash = f"the {who} died of {how(ended.status).replace('signal ', 'SIG')}"
+        process = self.starts.started.get(ended.pid)
+        if process is not None:
+            process.ended = True
+            self.intake.moved += 1
+            self.book.add_ending(Ending(self.book.place(), self.intake.now(), who, ended.pid, how(ended.status), self.intake.last(ended.pid)))
 
     def _finish(self) -> Run:
         assert self.stop is not None
-        kernel.freeze(self.keeper.pid)      # freeze, look, then kill: else one side would log the other's death
-        if self.wire is not None:
-            self.wire.drain()
-        for fd in list(self._pipes):
-            self._take_output(fd)
-        if self.stop.kind in ("interrupted", "runaway", "no progress"):
-            seen = quiescence.look(self._pids()[:PROCESSES], self._held_tids(), self._pipe_names)
-            self.stop = replace(self.stop, waiting=self._records.waiting(seen),
-                                sockets=self._records.sockets(seen, self._now()), under_way=seen.under_way)
-        if self.crash:
-            self.stop = replace(self.stop, kind="crash", words=self.crash)
-        for program in self.programs.values():
-            if not program.ended:
-                how = self._what_it_does(program)
-                self.endings.append(Ending(len(self.endings), self._now(), program.who, program.pid, how, self._last(program.who)))
-        segments = tuple(self.segments())
-        name = self.scenario.name
-        return Run(name.split("-")[0], name, self.policy.name, self.keeper.isolated, self.wire is not None, tuple(self.events),
-                   tuple(self.outputs), segments, tuple(self.endings), self.stop, notes=tuple(self.notes), versions=_versions())
-
-    def _what_it_does(self, program: Program) -> str:
-        """What it was doing when the run was over: what a handler waits in goes before the loop that accepts."""
-        if not self.told:
-            return "not known"
-        calls = [w.call for w in self.stop.waiting if w.who == program.who] if self.stop else []
-        calls.sort(key=lambda call: (call in ("futex", "wait4", "pause"), call == "accept"))
-        return f"waiting in {calls[0]}" if calls and calls[0] else "still running"
-
-
-def _how(status: int) -> str:
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        try:
-            return f"signal {signal.Signals(number).name[3:]}"
-        except ValueError:
-            return f"signal {number}"
-    return f"exit {os.WEXITSTATUS(status)}"
+        self.keeper.freeze()        # freeze, look, then kill: else one side would log the other's death
+        while self.intake.take():
+            pass
+        for fd in list(self.intake.pipes):
+            self.intake.take_output(fd)
+        return ending.run(self, self._unobserved)
 
 
 def _sanitized(program: Path) -> bool:
@@ -504,7 +333,3 @@ def _sanitized(program: Path) -> bool:
         return b"__asan_init" in program.read_bytes()
     except OSError:
         return False
-
-
-def _versions() -> "dict[str, str]":
-    return {"system": " ".join((os.uname().sysname, os.uname().release, os.uname().machine))}

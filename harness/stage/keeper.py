@@ -104,7 +104,27 @@ class Keeper:
                 sock.close()
         self.events = self.wire = None
 
-    def spawn(self, argv: list[str], env: dict[str, str], limit_data: bool) -> tuple[int, int, int]:
+    def set(self, sysctls):
+        pass
+
+    def look_away(self):
+        pass
+
+    def go(self, tid, skip=None):
+        pass
+
+    def signal(self, pid, number):
+        kernel.send_signal(pid, number)
+
+    def freeze(self):
+        kernel.freeze(self.pid)
+
+    def spawn(self, argv, env, limit_data, *, stdin="/dev/null", observe=True, hold=""):
+        pid, out, err = self._spawn(argv, env, limit_data)
+        from types import SimpleNamespace
+        return SimpleNamespace(pid=pid, out=out, err=err, observed=True, why_not="")
+
+    def _spawn(self, argv: list[str], env: dict[str, str], limit_data: bool) -> tuple[int, int, int]:
         """Starts a program; returns its process id and the read ends of its standard output and standard error."""
         out, out_end = os.pipe()
         err, err_end = os.pipe()

@@ -26,6 +26,11 @@ class Scenario:
     def contract(self) -> Path:
         return self.folder / "contract.txt"
 
+    @property
+    def stage(self):
+        from .cast import load
+        return load(self.folder)
+
     def program(self, role: str) -> Path:
         return self.build / role
 

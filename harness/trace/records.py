@@ -53,6 +53,8 @@ class Segment:
     length: int             # payload bytes
     ack: int                # stream offset that it acknowledges: n says "n - 1 bytes received"; 0 without ACK
     window: int             # receive window in bytes (scaled), as announced
+    source: str = ""        # addresses: "127.0.0.1:41000"
+    target: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class Socket:
     unacked: int            # bytes written but not acknowledged, FIN not counted; 0 for a listener
     unsent: int             # of these, bytes not sent at all
     eof: bool = False       # the peer's FIN has arrived
+    seq: int = -1           # place of the look in the run's order
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class Call:
     returned_ns: int = -1
     result: int = 0         # what it returned; -1 with `error`
     error: str = ""         # errno by name: "EPIPE"
+    resumed_after: int = -1     # a sleep: place of the last record before the clock let it go on; -1: as in Event
 
 
 @dataclass(frozen=True)
@@ -163,6 +167,7 @@ class Ending:
     pid: int
     how: str                # "exit 0", "signal PIPE", "waiting in read", "still running"
     after: int              # seq of the last event of that program, -1 if none
+    child: bool = False     # a process that a program started, not one that the stage did
 
 
 @dataclass(frozen=True)
@@ -201,6 +206,7 @@ class Run:
     endings: tuple[Ending, ...]
     stop: Stop
     sockets: tuple[Socket, ...] = ()    # samples between events, where the mode took them
+    children: tuple[Ending, ...] = ()   # how the processes ended that the programs started, where seen
     calls: tuple[Call, ...] = ()        # in the order of their entries; () with observed False
     observed: bool = False              # the programs' system calls were seen, all of them
     connections: tuple[Connection, ...] = ()    # as far as known; () where neither calls nor lines told

@@ -1,0 +1,209 @@
+"""The registry of connections: which one a descriptor, a line, a socket or a segment belongs to, and who holds each end.
+
+A connection is made by connect(2) and accept(2). A descriptor is not a connection: fork, exec, dup and threads hand descriptors on,
+and the end of a connection is given up when the last one is closed. A pair of addresses is not a connection either: it may be used
+again, and is a new connection then. Connections are numbered from 1, in the order in which they were made.
+
+Three sources are put together, each of which may be missing. Segments: a connection is made when its SYN is answered by a SYN. Calls:
+connect and accept say which socket (inode) is which end, and all that follows says who holds it. Lines: a line that names a
+descriptor with its addresses says whose end that is.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Iterable, Optional
+
+from ..trace import Connection, End, Holder
+
+Pair = tuple[str, str]      # the opener's address, the acceptor's
+
+
+@dataclass
+class _End:
+    who: str
+    pid: int
+    address: str
+    inode: int = 0
+    shut: int = -1
+    holders: "dict[int, int]" = field(default_factory=dict)     # pid: since which place
+    given_up: "list[Holder]" = field(default_factory=list)
+
+    def record(self, who_is: "dict[int, str]") -> End:
+        still = [Holder(who_is.get(pid, self.who), pid, since) for pid, since in self.holders.items()]
+        return End(self.who, self.pid, self.address, tuple(sorted([*self.given_up, *still], key=lambda h: (h.since, h.pid))), self.shut)
+
+
+@dataclass
+class _Made:
+    number: int
+    pair: Pair
+    opener: Optional[_End] = None
+    acceptor: Optional[_End] = None
+    said: "dict[str, int]" = field(default_factory=dict)        # "opener", "acceptor": lines that named it
+
+
+class Registry:
+    """Takes in what is seen, in its order. `place` is always the place of what is told in the run's one order."""
+
+    def __init__(self) -> None:
+        self._made: list[_Made] = []
+        self._by_pair: dict[Pair, list[_Made]] = {}
+        self._by_inode: dict[int, tuple[_Made, _End]] = {}
+        self._fds: dict[int, dict[int, int]] = {}       # pid: descriptor: inode
+        self._since: dict[tuple[int, int], int] = {}    # pid, inode: place of its first descriptor
+        self._asked: dict[Pair, int] = {}               # pairs whose SYN was seen and not yet answered: how many SYNs are open
+        self._wire: dict[Pair, int] = {}                # pair: the connection that its segments belong to now
+        self.ports: set[str] = set()                    # ports that somebody listens on
+        self.who: dict[int, str] = {}
+
+    # -- what is known ------------------------------------------------------------------------------------------------
+
+    def number_of(self, pid: int, fd: int) -> int:
+        """The connection behind a descriptor, 0 if none is known."""
+        found = self._by_inode.get(self._fds.get(pid, {}).get(fd, 0))
+        return found[0].number if found else 0
+
+    def of_inode(self, inode: int) -> int:
+        found = self._by_inode.get(inode)
+        return found[0].number if found else 0
+
+    def of_addresses(self, local: str, peer: str) -> int:
+        """The newest connection between two addresses, whichever way round; 0 if there is none."""
+        found = self._by_pair.get((local, peer)) or self._by_pair.get((peer, local))
+        return found[-1].number if found else 0
+
+    def descriptors(self, pid: int) -> "dict[int, int]":
+        """The sockets that a process holds, as the calls told: descriptor to inode."""
+        return self._fds.get(pid, {})
+
+    def is_opener(self, source: str, target: str) -> bool:
+        return (source, target) in self._by_pair or (source, target) in self._asked
+
+    def records(self) -> "tuple[Connection, ...]":
+        return tuple(Connection(made.number, made.opener.record(self.who) if made.opener else None,
+                                made.acceptor.record(self.who) if made.acceptor else None) for made in self._made)
+
+    def pairs(self) -> "dict[int, Pair]":
+        """Number: the opener's address and the acceptor's."""
+        return {made.number: made.pair for made in self._made}
+
+    # -- segments -----------------------------------------------------------------------------------------------------
+
+    def syn(self, source: str, target: str) -> None:
+        """A SYN that opens: the connection is made once it is answered."""
+        self._asked[source, target] = self._asked.get((source, target), 0) + 1
+
+    def answered(self, source: str, target: str) -> int:
+        """The acceptor's SYN, from source to target. Returns the connection's number; a new one if a SYN waited for it."""
+        pair = (target, source)
+        if self._asked.pop(pair, 0) or pair not in self._wire:
+            self._wire[pair] = self._make(pair).number
+        return self._wire[pair]
+
+    def of_segment(self, source: str, target: str) -> int:
+        """The connection of a segment that opens nothing; 0: of none, as a refused connect."""
+        if (source, target) in self._asked or (target, source) in self._asked:
+            return 0
+        return self._wire.get((source, target)) or self._wire.get((target, source), 0)
+
+    def _make(self, pair: Pair) -> _Made:
+        made = _Made(len(self._made) + 1, pair)
+        self._made.append(made)
+        self._by_pair.setdefault(pair, []).append(made)
+        return made
+
+    # -- calls --------------------------------------------------------------------------------------------------------
+
+    def has(self, place: int, pid: int, fd: int, inode: int) -> None:
+        """The process has this socket behind this descriptor from now on."""
+        self._fds.setdefault(pid, {})[fd] = inode
+        self._since.setdefault((pid, inode), place)
+        found = self._by_inode.get(inode)
+        if found is not None:
+            found[1].holders.setdefault(pid, place)
+
+    def listens(self, address: str) -> None:
+        self.ports.add(address.rpartition(":")[2])
+
+    def connected(self, place: int, who: str, pid: int, inode: int, own: str, peer: str) -> int:
+        """connect(2) has made one (or has begun to: EINPROGRESS). Returns its number."""
+        return self._attach(place, (own, peer), "opener", _End(who, pid, own, inode))
+
+    def accepted(self, place: int, who: str, pid: int, inode: int, own: str, peer: str) -> int:
+        """accept(2) has handed one out. Returns its number."""
+        return self._attach(place, (peer, own), "acceptor", _End(who, pid, own, inode))
+
+    def _attach(self, place: int, pair: Pair, side: str, end: _End) -> int:
+        known = self._by_inode.get(end.inode)
+        if known is not None and known[0].pair == pair:
+            return known[0].number
+        of_pair = self._by_pair.get(pair, [])
+        # The oldest one that nobody has claimed: an accept may come long after its connection was made.
+        made = next((one for one in of_pair if getattr(one, side) is None or getattr(one, side).inode == 0), None) or self._make(pair)
+        setattr(made, side, end)
+        self._by_inode[end.inode] = (made, end)
+        for pid, fds in self._fds.items():
+            if end.inode in fds.values():
+                end.holders.setdefault(pid, place if pid == end.pid else self._since.get((pid, end.inode), place))
+        end.holders.setdefault(end.pid, place)
+        return made.number
+
+    def shut(self, place: int, pid: int, fd: int) -> None:
+        """shutdown(2) of what is sent."""
+        found = self._by_inode.get(self._fds.get(pid, {}).get(fd, 0))
+        if found is not None and found[1].shut < 0:
+            found[1].shut = place
+
+    def closed(self, place: int, pid: int, tid: int, fd: int, how: str = "close") -> None:
+        inode = self._fds.get(pid, {}).pop(fd, 0)
+        if inode and inode not in self._fds[pid].values():
+            self._gives_up(place, pid, tid, inode, how)
+
+    def _gives_up(self, place: int, pid: int, tid: int, inode: int, how: str) -> None:
+        self._since.pop((pid, inode), None)
+        found = self._by_inode.get(inode)
+        if found is None:
+            return
+        since = found[1].holders.pop(pid, None)
+        if since is not None:
+            found[1].given_up.append(Holder(self.who.get(pid, found[1].who), pid, since, place, how, tid))
+
+    def forked(self, place: int, pid: int, child: int) -> None:
+        """A process (no thread) was born: it has all descriptors of its parent."""
+        for fd, inode in self._fds.get(pid, {}).items():
+            self.has(place, child, fd, inode)
+
+    def executed(self, place: int, pid: int, kept: Iterable[int]) -> None:
+        """exec(3) closed what is close-on-exec; `kept` are the descriptors that stayed."""
+        stays = set(kept)
+        for fd in list(self._fds.get(pid, {})):
+            if fd not in stays:
+                self.closed(place, pid, 0, fd, "exec")
+
+    def ended(self, place: int, pid: int) -> None:
+        for inode in set(self._fds.pop(pid, {}).values()):
+            self._gives_up(place, pid, 0, inode, "exit")
+
+    # -- lines --------------------------------------------------------------------------------------------------------
+
+    def said(self, place: int, who: str, pid: int, own: str, peer: str, new: bool) -> int:
+        """A line names a connection by its addresses. `new`: it says that it was made just now ("connected", "accepted").
+        Only for programs whose calls are not seen."""
+        if peer == "-":         # it was gone already when the line was made
+            waiting = [made for made in self._made if own == made.pair[1] and not made.said.get("acceptor")]
+            if not waiting:
+                return 0
+            peer = waiting[0].pair[0]
+        as_opener = (own, peer) in self._by_pair
+        if not as_opener and (peer, own) not in self._by_pair:
+            as_opener = own.rpartition(":")[2] not in self.ports
+        pair, side = ((own, peer), "opener") if as_opener else ((peer, own), "acceptor")
+        of_pair = self._by_pair.get(pair, [])
+        if new:
+            made = next((one for one in of_pair if not one.said.get(side)), None) or self._make(pair)
+            made.said[side] = 1
+        else:
+            made = of_pair[-1] if of_pair else self._make(pair)
+        if getattr(made, side) is None:
+            setattr(made, side, _End(who, pid, own))
+        return made.number

@@ -1,0 +1,33 @@
+"""The log lines of programs that use common/: the datagrams that common/event.h documents."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+EVENT_KINDS = ("note", "listen", "conn", "send", "recv", "pause")   # as event.h has them
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One datagram, its ten fields."""
+
+    ns: int         # of CLOCK_MONOTONIC
+    pid: int
+    tid: int
+    role: str
+    kind: str
+    fd: int
+    count: int
+    address: str    # "" for none; of a connection "own>peer"
+    source: str
+    text: str
+
+
+def parse(data: bytes) -> Optional[LogLine]:
+    """None if it is none of ours: anybody on this machine may send one."""
+    try:
+        ns, pid, tid, role, kind, fd, count, address, source, text = data.decode("utf-8", "replace").split("\t", 9)
+        line = LogLine(int(ns), int(pid), int(tid), role, kind, int(fd), int(count), "" if address == "-" else address, source, text)
+    except ValueError:
+        return None
+    return line if kind in EVENT_KINDS else None

@@ -1,0 +1,65 @@
+"""The book of a run: every record has its place in one order, given by one counter as things arrive in the conductor's queue."""
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Callable
+
+from ..trace import Call, Ending, Event, Output, Record, Segment, Socket
+
+
+class Book:
+    """Takes records in. `tell` is called with each as it comes (with a call: when it has returned)."""
+
+    def __init__(self, tell: Callable[[Record], None]) -> None:
+        self.tell = tell
+        self.events: list[Event] = []
+        self.outputs: list[Output] = []
+        self.segments: list[Segment] = []
+        self.calls: list[Call] = []
+        self.endings: list[Ending] = []         # of the programs that the stage started
+        self.children: list[Ending] = []        # of the processes that these started
+        self.samples: list[Socket] = []
+        self.places = 0
+        self._event_at: dict[int, int] = {}     # place: index
+        self._call_at: dict[int, int] = {}
+
+    def place(self) -> int:
+        """The next place."""
+        self.places += 1
+        return self.places - 1
+
+    def add_event(self, event: Event) -> None:
+        self._event_at[event.seq] = len(self.events)
+        self.events.append(event)
+        self.tell(event)
+
+    def resumed(self, seq: int) -> None:
+        """The clock let the pause, or the sleep, at this place go on."""
+        if seq in self._event_at:
+            at = self._event_at[seq]
+            self.events[at] = replace(self.events[at], resumed_after=self.places - 1)
+        elif seq in self._call_at:
+            at = self._call_at[seq]
+            self.calls[at] = replace(self.calls[at], resumed_after=self.places - 1)
+
+    def add_call(self, call: Call) -> None:
+        self._call_at[call.seq] = len(self.calls)
+        self.calls.append(call)
+
+    def call(self, seq: int) -> Call:
+        return self.calls[self._call_at[seq]]
+
+    def update_call(self, call: Call) -> None:
+        """Takes in what became known of a call: its return, its connection."""
+        self.calls[self._call_at[call.seq]] = call
+
+    def add_output(self, output: Output) -> None:
+        self.outputs.append(output)
+        self.tell(output)
+
+    def add_segment(self, segment: Segment) -> None:
+        self.segments.append(segment)
+
+    def add_ending(self, ending: Ending) -> None:
+        self.endings.append(ending)
+        self.tell(ending)

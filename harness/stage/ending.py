@@ -1,0 +1,96 @@
+"""How a run ends: why it is over, what everybody was doing then, and the Run that is made of it."""
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..observe import quiescence
+from ..trace import Ending, Run, Socket, Stop
+from .keeper import PROCESSES
+from .starts import Process
+
+if TYPE_CHECKING:
+    from .conductor import Conductor
+
+_POLLS = ("poll", "select", "epoll_wait")
+_PARENTS = ("futex", "wait4", "pause", "rt_sigsuspend", "rt_sigtimedwait")     # waits for one's own threads, children, signals
+
+
+def _records(conductor: "Conductor") -> quiescence.Records:
+    intake = conductor.intake
+    return quiescence.Records(intake.members.who, intake.number, lambda tid: intake.sources.get(tid, ""), conductor.stage.names)
+
+
+def sockets(conductor: "Conductor", seen: quiescence.Look) -> "tuple[Socket, ...]":
+    """The sockets of a look as records, each with its place."""
+    return tuple(replace(one, seq=conductor.book.place()) for one in _records(conductor).sockets(seen, conductor.intake.now()))
+
+
+def why(conductor: "Conductor", seen: quiescence.Look) -> Stop:
+    """Why a run is over in which nothing can happen any more: `seen` proves it."""
+    records = _records(conductor)
+    waiting, cycle = records.waiting(seen), records.cycle(seen)
+    stop = Stop("waiting", waiting=waiting, sockets=sockets(conductor, seen))
+    ended = conductor._clients_ended()
+    if seen.unasked and (cycle or not ended):
+        return replace(stop, kind="no progress", cycle=cycle,
+                       words="all wait, and nothing is on its way; but this system does not let a socket be asked for "
+                             "a time limit (SO_RCVTIMEO) that may end a wait, so no deadlock is proven")
+    if cycle:
+        return replace(stop, kind="deadlock", cycle=cycle)
+    return replace(stop, kind="over") if ended and _serves_on(seen) else stop
+
+
+def _serves_on(seen: quiescence.Look) -> bool:
+    """Is everybody that is left ready for the next client: in accept, in a poll of listeners, or waiting for one that is?"""
+    by_fd = {(sock.pid, sock.fd): sock for sock in seen.sockets}
+
+    def ready(thread: "quiescence.Thread") -> bool:
+        if thread.call == "accept":
+            return True
+        socks = [by_fd[thread.pid, fd] for fd in seen.targets.get(thread.tid, ()) if (thread.pid, fd) in by_fd]
+        return thread.call in _POLLS and bool(socks) and all(sock.state == "LISTEN" for sock in socks)
+    serving = {thread.pid for thread in seen.threads if ready(thread)}
+    families = serving | {parent for pid in serving for parent in quiescence.parents(pid)}
+    return all(ready(thread) or thread.call in _PARENTS and thread.pid in families for thread in seen.threads)
+
+
+def run(conductor: "Conductor", unobserved: "dict[str, str]") -> Run:
+    """The run's records, once all programs stand still. What still runs gets an ending that says what it was doing."""
+    intake, book, stage = conductor.intake, conductor.book, conductor.stage
+    stop = conductor.stop
+    assert stop is not None
+    if stop.kind in ("interrupted", "runaway", "no progress"):
+        seen = conductor.look(conductor._pids()[:PROCESSES])
+        stop = replace(stop, waiting=_records(conductor).waiting(seen), sockets=sockets(conductor, seen), under_way=seen.under_way)
+    if intake.crash:
+        stop = replace(stop, kind="crash", words=intake.crash)
+    for process in conductor.starts.started.values():
+        if not process.ended:
+            doing = _what_it_does(process, stop) if conductor.told else "not known"
+            book.add_ending(Ending(book.place(), intake.now(), process.who, process.pid, doing, intake.last(process.pid)))
+    for program in conductor.starts.left():
+        conductor.notes.append(f"the {program.name} was not started: what its start waits for never came ({stage.path})")
+    for name, reason in unobserved.items():
+        conductor.notes.append(f"the {name}'s system calls are not looked at: {reason}")
+    conductor.notes.extend(f"not seen: {words}" for words in intake.unseen)
+    missing = intake.wire.missing if intake.wire is not None else 0
+    if missing:
+        conductor.notes.append(f"{missing} frames of the wire are missing: the capture lost them")
+    name = conductor.scenario.name
+    return Run(name.split("-")[0], name, conductor.policy.name, conductor.keeper.isolated, intake.wire is not None, tuple(book.events),
+               tuple(book.outputs), tuple(intake.segments()), tuple(book.endings), stop, children=tuple(book.children), calls=tuple(book.calls),
+               observed=conductor.observe and not unobserved and not intake.unseen, connections=intake.registry.records(),
+               cast=stage.roles(), missing=missing, notes=tuple(conductor.notes), versions=_versions())
+
+
+def _what_it_does(process: Process, stop: Stop) -> str:
+    """What it was doing when the run was over: what a handler waits in goes before the loop that accepts."""
+    calls = [w.call for w in stop.waiting if w.pid == process.pid] or [w.call for w in stop.waiting if w.who == process.who]
+    calls.sort(key=lambda call: (call in _PARENTS, call == "accept"))
+    return f"waiting in {calls[0]}" if calls and calls[0] else "still running"
+
+
+def _versions() -> "dict[str, str]":
+    return {"system": " ".join((os.uname().sysname, os.uname().release, os.uname().machine))}

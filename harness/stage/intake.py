@@ -1,0 +1,446 @@
+"""Takes news in: all that a run yields comes through here into the book, in one order.
+
+Log lines and reports of calls share one queue, whose order is kept. A segment is put among them by its time: a line, or a call's
+entry, is stamped before what it announces is done, and a call's return after it, by the same machine's clock. So what caused what
+is never turned round. What came after the moment at which a batch begins waits for the next batch: another source may have
+something earlier.
+
+Plain output is put in when it is read, and an ending after all that its program said.
+"""
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import time
+from dataclasses import dataclass, replace
+from typing import Any, Callable, Optional
+
+from ..observe import kernel, lines
+from ..observe.connections import Registry
+from ..observe.members import Members
+from ..observe.timers import Timers
+from ..observe.wire import Seen, Wire
+from ..trace import Call, Connection, Ending, Event, Output, Segment
+from .book import Book
+from .cast import Stage
+from .keeper import Keeper
+from .policies import Held
+
+_SANITIZER = re.compile(r"ERROR: (Address|Leak|Thread|Memory)Sanitizer|runtime error: ")
+_ACCEPTS = ("accept", "accept4")
+_COPIES = ("dup", "dup2", "dup3", "fcntl")
+_SLEEPS = ("nanosleep", "clock_nanosleep")
+_MOVES = ("read", "readv", "recvfrom", "recvmsg", "recvmmsg", "write", "writev", "sendto", "sendmsg", "sendmmsg", "sendfile")
+
+
+def clock_offset() -> int:
+    """What to take from CLOCK_REALTIME to get CLOCK_MONOTONIC, in ns: of several tries the one that took the shortest."""
+    tries = []
+    for _ in range(5):
+        before = time.monotonic_ns()
+        real = time.time_ns()
+        after = time.monotonic_ns()
+        tries.append((after - before, real - (before + after) // 2))
+    return min(tries)[1]
+
+
+@dataclass
+class _Pipe:
+    """The read end of a program's standard output or error."""
+
+    who: str
+    pid: int
+    stream: str
+    rest: bytearray
+
+
+class Intake:
+    """One run's. `hold` is called with each thread that waits for its release; `over` with the words of a limit that was passed."""
+
+    def __init__(self, keeper: Keeper, book: Book, stage: Stage, start: int, most_output: int,
+                 hold: Callable[[Held], None], over: Callable[[str], None]) -> None:
+        self.keeper, self.book, self.stage, self.start = keeper, book, stage, start
+        self.members = Members(stage.names, keeper.pid)
+        self.hold, self.over, self.most_output = hold, over, most_output
+        self.registry = Registry()
+        self.registry.who = self.members.known
+        self.timers = Timers()
+        self.wire = Wire(keeper.wire, clock_offset() + start) if keeper.wire is not None else None
+        self.sources: dict[int, str] = {}           # thread: where it logged its last line
+        self.unseen: dict[str, None] = {}           # what of the calls could not be looked at, in words
+        self.moved = 0                              # counts what is progress: lines, output, segments, endings, bytes read or written
+        self.crash = ""
+        self._by_thread: dict[int, int] = {}        # thread: the connection that it names last
+        self._by_fd: dict[tuple[int, int], int] = {}    # the same for descriptors, out of lines
+        self._programs: set[int] = set()            # what the stage started; the others are their children
+        self._open: dict[int, int] = {}             # serial of a call that has not returned: place of its entry
+        self._inodes: dict[int, int] = {}           # place of a call's entry: the socket behind its descriptor
+        self._bound: dict[int, str] = {}            # socket: the address that it was bound to
+        self._later: list[tuple[int, Any, Optional[socket.socket]]] = []     # queue's news that wait for the next batch
+        self._segments_later: list[Seen] = []
+        self._syns: dict[tuple[str, str], list[int]] = {}       # indexes of the segments that asked for a connection
+        self._pipes: dict[int, _Pipe] = {}
+        self.pipe_names: set[str] = set()
+        self._output_bytes = 0
+
+    # -- what to wait for ---------------------------------------------------------------------------------------------
+
+    @property
+    def sockets(self) -> "set[int]":
+        return {sock.fileno() for sock in (self.keeper.events, self.keeper.control, self.keeper.wire) if sock}
+
+    @property
+    def pipes(self) -> "set[int]":
+        return set(self._pipes)
+
+    @property
+    def waits(self) -> bool:
+        """Is something already here that the next batch takes?"""
+        return bool(self._later or self._segments_later)
+
+    def started(self, who: str, pid: int, out: int, err: int) -> None:
+        """A program was started; its output comes from these descriptors."""
+        self.members.started(pid, who)
+        self._programs.add(pid)
+        for fd, stream in ((out, "stdout"), (err, "stderr")):
+            os.set_blocking(fd, False)
+            self._pipes[fd] = _Pipe(who, pid, stream, bytearray())
+            self.pipe_names.add(os.readlink(f"/proc/self/fd/{fd}"))
+
+    def now(self) -> int:
+        return time.monotonic_ns() - self.start
+
+    # -- a batch ------------------------------------------------------------------------------------------------------
+
+    def take(self) -> bool:
+        """Takes in what lines, calls and segments there are. True if a program made any."""
+        cut = self.now()
+        queue = self._later + self._received()
+        seen = self._segments_later + (self.wire.take() if self.wire is not None else [])
+        self._later, self._segments_later = [], []
+        latest = 0
+        at = 0
+        for number, (ns, item, gate) in enumerate(queue):
+            latest = max(latest, ns)
+            if latest > cut:
+                self._later = queue[number:]
+                break
+            while at < len(seen) and seen[at].ns < latest:
+                self._segment(seen[at])
+                at += 1
+            self._item(item, gate)
+        while at < len(seen) and seen[at].ns <= cut:
+            self._segment(seen[at])
+            at += 1
+        self._segments_later = seen[at:]
+        return bool(queue or seen)
+
+    def _received(self) -> "list[tuple[int, Any, Optional[socket.socket]]]":
+        found: list[tuple[int, Any, Optional[socket.socket]]] = []
+        events = self.keeper.events
+        while events is not None:
+            try:
+                data, fds, _, _ = socket.recv_fds(events, 65536, 1)
+            except BlockingIOError:
+                break
+            gate = socket.socket(fileno=fds[0]) if fds else None
+            item: Any = _report(data) if data.startswith(b"{") else lines.parse(data)
+            if item is None:
+                if gate is not None:
+                    gate.close()
+                continue
+            ns = (item["ns"] if isinstance(item, dict) else item.ns) - self.start
+            found.append((ns, item, gate))
+        return found
+
+    def _item(self, item: Any, gate: Optional[socket.socket]) -> None:
+        if isinstance(item, dict):
+            getattr(self, f"_on_{item['t']}")(item)
+        elif item.role in self.members.names:
+            self._line(item, gate)
+        elif gate is not None:
+            gate.close()
+
+    # -- lines --------------------------------------------------------------------------------------------------------
+
+    def _line(self, line: lines.LogLine, gate: Optional[socket.socket]) -> None:
+        self.members.known.setdefault(line.pid, line.role)
+        self.sources[line.tid] = line.source
+        self.moved += 1
+        place = self.book.place()
+        event = Event(place, line.ns - self.start, line.role, line.pid, line.tid, line.kind, line.text, line.source, line.fd,
+                      line.count, line.address, self._connection(place, line))
+        self.book.add_event(event)
+        if gate is not None:
+            def release(gate: socket.socket = gate) -> None:
+                try:
+                    gate.send(b"\0")
+                except OSError:
+                    pass            # it was killed while it waited
+                gate.close()
+            self.hold(Held(place, event.who, event.pid, event.tid, event.kind, event.text, event.source, event.count, release, gate.close))
+
+    def _connection(self, place: int, line: lines.LogLine) -> int:
+        """The connection that a line is about: the one behind the descriptor that it names, else the one that its thread named last."""
+        if line.kind == "listen":
+            self.registry.listens(line.address)
+            return 0
+        if line.tid not in self._by_thread and line.tid == line.pid:
+            self._by_thread[line.tid] = self._by_thread.get(kernel.parent(line.pid), 0)     # born by a fork that was not seen
+        if line.kind in ("conn", "send", "recv"):
+            number = self._named(place, line)
+            if number:
+                self._by_thread[line.tid] = number
+        return self._by_thread.get(line.tid, 0)
+
+    def _named(self, place: int, line: lines.LogLine) -> int:
+        known = self.registry.number_of(line.pid, line.fd)
+        if known:
+            return known
+        key = (line.pid, line.fd)
+        if line.kind == "conn" and ">" in line.address:
+            own, peer = line.address.split(">")
+            self._by_fd[key] = self.registry.said(place, line.role, line.pid, own, peer, True)
+        elif line.fd >= 0 and key not in self._by_fd:
+            inherited = self._by_fd.get((kernel.parent(line.pid), line.fd))     # from before a fork
+            if inherited:
+                self._by_fd[key] = inherited
+        return self._by_fd.get(key, 0)
+
+    # -- calls --------------------------------------------------------------------------------------------------------
+
+    def _on_call(self, told: "dict[str, Any]") -> None:
+        pid, tid, name, fd = told["pid"], told["tid"], told["name"], told.get("fd", -1)
+        place = self.book.place()
+        inode = kernel.socket_inode(told.get("what", ""))
+        if inode:
+            self.registry.has(place, pid, fd, inode)
+        source = self.sources.get(tid, "")
+        call = Call(place, told["ns"] - self.start, self.members.who(pid), pid, tid, name, fd, self.registry.number_of(pid, fd),
+                    told.get("asked", 0), told.get("data", ""), told.get("address", ""), told.get("option", "") or told.get("how", ""),
+                    told.get("value", 0), told.get("limit", -1), source)
+        self.book.add_call(call)
+        self._open[told["n"]] = place
+        self._inodes[place] = inode
+        if name == "close":
+            self.registry.closed(place, pid, tid, fd)
+        elif name == "shutdown" and told.get("how") != "SHUT_RD":
+            self.registry.shut(place, pid, fd)
+        elif name == "close_range":
+            first, last = told.get("fds", (fd, fd))[:2]
+            for one in [one for one in self.registry.descriptors(pid) if first <= one <= last]:
+                self.registry.closed(place, pid, tid, one)
+        if told.get("held"):
+            self._held(call, place, entry=True)
+
+    def _on_return(self, told: "dict[str, Any]") -> None:
+        entry = self._open.pop(told["n"], None)
+        if entry is None:
+            return
+        place = self.book.place()
+        before = self.book.call(entry)
+        call = replace(before, returned=place, returned_ns=told["ns"] - self.start, result=told["result"], error=told.get("error", ""),
+                       data=before.data or told.get("data", ""), address=told.get("address", "") or before.address)
+        call = self._made(place, call, told)
+        self.book.update_call(call)
+        self.timers.returned(call, self._inodes.pop(entry, 0))
+        if call.name in _MOVES and call.result > 0:
+            self.moved += 1
+        if told.get("held"):
+            self._held(call, place, entry=False)
+
+    def _made(self, place: int, call: Call, told: "dict[str, Any]") -> Call:
+        """What the call did to descriptors and connections."""
+        pid, inode = call.pid, kernel.socket_inode(told.get("what", ""))
+        if call.error and call.error != "EINPROGRESS":
+            return call
+        own, arrow, peer = call.address.partition(">")
+        if call.name == "bind":
+            self._bound[self._inodes.get(call.seq, 0)] = call.address
+        elif call.name == "listen":
+            self.registry.listens(self._bound.get(self._inodes.get(call.seq, 0), ""))
+        elif call.name == "socket" and inode:
+            self.registry.has(place, pid, call.result, inode)
+        elif call.name in _COPIES and inode:
+            if call.name != "fcntl" and call.result != call.fd and call.result in self.registry.descriptors(pid):
+                self.registry.closed(place, pid, call.tid, call.result)     # dup2 closes what was there
+            self.registry.has(place, pid, call.result, inode)
+        elif call.name == "connect" and arrow:
+            return replace(call, connection=self.registry.connected(place, call.who, pid, self._inodes.get(call.seq, 0), own, peer))
+        elif call.name in _ACCEPTS and inode:
+            self.registry.has(place, pid, call.result, inode)
+            if arrow:
+                return replace(call, connection=self.registry.accepted(place, call.who, pid, inode, own, peer))
+        return call
+
+    def _held(self, call: Call, place: int, entry: bool) -> None:
+        sleeps = call.name in _SLEEPS or call.name in ("poll", "ppoll", "select", "pselect6") and call.limit >= 0 and call.fd < 0
+
+        def release() -> None:
+            self.keeper.go(call.tid, 0 if entry and sleeps else None)
+        kind = "pause" if entry and sleeps else "call"
+        text = f"sleeping {call.limit / 1e9:g} s" if kind == "pause" else in_words(call, entry)
+        self.hold(Held(place, call.who, call.pid, call.tid, kind, text, call.source, max(call.limit, 0), release))
+
+    def _on_fork(self, told: "dict[str, Any]") -> None:
+        pid, child = told["pid"], told["child"]
+        self._by_thread.setdefault(child, self._by_thread.get(told["tid"], 0))
+        if not told.get("thread"):
+            self.members.born(pid, child)
+            self.registry.forked(self.book.place(), pid, child)
+            for (parent, fd), number in list(self._by_fd.items()):
+                if parent == pid:
+                    self._by_fd.setdefault((child, fd), number)
+
+    def _on_exec(self, told: "dict[str, Any]") -> None:
+        if "fds" in told:
+            self.registry.executed(self.book.place(), told["pid"], told["fds"])
+
+    def _on_exiting(self, told: "dict[str, Any]") -> None:
+        """The last thread of a process is about to end: the kernel closes its descriptors next."""
+        self.registry.ended(self.book.place(), told["pid"])
+
+    def _on_gone(self, told: "dict[str, Any]") -> None:
+        pid = told["pid"]
+        place = self.book.place()
+        self.registry.ended(place, pid)
+        self.timers.ended(pid)
+        if pid not in self._programs:
+            who = self.members.who(pid)
+            self.book.children.append(Ending(place, self.now(), who, pid, how(told["status"]), self.last(pid), True))
+            self.moved += 1
+
+    def _on_unseen(self, told: "dict[str, Any]") -> None:
+        self.unseen[told["words"]] = None
+
+    # -- segments -----------------------------------------------------------------------------------------------------
+
+    def _segment(self, seen: Seen) -> None:
+        place = self.book.place()
+        self.moved += 1
+        way = seen.source, seen.target
+        number = 0
+        if "S" in seen.flags and "A" not in seen.flags:
+            if seen.opens:
+                self.registry.syn(*way)
+                self._syns[way] = []
+            if way in self._syns:
+                self._syns[way].append(len(self.book.segments))
+            else:
+                number = self.registry.of_segment(*way)
+        elif "S" in seen.flags:
+            number = self.registry.answered(*way)
+            for at in self._syns.pop(way[::-1], ()):
+                self.book.segments[at] = replace(self.book.segments[at], connection=number)
+        else:
+            number = self.registry.of_segment(*way)
+        self.book.add_segment(Segment(place, seen.ns, number, "", seen.flags, seen.first, seen.length, seen.ack, seen.window,
+                                      seen.source, seen.target))
+
+    # -- output and endings -------------------------------------------------------------------------------------------
+
+    def take_output(self, fd: int) -> bool:
+        """Reads what a program printed. True if there was anything, or it has closed its end."""
+        pipe = self._pipes[fd]
+        news = False
+        while True:
+            try:
+                data = os.read(fd, 65536)
+            except BlockingIOError:
+                return news
+            if not data:
+                os.close(fd)
+                del self._pipes[fd]
+                if pipe.rest:
+                    self._output(pipe, bytes(pipe.rest))
+                return True
+            news = True
+            self._output_bytes += len(data)
+            if self._output_bytes > self.most_output:
+                self.over(f"the {pipe.who} printed more than {self.most_output >> 20} MiB")
+                return True
+            pipe.rest += data
+            *whole, last = bytes(pipe.rest).split(b"\n")
+            pipe.rest[:] = last
+            for line in whole:
+                self._output(pipe, line)
+
+    def _output(self, pipe: _Pipe, line: bytes) -> None:
+        text = line.decode("utf-8", "replace")
+        self.moved += 1
+        self.book.add_output(Output(self.book.place(), self.now(), pipe.who, pipe.stream, text))
+        if _SANITIZER.search(text) and not self.crash:
+            self.crash = f"a sanitizer stopped the {pipe.who}: {text.strip()}"
+
+    # -- what others ask ----------------------------------------------------------------------------------------------
+
+    def number(self, local: str, peer: str) -> int:
+        """The connection between two addresses, 0 if none is known."""
+        return self.registry.of_addresses(local, peer)
+
+    def due(self, now: int) -> "list[int]":
+        """When the timers go off that are pending, and the calls end that have a limit, in ns of the run."""
+        calls = [self.book.call(place) for place in self._open.values()]
+        return [one.due for one in self.timers.pending(now)] + [call.ns + call.limit for call in calls if call.limit > 0]
+
+    def segments(self) -> "list[Segment]":
+        """The segments so far, each with its sender's name."""
+        ends = {made.number: made for made in self.registry.records()}
+        pairs = self.registry.pairs()
+        return [replace(s, sender=self._sender(s, ends, pairs)) for s in self.book.segments]
+
+    def _sender(self, segment: Segment, ends: "dict[int, Connection]", pairs: "dict[int, tuple[str, str]]") -> str:
+        """Whose end a segment comes from. Of an end that nobody was seen to make, and of a refused connect, as the stage tells it."""
+        opens = pairs[segment.connection][0] == segment.source if segment.connection else "R" not in segment.flags
+        if segment.connection:
+            end = ends[segment.connection].opener if opens else ends[segment.connection].acceptor
+            if end is not None:
+                return end.who
+        asked = [call.who for call in self.book.calls if call.name == "connect" and call.address.rpartition(">")[2] == segment.target]
+        port = segment.source.rpartition(":")[2]
+        serves = {program.name: str(program.listens) for program in self.stage.programs if program.listens is not None}
+        named = [name for name, listens in serves.items() if listens == port] or list(serves)
+        others = [program.name for program in self.stage.programs if program.listens is None]
+        return ((asked or others) if opens else named or [""])[0]
+
+    def last(self, pid: int) -> int:
+        """The place of the last line of a process, -1 if it has none."""
+        return next((e.seq for e in reversed(self.book.events) if e.pid == pid), -1)
+
+    def close(self) -> None:
+        for fd in self._pipes:
+            os.close(fd)
+        for _, _, gate in self._later:
+            if gate is not None:
+                gate.close()
+
+
+def in_words(call: Call, entry: bool) -> str:
+    """A call as a place at which a thread is held: `write(4)`, and at its return `write(4) = 18`."""
+    words = f"{call.name}({call.fd if call.fd >= 0 else ''})"
+    return words if entry else f"{words} = {call.error or call.result}"
+
+
+def how(status: int) -> str:
+    """A wait(2) status in words: "exit 0", "signal PIPE"."""
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        try:
+            return f"signal {signal.Signals(number).name[3:]}"
+        except ValueError:
+            return f"signal {number}"
+    return f"exit {os.WEXITSTATUS(status)}"
+
+
+def _report(data: bytes) -> Optional["dict[str, Any]"]:
+    try:
+        told = json.loads(data)
+    except ValueError:
+        return None
+    return told if isinstance(told, dict) and told.get("t") in _REPORTS and isinstance(told.get("ns"), int) else None
+
+
+_REPORTS = ("call", "return", "fork", "exec", "exiting", "gone", "unseen")

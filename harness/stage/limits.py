@@ -1,0 +1,57 @@
+"""What a run may use before it is stopped: the limits of the conductor. Those of one process are the keeper's (rlimits)."""
+from __future__ import annotations
+
+import time
+from typing import Iterable, Optional
+
+from ..observe import kernel
+from ..trace import Stop
+from .keeper import MEMORY
+
+EVENTS = 10_000             # log lines of one run
+CALLS = 100_000             # system calls that are kept: those behind are not looked at
+OUTPUT = 1 << 20            # bytes of plain output of one run
+SPIN = 5.0                  # seconds of processor time without a line, a segment or an ending
+IDLE = 10.0                 # seconds without any: the run is given up
+UNPROVEN = 3.0              # seconds in which all wait, where the time limits of a socket can't be read
+GUESS = 1.0                 # seconds without any that pass for quiescence where the kernel does not tell: no proof
+SLEEPS = 1_000              # sleeps that the clock let end, and nothing came of any of them
+
+
+class Watch:
+    """How long nothing has happened, and what it has cost. `idle`: seconds without progress until the run is given up."""
+
+    def __init__(self, idle: float = IDLE) -> None:
+        self.most = idle
+        self.since = time.monotonic()       # the last progress
+        self.until = self.since             # up to here somebody has a reason to wait: a pause in real time, a timer
+        self._cpu = -1.0
+
+    def touch(self) -> None:
+        """Something has happened."""
+        self.since = time.monotonic()
+        self._cpu = -1.0
+
+    def expect(self, seconds: float) -> None:
+        """Somebody has said that it will go on by itself in so many seconds from now."""
+        self.until = max(self.until, time.monotonic() + seconds)
+
+    @property
+    def quiet_for(self) -> float:
+        """Seconds without progress, of a time in which somebody could have gone on."""
+        return time.monotonic() - max(self.since, min(self.until, time.monotonic()))
+
+    def stop(self, pids: Iterable[int], busy: str) -> Optional[Stop]:
+        """The end of a run that has passed a limit. `busy`: why nobody is known to wait for ever, in words."""
+        pids = list(pids)
+        if sum(map(kernel.resident_bytes, pids)) > 2 * MEMORY:
+            return Stop("runaway", f"more than {2 * MEMORY >> 20} MiB of memory")
+        if time.monotonic() - self.since <= 0.5:
+            return None
+        cpu = sum(map(kernel.cpu_seconds, pids))
+        self._cpu = cpu if self._cpu < 0 else self._cpu
+        if cpu - self._cpu > SPIN:
+            return Stop("runaway", f"{SPIN:.0f} s of processor time without a line: something spins")
+        if self.quiet_for > self.most and cpu - self._cpu < SPIN / 2:
+            return Stop("no progress", f"no progress for {self.most:.0f} s: {busy or 'the kernel does not tell more'}")
+        return None

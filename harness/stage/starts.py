@@ -1,0 +1,108 @@
+"""Who is started when: the conditions of the stage, asked again and again until everybody has been started."""
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass, field
+from typing import Callable, Iterable, Optional
+
+from ..judge.contract import fits
+from ..trace import Event
+from .cast import Program, Stage
+
+
+@dataclass
+class Process:
+    """One start of a program of the cast: `nth` is 1 for the first."""
+
+    program: Program
+    nth: int
+    pid: int
+    ended: bool = False
+
+    @property
+    def who(self) -> str:
+        return self.program.name
+
+
+@dataclass
+class Starts:
+    """The programs of a stage that are still to be started. `ports`: what each of them was found to listen on."""
+
+    stage: Stage
+    isolated: bool
+    started: "dict[int, Process]" = field(default_factory=dict)
+    ports: "dict[str, int]" = field(default_factory=dict)
+    reserved: Optional[socket.socket] = None
+
+    def left(self) -> "list[Program]":
+        """Programs that have been started less often than the stage says."""
+        return [program for program in self.stage.programs if self._count(program) < program.times]
+
+    def of(self, name: str) -> "list[Process]":
+        return [one for one in self.started.values() if one.who == name]
+
+    def _count(self, program: Program) -> int:
+        return len(self.of(program.name))
+
+    def next(self, listening: Callable[[str], "list[int]"], events: Iterable[Event]) -> Optional[Program]:
+        """One that is to be started now. listening(name): the ports on which processes of that name listen."""
+        return next((program for program in self.left() if self._may(program, listening, events)), None)
+
+    def anyway(self) -> Optional[Program]:
+        """One that waits for a listener that never comes: it is started all the same, and is refused."""
+        return next((p for p in self.left() if p.starts.kind == "listens" and all(self._count(self.stage.program(w)) for w in p.starts.who)
+                     and not self._in_turn(p)), None)
+
+    def _in_turn(self, program: Program) -> bool:
+        """Does it wait for the one before it to end?"""
+        return program.in_turn and any(not one.ended for one in self.of(program.name))
+
+    def _may(self, program: Program, listening: Callable[[str], "list[int]"], events: Iterable[Event]) -> bool:
+        if self._in_turn(program):
+            return False
+        starts = program.starts
+        if starts.kind == "at once":
+            return True
+        if starts.kind == "listens":
+            return all(self._listens(name, listening) for name in starts.who)
+        if starts.kind == "line":
+            return said(events, starts.who[0], starts.text, starts.nth)
+        return all(self.of(name) and all(one.ended for one in self.of(name)) and self._count(self.stage.program(name)) == self.stage.program(name).times
+                   for name in starts.who)
+
+    def _listens(self, name: str, listening: Callable[[str], "list[int]"]) -> bool:
+        found = listening(name) if self.of(name) else []
+        if found:
+            wanted = self.stage.program(name).listens
+            self.ports[name] = wanted if wanted in found else found[0]
+        return bool(found)
+
+    def arguments(self, program: Program) -> "list[str]":
+        """The words of its command line. Who is not known to listen gets the port of the stage, or one that is certainly closed."""
+        ports = dict(self.ports)
+        for other in self.stage.programs:
+            if other.name == program.name or other.name in ports or other.listens is None:
+                continue
+            ports[other.name] = other.listens if self.isolated else self._closed_port()
+        return program.arguments(ports, self.isolated)
+
+    def _closed_port(self) -> int:
+        if self.reserved is None:       # bound here, and never listened on
+            self.reserved = socket.socket()
+            self.reserved.bind(("127.0.0.1", 0))
+        return int(self.reserved.getsockname()[1])
+
+    def close(self) -> None:
+        if self.reserved is not None:
+            self.reserved.close()
+
+
+def said(events: Iterable[Event], who: str, text: str, nth: int) -> bool:
+    """Has WHO logged that line, for the nth time (0 and 1: at all)?"""
+    times = max(nth, 1)
+    for event in events:
+        if event.who == who and fits(text, event.text):
+            times -= 1
+            if times == 0:
+                return True
+    return False
