@@ -29,6 +29,7 @@ environment:
   SCHEDULE='...'          hold programs at the named places, as explore prints it
   NOPAUSE=1               pauses are nothing at all: shows what they hide
   TCPLAB_ISOLATION=none   no private network: a free port of this machine, no look at the wire
+  TCPLAB_CALLS=off        system calls are not looked at (gdb and strace can attach then)
   NO_COLOR=1              no colours
   BUILD=DIR SCENARIOS=DIR SANITIZE=1   as in make: other folders, other programs
 """

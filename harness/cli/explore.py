@@ -35,7 +35,7 @@ def _explore(scenario: Scenario, args: argparse.Namespace, interrupt: shared.Int
         if drawn:
             print(f"\r{done} of {planned} schedules", end="", file=sys.stderr, flush=True)
     try:
-        found = schedules.explore(scenario, delays=args.delays, limit=args.limit, skip=shared.no_pause(), isolate=shared.isolate(),
+        found = schedules.explore(scenario, delays=args.delays, limit=args.limit, skip=shared.no_pause(), isolate=shared.isolate(), observe=shared.observe(),
                                   progress=progress, stop=lambda: interrupt.came)
     finally:
         if drawn:

@@ -20,6 +20,9 @@ from ..stage.conductor import Conductor, Live, Policy, VirtualClock
 from ..stage.scenarios import Scenario
 
 
+_SETTINGS = ("SCHEDULE", "NOPAUSE", "TCPLAB_ISOLATION", "TCPLAB_CALLS", "BUILD", "SCENARIOS", "SANITIZE")     # that change a run
+
+
 class Usage(Exception):
     """Something the caller can mend: what is wrong, and what to do."""
 
@@ -67,6 +70,10 @@ def isolate() -> bool:
     return os.environ.get("TCPLAB_ISOLATION") != "none"
 
 
+def observe() -> bool:
+    return os.environ.get("TCPLAB_CALLS") != "off"
+
+
 def policy(real_time: bool) -> Policy:
     """The one that the environment asks for: a schedule, real time where it is wanted, else the virtual clock."""
     skip = no_pause()
@@ -98,17 +105,30 @@ def may_write(path: Path, runs: int) -> None:
 def one_run(scenario: Scenario, args: argparse.Namespace, policy: Policy,
             **watch: Any) -> tuple[trace.Run, comparison.Verdict, contracts.Contract, str]:
     """Runs a scenario and judges it; writes its trace. Returns the run, the verdict, the contract, the command that gives such a run again."""
+    conductor = Conductor(scenario, policy, isolate=isolate(), observe=observe(), **watch)
+    return judged(scenario, conductor, [Path(args.trace)] if args.trace else [])
+
+
+def judged(scenario: Scenario, conductor: Conductor,
+           files: "list[Path]") -> tuple[trace.Run, comparison.Verdict, contracts.Contract, str]:
+    """The same with a conductor of the caller's. `files`: where the trace is written besides build/last."""
     contract = contracts.load(scenario.contract)
-    run = Conductor(scenario, policy, isolate=isolate(), **watch).run()
+    run = conductor.run()
     verdict = comparison.judge(run, contract)
-    reproduce = " ".join([*(f"{name}={shlex.quote(os.environ[name])}" for name in ("SCHEDULE", "NOPAUSE", "TCPLAB_ISOLATION", "BUILD", "SCENARIOS", "SANITIZE")
-                            if os.environ.get(name)), f"make check-{scenario.number}"])
+    reproduce = command(scenario, run.mode)
     text = "\n".join(trace.lines(run, reproduce, dataclasses.asdict(verdict))) + "\n"
     last = scenario.build.parent / "last"
     last.mkdir(parents=True, exist_ok=True)
-    for path in [last / f"{scenario.name}.jsonl", *([Path(args.trace)] if args.trace else [])]:
-        path.write_text(text, encoding="utf-8")
+    for path in [last / f"{scenario.name}.jsonl", *files]:
+        path.write_text(text, encoding="ascii")
     return run, verdict, contract, reproduce
+
+
+def command(scenario: Scenario, mode: str) -> str:
+    """What gives a run of this kind again, with the settings that it was made with."""
+    settings = [f"{name}={shlex.quote(os.environ[name])}" for name in _SETTINGS if os.environ.get(name)]
+    target = {"live": "scenario", "step": "step"}.get(mode, "check")
+    return " ".join([*settings, f"make {target}-{scenario.number}"])
 
 
 def as_json(scenario: Scenario, verdict: comparison.Verdict) -> str:

@@ -39,9 +39,9 @@ def go(args: argparse.Namespace) -> int:
         policy = Step(schedule, shared.no_pause(), waker)
         print(f"scenario {scenario.name}, one line at a time. A line is said before what it says is done: who goes on does it.")
         shown.head()
-        conductor = Conductor(scenario, policy, isolate=shared.isolate(), tell=shown.tell, tick=lambda: bool(policy.wish))
+        conductor = Conductor(scenario, policy, isolate=shared.isolate(), observe=shared.observe(), tell=shown.tell, tick=lambda: bool(policy.wish))
         policy.conductor = conductor
-        run = conductor.run()
+        run, *_ = shared.judged(scenario, conductor, [])
         if policy.wish == "end":
             return shared.complain("\nthe input has ended; make step-N needs keys", 2)
         if policy.wish == "q":

@@ -163,12 +163,13 @@ class Job:
     contract: contracts.Contract
     skip: bool
     isolate: bool
+    observe: bool = True
     tick: Callable[[], bool] = lambda: False
 
     def attempt(self, schedule: "tuple[Place, ...]", lent: Optional[keeper.Keeper] = None) -> Tried:
         """Runs one schedule, with a keeper of its own if none is lent."""
         policy = Delays(schedule, self.skip)
-        run = Conductor(self.scenario, policy, isolate=self.isolate, keeper=lent, tick=self.tick).run()
+        run = Conductor(self.scenario, policy, isolate=self.isolate, observe=self.observe, keeper=lent, tick=self.tick).run()
         turns = tuple(sorted(((policy.places[seq], turn) for seq, turn in policy.turns.items()), key=lambda one: (one[1], one[0])))
         return Tried(schedule, outcome_of(run, policy.turns), turns, frozenset(policy.moot), comparison.judge(run, self.contract))
 
@@ -199,11 +200,11 @@ class Report:
         return 1 if (self.broken or self.never_seen) and not self.skip else 0
 
 
-def explore(scenario: Scenario, *, delays: int = 1, limit: int = LIMIT, skip: bool = False, isolate: bool = True,
+def explore(scenario: Scenario, *, delays: int = 1, limit: int = LIMIT, skip: bool = False, isolate: bool = True, observe: bool = True,
             progress: Callable[[int, int], None] = lambda done, all_of_them: None, stop: Callable[[], bool] = lambda: False) -> Report:
     """Every schedule with up to `delays` delays, at most `limit` runs, on all processors. Raises KeyboardInterrupt when `stop`
     says True."""
-    job = Job(scenario, contracts.load(scenario.contract), skip, isolate, stop)
+    job = Job(scenario, contracts.load(scenario.contract), skip, isolate, observe, stop)
     tried: dict[tuple[Place, ...], Tried] = {}
     with _Workers(job) as workers:
         tried.update((one.schedule, one) for one in workers.run([()]))

@@ -104,7 +104,7 @@ class Registry:
         """The connection of a segment that opens nothing; 0: of none, as a refused connect."""
         if (source, target) in self._asked or (target, source) in self._asked:
             return 0
-        return self._wire.get((source, target)) or self._wire.get((target, source), 0)
+        return self._wire.get((source, target), 0) or self._wire.get((target, source), 0)
 
     def _make(self, pair: Pair) -> _Made:
         made = _Made(len(self._made) + 1, pair)

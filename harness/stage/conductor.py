@@ -286,8 +286,10 @@ class Conductor:
         return quiescence.look(self._pids() if pids is None else pids, self._held_tids(), self.intake.pipe_names)
 
     def sockets(self) -> "tuple[Socket, ...]":
-        """What the kernel holds now, for a policy that shows it."""
-        return ending.sockets(self, self.look())
+        """What the kernel holds now, for a policy that shows it; a part of the run's records."""
+        found = ending.sockets(self, self.look())
+        self.book.samples.extend(found)
+        return found
 
     def segments(self) -> "list[Segment]":
         """The segments so far."""

@@ -5,7 +5,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..observe import quiescence
+from ..observe import kernel, quiescence
 from ..trace import Ending, Run, Socket, Stop
 from .keeper import PROCESSES
 from .starts import Process
@@ -46,7 +46,7 @@ def _serves_on(seen: quiescence.Look) -> bool:
     """Is everybody that is left ready for the next client: in accept, in a poll of listeners, or waiting for one that is?"""
     by_fd = {(sock.pid, sock.fd): sock for sock in seen.sockets}
 
-    def ready(thread: "quiescence.Thread") -> bool:
+    def ready(thread: kernel.Thread) -> bool:
         if thread.call == "accept":
             return True
         socks = [by_fd[thread.pid, fd] for fd in seen.targets.get(thread.tid, ()) if (thread.pid, fd) in by_fd]
@@ -80,7 +80,7 @@ def run(conductor: "Conductor", unobserved: "dict[str, str]") -> Run:
         conductor.notes.append(f"{missing} frames of the wire are missing: the capture lost them")
     name = conductor.scenario.name
     return Run(name.split("-")[0], name, conductor.policy.name, conductor.keeper.isolated, intake.wire is not None, tuple(book.events),
-               tuple(book.outputs), tuple(intake.segments()), tuple(book.endings), stop, children=tuple(book.children), calls=tuple(book.calls),
+               tuple(book.outputs), tuple(intake.segments()), tuple(book.endings), stop, sockets=tuple(book.samples), children=tuple(book.children), calls=tuple(book.calls),
                observed=conductor.observe and not unobserved and not intake.unseen, connections=intake.registry.records(),
                cast=stage.roles(), missing=missing, notes=tuple(conductor.notes), versions=_versions())
 

@@ -9,6 +9,7 @@ Plain output is put in when it is read, and an ending after all that its program
 """
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -175,13 +176,8 @@ class Intake:
                       line.count, line.address, self._connection(place, line))
         self.book.add_event(event)
         if gate is not None:
-            def release(gate: socket.socket = gate) -> None:
-                try:
-                    gate.send(b"\0")
-                except OSError:
-                    pass            # it was killed while it waited
-                gate.close()
-            self.hold(Held(place, event.who, event.pid, event.tid, event.kind, event.text, event.source, event.count, release, gate.close))
+            self.hold(Held(place, event.who, event.pid, event.tid, event.kind, event.text, event.source, event.count,
+                           functools.partial(_release, gate), gate.close))
 
     def _connection(self, place: int, line: lines.LogLine) -> int:
         """The connection that a line is about: the one behind the descriptor that it names, else the one that its thread named last."""
@@ -416,6 +412,14 @@ class Intake:
         for _, _, gate in self._later:
             if gate is not None:
                 gate.close()
+
+
+def _release(gate: socket.socket) -> None:
+    try:
+        gate.send(b"\0")
+    except OSError:
+        pass            # it was killed while it waited
+    gate.close()
 
 
 def in_words(call: Call, entry: bool) -> str:

@@ -1,22 +1,21 @@
-"""What a run yields: typed, frozen records, and their form as JSON Lines (TRACE.md documents every field).
+"""What a run yields: typed, frozen records. TRACE.md documents every field; jsonl.py has their form in a file.
 
-Everything that judges, draws or tests reads these records; nothing looks at a run from a second angle.
+`seq` is a record's place in the run's one order: a single counter, given as things arrive in the conductor's queue. So `e12` means
+the same thing wherever it is told. It is an observed order, never the clock's.
 """
 from __future__ import annotations
 
-import dataclasses
-import json
 from dataclasses import dataclass, field
 from typing import Optional, Union
 
 
 @dataclass(frozen=True)
 class Event:
-    """One log line of a program. `seq` is its place in the conductor's queue: the observed order, never the clock's."""
+    """One log line of a program."""
 
     seq: int
     ns: int                 # nanoseconds since the run began (CLOCK_MONOTONIC)
-    who: str                # "client" or "server" (from TCPLAB_ROLE)
+    who: str                # the program's name in the cast: "client"
     pid: int
     tid: int
     kind: str               # note, listen, conn, send, recv, pause
@@ -26,14 +25,14 @@ class Event:
     count: int = 0          # send, recv: bytes; pause: nanoseconds
     address: str = ""       # listen: "127.0.0.1:8080"; conn: "127.0.0.1:41000>127.0.0.1:8080" (own, then peer)
     connection: int = 0     # the connection that the line is about (1 is the first one of the run); 0: none known
-    resumed_after: int = -1  # pause: seq of the last event before the clock let it go on; -1: not (yet), or real time
+    resumed_after: int = -1  # pause: seq of the last record before the clock let it go on; -1: not (yet), or real time
 
 
 @dataclass(frozen=True)
 class Output:
-    """One line of plain output (printf): shown, ordered within its program only."""
+    """One line of plain output (printf): placed where it was read, ordered within its program and stream only."""
 
-    seq: int                # place among this run's records; no order against other programs
+    seq: int
     ns: int
     who: str
     stream: str             # stdout, stderr
@@ -42,12 +41,12 @@ class Output:
 
 @dataclass(frozen=True)
 class Segment:
-    """One TCP segment, seen once, in the order in which the kernel sent them on the loopback device."""
+    """One TCP segment, seen once. Among each other, segments have the order in which the kernel sent them."""
 
     seq: int
     ns: int
     connection: int         # as in Event; 0 for a segment that belongs to none of them (a refused connect)
-    sender: str             # "client" or "server"
+    sender: str             # the name of the end that sent it
     flags: str              # of S, F, R, P, A, in that order: "SA"
     first: int              # stream offset of its first payload byte, 1 for the first byte of the stream
     length: int             # payload bytes
@@ -62,7 +61,7 @@ class Socket:
     """What the kernel holds for one socket at one moment."""
 
     ns: int
-    who: str                # "client", "server", or "nobody": no program holds it any more
+    who: str                # or "nobody": no program holds it any more
     pid: int                # 0 for nobody
     fd: int                 # -1 for nobody
     connection: int         # 0 for a listener
@@ -153,7 +152,7 @@ class Waiting:
     call: str               # read, write, accept, poll, connect, futex, wait4, pause, ...
     fd: int                 # -1 if the call has none
     connection: int         # 0 if none
-    on: str                 # whom it waits for: "client", "server", or "" (nobody in this run)
+    on: str                 # whom it waits for, several joined by " and "; "" for nobody in this run
     source: str = ""        # where the thread logged its last line
 
 
@@ -197,7 +196,7 @@ class Run:
 
     number: str             # "04"
     name: str               # "04-half-close"
-    mode: str               # live, virtual
+    mode: str               # live, virtual, explore, step
     isolated: bool          # had a private network
     wire: bool              # segments were captured
     events: tuple[Event, ...]
@@ -216,56 +215,4 @@ class Run:
     versions: dict[str, str] = field(default_factory=dict)
 
 
-Record = Union[Event, Output, Segment, Socket, Ending]
-
-VERSION = 1
-_NAMES = {Event: "event", Output: "output", Segment: "segment", Socket: "socket", Ending: "exit"}
-
-
-def lines(run: Run, reproduce: str, verdict: dict[str, object]) -> list[str]:
-    """The run as JSON Lines: a header, then events, output, segments, sockets and exits, then why it stopped, the verdict."""
-    header = {"record": "header", "format": "tcplab trace", "version": VERSION, "scenario": run.name, "mode": run.mode,
-              "isolated": run.isolated, "wire": run.wire, "notes": list(run.notes), "reproduce": reproduce, **run.versions}
-    records = [*run.events, *run.outputs, *run.segments, *run.sockets, *run.stop.sockets, *run.endings]
-    stop = dataclasses.asdict(run.stop)
-    del stop["sockets"]
-    told: list[dict[str, object]] = [
-        header, *({"record": _NAMES[type(record)], **dataclasses.asdict(record)} for record in records),
-        {"record": "stop", **stop}, {"record": "verdict", **verdict}]
-    return [json.dumps(record, ensure_ascii=False) for record in told]
-
-
-def is_trace(first_line: str) -> bool:
-    """Does a file that begins with this line hold a trace?"""
-    try:
-        header = json.loads(first_line)
-    except ValueError:
-        return False
-    return isinstance(header, dict) and header.get("format") == "tcplab trace"
-
-
-def load(text: str) -> tuple[Run, dict[str, object]]:
-    """Reads back what lines() wrote: the run and its verdict. ValueError names the line that is no record."""
-    kinds = {name: kind for kind, name in _NAMES.items()}
-    found: dict[str, list[Record]] = {name: [] for name in kinds}
-    header: dict[str, object] = {}
-    stop: dict[str, object] = {}
-    verdict: dict[str, object] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        try:
-            record = json.loads(line)
-            name = record.pop("record")
-            if name in kinds:
-                found[name].append(kinds[name](**record))
-            else:
-                {"header": header, "stop": stop, "verdict": verdict}[name].update(record)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"line {number} is no record of a trace ({error})") from None
-    waiting = tuple(Waiting(**one) for one in stop.pop("waiting", []))  # type: ignore[attr-defined]
-    cycle = tuple(stop.pop("cycle", ()))                                # type: ignore[arg-type]
-    sockets = tuple(found["socket"])
-    run = Run(str(header["scenario"]).split("-")[0], str(header["scenario"]), str(header["mode"]), bool(header["isolated"]),
-              bool(header["wire"]), tuple(found["event"]), tuple(found["output"]), tuple(found["segment"]),  # type: ignore
-              tuple(found["exit"]), Stop(waiting=waiting, cycle=cycle, sockets=sockets, **stop),             # type: ignore
-              notes=tuple(header["notes"]), versions={"system": str(header.get("system", ""))})              # type: ignore
-    return run, verdict
+Record = Union[Event, Output, Segment, Call, Socket, Ending]

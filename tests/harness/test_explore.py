@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import re
 import signal
 import subprocess
@@ -20,6 +19,7 @@ from harness.stage.conductor import Conductor, VirtualClock
 from harness.tell import explored
 from harness.stage.scenarios import ROOT, find, find_all
 from pairs import pair
+from terminal import Terminal
 
 SERVER = "listen; accept; read 1; closelistener"
 
@@ -180,36 +180,6 @@ def test_what_a_lesson_shows_of_an_exploration_is_what_it_says(page, pauses, num
 
 
 # --- step, through a terminal ----------------------------------------------------------------------------------------
-
-class Terminal:
-    """`python3 -m harness step N` in a terminal of its own."""
-
-    def __init__(self, number, **env):
-        self.end, theirs = pty.openpty()
-        self.child = subprocess.Popen([sys.executable, "-m", "harness", "step", number], cwd=ROOT, stdin=theirs, stdout=theirs,
-                                      stderr=theirs, env={**os.environ, "NO_COLOR": "1", **env}, start_new_session=True)
-        os.close(theirs)
-
-    def until_asked(self):
-        """What it says until it asks; or until its end."""
-        said = ""
-        while not said.endswith(step.KEYS):
-            try:
-                data = os.read(self.end, 65536).decode("utf-8", "replace")
-            except OSError:
-                break
-            said += data
-        return said
-
-    def key(self, keys):
-        os.write(self.end, (keys + "\n").encode())
-        return self.until_asked()
-
-    def status(self):
-        self.child.wait()
-        os.close(self.end)
-        return self.child.returncode
-
 
 def held(said):
     """The lines that are offered, as (number, who)."""

@@ -1,0 +1,40 @@
+"""A command of the harness that asks for keys, in a terminal of its own."""
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+
+from harness.cli import step
+from harness.stage.scenarios import ROOT
+
+
+class Terminal:
+    """`python3 -m harness step N` in a terminal of its own."""
+
+    def __init__(self, number, **env):
+        self.end, theirs = pty.openpty()
+        self.child = subprocess.Popen([sys.executable, "-m", "harness", "step", number], cwd=ROOT, stdin=theirs, stdout=theirs,
+                                      stderr=theirs, env={**os.environ, "NO_COLOR": "1", **env}, start_new_session=True)
+        os.close(theirs)
+
+    def until_asked(self):
+        """What it says until it asks; or until its end."""
+        said = ""
+        while not said.endswith(step.KEYS):
+            try:
+                data = os.read(self.end, 65536).decode("utf-8", "replace")
+            except OSError:
+                break
+            said += data
+        return said
+
+    def key(self, keys):
+        os.write(self.end, (keys + "\n").encode())
+        return self.until_asked()
+
+    def status(self):
+        self.child.wait()
+        os.close(self.end)
+        return self.child.returncode
