@@ -96,8 +96,8 @@ lint:                   ## formatters and static checks
 fuzz:                   ## the decoders against random bytes (SECONDS=60)
 	@sh tests/fuzz.sh $(or $(SECONDS),60)
 
-bench:                  ## how fast common/ is, as ratios
-	@$(PYTHON) tests/bench/run.py
+bench:                  ## how fast common/ and the lab itself are
+	@$(PYTHON) tests/bench/run.py; common=$$?; printf "\nThe lab itself\n"; $(PYTHON) tests/bench/lab.py && exit $$common
 
 clean:                  ## remove what was built
 	rm -rf $(BUILD)

@@ -56,6 +56,8 @@ def main(argv: Optional[list[str]] = None) -> int:
     except BrokenPipeError:
         raise
     except (ContractError, KeeperError, OSError) as error:
+        if os.environ.get("TCPLAB_DEBUG"):
+            raise
         return shared.complain(f"lab error: {error}", 3)
     except KeyboardInterrupt:
         return 130

@@ -327,7 +327,12 @@ def tcp_sockets(pid: int, held: "Optional[dict[int, str]]" = None) -> list[Sock]
                 continue
             copy = _libc.syscall(438, pidfd, fd, 0) if pidfd >= 0 else -1   # pidfd_getfd(2), on x86-64 and aarch64
             if copy >= 0:
-                with socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=copy) as sock:
+                try:
+                    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=copy)
+                except OSError:     # it runs, and the descriptor is another file by now
+                    os.close(copy)
+                    continue
+                with sock:
                     asked = _ask(sock, pid, fd, inode)
             else:
                 rows = tcp_rows(pid) if rows is None else rows

@@ -1,0 +1,127 @@
+"""How fast is the lab itself? One line for each figure that it must reach; exits 1 if one is missed.
+
+Each figure is the best of several rounds: what else the machine does can only make one slower. Ratios are taken within a round.
+"""
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Callable, Iterable
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from harness.explore import schedules  # noqa: E402
+from harness.judge import comparison  # noqa: E402
+from harness.judge import contract as contracts  # noqa: E402
+from harness.stage.build import build  # noqa: E402
+from harness.stage.conductor import Conductor, VirtualClock  # noqa: E402
+from harness.stage.scenarios import Scenario, find_all  # noqa: E402
+from harness.tell import words  # noqa: E402
+from harness.trace import Event, Run, Stop  # noqa: E402
+
+ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What was measured, and at most what it may be. `unit`: "s", "ms" or "times"."""
+
+    what: str
+    value: float
+    most: float
+    unit: str
+
+    def __str__(self) -> str:
+        verdict = "" if self.value <= self.most else "   MISSED"
+        return f"{self.what:64} {self.value:8.2f} {self.unit:5} (at most {self.most:g}){verdict}"
+
+
+def seconds(act: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    act()
+    return time.perf_counter() - began
+
+
+def best(act: Callable[[], object], rounds: int = ROUNDS) -> float:
+    return min(seconds(act) for _ in range(rounds))
+
+
+def ms_a_schedule(scenario: Scenario, delays: int, limit: int = schedules.LIMIT) -> float:
+    ran = 0
+
+    def act() -> None:
+        nonlocal ran
+        ran = schedules.explore(scenario, delays=delays, limit=limit).ran
+    took = seconds(act)
+    return took * 1000 / ran
+
+
+def crowd(folder: Path) -> Scenario:
+    """25 threads on 50 connections."""
+    for name in ("client", "server"):
+        subprocess.run(["cc", "-std=c11", "-D_POSIX_C_SOURCE=200809L", "-O1", "-g", "-pthread", f"-I{ROOT}/common", str(ROOT / f"tests/bench/crowd/{name}.c"),
+                        *map(str, sorted((ROOT / "common").glob("*.c"))), "-o", str(folder / name)], check=True)
+    (folder / "contract.txt").write_text("others allowed\nserver: listening\n")
+    return Scenario("98-crowd", folder, folder)
+
+
+def deadlock_after_its_last_call() -> float:
+    """Milliseconds from the last thing that scenario 2's programs did to the proof."""
+    run = Conductor(next(s for s in find_all() if s.number == "2"), VirtualClock()).run()
+    did = [e.ns for e in run.events] + [c.ns for c in run.calls] + [c.returned_ns for c in run.calls]
+    return (max(s.ns for s in run.stop.sockets) - max(did)) / 1e6
+
+
+def long_run(n: int) -> Run:
+    """A client that sends n / 2 messages, and a server that receives them."""
+    events = []
+    for i in range(n // 2):
+        for at, (who, kind, text) in enumerate((("client", "send", 'sending "x"'), ("server", "recv", 'received "x"'))):
+            events.append(Event(2 * i + at, i, who, 100 + at, 100 + at, kind, text, f"{who}.c:1", 4, 1, "", 1))
+    return Run("99", "99-long", "virtual", True, False, tuple(events), (), (), (), Stop("over"))
+
+
+def tell(run: Run) -> None:
+    wanted = contracts.parse("others allowed\nclient: sending ... *\n")
+    verdict = comparison.judge(run, wanted)
+    words.happened(run, verdict)
+    words.tell(verdict, run, wanted, reproduce="")
+    words.tell(replace(verdict, word="differs"), run, wanted, reproduce="")
+
+
+def figures(folder: Path) -> Iterable[Figure]:
+    scenarios = find_all()
+    build(scenarios)
+    yield Figure("check of all scenarios (one process, calls looked at)",
+                 best(lambda: subprocess.run([sys.executable, "-m", "harness", "check"], cwd=ROOT, stdout=subprocess.DEVNULL, check=True)), 2, "s")
+    for scenario in scenarios:
+        if int(scenario.number) <= 8:
+            yield Figure(f"one run of {scenario.name}", 1000 * best(lambda: Conductor(scenario, VirtualClock()).run()), 50, "ms")
+    yield Figure("scenario 2: the proof of its deadlock after its last call", min(deadlock_after_its_last_call() for _ in range(ROUNDS)), 50, "ms")
+    first = next(s for s in scenarios if s.number == "1")
+    ratios = [best(lambda: Conductor(first, VirtualClock()).run()) / best(lambda: Conductor(first, VirtualClock(), observe=False).run()) for _ in range(ROUNDS)]
+    yield Figure("scenario 1: calls looked at, against not", sorted(ratios)[ROUNDS // 2], 2, "times")
+    for scenario in scenarios:
+        if 1 <= int(scenario.number) <= 8:
+            yield Figure(f"explore {scenario.name}, two delays: a schedule", ms_a_schedule(scenario, 2), 10, "ms")
+    yield Figure("explore 25 threads on 50 connections: a schedule", ms_a_schedule(crowd(folder), 1, 60), 100, "ms")
+    run = long_run(10_000)
+    yield Figure("a run of 10,000 lines is judged and told", best(lambda: tell(run), 3), 1, "s")
+
+
+def main() -> int:
+    missed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for figure in figures(Path(folder)):
+            print(figure, flush=True)
+            missed += figure.value > figure.most
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
