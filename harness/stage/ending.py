@@ -69,7 +69,7 @@ def run(conductor: "Conductor", unobserved: "dict[str, str]") -> Run:
     for process in conductor.starts.started.values():
         if not process.ended:
             doing = _what_it_does(process, stop) if conductor.told else "not known"
-            book.add_ending(Ending(book.place(), intake.now(), process.who, process.pid, doing, intake.last(process.pid)))
+            book.endings.append(Ending(book.place(), intake.now(), process.who, process.pid, doing, intake.last(process.pid)))
     for program in conductor.starts.left():
         conductor.notes.append(f"the {program.name} was not started: what its start waits for never came ({stage.path})")
     for name, reason in unobserved.items():
