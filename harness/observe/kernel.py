@@ -13,11 +13,11 @@ import os
 import platform
 import re
 import select
-import signal
 import socket
 import struct
+import sys
 from dataclasses import dataclass
-from typing import Callable, Container, Iterable, Iterator, Optional
+from typing import Any, Callable, Container, Iterable, Iterator, Optional
 
 # The calls in which a thread can wait, by system call number. `fd` calls have a descriptor as first argument.
 _X86_64 = {
@@ -217,23 +217,27 @@ def children(pid: int) -> list[int]:
     return [int(child) for tid in _tids(pid) for child in _read(f"/proc/{pid}/task/{tid}/children", lines=True).split()]
 
 
-def descendants(pid: int, most: int = 1 << 20) -> list[int]:
-    """Children, their children, and so on, about `most` of them; those that have ended but are not yet waited for are
-    left out."""
+def descendants(pid: int, most: int = 1 << 20, but: Container[int] = (), dead: bool = False) -> list[int]:
+    """Children, their children, and so on, about `most` of them, without those in `but`. Those that have ended but are not yet
+    waited for are left out, unless `dead`; a process whose first thread has ended lives as long as another one does."""
     found: set[int] = set()
     todo = children(pid)
     while todo and len(found) < most:
         child = todo.pop()
-        if child not in found and process_state(child) not in ("", "Z", "X"):
+        if child not in found and child not in but and (dead or _lives(child)):
             found.add(child)
         todo += children(child)
     return sorted(found)
 
 
+def _lives(pid: int) -> bool:
+    state = process_state(pid)
+    return state not in ("", "X") and (state != "Z" or any(_state(f"/proc/{pid}/task/{tid}/stat") not in ("", "Z", "X") for tid in _tids(pid)))
+
+
 def process_state(pid: int) -> str:
     """R, S, D, T, Z, ... of proc(5); "" if there is no such process."""
-    stat = _read(f"/proc/{pid}/stat")
-    return stat[stat.rfind(")") + 2:][:1]
+    return _state(f"/proc/{pid}/stat")
 
 
 def parent(pid: int) -> int:
@@ -306,11 +310,7 @@ def _address(text: str) -> str:
     """0100007F:1F90 is 127.0.0.1:8080: words of four bytes in the machine's order, then the port in hex."""
     host, port = text.split(":")
     raw = b"".join(struct.pack("=I", int(host[i:i + 8], 16)) for i in range(0, len(host), 8))
-    if len(raw) == 16 and raw.startswith(bytes(10) + b"\xff\xff"):
-        raw = raw[12:]
-    if len(raw) == 4:
-        return f"{socket.inet_ntop(socket.AF_INET, raw)}:{int(port, 16)}"
-    return f"[{socket.inet_ntop(socket.AF_INET6, raw)}]:{int(port, 16)}"
+    return endpoint(socket.inet_ntop(socket.AF_INET if len(raw) == 4 else socket.AF_INET6, raw), int(port, 16))
 
 
 def tcp_sockets(pid: int, held: "Optional[dict[int, str]]" = None) -> list[Sock]:
@@ -358,7 +358,7 @@ def _ask(sock: socket.socket, pid: int, fd: int, inode: int) -> Optional[Sock]:
     except OSError:     # a socket, and none of TCP
         return None
     state = STATES.get(info[0], "CLOSED")
-    local, peer = _name(sock.getsockname), _name(sock.getpeername)
+    local, peer = name_of(sock.getsockname), name_of(sock.getpeername)
     if state == "LISTEN":
         waiting, = struct.unpack_from("=I", info, 24)
         return Sock(pid, fd, inode, state, local, "", waiting, 0, 0)
@@ -377,14 +377,49 @@ def _ask(sock: socket.socket, pid: int, fd: int, inode: int) -> Optional[Sock]:
                 error=any(got & select.POLLERR for _, got in poller.poll(0)))
 
 
-def _name(ask: Callable[[], tuple]) -> str:
+def name_of(ask: Callable[[], Any]) -> str:
+    """What a socket's getsockname() or getpeername() says; "" if it has none."""
     try:
         host, port, *_ = ask()
-    except OSError:
+    except (OSError, ValueError):
         return ""
-    if host.startswith("::ffff:"):
+    return endpoint(str(host), int(port))
+
+
+def endpoint(host: str, port: int) -> str:
+    """An address as it is written everywhere: "127.0.0.1:8080", "[::1]:8080". IPv4 in IPv6 is written as IPv4."""
+    if host.startswith("::ffff:") and "." in host:
         host = host[7:]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def name_of_raw(raw: bytes) -> str:
+    """The same of a struct sockaddr; "" if it is neither IPv4 nor IPv6."""
+    family = int.from_bytes(raw[:2], sys.byteorder)
+    port = int.from_bytes(raw[2:4], "big")
+    if family == socket.AF_INET and len(raw) >= 8:
+        return endpoint(socket.inet_ntop(socket.AF_INET, raw[4:8]), port)
+    if family == socket.AF_INET6 and len(raw) >= 24:
+        return endpoint(socket.inet_ntop(socket.AF_INET6, raw[8:24]), port)
+    return ""
+
+
+def borrowed(pid: int, fd: int) -> Optional[socket.socket]:
+    """A duplicate of a process's socket (pidfd_getfd(2)); None where that is refused, or it is none."""
+    pidfd = _pidfd(pid)
+    if pidfd < 0:
+        return None
+    try:
+        copy = _libc.syscall(438, pidfd, fd, 0)
+    finally:
+        os.close(pidfd)
+    if copy < 0:
+        return None
+    try:
+        return socket.socket(fileno=copy)
+    except OSError:
+        os.close(copy)
+        return None
 
 
 def _number(sock: socket.socket, request: int) -> int:
@@ -432,15 +467,16 @@ def signal_groups(pids: Iterable[int], number: int) -> None:
             pass
 
 
-def freeze(keeper: int) -> list[int]:
-    """Stops (SIGSTOP) all descendants of a process, those born meanwhile too. Returns them once each is stopped."""
-    signal_groups(descendants(keeper, 100), signal.SIGSTOP)
-    stopped: set[int] = set()
-    while True:
-        alive = set(descendants(keeper))
-        for pid in alive - stopped:
-            send_signal(pid, signal.SIGSTOP)
-        if alive <= stopped and all(process_state(pid) in ("T", "t", "", "Z", "X", "D") for pid in alive):
-            return sorted(alive)
-        stopped |= alive
-        os.sched_yield()
+def stands(pid: int) -> bool:
+    """Is every thread of a process stopped, or gone?"""
+    folder = f"/proc/{pid}/task"
+    try:
+        tids = os.listdir(folder)
+    except OSError:
+        return True
+    return all(_state(f"{folder}/{tid}/stat") in ("T", "t", "", "Z", "X", "D") for tid in tids)
+
+
+def _state(path: str) -> str:
+    stat = _read(path)
+    return stat[stat.rfind(")") + 2:][:1]

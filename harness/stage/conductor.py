@@ -262,7 +262,7 @@ class Conductor:
     # -- looking ------------------------------------------------------------------------------------------------------
 
     def _pids(self) -> "list[int]":
-        pids = kernel.descendants(self.keeper.pid, PROCESSES * 2)
+        pids = kernel.descendants(self.keeper.pid, PROCESSES * 2, but=self.keeper.own)
         for pid in pids:
             self.intake.members.who(pid)
         return pids

@@ -7,6 +7,9 @@ all that descends from it, and only then goes itself.
 
 The private network is a user and a network namespace, with `lo` brought up by an ioctl: no root, no helper program. It
 vanishes with its last process. The sockets that watch it (segments, events) are made inside it and handed to the harness.
+
+Programs whose calls are looked at are started by the spawner (spawner.py), which the keeper traces (observe/calls.py); others by the
+keeper itself.
 """
 from __future__ import annotations
 
@@ -24,9 +27,11 @@ import socket
 import struct
 import threading
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, Iterable, Optional
 
-from ..observe import kernel
+from ..observe import kernel, ptrace
+from ..observe.calls import Tracer
+from .spawner import Spawner, keep_from_programs, start
 
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _PR_SET_CHILD_SUBREAPER = 36
@@ -36,13 +41,23 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 PROCESSES = 64              # of one run, all programs together
 THREADS = 512
-MEMORY = 512 << 20          # bytes of data of one process; twice that for all together
 FILE_SIZE = 64 << 20        # bytes of a file that a program writes
 DESCRIPTORS = 1024
 
 
 class KeeperError(Exception):
     """The lab itself failed."""
+
+
+@dataclass(frozen=True)
+class Spawned:
+    """A program that was started: its process, the read ends of its output, and whether its calls are looked at."""
+
+    pid: int
+    out: int
+    err: int
+    observed: bool
+    why_not: str
 
 
 @dataclass(frozen=True)
@@ -97,6 +112,7 @@ class Keeper:
         self.events.setblocking(False)      # recv_fds() drops its flags before Python 3.12
         self.wire = socket.socket(fileno=fds[1]) if len(fds) > 1 else None
         self.name: str = told["name"]
+        self.own: "set[int]" = set(told["own"])     # processes under the keeper that are no programs
 
     def _close(self) -> None:
         for sock in (self.events, self.wire):
@@ -104,42 +120,67 @@ class Keeper:
                 sock.close()
         self.events = self.wire = None
 
-    def set(self, sysctls):
-        pass
-
-    def look_away(self):
-        pass
-
-    def go(self, tid, skip=None):
-        pass
-
-    def signal(self, pid, number):
-        kernel.send_signal(pid, number)
-
-    def freeze(self):
-        kernel.freeze(self.pid)
-
-    def spawn(self, argv, env, limit_data, *, stdin="/dev/null", observe=True, hold=""):
-        pid, out, err = self._spawn(argv, env, limit_data)
-        from types import SimpleNamespace
-        return SimpleNamespace(pid=pid, out=out, err=err, observed=True, why_not="")
-
-    def _spawn(self, argv: list[str], env: dict[str, str], limit_data: bool) -> tuple[int, int, int]:
-        """Starts a program; returns its process id and the read ends of its standard output and standard error."""
+    def spawn(self, argv: list[str], env: dict[str, str], limit_data: bool, *, stdin: str = os.devnull, observe: bool = True,
+              hold: str = "") -> Spawned:
+        """Starts a program. `stdin`: a file's path. `observe`: its calls are looked at, where the system allows it; `hold`: which of
+        them hold their thread ("", "sleeps", "all"). Raises KeeperError if it can't be started."""
         out, out_end = os.pipe()
         err, err_end = os.pipe()
-        request = {"argv": argv, "env": env, "limit data": limit_data}
-        socket.send_fds(self.control, [json.dumps(request).encode()], [out_end, err_end])
-        os.close(out_end)
-        os.close(err_end)
-        while True:     # a program that was started before may end just now
-            answer = json.loads(self.control.recv(65536) or b'{"error": "it is gone"}')
-            if "ended" not in answer:
-                break
-            self.early.append(Ended(*answer["ended"]))
+        letter = os.memfd_create("program")     # an environment may be larger than a datagram
+        os.write(letter, json.dumps({"argv": argv, "env": env, "limit data": limit_data, "stdin": stdin}).encode())
+        try:
+            answer = self._ask({"spawn": observe, "hold": hold}, [out_end, err_end, letter])
+        finally:
+            for fd in (out_end, err_end, letter):
+                os.close(fd)
         if "error" in answer:
+            os.close(out)
+            os.close(err)
             raise KeeperError(f"can't start {argv[0]}: {answer['error']}")
-        return answer["pid"], out, err
+        self.own |= set(answer["own"])
+        return Spawned(answer["pid"], out, err, answer["observed"], answer["why not"])
+
+    def _ask(self, request: dict[str, Any], fds: "list[int]") -> dict[str, Any]:
+        try:
+            socket.send_fds(self.control, [json.dumps(request).encode()], fds)
+            while True:     # a program that was started before may end just now
+                message = self.control.recv(65536)
+                answer: dict[str, Any] = json.loads(message or b'{"error": "the process that starts the programs is gone"}')
+                if "ended" not in answer:
+                    return answer
+                self.early.append(Ended(*answer["ended"]))
+        except OSError as error:
+            raise KeeperError(f"the process that starts the programs is gone ({error.strerror})") from None
+
+    def set(self, sysctls: "Iterable[tuple[str, str]]") -> None:
+        """Sets kernel settings (sysctl(8)) of the run's own network. Raises KeeperError: which, and why not."""
+        wanted = list(sysctls)
+        if wanted:
+            answer = self._ask({"set": wanted}, [])
+            if answer.get("error"):
+                raise KeeperError(answer["error"])
+
+    def go(self, tid: int, skip: Optional[int] = None) -> None:
+        """Lets a thread go on that is held at a call. `skip`: at its entry, the call is not made and returns this."""
+        self._tell({"go": tid, "skip": skip})
+
+    def look_away(self) -> None:
+        """Calls are not reported any more."""
+        self._tell({"away": True})
+
+    def signal(self, pid: int, number: int) -> None:
+        """Sends a signal to a program of the run."""
+        self._tell({"signal": pid, "number": number})
+
+    def _tell(self, request: dict[str, Any]) -> None:
+        try:
+            self.control.send(json.dumps(request).encode())
+        except OSError:
+            pass            # it is gone: whoever asks next hears of it
+
+    def freeze(self) -> None:
+        """Returns when all programs stand still, for good."""
+        self._ask({"freeze": True}, [])
 
     def ended(self) -> list[Ended]:
         """The programs that have ended since the last call; never waits."""
@@ -202,46 +243,20 @@ def see_off(flags: int = 0) -> None:
 def _keep(control: socket.socket, isolate: bool) -> int:
     for fd in map(int, os.listdir("/proc/self/fd")):    # of whatever started the harness: nothing of it is a program's
         if fd > 2:
-            _keep_from_programs(fd)
+            keep_from_programs(fd)
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     waker, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
+    inside = _Inside(control, waker, isolate)
     try:
-        _serve(control, waker, isolate)
+        inside.serve()
     finally:
-        _kill_all()
+        inside.kill_all(True)
         control.close()
     return 0        # and with this process go its copy of the wire's socket and the network
-
-
-def _keep_from_programs(fd: int) -> None:
-    try:
-        os.set_inheritable(fd, False)
-    except OSError:     # it is closed already
-        pass
-
-
-def _renew(control: socket.socket, isolate: bool, last: "Optional[_Network]") -> "_Network":
-    """Makes the next run's network and tells of it; kills what is left of the last run's programs first."""
-    if last is None:
-        why_not = _leave_network(_CLONE_NEWUSER | _CLONE_NEWNET) if isolate else "switched off (TCPLAB_ISOLATION=none)"
-    else:
-        _kill_all()
-        why_not = last.why_not or _leave_network(_CLONE_NEWNET)
-        if last.wire is not None:   # it takes the kernel some 10 ms to close it (an RCU grace period): nobody waits
-            threading.Thread(target=last.wire.close, daemon=True).start()
-    events, name = _event_socket()
-    network = _Network(why_not, None if why_not else _wire_socket())
-    fds = [sock.fileno() for sock in (events, network.wire) if sock is not None]
-    told = {"isolated": not why_not, "why not": why_not, "name": name}
-    socket.send_fds(control, [json.dumps(told).encode()], fds)
-    events.close()
-    if last is None:
-        _limit(not why_not)
-    return network
 
 
 @dataclass(frozen=True)
@@ -302,68 +317,188 @@ def _limit(isolated: bool) -> None:
         resource.setrlimit(which, (most, most))
 
 
-def _serve(control: socket.socket, waker: int, isolate: bool) -> None:
-    network: Optional[_Network] = None
-    poller = select.poll()
-    poller.register(control, select.POLLIN)
-    poller.register(waker, select.POLLIN)
-    while True:
-        for ready, _ in poller.poll():
-            if ready == waker:
-                os.read(waker, 512)
-                _reap(control)
-            else:
-                message, fds, _, _ = socket.recv_fds(control, 1 << 18, 2)
+class _Inside:
+    """The keeper's process: what it holds, and what it does when it is asked."""
+
+    def __init__(self, control: socket.socket, waker: int, isolate: bool) -> None:
+        self.control, self.waker, self.isolate = control, waker, isolate
+        self.network: Optional[_Network] = None
+        self.tracer = Tracer(self._ended)
+        self.spawner: Optional[Spawner] = None
+        self.why_not = ""           # why no program's calls can be looked at
+        self.hold = ""
+
+    def serve(self) -> None:
+        poller = select.poll()
+        poller.register(self.control, select.POLLIN)
+        poller.register(self.waker, select.POLLIN)
+        while True:
+            queue = self.tracer.queue if self.tracer.backlog else None
+            if queue is not None:
+                poller.register(queue, select.POLLOUT)
+            ready = [fd for fd, _ in poller.poll()]
+            if queue is not None:
+                poller.unregister(queue)
+                self.tracer.flush()
+            if self.waker in ready:
+                os.read(self.waker, 512)
+                self.collect()
+            if self.spawner is not None and self.spawner.fileno() in ready:
+                self._spawned(poller)
+            if self.control.fileno() in ready:
+                message, fds, _, _ = socket.recv_fds(self.control, 1 << 16, 3)
                 if not message:
                     return
                 for fd in fds:
-                    _keep_from_programs(fd)
-                request = json.loads(message)
-                if "renew" in request:
-                    network = _renew(control, isolate, network)
-                else:
-                    control.send(json.dumps(_start(request, fds)).encode())
+                    keep_from_programs(fd)
+                self._do(json.loads(message), fds, poller)
 
+    def _do(self, request: dict[str, Any], fds: "list[int]", poller: select.poll) -> None:
+        if "renew" in request:
+            self._renew()
+        elif "spawn" in request:
+            self._spawn(request, fds, poller)
+        elif "go" in request:
+            self.tracer.go(request["go"], request["skip"])
+        elif "signal" in request:
+            kernel.send_signal(request["signal"], request["number"])
+        elif "freeze" in request:
+            self.freeze()
+            self._answer({"frozen": True})
+        elif "set" in request:
+            self._answer({"error": _set(request["set"])})
+        elif "away" in request:
+            self.tracer.silent = True
+            self.tracer.flush()
 
-def _start(request: dict[str, Any], fds: list[int]) -> dict[str, Any]:
-    if request["limit data"]:
-        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY if hard == resource.RLIM_INFINITY else min(MEMORY, hard), hard))
-    actions = [(os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-               (os.POSIX_SPAWN_DUP2, fds[0], 1), (os.POSIX_SPAWN_DUP2, fds[1], 2)]
-    try:
-        pid = os.posix_spawn(request["argv"][0], request["argv"], request["env"], file_actions=actions, setpgroup=0,
-                             setsigmask=[], setsigdef=[signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD])
-        return {"pid": pid}
-    except OSError as error:
-        return {"error": error.strerror}
-    finally:
+    def _answer(self, told: dict[str, Any], fds: "Iterable[int]" = ()) -> None:
+        try:
+            socket.send_fds(self.control, [json.dumps(told).encode()], list(fds))
+        except OSError:
+            pass        # the harness is gone: the next recv says so
+
+    # -- starting -----------------------------------------------------------------------------------------------------
+
+    def _renew(self) -> None:
+        """Makes the next run's network and tells of it; kills what is left of the last run's programs first."""
+        last = self.network
+        if last is None:
+            why_not = _leave_network(_CLONE_NEWUSER | _CLONE_NEWNET) if self.isolate else "switched off (TCPLAB_ISOLATION=none)"
+        else:
+            self.kill_all(False)
+            why_not = last.why_not or _leave_network(_CLONE_NEWNET)
+            if last.wire is not None:   # it takes the kernel some 10 ms to close it (an RCU grace period): nobody waits
+                threading.Thread(target=last.wire.close, daemon=True).start()
+        events, name = _event_socket()
+        self.network = _Network(why_not, None if why_not else _wire_socket())
+        if last is None:
+            _limit(not why_not)
+        elif self.spawner is not None and not why_not:
+            self.spawner.join_network()
+        reports = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        reports.connect("\0" + name[1:])
+        self.tracer.renew(reports)
+        fds = [sock.fileno() for sock in (events, self.network.wire) if sock is not None]
+        self._answer({"isolated": not why_not, "why not": why_not, "name": name, "own": [self.spawner.pid] if self.spawner else []}, fds)
+        events.close()
+
+    def _spawn(self, request: dict[str, Any], fds: "list[int]", poller: select.poll) -> None:
+        self.tracer.hold = request["hold"]
+        if request["spawn"] and self.spawner is None and not self.why_not:
+            self._start_spawner(poller)
+        if request["spawn"] and self.spawner is not None:
+            self.spawner.ask(fds)
+        else:
+            why_not = self.why_not if request["spawn"] else "switched off"
+            self._answer({**start(fds), "observed": False, "why not": why_not, "own": []})
         for fd in fds:
             os.close(fd)
 
-
-def _reap(control: Optional[socket.socket]) -> bool:
-    """Collects what has ended and tells the harness; True while there are children left."""
-    while True:
+    def _start_spawner(self, poller: select.poll) -> None:
         try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return False
-        if pid == 0:
-            return True
-        if control is not None:
+            self.spawner = Spawner(self.tracer)
+            poller.register(self.spawner.fileno(), select.POLLIN)
+        except OSError as error:
+            self.spawner, self.why_not = None, f"this system does not let one process trace another ({error.strerror or error})"
+
+    def _spawned(self, poller: select.poll) -> None:
+        """The spawner's answer; it is the harness's."""
+        assert self.spawner is not None
+        told = self.spawner.answer()
+        if told is None:        # somebody has killed it
+            poller.unregister(self.spawner.fileno())
+            self.spawner, told = None, {"error": "the process that starts programs was killed"}
+        self._answer({**told, "observed": True, "why not": "", "own": [self.spawner.pid] if self.spawner is not None else []})
+
+    # -- ending -------------------------------------------------------------------------------------------------------
+
+    def collect(self) -> bool:
+        """Takes in all that wait(2) has to say; True while there is anybody to wait for."""
+        while True:
             try:
-                control.send(json.dumps({"ended": [pid, status]}).encode())
-            except OSError:
+                pid, status = os.waitpid(-1, os.WNOHANG | ptrace.WALL)
+            except ChildProcessError:
+                return False
+            if pid == 0:
                 return True
+            if not self.tracer.status(pid, status) and not os.WIFSTOPPED(status):
+                self._ended(pid, status)
+
+    def _ended(self, pid: int, status: int) -> None:
+        self._answer({"ended": [pid, status]})
+
+    def _programs(self, dead: bool) -> "list[int]":
+        own = (self.spawner.pid,) if self.spawner is not None else ()
+        return kernel.descendants(os.getpid(), but=own, dead=dead)
+
+    def freeze(self) -> "list[int]":
+        """Stops all programs, those born meanwhile too. Returns them once each stands still, or when the harness is gone."""
+        self.tracer.freeze()
+        gone = select.poll()
+        gone.register(self.control, 0)      # POLLHUP alone
+        kernel.signal_groups(self._programs(False)[:100], signal.SIGSTOP)
+        stopped: set[int] = set()
+        while True:
+            alive = self._programs(False)
+            for pid in set(alive) - stopped:
+                kernel.send_signal(pid, signal.SIGSTOP)
+            self.collect()
+            if set(alive) <= stopped and all(map(kernel.stands, alive)) or gone.poll(0):
+                return alive
+            stopped |= set(alive)
+            os.sched_yield()
+
+    def kill_all(self, spawner_too: bool) -> None:
+        """Kills the programs and waits until they are gone; in the end the spawner, too."""
+        self.tracer.silent = True
+        while self._programs(True):
+            self.freeze()       # all stand still before the first one goes: else one side would log the other's death
+            for pid in self._programs(True):
+                kernel.send_signal(pid, signal.SIGKILL)
+            self._wait_until_gone()
+        if spawner_too and self.spawner is not None:
+            kernel.send_signal(self.spawner.pid, signal.SIGKILL)
+            while self.collect():
+                os.sched_yield()
+
+    def _wait_until_gone(self) -> None:
+        while self._programs(True):
+            try:
+                pid, status = os.waitpid(-1, ptrace.WALL)
+            except ChildProcessError:
+                return
+            if os.WIFSTOPPED(status):
+                ptrace.go_on(pid)           # on its way to its death
+            elif not self.tracer.status(pid, status):
+                self._ended(pid, status)
 
 
-def _kill_all() -> None:
-    while _reap(None):
-        # All stand still before the first one goes: else one side would log the other's death.
-        for pid in kernel.freeze(os.getpid()):
-            kernel.send_signal(pid, signal.SIGKILL)
+def _set(wanted: "list[list[str]]") -> str:
+    """Writes kernel settings. Returns "", or what went wrong."""
+    for name, value in wanted:
         try:
-            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
-        except ChildProcessError:
-            return
+            with open("/proc/sys/" + name.replace(".", "/"), "w", encoding="utf-8") as file:
+                file.write(value)
+        except OSError as error:
+            return f"{name} = {value}: {error.strerror}"
+    return ""

@@ -6,7 +6,7 @@ from typing import Iterable, Optional
 
 from ..observe import kernel
 from ..trace import Stop
-from .keeper import MEMORY
+from .spawner import MEMORY
 
 EVENTS = 10_000             # log lines of one run
 CALLS = 100_000             # system calls that are kept: those behind are not looked at

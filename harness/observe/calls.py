@@ -1,0 +1,569 @@
+"""System calls as facts: the tracer that sees each call's entry and its return, and can hold a thread at either.
+
+It lives in the keeper's process, in the one thread that traces. It takes wait(2) statuses in and gives reports out: JSON datagrams for
+the conductor's queue. A thread that stands at a stop is restarted only when its report is in the queue. So a call's entry
+stands in the queue before anything that the call does, and its return before anything that the thread does next. The tracer never
+waits: where the queue is full, the report and its thread wait.
+
+Not seen: calls on descriptors below 3, and on those from LAB on, where common/ keeps its own; calls on files and devices; io_uring,
+which is named; a 32-bit program.
+"""
+from __future__ import annotations
+
+import ctypes
+import errno
+import json
+import os
+import signal
+import socket
+import struct
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, Callable, Optional
+
+from . import kernel, ptrace
+
+LAB = 500                   # descriptors from here on are common/'s own (event.c)
+_DATA = 64                  # bytes of a buffer that are kept
+_STACK = 4096               # bytes of the stack in which the caller is looked for
+_FRAMES = 6                 # addresses of callers that are kept, the innermost first
+
+# Call numbers on x86-64 and aarch64, -1 where there is none. First those whose first argument is a descriptor.
+_ON_DESCRIPTOR = {
+    "read": (0, 63), "write": (1, 64), "close": (3, 57), "readv": (19, 65), "writev": (20, 66), "epoll_ctl": (233, 21),
+    "epoll_wait": (232, -1), "epoll_pwait": (281, 22), "dup": (32, 23), "dup2": (33, -1), "dup3": (292, 24), "connect": (42, 203),
+    "accept": (43, 202), "accept4": (288, 242), "sendto": (44, 206), "recvfrom": (45, 207), "sendmsg": (46, 211), "recvmsg": (47, 212),
+    "sendmmsg": (307, 269), "recvmmsg": (299, 243), "shutdown": (48, 210), "bind": (49, 200), "listen": (50, 201),
+    "setsockopt": (54, 208), "sendfile": (40, 71), "fcntl": (72, 25), "timerfd_settime": (286, 86), "close_range": (436, 436),
+}
+_ALWAYS = {
+    "poll": (7, -1), "ppoll": (271, 73), "select": (23, -1), "pselect6": (270, 72), "socket": (41, 198), "nanosleep": (35, 101),
+    "clock_nanosleep": (230, 115), "alarm": (37, -1), "setitimer": (38, 103), "timer_settime": (223, 110),
+    "restart_syscall": (219, 128), "io_uring_setup": (425, 425),
+}
+_PLACE = 0 if ptrace.MACHINE == "x86_64" else 1
+_NAMES = {both[_PLACE]: name for name, both in {**_ON_DESCRIPTOR, **_ALWAYS}.items() if both[_PLACE] >= 0}
+
+SLEEPS = ("nanosleep", "clock_nanosleep")
+_READS = ("read", "recvfrom")
+_WRITES = ("write", "sendto")
+_VECTORS = ("readv", "writev")
+_MESSAGES = ("recvmsg", "sendmsg")
+_SOL_SOCKET = {getattr(socket, name): name for name in dir(socket)
+               if name.startswith("SO_") and not name.startswith("SO_VM_") and isinstance(getattr(socket, name), int)}
+_TCP = {getattr(socket, name): name for name in dir(socket) if name.startswith("TCP_") and isinstance(getattr(socket, name), int)}
+_SOL_SOCKET.update({20: "SO_RCVTIMEO", 21: "SO_SNDTIMEO", 66: "SO_RCVTIMEO", 67: "SO_SNDTIMEO"})
+_RESTARTS = {512: "ERESTARTSYS", 513: "ERESTARTNOINTR", 514: "ERESTARTNOHAND", 516: "ERESTART_RESTARTBLOCK"}
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def filter_program() -> bytes:
+    """What a process installs so that its calls, and those of all that it starts, stop for the tracer."""
+    numbers = [[both[_PLACE] for both in table.values() if both[_PLACE] >= 0] for table in (_ON_DESCRIPTOR, _ALWAYS)]
+    return ptrace.build_filter(numbers[0], numbers[1], 3, LAB)
+
+
+@dataclass
+class _Thread:
+    """One traced thread. `pid` 0: it was seen before its parent told of it."""
+
+    tid: int
+    pid: int
+    asked: Optional["dict[str, Any]"] = None    # the call that it is in, as it was reported
+    buffer: "tuple[int, int]" = (0, 0)          # where that call reads into, and how much
+    held: str = ""                              # "entry" or "exit" while it is held there
+    waits: bool = False                         # a report of its is not in the queue yet, or it is to be told of
+
+
+@dataclass
+class _Program:
+    """What is known of a traced process."""
+
+    told: bool = False          # it is one of the run's: its calls are reported
+    hold: str = ""              # "", "sleeps", "all"
+    text: "Optional[tuple[int, int, int, str, bytes]]" = None   # of its executable: begin, end, load base, path, the bytes
+
+
+class Tracer:
+    """Traces what the spawner starts. `ended` is called with the process id and the wait status of each process that has ended."""
+
+    def __init__(self, ended: Callable[[int, int], None]) -> None:
+        self.ended = ended
+        self.queue: Optional[socket.socket] = None      # where reports go; None: nowhere
+        self.spawner = 0
+        self.frozen = self.silent = False
+        self.backlog: "deque[tuple[bytes, Callable[[], None]]]" = deque()
+        self.hold = ""                                  # for the programs that are started next
+        self._threads: dict[int, _Thread] = {}
+        self._programs: dict[int, _Program] = {}
+        self._inet: set[int] = set()                    # sockets (inodes) of the Internet's families: only they are told of
+        self._early: dict[int, int] = {}                # new threads that stopped before their parent's event came
+        self._serial = 0
+
+    # -- what the keeper calls ----------------------------------------------------------------------------------------
+
+    def trace_spawner(self, pid: int) -> None:
+        """Begins with the process that will start the programs. OSError where the system does not allow it."""
+        ptrace.seize(pid)
+        self.spawner = pid
+        self._threads[pid] = _Thread(pid, pid)
+        self._programs[pid] = _Program()
+
+    def renew(self, queue: Optional[socket.socket]) -> None:
+        """For the next run: its reports go to this queue."""
+        self.queue = queue
+        self.backlog.clear()
+        self.frozen = self.silent = False
+        self._threads = {tid: one for tid, one in self._threads.items() if one.pid == self.spawner}
+        self._programs = {pid: one for pid, one in self._programs.items() if pid == self.spawner}
+        self._early.clear()
+        self._inet.clear()
+
+    def status(self, tid: int, status: int) -> bool:
+        """Takes in what waitpid(2) said. False if it is no business of the tracer's."""
+        if os.WIFSTOPPED(status):
+            event, number = status >> 16, os.WSTOPSIG(status)
+            thread = self._threads.get(tid)
+            if thread is None:
+                self._early[tid] = status       # its parent's event comes
+            elif event == ptrace.SECCOMP:
+                self._entry(thread)
+            elif number == ptrace.SYSCALL_STOP:
+                self._exit(thread)
+            elif event in (ptrace.FORK, ptrace.VFORK, ptrace.CLONE):
+                self._born(thread, event)
+            elif event == ptrace.EXEC:
+                self._executed(thread)
+            elif event == ptrace.EXIT:
+                self._exiting(thread)
+            elif event == ptrace.STOP:
+                if number in (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
+                    ptrace.listen(tid)
+                else:
+                    self._on(thread)
+            else:
+                self._on(thread, number)
+            return True
+        thread = self._threads.pop(tid, None)
+        self._early.pop(tid, None)
+        if thread is None or tid != thread.pid:
+            return thread is not None
+        self._gone(tid, status)
+        return True
+
+    def go(self, tid: int, skip: Optional[int]) -> None:
+        """Lets a held thread go on. `skip`: at an entry, the call is not made and returns this."""
+        thread = self._threads.get(tid)
+        if thread is None or not thread.held:
+            return
+        where, thread.held = thread.held, ""
+        if where == "entry" and skip is not None:
+            asked, thread.asked = thread.asked, None
+            ptrace.skip_call(tid, skip)
+            self._report({"t": "return", "n": (asked or {}).get("n", 0), "pid": thread.pid, "tid": tid, "name": (asked or {}).get("name", ""),
+                          "result": skip, "error": ""}, thread)
+        else:
+            self._on(thread)
+
+    def flush(self) -> None:
+        """The queue may have room again."""
+        while self.backlog:
+            data, then = self.backlog[0]
+            if not self._put(data):
+                return
+            self.backlog.popleft()
+            then()
+
+    def freeze(self) -> None:
+        """From now on nobody is restarted, except to be stopped."""
+        self.frozen = True
+
+    # -- stops --------------------------------------------------------------------------------------------------------
+
+    def _on(self, thread: _Thread, number: int = 0) -> None:
+        """Restarts a thread, unless it is held, or waits for its report, or all stand still."""
+        if self.frozen and number not in (signal.SIGSTOP, signal.SIGKILL) and thread.pid != self.spawner:
+            return
+        ptrace.go_on(thread.tid, thread.asked is not None, number)
+
+    def _born(self, thread: _Thread, event: int) -> None:
+        child = ptrace.event_message(thread.tid)
+        same = event == ptrace.CLONE and os.path.exists(f"/proc/{thread.pid}/task/{child}")
+        pid = thread.pid if same else child
+        self._threads[child] = born = _Thread(child, pid)
+        parent = self._programs[thread.pid]
+        if not same:
+            self._programs[child] = _Program(parent.told, parent.hold, parent.text)
+        early = self._early.pop(child, None)
+        self._report({"t": "fork", "pid": thread.pid, "tid": thread.tid, "child": child, "thread": same}, thread,
+                     lambda: self._on(born) if early is not None else None)
+
+    def _executed(self, thread: _Thread) -> None:
+        pid = thread.pid if thread.pid else thread.tid
+        for tid in [tid for tid, one in self._threads.items() if one.pid == pid and tid != thread.tid]:
+            del self._threads[tid]      # the other threads of a process end when one of them calls exec
+        program = self._programs[pid]
+        thread.asked = None
+        began = not program.told
+        program.told, program.text = True, _text_of(pid)
+        if began:
+            program.hold = self.hold
+        self._report({"t": "exec", "pid": pid, "tid": thread.tid, "fds": _descriptors(pid)}, thread)
+
+    def _exiting(self, thread: _Thread) -> None:
+        alone = not any(one.pid == thread.pid and one.tid != thread.tid for one in self._threads.values())
+        thread.asked = None
+        if alone:
+            self._report({"t": "exiting", "pid": thread.pid, "tid": thread.tid}, thread)
+        else:
+            self._on(thread)
+
+    def _gone(self, pid: int, status: int) -> None:
+        program = self._programs.pop(pid, None)
+        for tid in [tid for tid, one in self._threads.items() if one.pid == pid]:
+            del self._threads[tid]
+        told = {"t": "gone", "ns": time.monotonic_ns(), "pid": pid, "status": status}
+        if program is not None and program.told:
+            self._send(json.dumps(told).encode(), lambda: self.ended(pid, status))
+        else:
+            self.ended(pid, status)
+
+    def _entry(self, thread: _Thread) -> None:
+        info = ptrace.call_info(thread.tid)
+        if info is None:
+            return
+        program = self._programs[thread.pid]
+        name = _NAMES.get(info[0], "")
+        if not program.told or self.silent or not name:
+            self._on(thread)
+            return
+        if name == "io_uring_setup":
+            self._send(_unseen("what a program does through io_uring, which is no call"), lambda: self._on(thread))
+            return
+        told = _asked(thread, name, info[2]) if name != "restart_syscall" else None
+        inode = kernel.socket_inode(told.get("what", "")) if told is not None else 0
+        if told is None or inode and inode not in self._inet:
+            self._on(thread)
+            return
+        self._serial += 1
+        told.update(t="call", n=self._serial, pid=thread.pid, tid=thread.tid, name=name)
+        if program.text is not None and name != "close":
+            told["at"], told["object"] = _callers(thread.pid, info[1], program.text), program.text[3]
+        thread.asked = told
+        self._stop(thread, told, "entry", program.hold == "all" or program.hold == "sleeps" and told.get("sleep", False))
+
+    def _exit(self, thread: _Thread) -> None:
+        info = ptrace.call_info(thread.tid)
+        asked, thread.asked = thread.asked, None
+        if info is None or asked is None:
+            self._on(thread)
+            return
+        result = int(info[2][0])
+        if self.frozen and -result in _RESTARTS:
+            ptrace.go_on(thread.tid)        # a signal has woken it: it is on its way to its stop, and to no code of its own
+            return
+        error = _RESTARTS.get(-result) or errno.errorcode.get(-result, f"errno {-result}") if result < 0 else ""
+        told: "dict[str, Any]" = {"t": "return", "n": asked["n"], "pid": thread.pid, "tid": thread.tid, "name": asked["name"],
+                                  "result": -1 if error else result, "error": error}
+        self._result(thread, asked, told)
+        if asked["name"] in ("socket", "accept", "accept4"):
+            self._inet.add(kernel.socket_inode(told.get("what", "")))
+        if not error and asked["name"] in _MAKES and result >= LAB and _is_tcp(thread.pid, result):
+            self._send(_unseen(f"calls on descriptors from {LAB} on, which common/ keeps for itself"), lambda: None)
+        self._stop(thread, told, "exit", self._programs[thread.pid].hold == "all")
+
+    def _stop(self, thread: _Thread, told: "dict[str, Any]", where: str, held: bool) -> None:
+        if held:
+            thread.held, told["held"] = where, True
+            self._report(told, thread, lambda: None, go_on=False)
+        else:
+            self._report(told, thread)
+
+    # -- reports ------------------------------------------------------------------------------------------------------
+
+    def _report(self, told: "dict[str, Any]", thread: _Thread, then: Callable[[], None] = lambda: None, go_on: bool = True) -> None:
+        """Puts a report into the queue; then the thread goes on."""
+        def done() -> None:
+            if go_on:
+                self._on(thread)
+            then()
+        if self._programs[thread.pid].told or told["t"] == "exec":
+            told["ns"] = time.monotonic_ns()
+            self._send(json.dumps(told).encode(), done)
+        else:
+            done()
+
+    def _send(self, data: bytes, then: Callable[[], None]) -> None:
+        if self.backlog or not self._put(data):
+            self.backlog.append((data, then))
+        else:
+            then()
+
+    def _put(self, data: bytes) -> bool:
+        """False if the queue is full."""
+        if self.queue is not None and not self.silent:
+            try:
+                self.queue.send(data, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return False
+            except OSError:         # the conductor has gone
+                pass
+        return True
+
+    # -- what a call did ----------------------------------------------------------------------------------------------
+
+    def _result(self, thread: _Thread, asked: "dict[str, Any]", told: "dict[str, Any]") -> None:
+        """Adds to a return what the call brought: bytes, a descriptor, addresses."""
+        name, result, pid = asked["name"], told["result"], thread.pid
+        if thread.buffer[0] and result > 0:
+            data = b""
+            if name in _READS:
+                data = ptrace.memory(pid, thread.buffer[0], min(result, _DATA))
+            else:
+                for base, size in _pieces(pid, *thread.buffer):
+                    data += ptrace.memory(pid, base, min(size, result - len(data), _DATA - len(data)))
+                    if len(data) >= min(result, _DATA):
+                        break
+            told["data"] = data.decode("latin-1")
+        thread.buffer = (0, 0)
+        if name in _MAKES and result >= 0:
+            told["what"] = _what(pid, result)
+        if name in ("accept", "accept4") and result >= 0:
+            told["address"] = _ends(pid, result)
+        elif name == "connect" and (result == 0 or told["error"] == "EINPROGRESS"):
+            told["address"] = _ends(pid, asked["fd"], asked.get("address", ""))
+
+
+_MAKES = ("socket", "accept", "accept4", "dup", "dup2", "dup3", "fcntl")
+
+
+def _unseen(words: str) -> bytes:
+    return json.dumps({"t": "unseen", "ns": time.monotonic_ns(), "words": words}).encode()
+
+
+def _is_tcp(pid: int, fd: int) -> bool:
+    sock = kernel.borrowed(pid, fd)
+    if sock is None:
+        return False
+    with sock:
+        return sock.family in (socket.AF_INET, socket.AF_INET6)
+
+
+def _what(pid: int, fd: int) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/fd/{fd}")
+    except OSError:
+        return ""
+
+
+def _descriptors(pid: int) -> "list[int]":
+    try:
+        return [int(name) for name in os.listdir(f"/proc/{pid}/fd")]
+    except OSError:
+        return []
+
+
+def _ends(pid: int, fd: int, peer: str = "") -> str:
+    """own>peer of a connection, asked of the socket itself; "" where that is refused."""
+    sock = kernel.borrowed(pid, fd)
+    if sock is None:
+        return ""
+    with sock:
+        own, other = kernel.name_of(sock.getsockname), kernel.name_of(sock.getpeername) or peer
+    return f"{own}>{other}" if own and other else ""
+
+
+# -- what was asked -------------------------------------------------------------------------------------------------------
+
+def _asked(thread: _Thread, name: str, args: "tuple[int, ...]") -> Optional["dict[str, Any]"]:
+    """What a call asks for, as the fields of a report; None if it is not one that is told."""
+    pid = thread.pid
+    if name in _ON_DESCRIPTOR:
+        fd = ctypes.c_int(args[0] & 0xFFFFFFFF).value
+        told: "dict[str, Any]" = {"fd": fd}
+        if name != "close_range":
+            what = _what(pid, fd)
+            if not what.startswith(("socket:", "pipe:", "anon_inode:")):
+                return None
+            told["what"] = what
+        return _on_descriptor(thread, name, args, told)
+    if name == "socket":
+        return {"asked": args[1] & 0xF} if args[0] in (socket.AF_INET, socket.AF_INET6) else None
+    if name in SLEEPS:
+        limit = _timespec(pid, args[0] if name == "nanosleep" else args[2])
+        if name == "clock_nanosleep" and args[1] & 1:       # TIMER_ABSTIME
+            limit = max(0, limit - time.clock_gettime_ns(args[0]))
+        return {"limit": limit, "sleep": True}
+    if name == "alarm":
+        return {"limit": (args[0] & 0xFFFFFFFF) * 1_000_000_000}
+    if name in ("setitimer", "timer_settime"):
+        return _timer(pid, name, args)
+    return _waits(pid, name, args)
+
+
+def _timer(pid: int, name: str, args: "tuple[int, ...]") -> Optional["dict[str, Any]"]:
+    if name == "setitimer" and args[0] != 0:        # not ITIMER_REAL: processor time
+        return None
+    raw = ptrace.memory(pid, args[2] if name == "timer_settime" else args[1], 32)
+    if len(raw) < 32:
+        return None
+    seconds_again, again, seconds, rest = struct.unpack("=4q", raw)
+    unit = 1000 if name == "setitimer" else 1
+    limit = seconds * 1_000_000_000 + rest * unit
+    if name == "timer_settime" and args[1] & 1 and limit:
+        limit = max(1, limit - time.monotonic_ns())
+    return {"limit": limit, "value": seconds_again * 1_000_000_000 + again * unit}
+
+
+def _waits(pid: int, name: str, args: "tuple[int, ...]") -> "dict[str, Any]":
+    """poll and select: on which descriptors, and how long."""
+    if name in ("poll", "ppoll"):
+        raw = ptrace.memory(pid, args[0], 8 * min(args[1], 1024))
+        fds = [fd for fd, _, _ in struct.iter_unpack("=ihh", raw[:len(raw) // 8 * 8]) if fd >= 0]
+        if name == "poll":
+            ms = ctypes.c_int(args[2] & 0xFFFFFFFF).value
+            limit = -1 if ms < 0 else ms * 1_000_000
+        else:
+            limit = _timespec(pid, args[2]) if args[2] else -1
+    else:
+        bits = 0
+        for pointer in filter(None, args[1:4]):
+            bits |= int.from_bytes(ptrace.memory(pid, pointer, (min(args[0], 1024) + 7) // 8), "little")
+        fds = [fd for fd in range(min(args[0], 1024)) if bits >> fd & 1]
+        limit = -1 if not args[4] else _timespec(pid, args[4], 1000 if name == "select" else 1)
+    return {"fds": fds, "limit": limit, "sleep": not fds and limit >= 0}
+
+
+def _timespec(pid: int, address: int, unit: int = 1) -> int:
+    raw = ptrace.memory(pid, address, 16)
+    if len(raw) < 16:
+        return -1
+    seconds, rest = struct.unpack("=qq", raw)
+    return int(seconds * 1_000_000_000 + rest * unit)
+
+
+def _on_descriptor(thread: _Thread, name: str, args: "tuple[int, ...]", told: "dict[str, Any]") -> Optional["dict[str, Any]"]:
+    pid = thread.pid
+    thread.buffer = (0, 0)
+    if name in _READS or name in _WRITES:
+        told["asked"] = args[2]
+        if name in _READS:
+            thread.buffer = (args[1], args[2])
+        else:
+            told["data"] = ptrace.memory(pid, args[1], min(args[2], _DATA)).decode("latin-1")
+        if name in ("recvfrom", "sendto"):
+            told["flags"] = args[3] & 0xFFFFFFFF
+    elif name in _VECTORS or name in _MESSAGES:
+        vector, count = args[1], args[2]
+        if name in _MESSAGES:
+            raw = ptrace.memory(pid, args[1], 56)
+            vector, count = struct.unpack_from("=QQ", raw, 16) if len(raw) == 56 else (0, 0)
+            told["flags"] = args[2] & 0xFFFFFFFF
+        pieces = _pieces(pid, vector, count)
+        told["asked"] = sum(size for _, size in pieces)
+        if name in ("readv", "recvmsg"):
+            thread.buffer = (vector, count)
+        else:
+            data = b""
+            for base, size in pieces:
+                data += ptrace.memory(pid, base, min(size, _DATA - len(data)))
+                if len(data) >= _DATA:
+                    break
+            told["data"] = data.decode("latin-1")
+    elif name in ("connect", "bind"):
+        told["address"] = kernel.name_of_raw(ptrace.memory(pid, args[1], min(args[2], 28)))
+    elif name == "shutdown":
+        told["how"] = {0: "SHUT_RD", 1: "SHUT_WR", 2: "SHUT_RDWR"}.get(args[1], str(args[1]))
+    elif name == "listen":
+        told["asked"] = ctypes.c_int(args[1] & 0xFFFFFFFF).value
+    elif name == "sendfile":
+        told["asked"] = args[3]
+    elif name == "setsockopt":
+        told["option"], told["value"] = _option(pid, args)
+    elif name == "fcntl":
+        if args[1] == 4:        # F_SETFL
+            told["option"], told["value"] = "O_NONBLOCK", int(bool(args[2] & os.O_NONBLOCK))
+        elif args[1] not in (0, 1030):      # F_DUPFD, F_DUPFD_CLOEXEC
+            return None
+    elif name == "close_range":
+        told["fds"] = [args[0] & 0xFFFFFFFF, min(args[1] & 0xFFFFFFFF, LAB)]
+    elif name in ("epoll_wait", "epoll_pwait"):
+        ms = ctypes.c_int(args[3] & 0xFFFFFFFF).value
+        told["limit"] = -1 if ms < 0 else ms * 1_000_000
+    elif name == "epoll_ctl":
+        told["fds"] = [ctypes.c_int(args[2] & 0xFFFFFFFF).value]
+        told["how"] = {1: "EPOLL_CTL_ADD", 2: "EPOLL_CTL_DEL", 3: "EPOLL_CTL_MOD"}.get(args[1], "")
+    elif name == "timerfd_settime":
+        raw = ptrace.memory(pid, args[2], 32)
+        if len(raw) == 32:
+            seconds, rest = struct.unpack_from("=qq", raw, 16)
+            told["limit"] = seconds * 1_000_000_000 + rest
+    return told
+
+
+def _option(pid: int, args: "tuple[int, ...]") -> "tuple[str, int]":
+    level, option = args[1] & 0xFFFFFFFF, args[2] & 0xFFFFFFFF
+    raw = ptrace.memory(pid, args[3], min(args[4] & 0xFFFFFFFF, 16))
+    value = int.from_bytes(raw[:4], "little", signed=True)
+    name = {socket.SOL_SOCKET: _SOL_SOCKET, socket.IPPROTO_TCP: _TCP}.get(level, {}).get(option, f"{level}/{option}")
+    if name in ("SO_RCVTIMEO", "SO_SNDTIMEO") and len(raw) == 16:
+        seconds, rest = struct.unpack("=qq", raw)
+        value = seconds * 1_000_000_000 + rest * 1000
+    elif name == "TCP_USER_TIMEOUT":
+        value *= 1_000_000
+    return name, value
+
+
+def _pieces(pid: int, vector: int, count: int) -> "list[tuple[int, int]]":
+    """Address and size of each buffer of an iovec array, at most 64 of them."""
+    raw = ptrace.memory(pid, vector, 16 * min(count, 64))
+    return list(struct.iter_unpack("=QQ", raw[:len(raw) // 16 * 16]))
+
+
+# -- who called -----------------------------------------------------------------------------------------------------------
+
+def _text_of(pid: int) -> "Optional[tuple[int, int, int, str, bytes]]":
+    """The text of a process's own executable: where it lies, its load base, its path and its bytes."""
+    try:
+        path = os.readlink(f"/proc/{pid}/exe")
+        base = -1
+        with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as file:
+            for line in file:
+                if not line.rstrip("\n").endswith(path):
+                    continue
+                words = line.split(None, 5)
+                begin, end = (int(part, 16) for part in words[0].split("-"))
+                offset = int(words[2], 16)
+                base = begin - offset if base < 0 else base
+                if "x" in words[1]:
+                    with open(path, "rb") as program:
+                        kind = program.read(18)[16:18]
+                        program.seek(offset)
+                        text = program.read(min(end - begin, 1 << 22))
+                    return begin, begin + len(text), base if kind == b"\3\0" else 0, path, text     # ET_DYN is moved, ET_EXEC is not
+    except (OSError, ValueError, IndexError):
+        pass
+    return None
+
+
+def _callers(pid: int, stack: int, text: "tuple[int, int, int, str, bytes]") -> "list[int]":
+    """Return addresses on the stack that follow a call in the executable's own text, less the load base, the innermost first."""
+    begin, end, base, _, code = text
+    raw = ptrace.memory(pid, stack, _STACK)
+    found = []
+    for word in memoryview(raw[:len(raw) // 8 * 8]).cast("Q"):
+        if begin < word < end and _follows_a_call(code, word - begin):
+            found.append(word - base)
+            if len(found) == _FRAMES:
+                break
+    return found
+
+
+def _follows_a_call(code: bytes, at: int) -> bool:
+    if _PLACE == 1:
+        word = int.from_bytes(code[at - 4:at], "little") if at >= 4 else 0
+        return word >> 26 == 0b100101 or word & 0xFFFFFC1F == 0xD63F0000       # BL, BLR
+    if at >= 5 and code[at - 5] == 0xE8 or at >= 6 and code[at - 6:at - 4] == b"\xff\x15":
+        return True
+    return any(at >= n and code[at - n] == 0xFF and code[at - n + 1] >> 3 & 7 == 2 for n in (2, 3))

@@ -1,0 +1,134 @@
+"""ptrace(2) and a seccomp filter, by ctypes: what observe/calls.py needs of the kernel, and nothing more.
+
+Sources: ptrace(2), seccomp(2), linux/ptrace.h, linux/seccomp.h, linux/filter.h, process_vm_readv(2). All numbers are those of x86-64 and,
+where they differ, of aarch64; on another machine SUPPORTED is False.
+"""
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import struct
+from typing import Optional
+
+MACHINE = platform.machine()
+SUPPORTED = MACHINE in ("x86_64", "aarch64")
+
+# What an option makes stop, and the event by which the stop is told apart (status >> 16).
+FORK, VFORK, CLONE, EXEC, EXIT, SECCOMP, STOP = 1, 2, 3, 4, 6, 7, 128
+SYSCALL_STOP = 0x85             # the signal of a stop at a call's exit: SIGTRAP | 0x80
+_OPTIONS = 1 | 2 | 4 | 8 | 0x10 | 0x40 | 0x80 | 0x100000    # SYSGOOD FORK VFORK CLONE EXEC EXIT SECCOMP EXITKILL
+_CONT, _SYSCALL, _SEIZE, _LISTEN, _EVENT_MESSAGE, _CALL_INFO = 7, 24, 0x4206, 0x4208, 0x4201, 0x420E
+_GETREGS, _SETREGS, _GETREGSET, _SETREGSET = 12, 13, 0x4204, 0x4205
+_NT_PRSTATUS, _NT_ARM_SYSTEM_CALL = 1, 0x404
+WALL = 0x40000000               # of waitpid: threads too
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_ptrace = _libc.ptrace
+_ptrace.restype = ctypes.c_long
+_ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+_readv = _libc.process_vm_readv
+_readv.restype = ctypes.c_ssize_t
+
+
+class _Piece(ctypes.Structure):
+    _fields_ = [("base", ctypes.c_void_p), ("size", ctypes.c_size_t)]
+
+
+_info = ctypes.create_string_buffer(88)
+_message = ctypes.c_ulong()
+_memory = ctypes.create_string_buffer(65536)
+_here, _there = _Piece(ctypes.addressof(_memory), 0), _Piece(0, 0)
+
+
+def seize(pid: int) -> None:
+    """Begins to trace a process, and all that it starts. OSError: the system does not allow it."""
+    if _ptrace(_SEIZE, pid, None, _OPTIONS) != 0:
+        raise OSError(ctypes.get_errno(), f"ptrace: {os.strerror(ctypes.get_errno())}")
+
+
+def go_on(tid: int, to_exit: bool = False, signal: int = 0) -> bool:
+    """Restarts a stopped thread; `to_exit`: it stops again when its call returns. False: it has gone."""
+    return bool(_ptrace(_SYSCALL if to_exit else _CONT, tid, None, signal) == 0)
+
+
+def listen(tid: int) -> None:
+    """Leaves a thread in a stop of its group: SIGCONT ends that."""
+    _ptrace(_LISTEN, tid, None, None)
+
+
+def event_message(tid: int) -> int:
+    """What belongs to the event: the new thread's id, or the wait status of a thread that ends."""
+    _ptrace(_EVENT_MESSAGE, tid, None, ctypes.addressof(_message))
+    return _message.value
+
+
+def call_info(tid: int) -> "Optional[tuple[int, int, tuple[int, ...]]]":
+    """At an entry: the call's number, the stack pointer, the six arguments. At an exit: -1, 0, (result,). None: it has gone."""
+    if _ptrace(_CALL_INFO, tid, len(_info), ctypes.addressof(_info)) <= 0:
+        return None
+    raw = _info.raw
+    if raw[0] == 2:
+        return -1, 0, struct.unpack_from("=q", raw, 24)
+    stack, number, *args = struct.unpack_from("=QQ6Q", raw, 16)
+    return number, stack, tuple(args)
+
+
+def skip_call(tid: int, result: int) -> None:
+    """At an entry: the call is not made, and returns `result`."""
+    if MACHINE == "x86_64":
+        registers = (ctypes.c_ulong * 27)()
+        if _ptrace(_GETREGS, tid, None, ctypes.addressof(registers)) == 0:
+            registers[15], registers[10] = 2 ** 64 - 1, result % 2 ** 64    # orig_rax, rax
+            _ptrace(_SETREGS, tid, None, ctypes.addressof(registers))
+        return
+    number = ctypes.c_int(-1)
+    _ptrace(_SETREGSET, tid, _NT_ARM_SYSTEM_CALL, ctypes.addressof(_Piece(ctypes.addressof(number), 4)))
+    registers = (ctypes.c_ulong * 34)()
+    piece = _Piece(ctypes.addressof(registers), ctypes.sizeof(registers))
+    if _ptrace(_GETREGSET, tid, _NT_PRSTATUS, ctypes.addressof(piece)) == 0:
+        registers[0] = result % 2 ** 64
+        _ptrace(_SETREGSET, tid, _NT_PRSTATUS, ctypes.addressof(piece))
+
+
+def memory(pid: int, address: int, size: int) -> bytes:
+    """A piece of a process's memory, at most 64 KiB; shorter where less can be read, b"" for none."""
+    _here.size = _there.size = min(size, len(_memory))
+    _there.base = address
+    got = _readv(pid, ctypes.byref(_here), 1, ctypes.byref(_there), 1, 0) if address else 0
+    if got < 0 and _there.size > 1:     # its end may lie in the next page, which is not there
+        _here.size = _there.size = min(_there.size, 4096 - address % 4096)
+        got = _readv(pid, ctypes.byref(_here), 1, ctypes.byref(_there), 1, 0)
+    return ctypes.string_at(_memory, got) if got > 0 else b""
+
+
+# -- the filter -----------------------------------------------------------------------------------------------------------
+
+_ALLOW, _TRACE = 0x7FFF0000, 0x7FF00000
+_LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
+_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+_NUMBER, _ARCHITECTURE, _ARGS = 0, 4, 16
+
+
+def build_filter(with_descriptor: "list[int]", always: "list[int]", low: int, high: int) -> bytes:
+    """The program of a filter that stops at these calls: the first ones only for descriptors (their first argument) from `low`
+    to `high` - 1. Everything else is allowed without a stop."""
+    lines: "list[tuple[int, int, int, int]]" = [
+        (_LOAD, 0, 0, _ARCHITECTURE), (_EQUAL, 1, 0, _ARCH[MACHINE]), (_RETURN, 0, 0, _ALLOW), (_LOAD, 0, 0, _NUMBER)]
+    total = len(with_descriptor) + len(always)
+    for n, number in enumerate(with_descriptor):
+        lines.append((_EQUAL, total - n, 0, number))            # to the test of the descriptor
+    for n, number in enumerate(always):
+        lines.append((_EQUAL, len(always) - n + 3, 0, number))  # to the stop
+    lines.append((_RETURN, 0, 0, _ALLOW))
+    lines += [(_LOAD, 0, 0, _ARGS), (_AT_LEAST, 0, 2, low), (_AT_LEAST, 1, 0, high), (_RETURN, 0, 0, _TRACE), (_RETURN, 0, 0, _ALLOW)]
+    return b"".join(struct.pack("=HBBI", *line) for line in lines)
+
+
+def install_filter(program: bytes) -> None:
+    """Puts the filter on this process, and on all that it starts. OSError: the system does not allow it."""
+    buffer = ctypes.create_string_buffer(program, len(program))
+    head = ctypes.create_string_buffer(struct.pack("=H6xQ", len(program) // 8, ctypes.addressof(buffer)), 16)
+    number = {"x86_64": 317, "aarch64": 277}[MACHINE]
+    if _libc.prctl(38, 1, 0, 0, 0) != 0 or _libc.syscall(number, 1, 0, ctypes.byref(head)) != 0:   # NO_NEW_PRIVS; SET_MODE_FILTER
+        raise OSError(ctypes.get_errno(), f"seccomp: {os.strerror(ctypes.get_errno())}")
