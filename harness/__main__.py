@@ -16,6 +16,7 @@ from .cli import list as listing
 from .explore.schedules import BadSchedule
 from .judge.contract import ContractError
 from .stage.build import DoesNotBuild
+from .stage.cast import StageError
 from .stage.keeper import KeeperError
 from .stage.scenarios import UnknownScenario
 
@@ -50,6 +51,8 @@ def main(argv: Optional[list[str]] = None) -> int:
     try:
         return int(args.go(args))
     except (UnknownScenario, shared.Usage, BadSchedule, step.NoTerminal) as error:
+        return shared.complain(str(error), 2)
+    except StageError as error:
         return shared.complain(str(error), 2)
     except DoesNotBuild as error:
         return shared.complain(f"{error}\ndoes not build", 2)

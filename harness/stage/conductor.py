@@ -14,8 +14,9 @@ import time
 from pathlib import Path
 from typing import Callable, Optional
 
+from ..judge.contract import index_of, role_of
 from ..observe import kernel, quiescence
-from ..trace import Ending, Record, Run, Segment, Socket, Stop
+from ..trace import Ending, Event, Record, Run, Segment, Socket, Stop
 from . import ending
 from .book import Book
 from .intake import Intake, how
@@ -152,12 +153,22 @@ class Conductor:
     def _start_who_is_due(self) -> bool:
         found = False
         while self.stop is None:
-            program = self.starts.next(self._listening, self.book.events)
+            program = self.starts.next(self._listening, self.book.events, self._is_about)
             if program is None:
                 return found
             self._spawn(Process(program, len(self.starts.of(program.name)) + 1, 0))
             found = True
         return found
+
+    def _is_about(self, event: Event, who: str) -> bool:
+        """Is the line one of WHO's, in the contract's words: `client`, `server[2]`?"""
+        name, index = role_of(who), index_of(who)
+        if event.who != name or not index:
+            return event.who == name
+        if self.stage.program(name).listens is None:
+            return [one.pid for one in self.starts.of(name)][index - 1:index] == [event.pid]
+        accepted = [made.number for made in self.intake.registry.records() if made.acceptor is not None and made.acceptor.who == name]
+        return bool(accepted[index - 1:index] == [event.connection])
 
     def _listening(self, name: str) -> "list[int]":
         """The ports on which processes of that name listen; what they say where the kernel does not tell."""
@@ -186,9 +197,9 @@ class Conductor:
 
     def _send_signals(self) -> None:
         for one in list(self._signals):
-            if said(self.book.events, one.after.who, one.after.text, one.after.nth):
+            if said(self.book.events, self._is_about, one.after, one.text, one.nth):
                 self._signals.remove(one)
-                for process in self.starts.of(one.name):
+                for process in self.starts.of(one.who):
                     if not process.ended:
                         self.keeper.signal(process.pid, one.number)
 

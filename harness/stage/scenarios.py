@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import cast
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -27,12 +29,13 @@ class Scenario:
         return self.folder / "contract.txt"
 
     @property
-    def stage(self):
-        from .cast import load
-        return load(self.folder)
+    def stage(self) -> cast.Stage:
+        """Who is on stage; as stage.txt says, if there is one. Raises StageError."""
+        return cast.load(self.folder)
 
-    def program(self, role: str) -> Path:
-        return self.build / role
+    def program(self, file: str) -> Path:
+        """What make builds of that .c file."""
+        return self.build / file
 
 
 class UnknownScenario(Exception):

@@ -44,9 +44,9 @@ class Starts:
     def _count(self, program: Program) -> int:
         return len(self.of(program.name))
 
-    def next(self, listening: Callable[[str], "list[int]"], events: Iterable[Event]) -> Optional[Program]:
+    def next(self, listening: Callable[[str], "list[int]"], events: Iterable[Event], about: "About") -> Optional[Program]:
         """One that is to be started now. listening(name): the ports on which processes of that name listen."""
-        return next((program for program in self.left() if self._may(program, listening, events)), None)
+        return next((program for program in self.left() if self._may(program, listening, events, about)), None)
 
     def anyway(self) -> Optional[Program]:
         """One that waits for a listener that never comes: it is started all the same, and is refused."""
@@ -57,7 +57,7 @@ class Starts:
         """Does it wait for the one before it to end?"""
         return program.in_turn and any(not one.ended for one in self.of(program.name))
 
-    def _may(self, program: Program, listening: Callable[[str], "list[int]"], events: Iterable[Event]) -> bool:
+    def _may(self, program: Program, listening: Callable[[str], "list[int]"], events: Iterable[Event], about: "About") -> bool:
         if self._in_turn(program):
             return False
         starts = program.starts
@@ -66,7 +66,7 @@ class Starts:
         if starts.kind == "listens":
             return all(self._listens(name, listening) for name in starts.who)
         if starts.kind == "line":
-            return said(events, starts.who[0], starts.text, starts.nth)
+            return said(events, about, starts.who[0], starts.text, starts.nth)
         return all(self.of(name) and all(one.ended for one in self.of(name)) and self._count(self.stage.program(name)) == self.stage.program(name).times
                    for name in starts.who)
 
@@ -97,11 +97,14 @@ class Starts:
             self.reserved.close()
 
 
-def said(events: Iterable[Event], who: str, text: str, nth: int) -> bool:
+About = Callable[[Event, str], bool]    # is a line one of WHO's?
+
+
+def said(events: Iterable[Event], about: About, who: str, text: str, nth: int) -> bool:
     """Has WHO logged that line, for the nth time (0 and 1: at all)?"""
     times = max(nth, 1)
     for event in events:
-        if event.who == who and fits(text, event.text):
+        if about(event, who) and fits(text, event.text):
             times -= 1
             if times == 0:
                 return True
