@@ -6,15 +6,18 @@ What can't be told apart has no side (None), and nothing is derived from it.
 """
 from __future__ import annotations
 
-from typing import Optional
+from typing import Optional, Union
 
-from ..trace import Call, End, Event, Run, Segment
+from ..trace import Call, End, Event, Run, Segment, Socket, Waiting
 
 OPENER, ACCEPTOR = "opener", "acceptor"
 _OTHER = {OPENER: ACCEPTOR, ACCEPTOR: OPENER}
 Side = tuple[int, str]
 
-WRITES = ("write", "writev", "pwrite64", "pwritev", "pwritev2", "sendto", "sendmsg", "sendmmsg", "sendfile", "sendfile64", "send", "splice")
+Told = Union[Event, Call, Socket, Waiting]      # what names a connection and a process
+
+READS = ("read", "readv", "recvfrom", "recvmsg", "recv")
+WRITES = ("write", "writev", "sendto", "sendmsg", "sendmmsg", "sendfile", "send")
 
 
 class Sides:
@@ -45,7 +48,7 @@ class Sides:
         """Is this a run of two programs with different names, so that each is the other's peer?"""
         return len({role.name for role in self.run.cast}) == 2
 
-    def of(self, record: "Event | Call") -> Optional[Side]:
+    def of(self, record: Told) -> Optional[Side]:
         """The end of its connection that a line or a call belongs to. None: it has no connection, or its end can't be told."""
         key = record.connection, record.pid, record.who
         if key not in self._known:
@@ -113,7 +116,7 @@ class Sides:
             others = {role.name for role in self.run.cast} - {name}
         return others.pop() if len(others) == 1 else ""
 
-    def peer(self, record: "Event | Call") -> str:
+    def peer(self, record: Told) -> str:
         """The program at the other end of a line's connection. Of a line that names none, in a run of two programs, the other one."""
         name = self.name(self.other(self.of(record)))
         if not name and record.connection <= 0 and self.two:
