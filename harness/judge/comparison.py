@@ -410,7 +410,7 @@ class _Comparison:
         elif self._is_luck(ref, before, event):
             forced = self.order.forced(before.seq, event.seq)
             brought = self._by_another_holder(before, event)
-            found = ("tcp" if ref.clock else "clock") if forced else "held" if brought else ""
+            found = "tcp" if ref.clock and forced else "held" if brought else "clock" if forced else ""
             yield replace(told, kind="luck", found=found, brought=brought)
         else:
             self.orders += 1
