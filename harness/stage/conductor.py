@@ -57,7 +57,8 @@ class Conductor:
 
     def run(self) -> Run:
         """Runs the cast to its end, and leaves nothing behind. Raises KeeperError if the lab itself fails."""
-        self.keeper = self._lent or open_keeper(self.isolate)
+        self.keeper = self._lent or open_keeper(self.isolate, self.observe)
+        self.keeper.fresh()
         self.starts = Starts(self.stage, self.keeper.isolated)
         self.start = time.monotonic_ns()
         self.intake = Intake(self.keeper, self.book, self.stage, self.start, OUTPUT, self._hold, self._runaway)
@@ -72,9 +73,7 @@ class Conductor:
                 held.drop()
             self.intake.close()
             self.starts.close()
-            if self._lent:
-                self._lent.renew()
-            else:
+            if self._lent is None:
                 self.keeper.end()
 
     def _note_what_is_missing(self) -> None:
