@@ -1,17 +1,20 @@
-"""Finds scenarios: a scenario is a folder NN-name with client.c, server.c and contract.txt. Numbers may have gaps."""
+"""Finds scenarios: a scenario is a folder NN-name with a client.c, or with a contract.txt or a stage.txt. Numbers may have gaps."""
 from __future__ import annotations
 
+import functools
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+
+from . import cast
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """One scenario's places. `build` is the folder of its two programs."""
+    """One scenario's places. `build` is the folder of its built programs."""
 
     name: str               # "04-half-close"
     folder: Path
@@ -26,8 +29,14 @@ class Scenario:
     def contract(self) -> Path:
         return self.folder / "contract.txt"
 
-    def program(self, role: str) -> Path:
-        return self.build / role
+    @functools.cached_property
+    def stage(self) -> cast.Stage:
+        """Its cast and stage; read once, when first asked for. Raises cast.StageError."""
+        return cast.load(self.folder)
+
+    def program(self, file: str) -> Path:
+        """What make builds of FILE.c."""
+        return self.build / file
 
 
 class UnknownScenario(Exception):
@@ -40,7 +49,8 @@ def find_all() -> list[Scenario]:
     build = ROOT / os.environ.get("BUILD", "build")
     names = sorted(entry.name for entry in folder.iterdir() if re.fullmatch(r"\d+-[a-z0-9-]+", entry.name)) \
         if folder.is_dir() else []
-    return [Scenario(name, folder / name, build / name) for name in names if (folder / name / "client.c").exists()]
+    return [Scenario(name, folder / name, build / name) for name in names
+            if any((folder / name / file).exists() for file in ("client.c", "contract.txt", "stage.txt"))]
 
 
 def find(wanted: str) -> Scenario:
