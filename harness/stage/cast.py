@@ -334,10 +334,8 @@ class _Reader:
     def _input(self, lines: _Lines, name: str, rest: str) -> None:
         self._once(lines, name, "input")
         folder, path = os.path.realpath(self.folder), os.path.realpath(self.folder / rest)
-        if not path.startswith(os.path.join(folder, "")):
-            raise self.fail(f'"{rest}" is outside of the scenario\'s folder; put the file into it')
-        if not os.path.isfile(path):
-            raise self.fail(f'there is no file "{rest}" in the scenario\'s folder; put it there')
+        if not path.startswith(os.path.join(folder, "")) or not os.path.isfile(path):
+            raise self.fail(f'"{rest}" is no file in the scenario\'s folder; put it there')
         lines.input = rest
 
     def _environment(self, lines: _Lines, name: str, rest: str) -> None:
