@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Callable, Optional
 
@@ -21,7 +22,7 @@ from . import ending
 from .book import Book
 from .intake import Intake, how
 from .keeper import PROCESSES, Ended, Keeper, open_keeper
-from .limits import CALLS, EVENTS, GUESS, IDLE, OUTPUT, SLEEPS, UNPROVEN, Watch
+from .limits import CALLS, EVENTS, GUESS, IDLE, OUTPUT, PATIENCE, SLEEPS, UNPROVEN, Watch
 from .policies import Held, Live, Policy, VirtualClock
 from .scenarios import Scenario
 from .starts import Process, Starts, said
@@ -138,7 +139,8 @@ class Conductor:
                 if event.kind == "pause":
                     self.watch.expect((event.ns + event.count - now) / 1e9)
         for due in self.intake.due(now):
-            self.watch.expect((due - now) / 1e9)
+            if due - now <= PATIENCE * 1e9:
+                self.watch.expect((due - now) / 1e9)
 
     def _runaway(self, words: str) -> None:
         self.stop = self.stop or Stop("runaway", words)
@@ -209,6 +211,8 @@ class Conductor:
         if self.stop is not None:
             return 0.0
         if not seen.busy:
+            seen = self._with_timers(seen)
+        if not seen.busy:
             if not self._pump(0.0) and self.stop is None and not self._go_on():      # else a line had been on its way
                 if seen.unasked and time.monotonic() - self.watch.since < UNPROVEN and not self._clients_ended():
                     return _LAST_LOOK
@@ -217,9 +221,24 @@ class Conductor:
         if seen.timed and self.held and self._waited_as_long_as_a_pause():
             self._go_on()
             return _FIRST_LOOK
+        if seen.timed and not self.held:
+            self.stop = ending.too_long(self, seen)
+            self.watch.expect_since(seen.limit)
         if not (seen.unknown and time.monotonic() - self.watch.since > GUESS and self._guess()):
             self.stop = self.stop or self.watch.stop({thread.pid for thread in seen.threads}, seen.busy)
         return min(distance * 2, _LAST_LOOK)
+
+    def _with_timers(self, seen: quiescence.Look) -> quiescence.Look:
+        """A calm look, unless a program has set a timer that has not gone off."""
+        now = self.intake.now()
+        pids = {thread.pid for thread in seen.threads}
+        pending = [one for one in self.intake.timers.pending(now) if one.pid in pids]
+        if not pending:
+            return seen
+        last = pending[-1]
+        seconds = (last.due - now) / 1e9
+        self.watch.expect(seconds)
+        return replace(seen, busy=f"{last.words} of the {last.who} goes off in {max(seconds, 0):.1f} s", timed=True, limit=seconds)
 
     def _go_on(self) -> bool:
         """Nothing can happen any more: lets somebody go on. False if there is nobody."""
@@ -336,7 +355,7 @@ class Conductor:
             pass
         for fd in list(self.intake.pipes):
             self.intake.take_output(fd)
-        return ending.run(self, self._unobserved)
+        return ending.run(self)
 
 
 def _sanitized(program: Path) -> bool:
