@@ -57,7 +57,7 @@ def test_an_alarm_that_is_longer_than_a_run_waits_is_told_at_once(tmp_path):
 def test_without_the_calls_an_alarm_is_not_seen_and_the_words_say_so(tmp_path):
     made = Conductor(pair(tmp_path / "pair", "connect; hear 9; close", HEARS), VirtualClock(), observe=False).run()
     assert made.stop.kind == "deadlock" and not made.observed
-    assert "as far as this system shows" in " ".join(words.happened(made))
+    assert "As far as this system shows" in " ".join(words.happened(made))
 
 
 def test_a_plain_sleep_costs_no_time_under_the_virtual_clock(tmp_path):
