@@ -314,12 +314,12 @@ class _Reader:
 
     def _line(self, words: str) -> tuple[str, str, int]:
         """WHO, TEXT and which one, from "after WHO: TEXT #2"."""
-        found = re.fullmatch(r"after\s+([^:]+?)\s*:\s*(.*?)(?:\s+#([1-9][0-9]{0,4}))?", words)
+        found = re.fullmatch(r"after\s+([^:]+?)\s*:(.*?)(?:\s+#([1-9][0-9]{0,4}))?", words)
         if not found or not _WHO.fullmatch(found[1]):
             raise self.fail(f'"{words}" names no line; write after NAME: TEXT, with the text as the program logs it')
-        if not found[2]:
+        if not found[2].strip():
             raise self.fail(f'nothing behind "{found[1]}:"; write the text of the line that is meant')
-        return found[1], found[2], int(found[3] or 1)
+        return found[1], found[2].strip(), int(found[3] or 1)
 
     def _program(self, lines: _Lines, name: str, rest: str) -> None:
         self._once(lines, name, "program")
@@ -372,11 +372,7 @@ class _Reader:
 
     def stage(self, by_default: tuple[str, ...]) -> Stage:
         """The stage. `by_default`: who is in the cast without a line of its own."""
-        named = self.cast
-        self.cast = {name: _Lines(0) for name in by_default if name not in named}
-        if list(self.cast) == ["client"]:       # it goes behind the server, wherever that stands
-            self.cast = {name: named[name] for name in ("server",) if name in named} | self.cast
-        self.cast |= {name: lines for name, lines in named.items() if name not in self.cast}
+        self.cast = {name: self.cast.get(name, _Lines(0)) for name in self._order(by_default)}
         if not self.cast:
             raise self.fail("no program to run; write a server.c and a client.c, or a line for each program", 1)
         if sum(lines.times for lines in self.cast.values()) > PROCESSES_MAX:
@@ -390,6 +386,14 @@ class _Reader:
         for number, one in self.signals:
             self._check_known(_role(one.after), number)
         return Stage(self.path, programs, tuple(one for _, one in self.signals), tuple(self.sysctls.items()), float(self.limit or LIMIT))
+
+    def _order(self, by_default: tuple[str, ...]) -> list[str]:
+        """The names in the order of their lines. Who has none: the server goes to the front, the client behind the server."""
+        names = list(self.cast)
+        for name in by_default:
+            if name not in names:
+                names.insert(names.index("server") + 1 if name == "client" and "server" in names else 0, name)
+        return names
 
     def _check_files(self) -> None:
         for name, lines in self.cast.items():
