@@ -17,7 +17,7 @@ from typing import Callable, Optional
 
 from ..judge.contract import index_of, role_of
 from ..observe import kernel, quiescence
-from ..trace import Ending, Event, Record, Run, Segment, Socket, Stop
+from ..trace import Ending, Event, Record, Run, Segment, Socket, Start, Stop
 from . import ending
 from .book import Book
 from .intake import Intake, how
@@ -192,6 +192,7 @@ class Conductor:
         if not made.observed:
             self._unobserved[program.name] = "it is built with a sanitizer" if sanitized else made.why_not
         process.pid = made.pid
+        self.book.starts.append(Start(self.book.place(), self.intake.now(), program.name, made.pid, self.starts.waited_for(program, self.book, self._is_about)))
         self.starts.started[made.pid] = process
         self.intake.started(program.name, made.pid, made.out, made.err)
         self.watch.touch()

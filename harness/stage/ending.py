@@ -111,7 +111,7 @@ def run(conductor: "Conductor") -> Run:
         conductor.notes.append(f"{missing} frames of the wire are missing: the capture lost them")
     name = conductor.scenario.name
     return Run(name.split("-")[0], name, conductor.policy.name, conductor.keeper.isolated, intake.wire is not None, tuple(book.events),
-               tuple(book.outputs), tuple(intake.segments()), tuple(book.endings), stop, sockets=tuple(book.samples), children=tuple(book.children), calls=tuple(book.calls),
+               tuple(book.outputs), tuple(intake.segments()), tuple(book.endings), stop, sockets=tuple(book.samples), starts=tuple(book.starts), children=tuple(book.children), calls=tuple(book.calls),
                observed=_all_observed(conductor), connections=intake.registry.records(),
                cast=stage.roles(), missing=missing, notes=tuple(conductor.notes), versions=_versions())
 

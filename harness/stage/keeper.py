@@ -176,8 +176,8 @@ class Keeper:
         self._tell({"away": True})
 
     def signal(self, pid: int, number: int) -> None:
-        """Sends a signal to a program of the run."""
-        self._tell({"signal": pid, "number": number})
+        """Sends a signal to a program of the run. When this returns it has been sent: no look can miss it."""
+        self._ask({"signal": pid, "number": number}, [])
 
     def _tell(self, request: dict[str, Any]) -> None:
         try:
@@ -379,6 +379,7 @@ class _Inside:
             self.tracer.go(request["go"], request["skip"])
         elif "signal" in request:
             kernel.send_signal(request["signal"], request["number"])
+            self._answer({"signalled": True})
         elif "freeze" in request:
             self.freeze()
             self._answer({"frozen": True})
