@@ -218,7 +218,7 @@ class Tracer:
         if alone:
             self._report({"t": "exiting", "pid": thread.pid, "tid": thread.tid}, thread)
         else:
-            self._on(thread)
+            self._report({"t": "left", "pid": thread.pid, "tid": thread.tid}, thread)
 
     def _gone(self, pid: int, status: int) -> None:
         program = self._programs.pop(pid, None)

@@ -30,6 +30,7 @@ from .starts import Process, Starts, said
 __all__ = ["Conductor", "Held", "Live", "Policy", "VirtualClock"]
 
 _FIRST_LOOK, _LAST_LOOK = 0.0001, 0.02      # seconds between looks at the kernel
+_SURE_LOOK = 0.004          # after so long it is looked whether a thread that should be on the move is
 _CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT, signal.SIGSYS, signal.SIGTRAP}
 
 
@@ -96,6 +97,8 @@ class Conductor:
                 self.stop = Stop("interrupted", "Ctrl-C")
             elif self._pump(distance):
                 distance = _FIRST_LOOK
+            elif distance < _SURE_LOOK and self.intake.somebody_runs(self._held_tids()):
+                distance *= 2       # it will tell of itself
             elif self.stop is None and not self._all_ended():
                 distance = self._consider(self._look(), distance)
 
@@ -309,7 +312,9 @@ class Conductor:
             return quiescence.Look((), busy="too many processes")
         if any(not one.ended and one.pid not in pids for one in self.starts.started.values()):
             return quiescence.Look((), busy="a program is ending")   # the keeper has yet to say how
-        return self.look(pids)
+        seen = self.look(pids)
+        self.intake.seen_waiting(thread.tid for thread in seen.threads if thread.call)
+        return seen
 
     def look(self, pids: "Optional[list[int]]" = None) -> quiescence.Look:
         """What the kernel says of these processes now."""
