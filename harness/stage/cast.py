@@ -366,7 +366,8 @@ class _Reader:
         try:
             return list(reader)
         except ValueError:
-            raise self.fail('a double quote is not closed, or a backslash stands at the end; write \\" or \\\\ for the character itself') from None
+            raise self.fail('a double quote is not closed, or a backslash stands at the end; '
+                            'write \\" or \\\\ for the character itself') from None
 
     # -- what needs the whole file ------------------------------------------------------------------------------------
 
@@ -401,8 +402,8 @@ class _Reader:
             if lines.first and not os.path.isfile(self.folder / f"{lines.file}.c"):
                 near = difflib.get_close_matches(name, [other for other in self.cast if other != name], 1)
                 also = f" Did you mean {near[0]}?" if near else ""
-                raise self.fail(f"there is no {lines.file}.c in the scenario's folder; write it, or name another file: {name}: program FILE.{also}",
-                                lines.said.get("program", lines.first))
+                raise self.fail(f"there is no {lines.file}.c in the scenario's folder; write it, or name another file: "
+                                f"{name}: program FILE.{also}", lines.said.get("program", lines.first))
 
     def _check_ports(self) -> None:
         seen: dict[int, str] = {}

@@ -81,7 +81,8 @@ def test_who_has_no_file_and_no_line_is_not_in_the_cast(folder):
 
 @pytest.mark.parametrize("text, names", [
     ("client: starts at once\nserver: listens on 1", ("client", "server")), ("server: listens on 1", ("server", "client")),
-    ("relay: listens on 1\nserver: listens on 2", ("relay", "server", "client")), ("relay: listens on 1\nclient: starts at once", ("server", "relay", "client"))])
+    ("relay: listens on 1\nserver: listens on 2", ("relay", "server", "client")),
+    ("relay: listens on 1\nclient: starts at once", ("server", "relay", "client"))])
 def test_the_cast_stands_in_the_order_of_its_lines(folder, text, names):
     assert load(folder, text).names == names
 
@@ -108,7 +109,8 @@ def test_a_program_that_neither_listens_nor_says_to_whom_connects_to_the_server(
     ("at once", Start("at once")), ("when server listens", Start("listens", ("server",))),
     ("when server and relay listen", Start("listens", ("server", "relay"))), ("after client ends", Start("ended", ("client",))),
     ("after client, relay and server end", Start("ended", ("client", "relay", "server"))),
-    ("after client: closing", Start("line", ("client",), "closing")), ("after client: closing #2", Start("line", ("client",), "closing", 2)),
+    ("after client: closing", Start("line", ("client",), "closing")),
+    ("after client: closing #2", Start("line", ("client",), "closing", 2)),
     ("after server[2]: Received ... \"a: # b\\n\"  # a comment", Start("line", ("server[2]",), 'Received ... "a: # b\\n"')),
     ("after client: the client ends", Start("line", ("client",), "the client ends"))])
 def test_a_program_starts(folder, words, start):
@@ -116,7 +118,8 @@ def test_a_program_starts(folder, words, start):
     assert stage.program("late").starts == start
 
 
-@pytest.mark.parametrize("words, times, in_turn", [("3 times, one after the other", 3, True), ("3 times, at once", 3, False), ("1 time, at once", 1, False)])
+@pytest.mark.parametrize("words, times, in_turn", [
+    ("3 times, one after the other", 3, True), ("3 times, at once", 3, False), ("1 time, at once", 1, False)])
 def test_a_program_starts_several_times(folder, words, times, in_turn):
     client = load(folder, f"client: starts {words}\nclient: starts when server listens").program("client")
     assert (client.times, client.in_turn, client.starts.kind) == (times, in_turn, "listens")
@@ -138,7 +141,8 @@ def test_without_a_network_of_its_own_a_port_that_is_not_known_is_no_guess(folde
 
 
 def test_arguments_are_words_and_ports_by_name(folder):
-    client = load(folder, RELAY.replace("client: connects to relay\n", "") + r'client: arguments --to {host}:{relay} "two words" # \" it\'s').program("client")
+    relay = RELAY.replace("client: connects to relay\n", "")
+    client = load(folder, relay + r'client: arguments --to {host}:{relay} "two words" # \" it\'s').program("client")
     assert client.arguments({}, True) == ["--to", "localhost:8081", "two words"]
     assert client.connects == ("relay",) and client.starts == Start("listens", ("relay",))
     client = load(folder, r'client: arguments "say \"#1\"" it\'s {server} {"a":1} #2 \\').program("client")
@@ -147,12 +151,14 @@ def test_arguments_are_words_and_ports_by_name(folder):
 
 def test_a_program_may_be_told_its_own_port_in_words_of_its_own(folder):
     relay = load(folder, "relay: listens on 8081\nrelay: arguments --listen {relay}").program("relay")
-    assert relay.connects == () and relay.arguments({}, True) == ["--listen", "8081"] and relay.arguments({}, False) == ["--listen", "0"]
+    assert relay.connects == ()
+    assert relay.arguments({}, True) == ["--listen", "8081"] and relay.arguments({}, False) == ["--listen", "0"]
 
 
 def test_input_and_environment(folder):
     (folder / "more lines.txt").touch()
-    client = load(folder, 'client: input more lines.txt\nclient: environment GREETING="hello, you" EMPTY=\nclient: environment A=b=c').program("client")
+    client = load(folder, 'client: input more lines.txt\nclient: environment GREETING="hello, you" EMPTY=\n'
+                          "client: environment A=b=c").program("client")
     assert client.input == "more lines.txt"
     assert client.environment == (("GREETING", "hello, you"), ("EMPTY", ""), ("A", "b=c"))
 
@@ -162,9 +168,33 @@ def test_input_and_environment(folder):
 def test_signals_sysctls_and_a_limit(folder):
     stage = load(folder, "server: signal TERM after client: closing #2\nserver: signal SIGKILL after client[3]: closing\n"
                          "network: net.ipv4.tcp_rmem = 4096 8192 16384\nnetwork: net.ipv4.tcp_retries2=3\nlimit: 60 s")
-    assert stage.signals == (Signal("server", signal.SIGTERM, "client", "closing", 2), Signal("server", signal.SIGKILL, "client[3]", "closing", 1))
+    assert stage.signals == (Signal("server", signal.SIGTERM, "client", "closing", 2),
+                             Signal("server", signal.SIGKILL, "client[3]", "closing", 1))
     assert stage.sysctls == (("net.ipv4.tcp_rmem", "4096 8192 16384"), ("net.ipv4.tcp_retries2", "3"))
     assert stage.limit == 60.0
+
+
+# -- its page ---------------------------------------------------------------------------------------------------------
+
+def test_the_example_of_the_notations_page_loads_and_its_words_are_the_harnesss(folder):
+    page = (ROOT / "harness/STAGE.md").read_text(encoding="utf-8")
+    example = "\n".join(line[4:] for line in page.splitlines() if line.startswith("    "))
+    assert load(folder, example).program("client") == Program("client", "client", Start("listens", ("relay",)), 3, True, None, ("relay",),
+                                                              ("{host}", "{relay}"), (("relay", 8081),))
+    listed = re.search(r"\[CONTRACT.md\]\(CONTRACT.md\): ([a-z, \n]+);", page)
+    assert listed and tuple(re.split(r",\s+", listed[1])) == cast.RESERVED
+    assert len(TABLE) == 15     # each is a test of its own below
+
+
+TABLE = re.findall(r"^\| `((?:NAME|network|limit):? .*?)` \|", (ROOT / "harness/STAGE.md").read_text(encoding="utf-8"), re.M)
+
+
+@pytest.mark.parametrize("line", TABLE)
+def test_each_line_of_its_table_is_understood(folder, line):
+    line = line.replace("NAME", "relay", 1).replace("NAME", "server").replace("program FILE", "program client")
+    for word, instead in (("FILE", "names.txt"), ("PORT", "8081"), ("TEXT", "closing ... #2")):
+        line = line.replace(word, instead)
+    load(folder, line)
 
 
 # -- what is refused --------------------------------------------------------------------------------------------------
@@ -188,7 +218,8 @@ REFUSED = [
     ("2nd: program client", '1: "2nd" is no name for a program'),
     ("client[2]: program client", '1: "client[2]" is no name for a program'),
     ("a" * 32 + ": program client", '1: "aaaa'),
-    ("clinet: starts at once", "1: there is no clinet.c in the scenario's folder; write it, or name another file: clinet: program FILE. Did you mean client?"),
+    ("clinet: starts at once", "1: there is no clinet.c in the scenario's folder; write it, or name another file: "
+                               "clinet: program FILE. Did you mean client?"),
     ("late: starts at once\nlate: program tardy", "2: there is no tardy.c in the scenario's folder"),
     ("late: program ../client", '1: "../client" is no program; write the name of a .c file of this folder'),
     ("client: connects to relai\nrelay: listens on 1", '1: there is no program "relai" in the cast; did you mean relay?'),
@@ -224,7 +255,8 @@ REFUSED = [
     ("client: starts after client ends", "1: client waits for itself before it starts"),
     ("relay: listens on 1\nrelay: starts when relay listens", "2: relay waits for itself before it starts"),
     ("relay: listens on 1\nrelay: connects to relay", "2: relay connects to itself"),
-    ("server: starts after client: closing", "1: server and client would wait for one another before they start; let one of them start at once"),
+    ("server: starts after client: closing",
+     "1: server and client would wait for one another before they start; let one of them start at once"),
     ("client: starts at once\nlate: program client\nlate: starts after relay ends\nrelay: listens on 1\nrelay: starts after late: x",
      "5: late and relay would wait for one another before they start"),
     ("late: program client\nclient: connects to late", "2: late does not listen; write late: listens on PORT, or name another program"),
@@ -241,7 +273,8 @@ REFUSED = [
     ("client: environment TCPLAB_HOLD=all", "1: TCPLAB_HOLD is the harness's own; choose a name that does not begin with TCPLAB_"),
     ('client: arguments "a b', "1: a double quote is not closed"),
     # signals, network, limit
-    ("server: signal TREM after client: closing", '1: there is no signal "TREM"; write its name as in kill -l: signal TERM after client: closing'),
+    ("server: signal TREM after client: closing",
+     '1: there is no signal "TREM"; write its name as in kill -l: signal TERM after client: closing'),
     ("server: signal 15 after client: closing", '1: there is no signal "15"'),
     ("server: signal BLOCK after client: closing", '1: there is no signal "BLOCK"'),
     ("server: signal TERM", '1: "signal TERM" does not say when'),
@@ -271,7 +304,8 @@ def test_it_is_refused(folder, text, expected):
 
 @pytest.mark.parametrize("make, words", [
     (os.mkfifo, "no regular file; put a text file there, or remove it"), (os.mkdir, "no regular file"),
-    (lambda path: path.symlink_to("/dev/zero"), "no regular file"), (lambda path: path.symlink_to("nowhere"), "can't be read (No such file or directory)"),
+    (lambda path: path.symlink_to("/dev/zero"), "no regular file"),
+    (lambda path: path.symlink_to("nowhere"), "can't be read (No such file or directory)"),
     (lambda path: path.symlink_to("stage.txt"), "can't be read (Too many levels of symbolic links)"),
     (lambda path: path.write_bytes(b"# \xe4\n" * 20000), "more than 65536 bytes; a stage is a few lines"),
     (lambda path: path.write_bytes(b"# fine\nserver: \xff"), "2: not UTF-8; save the file as UTF-8")], ids=str)
@@ -351,7 +385,8 @@ def test_what_the_cast_needs_is_built_and_a_further_file_goes_into_all_of_it(sce
     assert not scenario.program("unused").exists() and not scenario.program("server").exists()
 
 
-@pytest.mark.parametrize("text, words", [(MAIN.replace("helper();", "helper()"), "talker.c:.*error: "), (MAIN.replace("main", "mian"), "undefined reference to `main'")])
+@pytest.mark.parametrize("text, words", [
+    (MAIN.replace("helper();", "helper()"), "talker.c:.*error: "), (MAIN.replace("main", "mian"), "undefined .*main")])
 def test_a_third_program_that_is_broken_ends_in_the_compilers_own_words(scenario, text, words):
     (scenario.folder / "talker.c").write_text(text)
     with pytest.raises(build.DoesNotBuild, match=words):
