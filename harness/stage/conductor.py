@@ -190,7 +190,7 @@ class Conductor:
         env.update(TCPLAB_CONDUCTOR=self.keeper.name, TCPLAB_ROLE=program.name, TCPLAB_HOLD=self.policy.hold)
         sanitized = _sanitized(path)
         given = str(self.scenario.folder / program.input) if program.input else os.devnull
-        made = self.keeper.spawn([str(path), *self.starts.arguments(program)], env, limit_data=not sanitized, stdin=given,
+        made = self.keeper.spawn([str(path), *self.starts.arguments(program, self._listening)], env, limit_data=not sanitized, stdin=given,
                                  observe=self.observe and not sanitized, hold=self.policy.hold_calls)
         if not made.observed:
             self._unobserved[program.name] = "it is built with a sanitizer" if sanitized else made.why_not

@@ -90,8 +90,10 @@ class Starts:
             self.ports[name] = wanted if wanted in found else found[0]
         return bool(found)
 
-    def arguments(self, program: Program) -> "list[str]":
+    def arguments(self, program: Program, listening: Callable[[str], "list[int]"]) -> "list[str]":
         """The words of its command line. Who is not known to listen gets the port of the stage, or one that is certainly closed."""
+        for name in program.connects:
+            self._listens(name, listening)
         ports = dict(self.ports)
         for other in self.stage.programs:
             if other.name == program.name or other.name in ports or other.listens is None:
