@@ -433,6 +433,8 @@ class Intake:
         return next((e.seq for e in reversed(self.book.events) if e.pid == pid), -1)
 
     def close(self) -> None:
+        if self.wire is not None:
+            self.wire.close()
         for fd in self._pipes:
             os.close(fd)
         for _, _, gate in self._later:

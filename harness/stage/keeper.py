@@ -29,14 +29,12 @@ import threading
 from dataclasses import dataclass
 from typing import Any, Iterable, Optional
 
-from ..observe import kernel, ptrace
+from ..observe import kernel, ptrace, wire
 from ..observe.calls import Tracer
 from .spawner import Spawner, keep_from_programs, start
 
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _PR_SET_CHILD_SUBREAPER = 36
-_ETH_P_ALL = 3
-_SO_TIMESTAMPNS = 35
 _libc = ctypes.CDLL(None, use_errno=True)
 
 PROCESSES = 64              # of one run, all programs together
@@ -310,17 +308,6 @@ def _event_socket() -> tuple[socket.socket, str]:
     return sock, "@" + name
 
 
-def _wire_socket() -> Optional[socket.socket]:
-    try:
-        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)    # bound below: not two hooks in turn
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
-        sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-        sock.bind(("lo", _ETH_P_ALL))
-        return sock
-    except OSError:
-        return None
-
-
 def _limit(isolated: bool) -> None:
     """What the programs inherit. RLIMIT_NPROC does not bind root: the conductor counts too. In a user namespace of its own
     it counts the run's threads, else all of the user's: so what the machine has now is added."""
@@ -408,7 +395,7 @@ class _Inside:
             if last.wire is not None:   # it takes the kernel some 10 ms to close it (an RCU grace period): nobody waits
                 threading.Thread(target=last.wire.close, daemon=True).start()
         events, name = _event_socket()
-        self.network = _Network(why_not, None if why_not else _wire_socket())
+        self.network = _Network(why_not, None if why_not else wire.open_socket("lo"))
         if last is None:
             _limit(not why_not)
         elif self.spawner is not None and not why_not:
