@@ -1,9 +1,10 @@
 """Which orders of a run's lines were forced: by the programs, by TCP, by the clock. Anything else was luck.
 
 The lines of a run are the nodes of a graph; a cause is an edge from an earlier line to a later one. Six kinds of cause
-exist and no others (CONTRACT.md). Each is derived from this run alone: from threads, connections, byte counts
-and the few texts that `TEXTS` lists. No edge ever points backward in the observed order: where the log contradicts a
-cause, the edge is left out, so `forced` never claims what was not seen.
+exist and no others (CONTRACT.md). Each is derived from this run alone: from threads, the ends of connections (sides.py), byte
+counts and the few texts that `TEXTS` lists. Where the programs' calls were seen, who ended a connection comes from them, and
+not from a text. No edge ever points backward in the observed order: where the log contradicts a cause, the edge is left out, so
+`forced` never claims what was not seen.
 
 The relation "comes before, whatever happens" is the graph's transitive closure, kept as one bit mask for each line.
 Pauses add no edges but a barrier: all lines up to the moment at which the clock let the thread go on come before what it
@@ -17,7 +18,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Iterable, Iterator, Optional
 
-from ..trace import Event, Run
+from ..trace import Event, Holder, Run
+from .sides import OPENER, Side, Sides
 
 KINDS = ("program", "bytes", "FIN", "reset", "connect", "clock")
 
@@ -41,6 +43,23 @@ class Cause:
     after: int
 
 
+@dataclass(frozen=True)
+class Brought:
+    """What brought an EOF or a reset, where the calls tell: the last act at the other end of the connection, by `who`. `how`:
+
+    shutdown    its FIN was sent by a shutdown
+    close, exit, exec   the last process that held that end gave it up so; `earlier` are those that had done so before
+    own reading not the other end did: a shutdown of one's own reading gives EOF
+    """
+
+    how: str
+    who: str
+    pid: int
+    tid: int = 0            # 0: every thread of the process (exit)
+    place: int = -1         # in the run's order
+    earlier: tuple[Holder, ...] = ()
+
+
 @dataclass
 class Order:
     """What was forced in one run. Lines are named by their seq."""
@@ -49,6 +68,7 @@ class Order:
     edges: dict[int, list[Cause]]                   # by the seq of the later line
     barrier: dict[int, int]                         # seq of a line to the position up to which all came before it
     notes: tuple[str, ...] = ()                     # where the records did not allow to derive a cause
+    brought: dict[int, Brought] = field(default_factory=dict)   # by the seq of a line that says EOF or reset; only from calls
     _masks: dict[bool, list[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -96,17 +116,19 @@ class Order:
             yield Cause("clock", a, at)
 
 
-def derive(run: Run) -> Order:
-    """The order that was forced in this run."""
+def derive(run: Run, sides: Optional[Sides] = None) -> Order:
+    """The order that was forced in this run. `sides`: its ends, if they are at hand."""
+    sides = sides or Sides(run)
     events = tuple(sorted(run.events, key=lambda e: e.seq))
     notes: list[str] = []
-    causes = [*_program(events), *_bytes(events, notes), *_fin(run, events), *_reset(run, events), *_connect(events)]
+    partings = _Partings(run, events, sides)
+    causes = [*_program(events), *_bytes(sides, events, notes), *_fin(events, partings), *_reset(events, partings), *_connect(sides, events)]
     edges: dict[int, list[Cause]] = {}
     for cause in causes:
         if cause.before < cause.after and cause not in edges.setdefault(cause.after, []):
             edges[cause.after].append(cause)
     place = {event.seq: n for n, event in enumerate(events)}
-    return Order(place, edges, _barriers(events, place), tuple(notes))
+    return Order(place, edges, _barriers(run, events, place), tuple(notes), partings.brought)
 
 
 def is_a(event: Event, what: str) -> bool:
@@ -114,18 +136,17 @@ def is_a(event: Event, what: str) -> bool:
     return TEXTS[what].match(event.text) is not None
 
 
-def peer(role: str) -> str:
-    return "server" if role == "client" else "client"
+Thread = tuple[int, int]
 
 
-def _thread(event: Event) -> tuple[int, int]:
+def _thread(event: Event) -> Thread:
     return event.pid, event.tid
 
 
 # --- program ---------------------------------------------------------------------------------------------------------
 
 def _program(events: Iterable[Event]) -> Iterator[Cause]:
-    last: dict[tuple[int, int], Event] = {}
+    last: dict[Thread, Event] = {}
     for event in events:
         if _thread(event) in last:
             yield Cause("program", last[_thread(event)].seq, event.seq)
@@ -134,23 +155,27 @@ def _program(events: Iterable[Event]) -> Iterator[Cause]:
 
 # --- bytes -----------------------------------------------------------------------------------------------------------
 
-def _bytes(events: tuple[Event, ...], notes: list[str]) -> Iterator[Cause]:
-    for connection in sorted({e.connection for e in events if e.connection > 0}):
-        for sender in ("client", "server"):
-            sends = [e for e in events if (e.connection, e.kind, e.who) == (connection, "send", sender)]
-            recvs = [e for e in events if (e.connection, e.kind, e.who) == (connection, "recv", peer(sender))]
-            sent, received = sum(e.count for e in sends), sum(e.count for e in recvs)
-            if received > sent:
-                notes.append(f"orders by bytes from {sender} to {peer(sender)}: the lines count {sent} sent and {received} "
-                             "received, so some bytes were sent without a line")
-            else:
-                yield from _covered(sends, recvs)
+def _bytes(sides: Sides, events: Iterable[Event], notes: list[str]) -> Iterator[Cause]:
+    unsure = sorted({e.connection for e in events if e.kind in ("send", "recv") and e.connection > 0 and sides.of(e) is None})
+    notes.extend(f"orders on connection {number}: which of its two ends a line is about can't be told" for number in unsure)
+    for side in sides.known():
+        other = sides.other(side)
+        if other is None or side[0] in unsure:
+            continue
+        sends = [e for e in sides.lines(side) if e.kind == "send"]
+        recvs = [e for e in sides.lines(other) if e.kind == "recv"]
+        sent, received = sum(e.count for e in sends), sum(e.count for e in recvs)
+        if received > sent:
+            notes.append(f"orders by bytes from {sides.name(side)} to {sides.name(other)}: the lines count {sent} sent and {received} "
+                         "received, so some bytes were sent without a line")
+        else:
+            yield from _covered(sends, recvs)
 
 
 def _covered(sends: list[Event], recvs: list[Event]) -> Iterator[Cause]:
     """From each received line to the sends whose bytes it needed: of each thread the last one."""
     reached = start = at = 0
-    needed: dict[tuple[int, int], Event] = {}
+    needed: dict[Thread, Event] = {}
     for recv in recvs:
         reached += recv.count
         while at < len(sends) and start < reached:
@@ -163,100 +188,221 @@ def _covered(sends: list[Event], recvs: list[Event]) -> Iterator[Cause]:
 
 # --- FIN and reset ---------------------------------------------------------------------------------------------------
 
-def _fin(run: Run, events: tuple[Event, ...]) -> Iterator[Cause]:
-    partings = _Partings(run, events)
+def _fin(events: Iterable[Event], partings: "_Partings") -> Iterator[Cause]:
     for eof in events:
         if eof.connection > 0 and is_a(eof, "EOF"):
-            for parting, sends in partings.of(eof, ("half-closing", "closing")):
-                yield from (Cause("FIN", event.seq, eof.seq) for event in (parting, *sends))
+            yield from (Cause("FIN", seq, eof.seq) for seq in partings.before_eof(eof))
 
 
-def _reset(run: Run, events: tuple[Event, ...]) -> Iterator[Cause]:
-    partings = _Partings(run, events)
+def _reset(events: Iterable[Event], partings: "_Partings") -> Iterator[Cause]:
     said_enough: set[tuple[int, int]] = set()       # process and connection that had its own SHUT_WR
     for event in events:
         if event.connection > 0 and is_a(event, "half-closing"):
             said_enough.add((event.pid, event.connection))
-        own_doing = is_a(event, "broken pipe") and (event.pid, event.connection) in said_enough
+        own_doing = is_a(event, "broken pipe") and ((event.pid, event.connection) in said_enough or partings.has_shut(event))
         if event.connection > 0 and is_a(event, "reset") and not own_doing:
-            yield from (Cause("reset", parting.seq, event.seq) for parting, _ in partings.of(event, ("closing",)))
+            yield from (Cause("reset", seq, event.seq) for seq in partings.before_reset(event))
 
 
 class _Partings:
-    """The lines by which one side gave a connection up: a half-close; else, of each of its processes that took part in it,
-    the first `closing`, or the last line of one that has ended without (a FIN needs all who hold the socket). With each
-    of them, of each thread of that side, the last `send` before it."""
+    """By which lines the other end of a connection gave it up, seen from a line that learnt of it.
 
-    def __init__(self, run: Run, events: tuple[Event, ...]) -> None:
-        self.ended = {end.pid for end in run.endings if end.how.startswith(("exit ", "signal "))}
-        self.events = events
-        self.known: dict[tuple[str, int], list[tuple[Event, tuple[Event, ...]]]] = {}
+    From calls, where they were seen: a FIN is sent by the first shutdown of what is sent, or when the last process that holds the
+    end closes it or ends. Lines that came before that in the thread that did it (at an exit: in every thread) are the cause.
 
-    def of(self, learnt: Event, words: tuple[str, ...]) -> list[tuple[Event, tuple[Event, ...]]]:
-        """Those of the other side, as far as they came before `learnt`. `words` is the same in all calls."""
-        key = peer(learnt.who), learnt.connection
-        if key not in self.known:
-            self.known[key] = [(event, self._sends(event, *key)) for event in self._lines(*key, words)]
-        return [pair for pair in self.known[key] if pair[0].seq < learnt.seq]
+    From lines, where they were not: a half-close; else, of each process that took part in the connection, the first `closing`,
+    or the last line of one that has ended without (a FIN needs all who hold the socket).
 
-    def _lines(self, role: str, connection: int, words: tuple[str, ...]) -> list[Event]:
-        mine = [e for e in self.events if e.who == role]
-        about = [e for e in mine if e.connection == connection]
+    With a FIN come, of each thread of that end, the last `send` before it.
+    """
+
+    def __init__(self, run: Run, events: tuple[Event, ...], sides: Sides) -> None:
+        self.run, self.events, self.sides = run, events, sides
+        self.brought: dict[int, Brought] = {}
+        self.ended = {end.pid for end in (*run.endings, *run.children) if end.how.startswith(("exit ", "signal "))}
+        self._places: dict[Thread, list[int]] = {}          # each thread's lines
+        self._threads: dict[int, list[Thread]] = {}         # each process's threads
+        for event in events:
+            if _thread(event) not in self._places:
+                self._threads.setdefault(event.pid, []).append(_thread(event))
+            self._places.setdefault(_thread(event), []).append(event.seq)
+        self._said: dict[tuple[Side, bool], list[Event]] = {}
+        self._sent: dict[Side, dict[Thread, list[int]]] = {}
+        self._shuts = {call.seq: call for call in run.calls if call.name == "shutdown" and not call.error}
+        self._deaf: dict[Side, int] = {}                    # place of the first shutdown of an end's own reading
+        for call in self._shuts.values():
+            side = sides.of(call)
+            if side is not None and call.option in ("SHUT_RD", "SHUT_RDWR"):
+                self._deaf.setdefault(side, call.seq)
+
+    def before_eof(self, eof: Event) -> list[int]:
+        """The lines by which the other end's FIN was sent, and its last sends before them, as far as they came before this line."""
+        own = self.sides.of(eof)
+        other = self.sides.other(own)
+        if own is None or other is None:
+            return []
+        if not self._is_seen(other):
+            partings = [event for event in self._by_lines(other, half=True) if event.seq < eof.seq]
+            return [seq for parting in partings for seq in (parting.seq, *self._sends(other, parting.seq))]
+        if 0 <= self._deaf.get(own, -1) < eof.seq:
+            call = self._shuts[self._deaf[own]]
+            self.brought[eof.seq] = Brought("own reading", call.who, call.pid, call.tid, call.seq)
+            return []
+        found = self._shut(other, eof.seq) or self._given_up(other, eof.seq)
+        if found is None:
+            return []
+        self.brought[eof.seq] = found
+        return [*self._lines_before(found), *self._sends(other, found.place)]
+
+    def before_reset(self, learnt: Event) -> list[int]:
+        """The lines by which the other end was closed altogether, as far as they came before this line."""
+        other = self.sides.other(self.sides.of(learnt))
+        if other is None:
+            return []
+        if not self._is_seen(other):
+            return [event.seq for event in self._by_lines(other, half=False) if event.seq < learnt.seq]
+        found = self._given_up(other, learnt.seq)
+        if found is None:
+            return []
+        self.brought[learnt.seq] = found
+        return self._lines_before(found)
+
+    def has_shut(self, event: Event) -> bool:
+        """Had this line's own end shut down what it sends by then?"""
+        side = self.sides.of(event)
+        end = self.sides.end(side) if side is not None else None
+        return end is not None and 0 <= end.shut < event.seq and (end.shut in self._shuts or not self.run.calls)
+
+    # from calls
+
+    def _is_seen(self, side: Side) -> bool:
+        end = self.sides.end(side)
+        return self.run.observed and end is not None and bool(end.holders)
+
+    def _shut(self, side: Side, before: int) -> Optional[Brought]:
+        end = self.sides.end(side)
+        call = self._shuts.get(end.shut) if end is not None else None
+        if call is None or call.seq >= before:
+            return None
+        return Brought("shutdown", call.who, call.pid, call.tid, call.seq)
+
+    def _given_up(self, side: Side, before: int) -> Optional[Brought]:
+        """By whom the end was closed, if nobody held it any more by then."""
+        end = self.sides.end(side)
+        holders = sorted(end.holders, key=lambda h: h.until) if end is not None else []
+        if not holders or any(h.until < 0 for h in holders) or any(h.until >= before for h in holders[:-1]):
+            return None
+        last = holders[-1]
+        if last.until >= before and last.how != "exec":     # an exec is told when it is done: the other side may have been faster
+            return None
+        return Brought(last.how, last.who, last.pid, last.tid, min(last.until, before), tuple(holders[:-1]))
+
+    def _lines_before(self, act: Brought) -> list[int]:
+        """The last line before the act of the thread that did it; of an exit, of each thread of the process."""
+        threads = [(act.pid, act.tid)] if act.tid else self._threads.get(act.pid, [])
+        return [seq for thread in threads for seq in _last_before(self._places.get(thread, []), act.place)]
+
+    # from lines
+
+    def _by_lines(self, side: Side, half: bool) -> list[Event]:
+        """`half`: a half-close counts, too."""
+        if (side, half) not in self._said:
+            self._said[side, half] = self._read(side, ("half-closing", "closing") if half else ("closing",))
+        return self._said[side, half]
+
+    def _read(self, side: Side, words: tuple[str, ...]) -> list[Event]:
+        about, name = self.sides.lines(side), self.sides.name(side)
         firsts: dict[int, Event] = {}
         for event in about:
             if event.pid not in firsts and any(is_a(event, word) for word in words):
                 firsts[event.pid] = event
-        lasts = {e.pid: e for e in mine}
-        for pid in {e.pid for e in about or mine} & self.ended:
-            firsts.setdefault(pid, lasts[pid])
-        found = sorted(firsts.values(), key=lambda e: e.seq)
+        pids = {e.pid for e in about} or ({e.pid for e in self.events if e.who == name} if name and name != self.sides.name(self.sides.other(side))
+                                          else set())
+        lasts = {e.pid: e for e in self.events if e.pid in pids & self.ended and e.pid not in firsts}
+        found = sorted([*firsts.values(), *lasts.values()], key=lambda e: e.seq)
         return [e for e in found if is_a(e, "half-closing")][:1] or found
 
-    def _sends(self, parting: Event, role: str, connection: int) -> tuple[Event, ...]:
-        last = {_thread(e): e for e in self.events
-                if (e.connection, e.kind, e.who) == (connection, "send", role) and e.seq < parting.seq}
-        return tuple(last.values())
+    def _sends(self, side: Side, before: int) -> list[int]:
+        if side not in self._sent:
+            self._sent[side] = {}
+            for event in self.sides.lines(side):
+                if event.kind == "send":
+                    self._sent[side].setdefault(_thread(event), []).append(event.seq)
+        return [seq for seqs in self._sent[side].values() for seq in _last_before(seqs, before)]
+
+
+def _last_before(seqs: list[int], place: int) -> list[int]:
+    """Of places in their order, the last one before `place`; none if there is none."""
+    at = bisect.bisect_left(seqs, place)
+    return seqs[max(at - 1, 0):at]
 
 
 # --- connect ---------------------------------------------------------------------------------------------------------
 
-def _connect(events: tuple[Event, ...]) -> Iterator[Cause]:
-    listens = [e for e in events if e.kind == "listen" and e.who == "server"]
-    tries = _Tries(events)
+def _connect(sides: Sides, events: tuple[Event, ...]) -> Iterator[Cause]:
+    openers = _Openers(sides, events)
+    listens = [e for e in events if e.kind == "listen"]
+    tries = _Tries(sides, events, openers)
     for conn in (e for e in events if e.kind == "conn"):
-        port = _port(_ends(conn)[1 if conn.who == "client" else 0])
-        heard = next((e for e in listens if port in ("", _port(e.address))), None)
-        connecting = tries.of(conn) if conn.who == "server" else None
+        opens = openers.opens(conn)
+        port = _port(_ends(conn)[1 if opens else 0])
+        by = sides.name(sides.other(sides.of(conn))) if opens else conn.who
+        heard = next((e for e in listens if port in ("", _port(e.address)) and by in ("", e.who)), None)
+        connecting = None if opens else tries.of(conn)
         yield from (Cause("connect", e.seq, conn.seq) for e in (heard, connecting) if e is not None)
 
 
-class _Tries:
-    """Which `connecting` belongs to an `accepted`: the client's last one before its `connected`, the other end of the same
-    connection by its addresses (where one has none, by its number). If the client never got so far, the last one of the
-    only client that has not."""
+class _Openers:
+    """Which end a line is about that names a new connection: the opener's or the acceptor's. Where the run does not know, a program
+    that listens has accepted it, unless it has the port of none of its listeners."""
 
-    def __init__(self, events: tuple[Event, ...]) -> None:
+    def __init__(self, sides: Sides, events: Iterable[Event]) -> None:
+        self.sides = sides
+        self.ports: dict[str, set[str]] = {role.name: set() for role in sides.run.cast if role.listens}
+        for event in events:
+            if event.kind == "listen":
+                self.ports.setdefault(event.who, set()).add(_port(event.address))
+
+    def opens(self, conn: Event) -> bool:
+        side = self.sides.of(conn)
+        if side is not None and side[1] != conn.who:
+            return side[1] == OPENER
+        ports, own = self.ports.get(conn.who), _port(_ends(conn)[0])
+        return ports is None or bool(ports and own) and own not in ports
+
+
+class _Tries:
+    """Which `connecting` belongs to an `accepted`: the opener's last one before its `connected`, the other end of the same
+    connection. Where the run does not know the connection's ends, they are told by addresses, or by number where a line has none;
+    and if the opener never got so far, it is the last `connecting` of the only process that has not, in a run of two programs."""
+
+    def __init__(self, sides: Sides, events: tuple[Event, ...], openers: _Openers) -> None:
+        self.sides = sides
         self.by_ends: dict[tuple[str, str], Optional[Event]] = {}
         self.by_number: dict[int, Optional[Event]] = {}
-        last: dict[tuple[int, int], Event] = {}
+        self.last: dict[Thread, Event] = {}
         connected = set()
-        for event in (e for e in events if e.who == "client"):
+        for event in events:
             if is_a(event, "connecting"):
-                last[_thread(event)] = event
-            elif event.kind == "conn":
+                self.last[_thread(event)] = event
+            elif event.kind == "conn" and openers.opens(event):
                 connected.add(event.pid)
-                self.by_ends.setdefault(_ends(event), last.get(_thread(event)))
-                self.by_number.setdefault(event.connection, last.get(_thread(event)))
-        pending = [e for e in last.values() if e.pid not in connected]
-        self.pending = pending[0] if len(pending) == 1 else None
+                self.by_ends.setdefault(_ends(event), self.last.get(_thread(event)))
+                self.by_number.setdefault(event.connection, self.last.get(_thread(event)))
+        self.pending = [e for e in self.last.values() if e.pid not in connected]
 
     def of(self, accepted: Event) -> Optional[Event]:
         own, other = _ends(accepted)
-        if (other, own) in self.by_ends:
+        opener = self.sides.end((accepted.connection, OPENER))
+        if (other, own) in self.by_ends and opener is None:
             return self.by_ends[other, own]
-        if not (own and other) and accepted.connection > 0 and accepted.connection in self.by_number:
+        if accepted.connection in self.by_number and (opener is not None or accepted.connection > 0 and not (own and other)):
             return self.by_number[accepted.connection]
-        return self.pending
+        if opener is not None:
+            pending = [e for e in self.pending if e.pid == opener.pid]
+        else:
+            pending = self.pending if self.sides.two else []
+        return pending[0] if len(pending) == 1 else None
 
 
 def _ends(event: Event) -> tuple[str, str]:
@@ -276,14 +422,19 @@ def _port(address: str) -> str:
 
 # --- clock -----------------------------------------------------------------------------------------------------------
 
-def _barriers(events: tuple[Event, ...], place: dict[int, int]) -> dict[int, int]:
-    """For the line that follows a pause in its thread: the position of the last line before the clock went on."""
-    found: dict[int, int] = {}
+def _barriers(run: Run, events: tuple[Event, ...], place: dict[int, int]) -> dict[int, int]:
+    """For the line that follows a pause, or a sleep that was seen as a call, in its thread: the position of the last line before the
+    clock went on."""
+    waits = [(e.seq, _thread(e), e.resumed_after) for e in events if e.kind == "pause" and e.resumed_after >= 0]
+    waits += [(call.seq, (call.pid, call.tid), call.resumed_after) for call in run.calls if call.resumed_after >= 0]
+    lines: dict[Thread, list[int]] = {}
+    for event in events:
+        lines.setdefault(_thread(event), []).append(event.seq)
     seqs = list(place)
-    for n, pause in enumerate(events):
-        if pause.kind != "pause" or pause.resumed_after < 0:
-            continue
-        then = next((e for e in events[n + 1:] if _thread(e) == _thread(pause)), None)
-        if then is not None:
-            found[then.seq] = bisect.bisect_left(seqs, min(pause.resumed_after + 1, then.seq)) - 1
+    found: dict[int, int] = {}
+    for seq, thread, resumed_after in sorted(waits):
+        mine = lines.get(thread, [])
+        at = bisect.bisect_right(mine, seq)
+        if at < len(mine):
+            found[mine[at]] = bisect.bisect_left(seqs, min(resumed_after + 1, mine[at])) - 1
     return found

@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from typing import Iterable, Iterator, Optional
 
 from . import causes
+from .sides import OPENER, Sides
 from .contract import After, Bytes, Contract, Deadlock, Ends, Free, Line, Never, Plan, Wire, code_of, fits, index_of, role_of
-from ..trace import Ending, Event, Run, Segment, Waiting
+from ..trace import Ending, Event, Output, Run, Segment, Waiting
 
 STATUS = {"as expected": 0, "differs": 1, "deadlock": 1, "crash": 1, "runaway": 1, "no progress": 1, "interrupted": 130}
 _LATE = math.inf    # a line that never came
@@ -30,7 +31,7 @@ class Difference:
     unexpected  WHO logged `observed` where another line, or none (expected ""), was to come
     order       the line came before the one that its `after` names (`other`)
     luck        it came after it, but nothing forces that. found: "clock" if the pause did, "tcp" if only the clock
-                should have, else ""
+                should have, "held" if another process still held the connection then, whose end brought it (`brought`), else ""
     never       WHO logged what it must not
     free        exploring saw one order, or branch, only (never of a single run)
     ends, deadlock, bytes, wire    `expected` is what the contract says, `found` what the run says
@@ -47,6 +48,7 @@ class Difference:
     witnesses: tuple[Event, ...] = ()
     blocked: Optional[Waiting] = None       # where WHO waits, if it waits at this place
     hints: tuple[str, ...] = ()
+    brought: Optional[causes.Brought] = None    # luck, found "held": what did bring it
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,9 @@ class _Match:
 
 def judge(run: Run, contract: Contract) -> Verdict:
     """The verdict on a run."""
-    order = causes.derive(run)
-    verdicts = [_Comparison(run, contract, plan, order).verdict() for plan in contract.plans]
+    cast = Cast(run, contract.whos)
+    order = causes.derive(run, cast.sides)
+    verdicts = [_Comparison(cast, contract, plan, order).verdict() for plan in contract.plans]
     return max(verdicts, key=lambda v: (not v.differences, v.lines, -len(v.differences)))
 
 
@@ -110,14 +113,27 @@ def explored(verdicts: Iterable[Verdict], contract: Contract) -> tuple[Differenc
 # --- who logged what -------------------------------------------------------------------------------------------------
 
 class Cast:
-    """Which events belong to which WHO of the contract: client[2] is the second client process by first line, server[2]
-    is about the second connection; a plain name has all lines of its role that no numbered WHO of the contract claims."""
+    """Which events belong to which WHO of the contract (CONTRACT.md says what NAME[n] means). A plain name has all lines of its
+    programs that no numbered WHO of the contract claims."""
 
     def __init__(self, run: Run, whos: Iterable[str]) -> None:
-        self.run = run
-        self.claimed = [who for who in whos if index_of(who)]
-        self.events = {role: _events_of(run, role) for role in ("client", "server")}
-        self.clients = tuple(dict.fromkeys(e.pid for e in self.events["client"]))
+        self.run, self.sides = run, Sides(run)
+        self.claimed = [who for who in dict.fromkeys(whos) if index_of(who)]
+        self.roles = {role.name: role for role in run.cast}
+        self.events = _events_by_name(run, [*self.roles, *map(role_of, whos)])
+        self._started = _started(run)
+        self._handled: dict[str, dict[int, int]] = {}
+        self._opened: dict[str, dict[int, int]] = {}
+        self._lines: dict[str, tuple[Event, ...]] = {}
+
+    def listens(self, name: str) -> bool:
+        """Is name[2] what handles its second connection? Else it is the second of its processes."""
+        role = self.roles.get(name)
+        return role.listens if role is not None else any(e.kind == "listen" for e in self.of(name))
+
+    def of(self, name: str) -> tuple[Event, ...]:
+        """All lines of the programs of that name."""
+        return self.events.get(name, ())
 
     def is_about(self, event: Event, who: str) -> bool:
         if event.who != role_of(who):
@@ -125,40 +141,123 @@ class Cast:
         index = index_of(who)
         if not index:
             return True
-        if event.who == "server":
-            return event.connection == index
-        return self.clients[index - 1:index] == (event.pid,)
+        if self.listens(event.who):
+            return self._handlers(event.who).get(event.seq, 0) == index
+        return self.processes(event.who)[index - 1:index] == (event.pid,)
 
     def lines(self, who: str) -> tuple[Event, ...]:
         """WHO's own lines."""
-        mine = [e for e in self.events[role_of(who)] if self.is_about(e, who)]
-        if index_of(who):
-            return tuple(mine)
-        return tuple(e for e in mine if not any(self.is_about(e, other) for other in self.claimed))
+        if who not in self._lines:
+            mine = (e for e in self.of(role_of(who)) if self.is_about(e, who))
+            rivals = [] if index_of(who) else [other for other in self.claimed if role_of(other) == who]
+            self._lines[who] = tuple(e for e in mine if not any(self.is_about(e, other) for other in rivals))
+        return self._lines[who]
 
-    def silent(self, role: str) -> bool:
-        """Does the role's program log no events, so that its plain output stands for them?"""
-        return any(e.kind == "output" for e in self.events[role])
+    def silent(self, name: str) -> bool:
+        """Do the programs of that name log no events, so that their plain output stands for them?"""
+        return self.of(name)[:1] != () and self.of(name)[0].kind == "output"
+
+    def mixed(self, who: str) -> bool:
+        """Is this one of several processes of which nobody can say which printed what?"""
+        return self.silent(role_of(who)) and bool(index_of(who)) and (self.listens(role_of(who)) or len(self.processes(role_of(who))) > 1)
+
+    def processes(self, name: str) -> tuple[int, ...]:
+        """The processes of that name that log lines, or that the stage started, in the order of their first records."""
+        return self._started.get(name, ())
 
     def pid(self, who: str) -> int:
         """The process of client[n], -1 if there is none so far."""
-        return (self.clients[index_of(who) - 1:index_of(who)] or (-1,))[0]
+        return (self.processes(role_of(who))[index_of(who) - 1:index_of(who)] or (-1,))[0]
 
     def connections(self, who: str) -> Optional[set[int]]:
         """The connections of a numbered WHO, None for all."""
-        if not index_of(who):
+        name, index = role_of(who), index_of(who)
+        if not index:
             return None
-        if role_of(who) == "server":
-            return {index_of(who)}
-        return {e.connection for e in self.run.events if e.who == "client" and e.pid == self.pid(who) and e.connection}
+        if self.listens(name):
+            self._handlers(name)
+            accepted = {number for number, n in self._accepted(name).items() if n == index} if self._knows_who_accepted(name) else {index}
+            return accepted | {number for number, n in self._opened[name].items() if n == index}
+        pid = self.pid(who)
+        held = {made.number for made in self.run.connections for end in (made.opener, made.acceptor)
+                if end is not None and (end.pid == pid or any(h.pid == pid for h in end.holders))}
+        return held | {e.connection for e in self.of(name) if e.pid == pid and e.connection}
+
+    def first_connection(self, who: str) -> int:
+        """The first connection that WHO has to do with; 1 if none is known."""
+        if index_of(who):
+            return min(self.connections(who) or {0})
+        sides = self.sides
+        return min((side[0] for side in sides.all() if who in (sides.name(side), sides.name(sides.other(side)))), default=1)
+
+    def _knows_who_accepted(self, name: str) -> bool:
+        accepted = any(made.acceptor is not None and made.acceptor.who == name for made in self.run.connections)
+        return accepted or self.run.observed and bool(self.run.connections)
+
+    def _accepted(self, name: str) -> dict[int, int]:
+        """By number of a connection that a program of that name accepted: the how manieth of these it is."""
+        numbers = [made.number for made in self.run.connections if made.acceptor is not None and made.acceptor.who == name]
+        return {number: n for n, number in enumerate(sorted(numbers), 1)}
+
+    def _handlers(self, name: str) -> dict[int, int]:
+        """By seq of a line: the n of name[n] whose line it is, for a program that listens; 0 or nothing for none."""
+        if name not in self._handled:
+            self._opened[name] = {}
+            if self._knows_who_accepted(name):
+                self._handled[name] = self._follow(name)
+            else:
+                self._handled[name] = {e.seq: e.connection for e in self.of(name)}
+        return self._handled[name]
+
+    def _follow(self, name: str) -> dict[int, int]:
+        """A thread handles a connection that it accepted, or that its parent did, from its first line about it to its `closing`. A
+        connection that it opens meanwhile belongs to that one."""
+        accepted, opened = self._accepted(name), self._opened[name]
+        parents = {made.number: made.acceptor.pid for made in self.run.connections if made.acceptor is not None}
+        handles: dict[tuple[int, int], int] = {}        # thread: what it handles now
+        forked: dict[int, int] = {}                     # process that its parent made for a connection: that one
+        found: dict[int, int] = {}
+        for event in self.of(name):
+            side, thread = self.sides.of(event), (event.pid, event.tid)
+            number = event.connection
+            if number in accepted and not (side is not None and side[1] == OPENER):
+                found[event.seq] = handles[thread] = accepted[number]
+                if event.pid != parents[number]:
+                    forked[event.pid] = accepted[number]
+                if causes.is_a(event, "closing"):
+                    del handles[thread]
+            elif number > 0:
+                if number not in opened:
+                    opened[number] = handles.get(thread, forked.get(event.pid, 0))
+                found[event.seq] = opened[number]
+        return found
 
 
-def _events_of(run: Run, role: str) -> tuple[Event, ...]:
-    events = tuple(sorted((e for e in run.events if e.who == role), key=lambda e: e.seq))
-    if events:
-        return events
-    return tuple(Event(o.seq, o.ns, o.who, 0, 0, "output", o.text.rstrip("\n"), "") for o in run.outputs
-                 if o.who == role and o.stream == "stdout")
+def _events_by_name(run: Run, names: Iterable[str]) -> dict[str, tuple[Event, ...]]:
+    """Each program's lines in their order; of one that logs none, its standard output, a line each."""
+    found: dict[str, list[Event]] = {name: [] for name in names}
+    for event in sorted(run.events, key=lambda e: e.seq):
+        found.setdefault(event.who, []).append(event)
+    printed: dict[str, list[Output]] = {}
+    for output in run.outputs:
+        if output.stream == "stdout" and not found.get(output.who):
+            printed.setdefault(output.who, []).append(output)
+    for name, outputs in printed.items():
+        pids = {end.pid for end in run.endings if end.who == name}
+        pid = pids.pop() if len(pids) == 1 else 0
+        found[name] = [Event(o.seq, o.ns, o.who, pid, pid, "output", o.text.rstrip("\n"), "") for o in outputs]
+    return {name: tuple(events) for name, events in found.items()}
+
+
+def _started(run: Run) -> dict[str, tuple[int, ...]]:
+    """By name: its processes, without those that a program started and that log nothing."""
+    firsts: dict[int, int] = {}
+    for pid, seq in [*((e.pid, e.seq) for e in run.events), *((c.pid, c.seq) for c in run.calls), *((e.pid, e.seq) for e in run.endings)]:
+        firsts[pid] = min(firsts.get(pid, seq), seq)
+    pids: dict[str, set[int]] = {}
+    for who, pid in [*((e.who, e.pid) for e in run.events), *((e.who, e.pid) for e in run.endings if not e.child)]:
+        pids.setdefault(who, set()).add(pid)
+    return {name: tuple(sorted(those, key=lambda pid: firsts[pid])) for name, those in pids.items()}
 
 
 # --- one WHO's lines -------------------------------------------------------------------------------------------------
@@ -205,9 +304,8 @@ def _match_open(who: str, lines: tuple[Line, ...], events: tuple[Event, ...]) ->
 # --- one plan --------------------------------------------------------------------------------------------------------
 
 class _Comparison:
-    def __init__(self, run: Run, contract: Contract, plan: Plan, order: causes.Order) -> None:
-        self.run, self.contract, self.plan, self.order = run, contract, plan, order
-        self.cast = Cast(run, contract.whos)
+    def __init__(self, cast: Cast, contract: Contract, plan: Plan, order: causes.Order) -> None:
+        self.cast, self.run, self.contract, self.plan, self.order = cast, cast.run, contract, plan, order
         self.unseen: list[str] = list(order.notes)
         self.orders = 0
         whos = self._whos()
@@ -220,10 +318,13 @@ class _Comparison:
     def _whos(self) -> tuple[str, ...]:
         """Whose lines are compared. Of a role with numbered names also what none of them claims: lines are complete."""
         roles = {role_of(who) for who in self.contract.whos}
-        for role in ("client", "server"):
-            if role not in roles and self.cast.events[role] and not self.contract.is_open(role):
-                self.unseen.append(f"the {role}'s lines: the contract lists none")
-        return tuple(dict.fromkeys((*self.contract.whos, *sorted(roles))))
+        for name, events in sorted(self.cast.events.items()):
+            if name not in roles and events and not self.contract.is_open(name):
+                self.unseen.append(f"the {name}'s lines: the contract lists none")
+        whos = dict.fromkeys((*self.contract.whos, *sorted(roles)))
+        mixed = {who: role_of(who) for who in whos if self.cast.mixed(who)}
+        self.unseen += [f"the {who}'s lines: plain output does not tell which process printed it" for who in mixed]
+        return tuple(who for who in whos if role_of(who) not in mixed.values())
 
     def verdict(self) -> Verdict:
         lines = list(self._line_differences())
@@ -308,9 +409,18 @@ class _Comparison:
             yield told
         elif self._is_luck(ref, before, event):
             forced = self.order.forced(before.seq, event.seq)
-            yield replace(told, kind="luck", found=("tcp" if ref.clock else "clock") if forced else "")
+            brought = self._by_another_holder(before, event)
+            found = ("tcp" if ref.clock else "clock") if forced else "held" if brought else ""
+            yield replace(told, kind="luck", found=found, brought=brought)
         else:
             self.orders += 1
+
+    def _by_another_holder(self, before: Event, event: Event) -> Optional[causes.Brought]:
+        """What brought this EOF or reset, if the line before it is of a process that had given the connection up earlier."""
+        brought = self.order.brought.get(event.seq)
+        if brought is None or not any(h.pid == before.pid and before.seq < h.until for h in brought.earlier):
+            return None
+        return brought
 
     def _is_luck(self, ref: After, before: Event, event: Event) -> bool:
         if ref.clock:
@@ -346,11 +456,12 @@ class _Comparison:
         return next((e for e in found if other is not None and e.seq > other.seq), None), other
 
     def _logged(self, who: str, text: str) -> list[Event]:
-        return [e for e in self.cast.events[role_of(who)] if self.cast.is_about(e, who) and fits(text, e.text)]
+        return [e for e in self.cast.of(role_of(who)) if fits(text, e.text) and self.cast.is_about(e, who)]
 
     def _told(self, event: Event, lines: list[Difference]) -> bool:
         """Does a difference say already that this program had left the contract by then?"""
-        return any(d.observed and d.observed.seq <= event.seq and event in self.matches[d.who].events for d in lines)
+        return any(d.observed and d.observed.seq <= event.seq and any(e.seq == event.seq for e in self.matches[d.who].events)
+                   for d in lines)
 
     # endings and deadlock
 
@@ -363,7 +474,7 @@ class _Comparison:
     def _end(self, ends: Ends) -> Iterator[Difference]:
         found = self._endings(ends.who)
         hows = [end.how for end in found]
-        if index_of(ends.who) and role_of(ends.who) == "server":
+        if index_of(ends.who) and self.cast.listens(role_of(ends.who)):
             hows = self._handler(ends.who) or hows
         wrong = [how for how in hows if how != ends.how and not self._also_waits(ends, how)]
         if ends.how.startswith("waiting") and ("not known" in hows or self.run.stop.kind == "no progress" and "still running" in hows):
@@ -375,22 +486,30 @@ class _Comparison:
                              witnesses=tuple(last), blocked=blocked, hints=ends.hints)
 
     def _endings(self, who: str) -> list[Ending]:
-        """client: each client that no numbered WHO means; server: the program, not the children that it forked."""
-        mine = [end for end in self.run.endings if end.who == role_of(who)]
-        if role_of(who) == "client":
+        """Of a name that listens: its program, not the children that it forked. Else all processes that no numbered WHO means."""
+        name = role_of(who)
+        mine = [end for end in self.run.endings if end.who == name]
+        if self.cast.listens(name):
             if index_of(who):
-                return [end for end in mine if end.pid == self.cast.pid(who)]
-            numbered = {self.cast.pid(other) for other in self.cast.claimed if role_of(other) == "client"}
-            return [end for end in mine if end.pid not in numbered]
+                pids = self._handling(who)
+                return [end for end in (*mine, *self.run.children) if end.pid in pids]
+            several = name in self.cast.roles and self.cast.roles[name].times > 1
+            return mine if several else mine[:1]
         if index_of(who):
-            pids = {e.pid for e in self.cast.lines(who)}
-            return [end for end in mine if end.pid in pids]
-        first = [e.pid for e in self.cast.events["server"][:1]]
-        return [end for end in mine if end.pid in first] or mine[:1]
+            return [end for end in mine if end.pid == self.cast.pid(who)]
+        numbered = {self.cast.pid(other) for other in self.cast.claimed if role_of(other) == name}
+        return [end for end in mine if end.pid not in numbered]
+
+    def _handling(self, who: str) -> set[int]:
+        """The processes that handle this connection: a child that was made for it, else whoever has lines about it."""
+        pids = {e.pid for e in self.cast.lines(who)}
+        children = pids - {end.pid for end in self.run.endings}
+        return children or pids
 
     def _handler(self, who: str) -> list[str]:
         """What the thread that serves this connection waits for."""
-        tids = {(e.pid, e.tid) for e in self.cast.lines(who)}
+        pids = self._handling(who)
+        tids = {(e.pid, e.tid) for e in self.cast.lines(who) if e.pid in pids}
         return [f"waiting in {w.call}" for w in self.run.stop.waiting if (w.pid, w.tid) in tids]
 
     def _also_waits(self, ends: Ends, how: str) -> bool:
@@ -409,7 +528,7 @@ class _Comparison:
                 yield Difference("deadlock", asked[0].whos[0], asked[0].number, asked[0].written, ", ".join(asked[0].whos),
                                  found=found, hints=asked[0].hints)
         elif stop.kind == "deadlock" and not asked and not lines:
-            yield Difference("deadlock", stop.cycle[0] if stop.cycle else "client", 0, "", "", found=found)
+            yield Difference("deadlock", stop.cycle[0] if stop.cycle else self.run.cast[-1].name, 0, "", "", found=found)
 
     # bytes and the wire
 
@@ -417,8 +536,10 @@ class _Comparison:
         for said in self.plan.of(Bytes):
             found = list(self._counted(said))
             if not found:
-                self.unseen.append(f"bytes {said.sender} -> {said.receiver}: the program logs no events, "
-                                   "and no packets were captured")
+                self.unseen.append(f"bytes {said.sender} -> {said.receiver}: the program logs no events, and "
+                                   + (_missing(self.run) if self.run.missing else "no packets were captured"))
+            elif self.run.wire and self.run.missing:
+                self.unseen.append(f"bytes {said.sender} -> {said.receiver} on the wire: {_missing(self.run)}")
             wrong = [f"{count} {where}" for count, where in found if count != said.count]
             if wrong:
                 yield Difference("bytes", said.sender, said.number, said.written, f"{said.count} to the {said.receiver}",
@@ -426,22 +547,24 @@ class _Comparison:
 
     def _counted(self, said: Bytes) -> Iterator[tuple[int, str]]:
         """The stream's length as the program's lines say, and as the wire says."""
-        role = role_of(said.sender)
+        sender, sides = role_of(said.sender), self.cast.sides
         only = [c for c in (self.cast.connections(said.sender), self.cast.connections(said.receiver)) if c is not None]
-        mine = [e for e in self.cast.events[role] if all(e.connection in c for c in only)]
-        if mine and not self.cast.silent(role):
-            yield sum(e.count for e in mine if e.kind == "send"), "by its lines"
-        if self.run.wire:
-            ends: dict[int, int] = {}
-            for s in self.run.segments:
-                if s.sender == role and s.length and all(s.connection in c for c in only):
-                    ends[s.connection] = max(ends.get(s.connection, 0), s.first + s.length - 1)
-            yield sum(ends.values()), "on the wire"
+        mine = [side for side in sides.between(sender, role_of(said.receiver)) if all(side[0] in c for c in only)]
+        lines = [e for side in mine for e in sides.lines(side)]
+        if sides.two and not only:      # whatever a line is about, it goes to the other one
+            lines = list(self.cast.of(sender))
+        if not sides.two and any(e.kind == "send" and not sides.peer(e) for e in self.cast.of(sender)):
+            self.unseen.append(f"bytes {said.sender} -> {said.receiver} by lines: the {sender} has lines of which nobody knows to whom it sends")
+        elif lines and not self.cast.silent(sender):
+            yield sum(e.count for e in lines if e.kind == "send"), "by its lines"
+        if self.run.wire and not self.run.missing:
+            carried = sides.carried()
+            yield sum(carried.get(side, 0) for side in mine), "on the wire"
 
     def _wire(self) -> Iterator[Difference]:
         said = self.plan.of(Wire)
-        if said and not self.run.wire:
-            self.unseen.append("the wire: packets can't be seen here")
+        if said and (not self.run.wire or self.run.missing):
+            self.unseen.append(f"the wire: {_missing(self.run)}")
             return
         at = {wire.fact: self._place(wire) for wire in said}
         for wire in said:
@@ -456,11 +579,11 @@ class _Comparison:
 
     def _place(self, wire: Wire) -> Optional[int]:
         """The place of the first segment that is this fact, so that retransmissions count once. A refused connect has no
-        number: its segments count where the first connection has none of the kind."""
-        numbers = self.cast.connections(wire.who)
-        for numbers in ([sorted(numbers)[:1]] if numbers is not None else [[1], [0]]):
+        number: its segments count where WHO's first connection has none of the kind."""
+        numbers = [self.cast.first_connection(wire.who), *([] if index_of(wire.who) else [0])]
+        for number in numbers:
             for place, s in enumerate(self.run.segments):
-                if s.connection in numbers and s.sender == role_of(wire.who) and _shows(s, wire.what):
+                if s.connection == number and s.sender == role_of(wire.who) and _shows(s, wire.what):
                     return place
         return None
 
@@ -492,6 +615,11 @@ _RANK = {"missing": 0, "unexpected": 0, "order": 0, "never": 0, "ends": 1, "dead
 
 def _lateness(d: Difference) -> tuple[int, float, int]:
     return _RANK[d.kind], d.observed.seq if d.observed else _LATE, d.line
+
+
+def _missing(run: Run) -> str:
+    """Why the wire is not looked at."""
+    return f"{run.missing} frames are missing" if run.missing else "packets can't be seen here"
 
 
 def _shows(s: Segment, what: str) -> bool:

@@ -14,14 +14,14 @@ import os
 import re
 import signal
 from dataclasses import dataclass, field, replace
-from typing import Iterable, Iterator, Optional, Union
+from typing import Callable, Iterable, Iterator, Mapping, Optional, Sequence, TypeVar, Union
 
-ROLES = ("client", "server")
-WHO = re.compile(r"(client|server)(?:\[([1-9][0-9]*)\])?")
+NAMES = ("client", "server")    # of the default cast
+WHO = re.compile(r"([a-z][a-z0-9-]*)(?:\[([1-9][0-9]*)\])?")
 CALLS = ("accept", "read", "write", "connect", "poll", "select", "epoll_wait", "pause", "wait4", "futex")
 CODED = re.compile(r"(M[0-9]{2}): \S")     # a hint that answers a misconception of lessons/misconceptions.md
 FACTS = re.compile(r"SYN|FIN|RST|zero window|byte [1-9][0-9]*")
-BEGINNINGS = "client, server, never, free, either, or, others allowed, bytes, wire, deadlock, ? or #"
+BEGINNINGS = "never, free, either, or, others allowed, bytes, wire, deadlock, ? or #"
 PLANS_MAX = 256
 
 
@@ -128,6 +128,7 @@ class Open(Statement):
 
 
 Any = Union[Line, Never, Free, Ends, Deadlock, Bytes, Wire, Open]
+Kind = TypeVar("Kind", bound=Statement)
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ class Plan:
     choice: tuple[int, ...]
     statements: tuple[Any, ...]
 
-    def of(self, kind: type) -> tuple:
+    def of(self, kind: type[Kind]) -> tuple[Kind, ...]:
         return tuple(s for s in self.statements if isinstance(s, kind))
 
     def lines_of(self, who: str) -> tuple[Line, ...]:
@@ -194,19 +195,35 @@ def index_of(who: str) -> int:
 
 
 @functools.lru_cache(maxsize=None)
-def _pattern(text: str) -> "re.Pattern[str]":
-    return re.compile(".*".join(map(re.escape, text.split("..."))), re.DOTALL)
+def _pieces(text: str) -> tuple[str, ...]:
+    return tuple(text.split("..."))
 
 
 def fits(text: str, logged: str) -> bool:
-    """Is the logged text what the contract's text says, `...` standing for any characters?"""
-    return text == logged or _pattern(text).fullmatch(logged) is not None
+    """Is the logged text what the contract's text says, `...` standing for any characters?
+
+    The pieces between the dots are looked for in turn, each as early as possible: if they fit in any way, they fit so.
+    """
+    first, *middle = _pieces(text)
+    if not middle:
+        return text == logged
+    last = middle.pop()
+    end = len(logged) - len(last)
+    if len(first) > end or not logged.startswith(first) or not logged.endswith(last):
+        return False
+    at = len(first)
+    for piece in middle:
+        at = logged.find(piece, at, end)
+        if at < 0:
+            return False
+        at += len(piece)
+    return True
 
 
-def load(path: Union[str, "os.PathLike[str]"]) -> Contract:
-    """Reads a contract. Raises ContractError: file, line, what is wrong, what to do."""
+def load(path: Union[str, "os.PathLike[str]"], names: Sequence[str] = NAMES) -> Contract:
+    """Reads a contract. `names`: those of the cast. Raises ContractError: file, line, what is wrong, what to do."""
     with open(path, encoding="utf-8") as file:
-        return parse(file.read(), _shown(os.fspath(path)))
+        return parse(file.read(), _shown(os.fspath(path)), names)
 
 
 def _shown(path: str) -> str:
@@ -214,9 +231,9 @@ def _shown(path: str) -> str:
     return os.sep.join(parts[parts.index("scenarios"):]) if "scenarios" in parts else path
 
 
-def parse(text: str, path: str = "contract.txt") -> Contract:
+def parse(text: str, path: str = "contract.txt", names: Sequence[str] = NAMES) -> Contract:
     """The same for a contract that is at hand as text."""
-    reader = _Reader(path)
+    reader = _Reader(path, tuple(names))
     for number, raw in enumerate(text.splitlines(), 1):
         reader.take(number, raw)
     return reader.contract()
@@ -225,8 +242,8 @@ def parse(text: str, path: str = "contract.txt") -> Contract:
 # --- reading, a line at a time --------------------------------------------------------------------------------------
 
 class _Reader:
-    def __init__(self, path: str) -> None:
-        self.path = path
+    def __init__(self, path: str, names: tuple[str, ...]) -> None:
+        self.path, self.names = path, names
         self.statements: list[Any] = []
         self.blocks: list[list[str]] = []       # the branches' names, "" while a branch is empty
         self.block_lines: list[int] = []
@@ -294,7 +311,7 @@ class _Reader:
         elif not self.inside:
             raise self.fail("an indented line outside a block; only hints (?) and lines below either: or or: are indented")
         branch = (len(self.blocks) - 1, len(self.blocks[-1]) - 1) if self.inside else None
-        said = _parse_statement(line, self.number, branch, self.fail)
+        said = _At(self.path, self.number, branch, self.names).statement(line)
         if branch and isinstance(said, Open):
             raise self.fail('"others allowed" inside a block; it holds for the whole contract, write it at the margin')
         if branch and not self.blocks[-1][-1]:
@@ -317,133 +334,154 @@ class _Reader:
         return contract
 
 
-def _parse_statement(line: str, number: int, branch: Optional[tuple[int, int]], fail) -> Any:
-    base = dict(number=number, written=re.sub(r"\s{2,}(?=after |before )", " ", line), branch=branch)
-    allowed = re.fullmatch(r"(?:(\S+?):?\s+)?others\s+allowed", line)
-    if allowed:
-        return Open(who=_who(allowed[1], fail) if allowed[1] else "", **base)
-    if line.count('"') and _open_quote(line):
-        raise fail('a quoted text is not closed; end it with "')
-    head, colon, rest = line.partition(":")
-    words, rest = head.split(), rest.strip()
-    if not colon:
-        raise fail(f'no colon in "{line}"; a line is WHO: TEXT, or begins with {BEGINNINGS}')
-    if len(words) == 2 and WHO.fullmatch(words[0]):
-        if words[1] != "ends":
-            raise fail(f'unknown word "{words[1]}"; write "{words[0]} ends: HOW" or "{words[0]}: TEXT"')
-        return Ends(who=words[0], how=_how(rest, fail), **base)
-    special = {"never": _never, "free": _free, "bytes": _bytes, "wire": _wire, "deadlock": _deadlock}
-    if head.strip() in special:
-        return special[head.strip()](rest, base, fail)
-    if len(words) == 1:
-        return _line(_who(words[0], fail), rest, base, fail)
-    raise fail(f'unknown word "{words[0] if words else ":"}"; a line begins with {BEGINNINGS}')
+Base = tuple[int, str, Optional[tuple[int, int]]]      # what each statement has first: number, written, branch
 
 
-def _line(who: str, rest: str, base: dict, fail) -> Line:
-    text, *refs = _split(rest, " after ")
-    if len(refs) > 1:
-        raise fail('"after" twice; join several with "and": after WHO: TEXT and WHO: TEXT')
-    text = text.strip()
-    many = text.endswith(" *")
-    text = text[:-2].rstrip() if many else text
-    if not text or text == "*":
-        raise fail(f'nothing behind "{who}:"; write the text of the line that it logs')
-    return Line(who=who, text=text, many=many, after=_refs(refs[0], fail) if refs else (), **base)
+@dataclass(frozen=True)
+class _At:
+    """One line of a contract: where it stands, and whom it may name."""
 
+    path: str
+    number: int
+    branch: Optional[tuple[int, int]]
+    names: tuple[str, ...]
 
-def _refs(words: str, fail) -> tuple[After, ...]:
-    found = []
-    for part in _split(words, " and "):
-        clock = re.match(r"\s*clock\s*:\s*(.*)", part, re.DOTALL)
-        found.append(_ref(clock[1] if clock else part, fail, clock=bool(clock)))
-    return tuple(found)
+    def fail(self, words: str) -> ContractError:
+        return ContractError(f"{self.path}:{self.number}: {words}")
 
+    def statement(self, line: str) -> Any:
+        base = self.number, re.sub(r"\s{2,}(?=after |before )", " ", line), self.branch
+        allowed = re.fullmatch(r"(?:(\S+?):?\s+)?others\s+allowed", line)
+        if allowed:
+            return Open(*base, who=self.who(allowed[1]) if allowed[1] else "")
+        if line.count('"') and _open_quote(line):
+            raise self.fail('a quoted text is not closed; end it with "')
+        head, colon, rest = line.partition(":")
+        words, rest = head.split(), rest.strip()
+        if not colon:
+            raise self.fail(f'no colon in "{line}"; a line is WHO: TEXT, or begins with {self.beginnings}')
+        if len(words) == 2 and self.is_who(words[0]):
+            if words[1] != "ends":
+                raise self.fail(f'unknown word "{words[1]}"; write "{words[0]} ends: HOW" or "{words[0]}: TEXT"')
+            return Ends(*base, who=words[0], how=self.how(rest))
+        special: dict[str, Callable[[str, Base], Any]] = {
+            "never": self.never, "free": self.free, "bytes": self.bytes, "wire": self.wire, "deadlock": self.deadlock}
+        if head.strip() in special:
+            return special[head.strip()](rest, base)
+        if len(words) == 1:
+            return self.line(self.who(words[0]), rest, base)
+        if len(words) == 2 and words[1] == "ends":
+            self.who(words[0])
+        raise self.fail(f'unknown word "{words[0] if words else ":"}"; a line begins with {self.beginnings}')
 
-def _ref(words: str, fail, clock: bool = False) -> After:
-    head, colon, text = words.strip().partition(":")
-    if head.strip() == "wire":
-        raise fail('a log line after a wire line; "after wire:" stands in wire: lines only')
-    if not colon:
-        raise fail(f'"{words.strip()}" names no line; write after WHO: TEXT, or put ... for the word "after" or "and" of a text')
-    who, text = _who(head.strip(), fail), text.strip()
-    nth = re.search(r"\s+#([1-9][0-9]*)$", text)
-    text = text[:nth.start()] if nth else text
-    text = text[:-2].rstrip() if text.endswith(" *") else text
-    if not text:
-        raise fail(f'nothing behind "{who}:"; write the text of the line that is meant')
-    return After(who, text, int(nth[1]) if nth else 0, clock)
+    @property
+    def beginnings(self) -> str:
+        return ", ".join((*self.names, BEGINNINGS))
 
+    def is_who(self, word: str) -> bool:
+        found = WHO.fullmatch(word)
+        return found is not None and found[1] in self.names
 
-def _never(rest: str, base: dict, fail) -> Never:
-    for where in ("after", "before"):
-        text, *others = _split(rest, f" {where} ")
-        if others:
-            said = _ref(text, fail)
-            return Never(who=said.who, text=said.text, where=where, other=_ref(others[0], fail), **base)
-    said = _ref(rest, fail)
-    return Never(who=said.who, text=said.text, **base)
+    def who(self, word: str) -> str:
+        if not self.is_who(word or ""):
+            raise self.fail(f'unknown participant "{word}"; a line begins with {self.beginnings}')
+        return word
 
+    def line(self, who: str, rest: str, base: Base) -> Line:
+        text, *refs = _split(rest, " after ")
+        if len(refs) > 1:
+            raise self.fail('"after" twice; join several with "and": after WHO: TEXT and WHO: TEXT')
+        text = text.strip()
+        many = text.endswith(" *")
+        text = text[:-2].rstrip() if many else text
+        if not text or text == "*":
+            raise self.fail(f'nothing behind "{who}:"; write the text of the line that it logs')
+        return Line(*base, who=who, text=text, many=many, after=self.refs(refs[0]) if refs else ())
 
-def _free(rest: str, base: dict, fail) -> Free:
-    both = _split(rest, " / ")
-    if len(both) != 2:
-        raise fail('"free" takes two lines; write free: WHO: TEXT / WHO: TEXT')
-    return Free(first=_ref(both[0], fail), second=_ref(both[1], fail), **base)
+    def refs(self, words: str) -> tuple[After, ...]:
+        found = []
+        for part in _split(words, " and "):
+            clock = re.match(r"\s*clock\s*:\s*(.*)", part, re.DOTALL)
+            found.append(self.ref(clock[1] if clock else part, clock=bool(clock)))
+        return tuple(found)
 
+    def ref(self, words: str, clock: bool = False) -> After:
+        head, colon, text = words.strip().partition(":")
+        if head.strip() == "wire":
+            raise self.fail('a log line after a wire line; "after wire:" stands in wire: lines only')
+        if not colon:
+            raise self.fail(f'"{words.strip()}" names no line; write after WHO: TEXT, or put ... for the word "after" or "and" of a text')
+        who, text = self.who(head.strip()), text.strip()
+        nth = re.search(r"\s+#([1-9][0-9]*)$", text)
+        text = text[:nth.start()] if nth else text
+        text = text[:-2].rstrip() if text.endswith(" *") else text
+        if not text:
+            raise self.fail(f'nothing behind "{who}:"; write the text of the line that is meant')
+        return After(who, text, int(nth[1]) if nth else 0, clock)
 
-def _bytes(rest: str, base: dict, fail) -> Bytes:
-    found = re.fullmatch(r"(\S+)\s*->\s*(\S+)\s*=\s*(\d+)", rest)
-    if not found:
-        raise fail(f'"{rest}" is no count; write bytes: client -> server = 43')
-    sender, receiver = _who(found[1], fail), _who(found[2], fail)
-    if role_of(sender) == role_of(receiver):
-        raise fail(f"from {sender} to {receiver} there is no stream; name a client and a server")
-    return Bytes(sender=sender, receiver=receiver, count=int(found[3]), **base)
+    def never(self, rest: str, base: Base) -> Never:
+        for where in ("after", "before"):
+            text, *others = _split(rest, f" {where} ")
+            if others:
+                said = self.ref(text)
+                return Never(*base, who=said.who, text=said.text, where=where, other=self.ref(others[0]))
+        said = self.ref(rest)
+        return Never(*base, who=said.who, text=said.text)
 
+    def free(self, rest: str, base: Base) -> Free:
+        both = _split(rest, " / ")
+        if len(both) != 2:
+            raise self.fail('"free" takes two lines; write free: WHO: TEXT / WHO: TEXT')
+        return Free(*base, first=self.ref(both[0]), second=self.ref(both[1]))
 
-def _wire(rest: str, base: dict, fail) -> Wire:
-    fact, *refs = _split(rest, " after ")
-    who, what = _fact(fact, fail)
-    after = []
-    for ref in (_split(refs[0], " and ") if refs else ()):
-        found = re.match(r"\s*(?:wire\s*:)\s*(.*)", ref)
+    def bytes(self, rest: str, base: Base) -> Bytes:
+        found = re.fullmatch(r"(\S+)\s*->\s*(\S+)\s*=\s*(\d+)", rest)
         if not found:
-            raise fail(f'"after {ref.strip()}" in a wire line; write after wire: WHO WHAT')
-        after.append(" ".join(_fact(found[1], fail)))
-    return Wire(who=who, what=what, after=tuple(after), **base)
+            raise self.fail(f'"{rest}" is no count; write bytes: {" -> ".join(self.two)} = 43')
+        sender, receiver = self.who(found[1]), self.who(found[2])
+        if role_of(sender) == role_of(receiver):
+            raise self.fail(f"from {sender} to {receiver} there is no stream; name two programs, as {self.two[0]} and {self.two[1]}")
+        return Bytes(*base, sender=sender, receiver=receiver, count=int(found[3]))
 
+    def wire(self, rest: str, base: Base) -> Wire:
+        fact, *refs = _split(rest, " after ")
+        who, what = self.fact(fact)
+        after = []
+        for ref in (_split(refs[0], " and ") if refs else ()):
+            found = re.match(r"\s*(?:wire\s*:)\s*(.*)", ref)
+            if not found:
+                raise self.fail(f'"after {ref.strip()}" in a wire line; write after wire: WHO WHAT')
+            after.append(" ".join(self.fact(found[1])))
+        return Wire(*base, who=who, what=what, after=tuple(after))
 
-def _fact(words: str, fail) -> tuple[str, str]:
-    who, _, what = words.strip().partition(" ")
-    what = " ".join(what.split())
-    if not FACTS.fullmatch(what):
-        raise fail(f'unknown word "{what or who}"; the wire knows SYN, FIN, RST, byte N, zero window: wire: client byte 1')
-    return _who(who, fail), what
+    def fact(self, words: str) -> tuple[str, str]:
+        who, _, what = words.strip().partition(" ")
+        what = " ".join(what.split())
+        if not FACTS.fullmatch(what):
+            raise self.fail(f'unknown word "{what or who}"; the wire knows SYN, FIN, RST, byte N, zero window: wire: {self.two[0]} byte 1')
+        return self.who(who), what
 
+    def deadlock(self, rest: str, base: Base) -> Deadlock:
+        whos = tuple(self.who(word.strip()) for word in rest.split(","))
+        if len(set(whos)) < 2:
+            raise self.fail(f"a wait cycle has two participants or more; write deadlock: {', '.join(self.two)}")
+        return Deadlock(*base, whos=whos)
 
-def _deadlock(rest: str, base: dict, fail) -> Deadlock:
-    whos = tuple(_who(word.strip(), fail) for word in rest.split(","))
-    if len(set(whos)) < 2:
-        raise fail("a wait cycle has two participants or more; write deadlock: client, server")
-    return Deadlock(whos=whos, **base)
+    def how(self, words: str) -> str:
+        words = " ".join(words.split())
+        kind, _, rest = words.rpartition(" ")
+        if kind == "exit" and rest.isdigit() and int(rest) < 256 or kind == "waiting in" and rest in CALLS:
+            return words
+        name = rest if not rest.startswith("SIG") else rest[3:]
+        if kind == "signal" and hasattr(signal, "SIG" + name):
+            return f"signal {name}"
+        raise self.fail(f'unknown ending "{words}"; write exit N, signal NAME, waiting in accept, waiting in read or waiting in write')
 
-
-def _how(words: str, fail) -> str:
-    words = " ".join(words.split())
-    kind, _, rest = words.rpartition(" ")
-    if kind == "exit" and rest.isdigit() and int(rest) < 256 or kind == "waiting in" and rest in CALLS:
-        return words
-    name = rest if not rest.startswith("SIG") else rest[3:]
-    if kind == "signal" and hasattr(signal, "SIG" + name):
-        return f"signal {name}"
-    raise fail(f'unknown ending "{words}"; write exit N, signal NAME, waiting in accept, waiting in read or waiting in write')
-
-
-def _who(word: str, fail) -> str:
-    if not WHO.fullmatch(word or ""):
-        raise fail(f'unknown participant "{word}"; a line begins with {BEGINNINGS}')
-    return word
+    @property
+    def two(self) -> tuple[str, str]:
+        """Two names for an example."""
+        first, *others = self.names
+        return first, (others or [first + "[2]"])[0]
 
 
 def _quoted_part(text: str) -> Iterator[tuple[int, bool]]:
@@ -475,12 +513,14 @@ def _split(text: str, at: str) -> list[str]:
 
 # --- plans, and what is refused once all lines are known -----------------------------------------------------------
 
+Fail = Callable[[str, int], ContractError]      # makes the error from its words and the number of its line
+
 def _plans(contract: Contract) -> Iterator[Plan]:
     for choice in itertools.product(*(range(len(block)) for block in contract.blocks)):
         yield Plan(choice, tuple(s for s in contract.statements if s.branch is None or choice[s.branch[0]] == s.branch[1]))
 
 
-def _check(contract: Contract, fail) -> None:
+def _check(contract: Contract, fail: Fail) -> None:
     _check_names(contract, fail)
     for plan in contract.plans:
         _check_once(plan, fail)
@@ -494,7 +534,7 @@ def _references(statement: Any) -> tuple[After, ...]:
     return (statement.first, statement.second) if isinstance(statement, Free) else ()
 
 
-def _check_names(contract: Contract, fail) -> None:
+def _check_names(contract: Contract, fail: Fail) -> None:
     """Each reference names a line in at least one plan in which the line that refers stands too."""
     for said in contract.statements:
         plans = [plan for plan in contract.plans if said in plan.statements]
@@ -515,17 +555,27 @@ def _nearest(contract: Contract, ref: After) -> str:
     return f"; there are {len([x for x in same if x.who == ref.who])} such lines, or they stand in another branch"
 
 
-def _check_once(plan: Plan, fail) -> None:
-    for kind, name in ((Ends, lambda s: f"{s.who} ends"), (Deadlock, lambda s: "deadlock"),
-                       (Bytes, lambda s: f"bytes: {s.sender} -> {s.receiver}"), (Wire, lambda s: f"wire: {s.fact}")):
-        seen: dict[str, int] = {}
-        for said in plan.of(kind):
-            if name(said) in seen:
-                raise fail(f'"{name(said)}" twice; line {seen[name(said)]} says it already, keep one', said.number)
-            seen[name(said)] = said.number
+def _check_once(plan: Plan, fail: Fail) -> None:
+    seen: dict[str, int] = {}
+    for said in plan.statements:
+        name = _once(said)
+        if name and name in seen:
+            raise fail(f'"{name}" twice; line {seen[name]} says it already, keep one', said.number)
+        seen[name] = said.number
 
 
-def _check_unambiguous(plan: Plan, fail) -> None:
+def _once(said: Any) -> str:
+    """What a contract says once at most, "" for what it may say again."""
+    if isinstance(said, Ends):
+        return f"{said.who} ends"
+    if isinstance(said, Bytes):
+        return f"bytes: {said.sender} -> {said.receiver}"
+    if isinstance(said, Wire):
+        return f"wire: {said.fact}"
+    return "deadlock" if isinstance(said, Deadlock) else ""
+
+
+def _check_unambiguous(plan: Plan, fail: Fail) -> None:
     for said in plan.statements:
         for ref in _references(said):
             same = plan._same(ref)
@@ -535,20 +585,17 @@ def _check_unambiguous(plan: Plan, fail) -> None:
                 raise fail(f'"{ref}" stands in lines {where}; say which one with {choice}', said.number)
 
 
-def _check_acyclic(plan: Plan, fail) -> None:
+def _check_acyclic(plan: Plan, fail: Fail) -> None:
     before = _before(plan)
-    done: set[int] = set()
-    for line in plan.of(Line):
-        _walk(line, before, [], done, fail)
+    _refuse_circle({number: [line.number for line in earlier] for number, earlier in before.items()},
+                   {line.number for line in plan.of(Line) if line.after}, fail)
     for free in plan.of(Free):
-        ends = [plan.named(ref) for ref in (free.first, free.second)]
-        if all(ends) and (_reaches(ends[0], ends[1], before) or _reaches(ends[1], ends[0], before)):
+        first, second = plan.named(free.first), plan.named(free.second)
+        if first and second and (_reaches(first, second, before) or _reaches(second, first, before)):
             raise fail("the contract itself orders these two lines; leave out the free, or the after", free.number)
     facts = {wire.fact: wire for wire in plan.of(Wire)}
-    wires = {wire.number: [facts[fact] for fact in wire.after if fact in facts] for wire in facts.values()}
-    done = set()
-    for wire in facts.values():
-        _walk(wire, wires, [], done, fail)
+    _refuse_circle({wire.number: [facts[fact].number for fact in wire.after if fact in facts] for wire in facts.values()},
+                   {wire.number for wire in facts.values() if wire.after}, fail)
 
 
 def _before(plan: Plan) -> dict[int, list[Line]]:
@@ -562,16 +609,23 @@ def _before(plan: Plan) -> dict[int, list[Line]]:
     return found
 
 
-def _walk(line, before: dict, path: list, done: set[int], fail) -> None:
-    if line in path:
-        circle = path[path.index(line):]
-        numbers = ", ".join(str(x.number) for x in circle)
-        first = next((x for x in circle if x.after), line)
-        raise fail(f"a circle: lines {numbers} each wait for the next; take one after away", first.number)
-    if line.number not in done:
-        for earlier in before[line.number]:
-            _walk(earlier, before, path + [line], done, fail)
-        done.add(line.number)
+def _refuse_circle(before: Mapping[int, Sequence[int]], have_after: set[int], fail: Fail) -> None:
+    """`before`: by line number, the lines that come before it. Raises if following them leads back to a line."""
+    done: set[int] = set()
+    for start in before:
+        path, ways = [start], [iter(before[start])]
+        while path:
+            number = next(ways[-1], None)
+            if number is None:
+                done.add(path.pop())
+                ways.pop()
+            elif number in path:
+                circle = path[path.index(number):]
+                raise fail(f"a circle: lines {', '.join(map(str, circle))} each wait for the next; take one after away",
+                           next((one for one in circle if one in have_after), number))
+            elif number not in done:
+                path.append(number)
+                ways.append(iter(before[number]))
 
 
 def _reaches(end: Line, start: Line, before: dict[int, list[Line]]) -> bool:

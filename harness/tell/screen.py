@@ -1,4 +1,4 @@
-"""Live output of a run: one line per event as it happens, the client left and the server right, a countdown in a pause."""
+"""Live output of a run: one line per event as it happens, in its program's column, and a countdown in a pause."""
 from __future__ import annotations
 
 import os
@@ -8,7 +8,7 @@ import textwrap
 import time
 from typing import TextIO
 
-from ..trace import Ending, Event, Output, Record
+from ..trace import Ending, Event, Output, Record, Role
 from . import words
 
 
@@ -24,28 +24,29 @@ def width_of(stream: TextIO) -> int:
 
 
 class Screen:
-    """Prints records as they come. `real_time`: a pause is really waited for, so count it down on a terminal."""
+    """Prints records as they come. `real_time`: a pause is really waited for, so count it down on a terminal. `cast`: whose
+    columns there are."""
 
-    def __init__(self, stream: TextIO = sys.stdout, real_time: bool = True) -> None:
-        self.stream, self.real_time = stream, real_time
+    def __init__(self, stream: TextIO = sys.stdout, real_time: bool = True, cast: tuple[Role, ...] = words.PAIR) -> None:
+        self.stream, self.real_time, self.cast = stream, real_time, cast
         self.colour, self.width, self.terminal = wants_colour(stream), width_of(stream), stream.isatty()
         self._until = 0.0
         self._shown = ""
 
     def head(self) -> None:
-        """The two columns' names."""
-        self._print(words.column_heads(width=self.width, colour=self.colour))
+        """The columns' names."""
+        self._print(words.column_heads(width=self.width, colour=self.colour, cast=self.cast))
 
     def tell(self, record: Record) -> None:
         """Shows one record."""
         if isinstance(record, Event):
             if record.kind == "pause" and self.real_time:
                 self._until = time.monotonic() + record.count / 1e9
-            self._print(words.format_event(record, width=self.width, colour=self.colour))
+            self._print(words.format_event(record, width=self.width, colour=self.colour, cast=self.cast))
         elif isinstance(record, Output):
-            self._print(words.format_output(record, width=self.width, colour=self.colour))
+            self._print(words.format_output(record, width=self.width, colour=self.colour, cast=self.cast))
         elif isinstance(record, Ending):
-            self._print(words.format_ending(record, width=self.width, colour=self.colour))
+            self._print(words.format_ending(record, width=self.width, colour=self.colour, cast=self.cast))
 
     def wrap(self, line: str) -> str:
         """A sentence, broken between words where a terminal would break it within one."""

@@ -1,4 +1,4 @@
-"""Everything a learner reads about a run: the verdict, the story of a run, an event as one line of two columns.
+"""Everything a learner reads about a run: the verdict, the story of a run, an event as one line in its program's column.
 
 A failure is told in this order: one sentence; the lines that witness it, with their sources; why it
 had to be so; the picture; the hint and the lesson; the command. Each part is a function that yields lines. The causally
@@ -9,14 +9,19 @@ from __future__ import annotations
 import re
 import textwrap
 from collections import Counter
+from dataclasses import dataclass
 from typing import Iterable, Iterator, Optional
 
 from ..judge import causes
 from ..judge.comparison import Cast, Difference, Verdict
 from ..judge.contract import After, Contract, Line, role_of
-from ..trace import Ending, Event, Output, Run, Socket, Waiting
+from ..judge.sides import OPENER, READS, WRITES, Side, Sides, Told
+from ..trace import Call, Ending, Event, Output, Role, Run, Socket, Waiting
 
-COLOURS = {"client": "36", "server": "33", "good": "32", "bad": "31"}   # cyan, yellow, green, red
+COLOURS = ("36", "33", "35", "34", "96", "93", "95", "94")  # cyan, yellow, magenta, blue, then the bright ones: by column
+GOOD, BAD = "32", "31"                                      # green, red
+PAIR = (Role("server", True), Role("client", False))        # the default cast
+NARROWEST = 30      # characters of a column where there are more than two
 AROUND = 4      # lines shown before the place, and behind it
 
 DOING = {"read": "is reading", "write": "is writing", "accept": "waits in accept"}
@@ -35,30 +40,59 @@ WHILE_WAITING = {"FIN": "The {early} sends none while it waits.", "bytes": "The 
 
 # --- one event, one line ---------------------------------------------------------------------------------------------
 
-def format_event(event: Event, *, width: int = 100, colour: bool = False) -> str:
-    """Seconds since the run began, then the text: the client's at the left, the server's from half the width on."""
-    return _row(event.ns, event.who, said(event), width, colour)
+def format_event(event: Event, *, width: int = 100, colour: bool = False, cast: tuple[Role, ...] = PAIR) -> str:
+    """Seconds since the run began, then the text in its program's column: of two, the client's at the left, the server's from
+    half the width on. More programs than have room side by side share one column, and each line begins with its program's name."""
+    return _row(event.ns, event.who, said(event), width, colour, cast)
 
 
-def format_output(output: Output, *, width: int = 100, colour: bool = False) -> str:
+def format_output(output: Output, *, width: int = 100, colour: bool = False, cast: tuple[Role, ...] = PAIR) -> str:
     """A line of plain output, marked as such: its place among the other program's lines says nothing."""
-    return _row(output.ns, output.who, f"{output.stream}: {output.text.rstrip(chr(10))}", width, colour)
+    return _row(output.ns, output.who, f"{output.stream}: {output.text.rstrip(chr(10))}", width, colour, cast)
 
 
-def format_ending(ending: Ending, *, width: int = 100, colour: bool = False) -> str:
+def format_ending(ending: Ending, *, width: int = 100, colour: bool = False, cast: tuple[Role, ...] = PAIR) -> str:
     """How a program ended, in its column."""
-    return _row(ending.ns, ending.who, f"({ending.how})", width, colour)
+    return _row(ending.ns, ending.who, f"({ending.how})", width, colour, cast)
 
 
-def column_heads(*, width: int = 100, colour: bool = False) -> str:
-    """The line above the two columns."""
-    client, server = (_painted(role, role, colour) for role in ("client", "server"))
-    return f"{' ' * 10}{client}{' ' * (max(width // 2 - 10, 0) - len('client'))}{server}"
+def column_heads(*, width: int = 100, colour: bool = False, cast: tuple[Role, ...] = PAIR) -> str:
+    """The line above the columns."""
+    names, starts = names_of(cast), _starts(width, cast)
+    if not starts:
+        return f"{' ' * 10}{'program':{_longest(cast)}}  line"
+    head, at = " " * 10, 0
+    for name, start in zip(names, starts):
+        head += " " * (start - at) + _painted(name, name, colour, cast)
+        at = max(start, at) + len(name)
+    return head
 
 
-def _row(ns: int, who: str, text: str, width: int, colour: bool) -> str:
-    indent = 0 if who == "client" else max(width // 2 - 10, 0)
-    return f"{ns / 1e9:8.3f}  {' ' * indent}{_painted(text, who, colour)}"
+def names_of(cast: tuple[Role, ...]) -> tuple[str, ...]:
+    """The cast's names from left to right: those that only connect, then those that listen, the first one to start last."""
+    return (*(role.name for role in cast if not role.listens), *(role.name for role in cast[::-1] if role.listens))
+
+
+def _starts(width: int, cast: tuple[Role, ...]) -> tuple[int, ...]:
+    """For each name the place behind the seconds at which its column begins; () where they have no room side by side."""
+    count = len(cast)
+    if count <= 2:
+        return (0, max(width // 2 - 10, 0))[:count]
+    room = (width - 10) // count
+    return tuple(n * room for n in range(count)) if room >= NARROWEST else ()
+
+
+def _longest(cast: tuple[Role, ...]) -> int:
+    return max(len("program"), *(len(role.name) for role in cast))
+
+
+def _row(ns: int, who: str, text: str, width: int, colour: bool, cast: tuple[Role, ...]) -> str:
+    names, starts = names_of(cast), _starts(width, cast)
+    if starts:
+        text = " " * (starts[names.index(who)] if who in names else 0) + _painted(text, who, colour, cast)
+    else:
+        text = _painted(f"{who:{_longest(cast)}}  {text}", who, colour, cast)
+    return f"{ns / 1e9:8.3f}  {text}"
 
 
 def said(event: Event) -> str:
@@ -68,13 +102,18 @@ def said(event: Event) -> str:
     return number + event.text + (f" (port {port})" if port else "")
 
 
-def columns(events: Iterable[Event], *, width: int = 100, colour: bool = False) -> list[str]:
-    """The events as lines of two columns, in the observed order."""
-    return [format_event(event, width=width, colour=colour) for event in events]
+def columns(events: Iterable[Event], *, width: int = 100, colour: bool = False, cast: tuple[Role, ...] = PAIR) -> list[str]:
+    """The events as lines in their columns, in the observed order."""
+    return [format_event(event, width=width, colour=colour, cast=cast) for event in events]
 
 
-def _painted(text: str, role: str, colour: bool) -> str:
-    return f"\x1b[{COLOURS[role]}m{text}\x1b[0m" if colour and role in COLOURS else text
+def _painted(text: str, who: str, colour: bool, cast: tuple[Role, ...]) -> str:
+    names = names_of(cast)
+    return _dyed(text, COLOURS[names.index(who) % len(COLOURS)], colour) if who in names else text
+
+
+def _dyed(text: str, code: str, colour: bool) -> str:
+    return f"\x1b[{code}m{text}\x1b[0m" if colour else text
 
 
 # --- the verdict -----------------------------------------------------------------------------------------------------
@@ -85,7 +124,7 @@ def tell(verdict: Verdict, run: Run, contract: Contract, *, reproduce: str, widt
     before the first word. fold: sentences are broken between words at `width`, as a terminal can't."""
     if verdict.word == "as expected":
         told = folded(lead + _as_expected(verdict, run, contract), width, fold)
-        told[0] = lead + _painted("as expected", "good", colour) + told[0][len(lead + "as expected"):]
+        told[0] = lead + _dyed("as expected", GOOD, colour) + told[0][len(lead + "as expected"):]
         return "\n".join([*told, *_not_looked_at(verdict, width, fold)])
     teller = _Teller(verdict, run, contract, width, colour, fold, lead)
     return "\n".join([*teller.headline(), *teller.witnesses(), *teller.folded(teller.why()), *teller.picture(),
@@ -104,7 +143,7 @@ def _as_expected(verdict: Verdict, run: Run, contract: Contract) -> str:
     if run.stop.kind == "deadlock":
         parts.append("a deadlock, proven, as the contract says")
     else:
-        parts.append("both ends as the contract says")
+        parts.append(f"{'both' if len(run.cast) == 2 else 'all'} ends as the contract says")
     parts += [f"this time: {branch}" for branch in verdict.branches]
     return f"as expected: {', '.join(parts)}"
 
@@ -142,6 +181,8 @@ class _Teller:
         self.first: Optional[Difference] = verdict.differences[0] if verdict.differences else None
         self.plan = contract.plan(verdict.choice)
         self.cast = Cast(run, contract.whos)
+        self.wide = max(6, *(len(role.name) for role in run.cast)) + 2
+        self.events = {e.seq: e for e in run.events}
         self.last = {(e.pid, e.tid): e for e in run.events}     # each thread's last line
         self.blocked = {self.last[key].seq: w for w in run.stop.waiting if (key := (w.pid, w.tid)) in self.last}
 
@@ -184,7 +225,7 @@ class _Teller:
         lines = folded(self.lead + text, self.width, self.fold)
         room = self.width - len(lines[-1]) - len(source)
         word = text.partition(":")[0]
-        lines[0] = self.lead + _painted(word, "bad", self.colour) + lines[0][len(self.lead + word):]
+        lines[0] = self.lead + _dyed(word, BAD, self.colour) + lines[0][len(self.lead + word):]
         if source and len(lines) == 1 and room >= 2:
             yield lines[0] + " " * room + source
         else:
@@ -200,19 +241,19 @@ class _Teller:
             shown.update({seq: self._event(seq) for seq, w in self.blocked.items() if w.on})
         for _, event in sorted(shown.items()):
             yield self._seen(event)
-        for who in (e.who for e in self.run.endings if e.how.startswith("exit ") and e.how != "exit 0"):
-            said_last = [o.text.rstrip("\n") for o in self.run.outputs if o.who == who and o.stream == "stderr"][-1:]
-            yield from (f"  stderr  {who:8}{text}" for text in said_last)
+        stderr = {o.who: o.text.rstrip("\n") for o in self.run.outputs if o.stream == "stderr"}      # the last line of each
+        for who in dict.fromkeys(e.who for e in self.run.endings if e.how.startswith("exit ") and e.how != "exit 0"):
+            yield from [f"  stderr  {who:{self.wide}}{stderr[who]}"] if who in stderr else []
         if d and d.kind in ("order", "luck", "never"):
             yield f"  line    {d.statement}  ({self.contract.path}:{d.line})"
 
     def _event(self, seq: int) -> Event:
-        return next(e for e in self.run.events if e.seq == seq)
+        return self.events[seq]
 
     def _seen(self, event: Event) -> str:
         here = "blocked here" if event.seq in self.blocked else ""
-        room = max(self.width - len("  seen    client  " + "  client.c:38   " + "blocked here"), 20)
-        return f"  seen    {event.who:8}{said(event):{room}}  {event.source:14}{here}".rstrip()
+        room = max(self.width - self.wide - len("  seen    " + "  client.c:38   " + "blocked here"), 20)
+        return f"  seen    {event.who:{self.wide}}{said(event):{room}}  {event.source:14}{here}".rstrip()
 
     # why it had to be so
 
@@ -236,6 +277,8 @@ class _Teller:
         early = role_of(d.other.partition(":")[0])
         kind = "clock" if _by_clock(d) else cause_of(d.expected)
         if early == role_of(d.who):
+            if len({(e.pid, e.tid) for e in d.witnesses}) > 1:
+                return      # two threads, or processes, of one program
             kind = "program"
         yield WHY[kind].format(late=role_of(d.who), early=early)
         if kind not in ("clock", "program"):
@@ -265,23 +308,40 @@ class _Teller:
             return f"That never came: {ref}."
         if observed and came[0] > observed.seq:
             return f"That came only later: {_says(str(ref))}."
-        event = self._event(came[0])
-        if self._said_no_fin(event):
-            return f"{_says(str(ref))[:1].upper()}{_says(str(ref))[1:]}, but no FIN of its own was on the wire: a line in the log is not a call."
-        return f"It was there: {_says(str(ref))}."
+        there = f"{_says(str(ref))[:1].upper()}{_says(str(ref))[1:]}"
+        without = self._without_effect(self._event(came[0]))
+        return f"{there}, but {without}." if without else f"It was there: {_says(str(ref))}."
 
-    def _said_no_fin(self, event: Event) -> bool:
-        """Does a line announce the end of a stream, and the wire show none?"""
-        announces = causes.is_a(event, "half-closing") or causes.is_a(event, "closing")
-        return self.run.wire and announces and not any(
-            s.sender == event.who and s.connection == event.connection and set(s.flags) & set("FR") for s in self.run.segments)
+    def _without_effect(self, event: Event) -> str:
+        """Of a line that announces the end of a stream: why no FIN came of it. "" if one came, or nobody can say."""
+        side = self.cast.sides.of(event)
+        half = causes.is_a(event, "half-closing")
+        if side is None or not half and not causes.is_a(event, "closing"):
+            return ""
+        flags = {flag for s in self.run.segments if self.cast.sides.of_segment(s) == side for flag in s.flags}
+        shown = self.run.wire and not self.run.missing
+        end = self.cast.sides.end(side)
+        no_fin = "no FIN of its own was on the wire: " if shown else ""
+        if shown and flags & set("FR"):
+            return ""
+        if not self.run.observed or end is None or not end.holders:
+            return f"{no_fin}a line in the log is not a call" if shown else ""
+        if half:
+            return "" if end.shut > event.seq else f"{no_fin or 'no shutdown followed: '}a line in the log is not a call"
+        if not any(h.pid == event.pid and h.until > event.seq for h in end.holders):
+            return f"{no_fin or 'no close followed: '}a line in the log is not a call"
+        return f"{no_fin}another process still held the connection" if any(h.until < 0 for h in end.holders) else ""
 
     def _whose_eof(self, eof: Event) -> Iterator[str]:
         """An EOF that no FIN of the other side explains."""
-        other = causes.peer(eof.who)
-        if not any(cause.kind == "FIN" for cause in causes.derive(self.run).edges.get(eof.seq, ())):
-            yield (f"No line of the {other} says that it had closed by then. One's own SHUT_RD or SHUT_RDWR gives EOF, too: "
-                   "it ends one's own reading.")
+        order = causes.derive(self.run, self.cast.sides)
+        brought = order.brought.get(eof.seq)
+        if brought is not None and brought.how == "own reading":
+            yield f"The {eof.who} had ended its own reading by shutdown: that gives EOF, whatever the other side does."
+        elif brought is None and not any(cause.kind == "FIN" for cause in order.edges.get(eof.seq, ())):
+            other = self.cast.sides.peer(eof)
+            yield (f"No line of {f'the {other}' if other else 'another program'} says that it had closed by then. "
+                   "One's own SHUT_RD or SHUT_RDWR gives EOF, too: it ends one's own reading.")
 
     def _waits(self, late: str, ref: After, text: str, blocked: bool) -> Iterator[str]:
         kind = "clock" if ref.clock else cause_of(text)
@@ -298,11 +358,11 @@ class _Teller:
         at = next(n for n, e in enumerate(events) if e.seq == place.seq)
         begin, end = max(at - AROUND, 0), min(at + AROUND + 1, len(events))
         yield ""
-        yield f"    {column_heads(width=self.width - 4, colour=self.colour)}"
+        yield f"    {column_heads(width=self.width - 4, colour=self.colour, cast=self.run.cast)}"
         if begin:
             yield f"    ({_count(begin, 'line')} before)"
         for n, event in enumerate(events[begin:end], begin):
-            yield f"{'  > ' if n == at else '    '}{format_event(event, width=self.width - 4, colour=self.colour)}"
+            yield f"{'  > ' if n == at else '    '}{format_event(event, width=self.width - 4, colour=self.colour, cast=self.run.cast)}"
         if end < len(events):
             yield f"    ({_count(len(events) - end, 'line')} more)"
         yield ""
@@ -312,7 +372,7 @@ class _Teller:
         if d is None or d.kind in ("bytes", "wire", "free"):
             return None
         event = d.observed or next((e for e in d.witnesses[::-1] if self.cast.is_about(e, d.who)), None)
-        return event if event in self.run.events else None
+        return event if event is not None and event.seq in self.events else None
 
     # the hint, and how many more
 
@@ -341,8 +401,10 @@ def _missing(d: Difference, run: Run) -> str:
         return f"{never}; it {_doing(d.blocked)}{' instead' if d.observed else ' still'}"
     if d.observed:
         return f"{never}; it said {_quoted(d.observed.text)} instead"
-    how = [e.how for e in run.endings if e.who == role_of(d.who)]
-    return never + (f"; it {_ended(how[0])}" if how else "")
+    pid = next((e.pid for e in d.witnesses[::-1] if e.who == role_of(d.who)), 0)
+    mine = [e for e in run.endings if e.who == role_of(d.who)]
+    hows = {e.how for e in mine if e.pid == pid} or {e.how for e in mine}
+    return never + (f"; it {_ended(hows.pop())}" if len(hows) == 1 else "")
 
 
 def _doing(waiting: Waiting) -> str:
@@ -374,6 +436,8 @@ def _luck(d: Difference, run: Run) -> str:
         return f"{after}: that is the pause's doing, not TCP's"
     if d.found == "tcp":
         return f"{after}: but no pause lies between"
+    if d.found == "held" and d.observed:
+        return f"{after}: but that did not bring the {_what_came(d.observed)}"
     return f"{after}: true this time, but nothing guarantees it"
 
 
@@ -389,6 +453,19 @@ def _why_luck(d: Difference, counted: bool) -> Iterator[str]:
     else:
         yield "No cause leads from the one to the other: no program, no byte, no FIN, no reset, no connect, no pause."
         yield "This is an error of the contract, not of the programs: take the after away."
+
+
+def _what_came(event: Event) -> str:
+    return "EOF" if causes.is_a(event, "EOF") else "reset"
+
+
+def _why_held(brought: causes.Brought, earlier: Event, came: str) -> Iterator[str]:
+    """Why the closing of one process was not the end of a connection: another one still held it. Process ids only where the
+    name alone does not tell the two apart."""
+    who = f"process {brought.pid} of the {brought.who}" if brought.who == earlier.who else f"the {brought.who}"
+    did = {"close": f"{who} closed it", "exit": f"{who} ended", "exec": f"{who} ran another program"}[brought.how]
+    yield f"Another process still held the connection then: {who}. The {came} came when {did}."
+    yield "A connection ends when the last process that holds it gives it up: let the contract name that one's last line."
 
 
 def _by_clock(d: Difference) -> bool:
@@ -471,7 +548,7 @@ def _queues(run: Run) -> Iterator[str]:
 
 def happened(run: Run, verdict: Optional[Verdict] = None) -> list[str]:
     """The story of a run in a few lines: what came through, what did not and where it is, how each program ended."""
-    told = [line for sender in ("client", "server") for line in _direction(run, sender)]
+    told = [line for way in _ways(run) for line in way.story()]
     told += [*_resets(run), *_endings(run)]
     if run.stop.kind == "deadlock":
         told.append(f"Deadlock. {proof(run)}")
@@ -486,51 +563,204 @@ def _sentence(words: str) -> str:
     return words[:1].upper() + words[1:] + ("" if words.endswith(".") else ".")
 
 
-def _direction(run: Run, sender: str) -> Iterator[str]:
-    receiver = causes.peer(sender)
-    said_to_send = [e for e in run.events if e.who == sender and e.kind == "send"]
-    failed = {e.seq: error for e in said_to_send if (error := _write_error(run, e))}
-    sends = [e for e in said_to_send if e.seq not in failed]
-    recvs = [e for e in run.events if e.who == receiver and e.kind == "recv"]
-    sent, received = sum(e.count for e in sends), sum(e.count for e in recvs)
-    way = f"From {sender} to {receiver}"
-    if not said_to_send and not recvs:
-        crossed = sum(_on_the_wire(run, sender).values())
-        if crossed:
-            yield f"{way}: {_count(crossed, 'byte')} went over the wire."
-        return
-    # A failed write may have written a part; nobody says how much.
-    of_all = _count(received, "byte") if failed and (received > sent or not sends) else f"{received} of {_count(sent, 'byte')}"
-    yield f"{way}: {_messages(recvs) if recvs else 'nothing'} came through ({of_all})."
-    if received < sent:
-        yield from _lost(run, sender, receiver, sends, sent - received)
-    for send in said_to_send:
-        if send.seq in failed:
-            yield f"The {sender}'s write of {_count(send.count, 'byte')} failed: {failed[send.seq]}."
+def _ways(run: Run) -> Iterator["_Way"]:
+    """Each direction in which two programs of the run have a stream, the left program's first."""
+    sides = Sides(run)
+    follows = _next_lines(run)
+    names = names_of(run.cast)
+    log = {event.who for event in run.events}
+    if sides.two:
+        pairs = [(names[0], names[1])]
+    else:
+        found = {(sides.name(side), sides.name(sides.other(side))) for side in sides.all()}
+        pairs = [(a, b) for n, a in enumerate(names) for b in names[n:] if (a, b) in found]
+    for a, b in pairs:
+        if a == b:
+            opened = tuple(side for side in sides.between(a, a) if side[1] == OPENER)
+            accepted = tuple(side for side in sides.between(a, a) if side[1] not in (OPENER, a))
+            ways = [(f"connecting {a}", f"accepting {a}", opened, accepted), (f"accepting {a}", f"connecting {a}", accepted, opened)]
+        else:
+            ways = [(a, b, sides.between(a, b), sides.between(b, a)), (b, a, sides.between(b, a), sides.between(a, b))]
+        for sender, receiver, theirs, others in ways:
+            if not sides.two and not (theirs and others):
+                continue
+            yield _Way(run, sides, follows, sender, receiver, frozenset(theirs), frozenset(others), (b if sender == a else a) in log)
 
 
-def _write_error(run: Run, send: Event) -> str:
-    """EPIPE or ECONNRESET if the write that this line announces failed so: the thread's next line says it, or, if it has
-    none, what the program wrote to standard error when it stopped, or the signal that ended it. Else ""."""
-    after = [e for e in run.events if e.seq > send.seq and (e.pid, e.tid) == (send.pid, send.tid)]
-    if after:
-        found = re.match(r"Error writing: (EPIPE|ECONNRESET)\b", after[0].text)
-        return found[1] if found else ""
-    how = next((e.how for e in run.endings if e.pid == send.pid and e.after == send.seq), "")
-    if how == "signal PIPE":
-        return "EPIPE, and with it a signal"
-    stopped = (re.match(r"\S+\.c:\d+: (?:send_all|write|send)\(.*: (EPIPE|ECONNRESET)\b", o.text) for o in run.outputs
-               if o.who == send.who and o.stream == "stderr" and how == "exit 1")
-    return next((found[1] for found in stopped if found), "")
+def _next_lines(run: Run) -> dict[int, Event]:
+    """By the seq of a line: the next line of its thread."""
+    found: dict[int, Event] = {}
+    last: dict[tuple[int, int], Event] = {}
+    for event in run.events:
+        if (event.pid, event.tid) in last:
+            found[last[event.pid, event.tid].seq] = event
+        last[event.pid, event.tid] = event
+    return found
 
 
-def _on_the_wire(run: Run, sender: str) -> dict[int, int]:
-    """By connection: how many bytes of its stream the segments carried, retransmissions not counted."""
-    ends: dict[int, int] = {}
-    for s in run.segments:
-        if s.sender == sender and s.length:
-            ends[s.connection] = max(ends.get(s.connection, 0), s.first + s.length - 1)
-    return ends
+@dataclass(frozen=True)
+class _Write:
+    """Bytes that were written, at their place in the run's order. connection: 0 for none known."""
+
+    seq: int
+    connection: int
+    count: int
+
+
+class _Way:
+    """One direction between two programs: what was sent there, and what became of it.
+
+    Where the programs' calls were seen, what was written is what the calls wrote. Else it is what lines announced, but for the last
+    line of a thread whose program failed then: nobody knows whether that write was made.
+    """
+
+    def __init__(self, run: Run, sides: Sides, follows: dict[int, Event], sender: str, receiver: str,
+                 theirs: frozenset[Side], others: frozenset[Side], answers: bool) -> None:
+        self.run, self.sides, self.follows, self.sender, self.receiver = run, sides, follows, sender, receiver
+        self.theirs, self.others, self.answers = theirs, others, answers        # answers: the receiver logs lines
+        self.sent_lines = [e for e in run.events if e.kind == "send" and self._belongs(e, sender, theirs)]
+        self.recvs = [e for e in run.events if e.kind == "recv" and self._belongs(e, receiver, others)]
+        self.calls = self._moved(WRITES, sender, theirs) if run.observed else []
+        self.seen = run.observed and all(call.name != "sendmmsg" for call in self.calls)    # which returns a number of messages
+        self.pending = [call for call in self.calls if call.returned < 0]
+        self.failed, self.doubtful = ({}, {}) if self.seen else self._by_lines()
+        self.writes = self._writes()
+
+    def _belongs(self, record: Told, name: str, sides: frozenset[Side]) -> bool:
+        """Is it one of this direction's end? Of two programs each sends to the other, whether or not the connection is known."""
+        return record.who == name if self.sides.two else self.sides.of(record) in sides
+
+    def _moved(self, names: tuple[str, ...], who: str, sides: frozenset[Side]) -> list[Call]:
+        return [call for call in self.run.calls if call.name in names and call.connection and call.option != "MSG_PEEK"
+                and self._belongs(call, who, sides)]
+
+    def _by_lines(self) -> tuple[dict[int, str], dict[int, str]]:
+        """By the seq of a sending line: how its write failed, if the thread's next line or a signal says so; and how the
+        program failed behind it, if nothing says whether the write was made."""
+        failed: dict[int, str] = {}
+        doubtful: dict[int, str] = {}
+        ends = {end.pid: end.how for end in (*self.run.children, *self.run.endings)}
+        for send in self.sent_lines:
+            how = ends.get(send.pid, "")
+            if send.seq in self.follows:
+                found = re.match(r"Error writing: (EPIPE|ECONNRESET)\b", self.follows[send.seq].text)
+                failed.update({send.seq: found[1]} if found else {})
+            elif how == "signal PIPE":
+                failed[send.seq] = "EPIPE, and with it a signal"
+            elif how.startswith(("exit ", "signal ")) and how != "exit 0":
+                doubtful[send.seq] = how
+        return failed, doubtful
+
+    def _writes(self) -> list[_Write]:
+        if self.seen:
+            return [_Write(call.seq, call.connection, call.asked if call.returned < 0 else max(call.result, 0)) for call in self.calls]
+        return [_Write(e.seq, e.connection, e.count) for e in self.sent_lines if e.seq not in self.failed and e.seq not in self.doubtful]
+
+    # what is told
+
+    def story(self) -> Iterator[str]:
+        way = f"From {self.sender} to {self.receiver}"
+        if not self.sent_lines and not self.recvs:
+            crossed = sum(n for side, n in self.sides.carried().items() if side in self.theirs)
+            if crossed:
+                yield f"{way}: {'at least ' if self.run.missing else ''}{_count(crossed, 'byte')} went over the wire."
+            return
+        sent, received = sum(write.count for write in self.writes), sum(e.count for e in self.recvs)
+        taken = sum(max(call.result, 0) for call in self._moved(READS, self.receiver, self.others)) if self.run.observed else 0
+        if not self.recvs and not self.answers:
+            told = f"{taken} of {_count(sent, 'byte')} came through" if self.run.observed else f"{_count(sent, 'byte')} {_was(sent)} sent"
+            yield f"{way}: {told}; the {self.receiver} has no lines about it."
+        else:
+            # A failed write may have written a part; where calls were not seen nobody says how much.
+            partly = self.failed or self.doubtful
+            of_all = _count(received, "byte") if not sent or partly and received > sent else f"{received} of {_count(sent, 'byte')}"
+            yield f"{way}: {_messages(self.recvs) if self.recvs else 'nothing'} came through ({of_all})."
+            if received < sent:
+                yield from self._lost(sent - received, taken - received)
+        yield from self._failures()
+
+    def _failures(self) -> Iterator[str]:
+        for send in self.sent_lines:
+            count = _count(send.count, "byte")
+            if send.seq in self.failed:
+                yield f"The {self.sender}'s write of {count} failed: {self.failed[send.seq]}."
+            elif send.seq in self.doubtful:
+                yield (f"Whether the {self.sender}'s write of {count} was made is not known: the {self.sender} "
+                       f"{_ended(self.doubtful[send.seq])} there, without another line.")
+        if self.seen:
+            killed = {end.pid for end in (*self.run.endings, *self.run.children) if end.how == "signal PIPE"}
+            found = Counter((call.asked, call.error + (", and with it a signal" if call.error == "EPIPE" and call.pid in killed else ""))
+                            for call in self.calls if call.error and call.error not in ("EAGAIN", "EINTR"))
+            for (asked, how), n in found.items():
+                writes = "write of" if n == 1 else f"{n} writes of"
+                yield f"The {self.sender}'s {writes} {_count(asked, 'byte')}{' each' if n > 1 else ''} failed: {how}."
+
+    def _lost(self, missing: int, taken: int) -> Iterator[str]:
+        """Where the bytes are that no line of the receiver accounts for: only as far as the records show it. `taken`: bytes that its
+        calls have read and no line of it tells of."""
+        receiver, sender = self.receiver, self.sender
+        unread = sum(s.unread for s in self._sockets(receiver, self.others))
+        unsent = sum(s.unsent for s in self._sockets(sender, self.theirs))
+        if unread:
+            yield f"{_count(unread, 'byte')} {'lies' if unread == 1 else 'lie'} unread in the {receiver}'s kernel: the {receiver} has not asked for them."
+        if unsent:
+            yield f"{_count(unsent, 'byte')} never left the {sender}'s kernel."
+        rest = missing - unread - unsent
+        if self.pending and rest > taken:
+            yield f"{_count(rest - taken, 'byte')} {_was(rest - taken)} not taken by the {sender}'s kernel yet: its write waits for room."
+            rest = taken
+        if rest <= 0:
+            return
+        said, late = self._after_the_close()
+        if late:
+            after = f"the {receiver}'s \"closing\"" if said else f"the {receiver} had closed"
+            yield (f"{_count(min(late, rest), 'byte')} {_was(min(late, rest))} written after {after}: "
+                   f"a write hands bytes to the {sender}'s own kernel, and nobody read them.")
+        elif self._reader_has_them():
+            yield f"{_count(rest, 'byte')} {_was(rest)} taken from the kernel by the {receiver}'s reader but {'is' if rest == 1 else 'are'} no complete message yet."
+        elif taken >= rest:
+            yield f"{_count(rest, 'byte')} {_was(rest)} read by the {receiver}, and no line of it tells of {'it' if rest == 1 else 'them'}."
+        else:
+            yield f"{_count(rest, 'byte')} {_was(rest)} written, and no line of the {receiver} says that {'it was' if rest == 1 else 'they were'} received."
+
+    def _sockets(self, who: str, sides: frozenset[Side]) -> list[Socket]:
+        """What the kernel still held for one end, each socket once, whoever holds it."""
+        mine = [s for s in self.run.stop.sockets if s.connection and self._belongs(s, who, sides)]
+        return list({(s.connection, s.local, s.peer): s for s in mine}.values())
+
+    def _after_the_close(self) -> tuple[bool, int]:
+        """How many bytes were written after the receiver had said that it closes their connection (True), or after all who held it
+        had given it up without a line (False)."""
+        closing: dict[int, int] = {}
+        for event in self.run.events:
+            if event.connection not in closing and causes.is_a(event, "closing") and self._belongs(event, self.receiver, self.others):
+                closing[event.connection] = event.seq
+        said = sum(w.count for w in self.writes if w.connection in closing and closing[w.connection] < w.seq)
+        if said or not self.seen:
+            return True, said
+        gone = {side[0]: max(h.until for h in end.holders) for side in self.others
+                if (end := self.sides.end(side)) is not None and end.holders and all(h.until >= 0 for h in end.holders)}
+        return False, sum(w.count for w in self.writes if w.connection in gone and gone[w.connection] < w.seq)
+
+    def _reader_has_them(self) -> bool:
+        """The receiver waits in read on empty queues and nothing is under way: then its kernel has handed all over."""
+        stop = self.run.stop
+        reading = any(w.call == "read" and w.connection and self._belongs(w, self.receiver, self.others) for w in stop.waiting)
+        return reading and stop.kind in ("deadlock", "waiting") and bool(self._sockets(self.receiver, self.others)) and stop.under_way == 0
+
+
+def _resets(run: Run) -> Iterator[str]:
+    senders: dict[int, str] = {}        # of the first reset of each connection
+    for segment in run.segments:
+        if "R" in segment.flags:
+            senders.setdefault(segment.connection, segment.sender)
+    if 0 in senders:
+        yield f"A connect was refused: the {senders.pop(0)}'s kernel answered with a reset (RST), nobody listened there."
+    for sender, n in Counter(sender for _, sender in sorted(senders.items())).items():
+        if n == 1:
+            yield f"The {sender}'s kernel sent a reset (RST): this connection takes nothing any more."
+        else:
+            yield f"The {sender}'s kernel sent a reset (RST) on {n} connections: they take nothing any more."
 
 
 def _messages(recvs: list[Event]) -> str:
@@ -538,47 +768,6 @@ def _messages(recvs: list[Event]) -> str:
     if len(texts) > 4:
         return f"{', '.join(texts[:3])} and {len(texts) - 3} pieces more"
     return ", ".join(texts[:-1]) + (" and " if len(texts) > 1 else "") + texts[-1]
-
-
-def _lost(run: Run, sender: str, receiver: str, sends: list[Event], missing: int) -> Iterator[str]:
-    """Where the bytes are that no line of the receiver accounts for: only as far as the records show it."""
-    ends = {role: [s for s in run.stop.sockets if s.who == role and s.connection] for role in (sender, receiver)}
-    unread, unsent = sum(s.unread for s in ends[receiver]), sum(s.unsent for s in ends[sender])
-    if unread:
-        yield f"{_count(unread, 'byte')} {'lies' if unread == 1 else 'lie'} unread in the {receiver}'s kernel: the {receiver} has not asked for them."
-    if unsent:
-        yield f"{_count(unsent, 'byte')} never left the {sender}'s kernel."
-    rest = missing - unread - unsent
-    late = sum(e.count for e in sends if _closed_before(run, receiver, e))
-    if rest <= 0:
-        return
-    if late:
-        yield (f"{_count(min(late, rest), 'byte')} {_was(min(late, rest))} written after the {receiver}'s \"closing\": "
-               f"a write hands bytes to the {sender}'s own kernel, and nobody read them.")
-    elif _reader_has_them(run, receiver, ends[receiver]):
-        yield f"{_count(rest, 'byte')} {_was(rest)} taken from the kernel by the {receiver}'s reader but {'is' if rest == 1 else 'are'} no complete message yet."
-    else:
-        yield f"{_count(rest, 'byte')} {_was(rest)} written, and no line of the {receiver} says that {'it was' if rest == 1 else 'they were'} received."
-
-
-def _closed_before(run: Run, role: str, send: Event) -> bool:
-    return any(e.who == role and e.connection == send.connection and e.seq < send.seq and causes.is_a(e, "closing")
-               for e in run.events)
-
-
-def _reader_has_them(run: Run, receiver: str, sockets: list[Socket]) -> bool:
-    """The receiver waits in read on empty queues and nothing is under way: then its kernel has handed all over."""
-    reading = any(w.who == receiver and w.call == "read" and w.connection for w in run.stop.waiting)
-    return reading and run.stop.kind in ("deadlock", "waiting") and bool(sockets) and run.stop.under_way == 0
-
-
-def _resets(run: Run) -> Iterator[str]:
-    for connection in sorted({s.connection for s in run.segments if "R" in s.flags}):
-        sender = next(s.sender for s in run.segments if s.connection == connection and "R" in s.flags)
-        if connection == 0:
-            yield f"A connect was refused: the {sender}'s kernel answered with a reset (RST), nobody listened there."
-        else:
-            yield f"The {sender}'s kernel sent a reset (RST): this connection takes nothing any more."
 
 
 def _endings(run: Run) -> Iterator[str]:

@@ -525,12 +525,11 @@ def test_one_byte_is_told_in_the_singular():
 LOST = 'client: sending "ab"\nserver: closing\nclient: sending "cd"\n'
 
 
-@pytest.mark.parametrize("log, ends, outputs", [
-    (LOST + 'client: sending "efg"\nclient: Error writing: EPIPE', "client: exit 0", ()),
-    (LOST + 'client: sending "efg"', "client: exit 1", "client.c:21: send_all(...): EPIPE (Broken pipe)"),
-    (LOST + 'client: sending "efg"', "client: signal PIPE", ())], ids=["said so", "stopped", "killed"])
-def test_bytes_of_a_write_that_failed_are_not_said_to_be_written(log, ends, outputs):
-    story = words.happened(runs.run(log, ends, outputs=(Output(9, 9, "client", "stderr", outputs),) if outputs else ()))
+@pytest.mark.parametrize("log, ends", [
+    (LOST + 'client: sending "efg"\nclient: Error writing: EPIPE', "client: exit 0"),
+    (LOST + 'client: sending "efg"', "client: signal PIPE")], ids=["said so", "killed"])
+def test_bytes_of_a_write_that_failed_are_not_said_to_be_written(log, ends):
+    story = words.happened(runs.run(log, ends))
     assert story[0] == "From client to server: nothing came through (0 of 4 bytes)."
     assert story[1].startswith('2 bytes were written after the server\'s "closing"') and "3 bytes" not in story[1]
     assert story[2].startswith("The client's write of 3 bytes failed: EPIPE")
@@ -545,7 +544,7 @@ def test_a_failed_write_that_wrote_a_part_is_no_reason_to_count_more_than_came()
 
 @pytest.mark.parametrize("line", ["client: Error reading: ECONNRESET", "server: Error writing: EPIPE", "client: closing"])
 def test_a_write_is_not_said_to_have_failed_for_another_lines_sake(line):
-    story = "\n".join(words.happened(runs.run(f'client: sending "ab"\n{line}')))
+    story = "\n".join(words.happened(runs.run(f'server: reading data\nclient: sending "ab"\n{line}')))
     assert "(0 of 2 bytes)" in story and "failed" not in story
 
 

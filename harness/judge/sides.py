@@ -1,0 +1,151 @@
+"""The two ends of each connection: which of them a line, a call or a segment belongs to, and how many bytes it sent.
+
+A side is (connection, which end). Where the run knows who opened and who accepted the connection, the end is OPENER or ACCEPTOR, and a
+process is told by who holds it: so the two ends may belong to programs of the same name. Else the end is the program's name.
+What can't be told apart has no side (None), and nothing is derived from it.
+"""
+from __future__ import annotations
+
+from typing import Optional, Union
+
+from ..trace import Call, End, Event, Run, Segment, Socket, Waiting
+
+OPENER, ACCEPTOR = "opener", "acceptor"
+_OTHER = {OPENER: ACCEPTOR, ACCEPTOR: OPENER}
+Side = tuple[int, str]
+
+Told = Union[Event, Call, Socket, Waiting]      # what names a connection and a process
+
+READS = ("read", "readv", "recvfrom", "recvmsg", "recv")
+WRITES = ("write", "writev", "sendto", "sendmsg", "sendmmsg", "sendfile", "send")
+
+
+class Sides:
+    """Those of one run."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._ends: dict[Side, Optional[End]] = {}
+        for made in run.connections:
+            self._ends[made.number, OPENER] = made.opener
+            self._ends[made.number, ACCEPTOR] = made.acceptor
+        self._names: dict[int, set[str]] = {}       # who has lines, or segments, on a connection
+        for record in run.events:
+            self._names.setdefault(record.connection, set()).add(record.who)
+        for segment in run.segments:
+            self._names.setdefault(segment.connection, set()).add(segment.sender)
+        self._known: dict[tuple[int, int, str], Optional[Side]] = {}
+        self._all: Optional[tuple[Side, ...]] = None
+        lines: dict[Side, list[Event]] = {}
+        for event in sorted(run.events, key=lambda e: e.seq):
+            side = self.of(event)
+            if side is not None:
+                lines.setdefault(side, []).append(event)
+        self._lines = {side: tuple(those) for side, those in lines.items()}
+
+    @property
+    def two(self) -> bool:
+        """Is this a run of two programs with different names, so that each is the other's peer?"""
+        return len({role.name for role in self.run.cast}) == 2
+
+    def of(self, record: Told) -> Optional[Side]:
+        """The end of its connection that a line or a call belongs to. None: it has no connection, or its end can't be told."""
+        key = record.connection, record.pid, record.who
+        if key not in self._known:
+            self._known[key] = self._find(*key)
+        return self._known[key]
+
+    def _find(self, connection: int, pid: int, who: str) -> Optional[Side]:
+        if connection <= 0:
+            return None
+        sides = [(connection, OPENER), (connection, ACCEPTOR)]
+        if sides[0] not in self._ends:
+            return connection, who
+        ends = {side: end for side in sides if (end := self._ends[side]) is not None}
+        mine = [side for side, end in ends.items() if pid == end.pid or any(h.pid == pid for h in end.holders)]
+        if len(mine) == 1:
+            return mine[0]
+        named = [side for side in mine or ends if ends[side].who == who]
+        if len(ends) == 2:
+            return named[0] if len(named) == 1 else None
+        unknown = [side for side in sides if side not in ends]
+        return unknown[0] if len(unknown) == 1 and not named else None
+
+    def of_segment(self, segment: Segment) -> Optional[Side]:
+        """The end that sent it. None: it belongs to no connection."""
+        opener, acceptor = (segment.connection, OPENER), (segment.connection, ACCEPTOR)
+        if segment.connection <= 0:
+            return None
+        if opener not in self._ends:
+            return segment.connection, segment.sender
+        named = [side for side in (opener, acceptor) if self.name(side) == segment.sender]
+        if len(named) == 1:
+            return named[0]
+        end = self._ends[opener]        # both ends are of one name: the address tells them apart
+        return opener if end is not None and end.address == segment.source else acceptor
+
+    def other(self, side: Optional[Side]) -> Optional[Side]:
+        """The other end of the same connection, None if nobody is known to be there."""
+        if side is None:
+            return None
+        connection, end = side
+        if side in self._ends:
+            return connection, _OTHER[end]
+        name = self._only_other(connection, end)
+        return (connection, name) if name else None
+
+    def end(self, side: Side) -> Optional[End]:
+        """What is known of an end: who made it, who holds it."""
+        return self._ends.get(side)
+
+    def name(self, side: Optional[Side]) -> str:
+        """The program at that end, "" if it is not known."""
+        if side is None:
+            return ""
+        if side not in self._ends:
+            return side[1]
+        end, other = self._ends[side], self._ends[side[0], _OTHER[side[1]]]
+        if end is not None:
+            return end.who
+        return self._only_other(side[0], other.who) if other is not None else ""
+
+    def _only_other(self, connection: int, name: str) -> str:
+        """The one other program that has to do with the connection; "" if there is none, or more than one."""
+        others = self._names.get(connection, set()) - {name, ""}
+        if not others and self.two:
+            others = {role.name for role in self.run.cast} - {name}
+        return others.pop() if len(others) == 1 else ""
+
+    def peer(self, record: Told) -> str:
+        """The program at the other end of a line's connection. Of a line that names none, in a run of two programs, the other one."""
+        name = self.name(self.other(self.of(record)))
+        if not name and record.connection <= 0 and self.two:
+            return next((role.name for role in self.run.cast if role.name != record.who), "")
+        return name
+
+    def known(self) -> tuple[Side, ...]:
+        """All sides that have lines, in the order of the connections."""
+        return tuple(sorted(self._lines))
+
+    def lines(self, side: Optional[Side]) -> tuple[Event, ...]:
+        """The lines of one end, in their order."""
+        return self._lines.get(side, ()) if side is not None else ()
+
+    def all(self) -> tuple[Side, ...]:
+        """All sides that are known of, by a record of the connection, a line or a segment."""
+        if self._all is None:
+            self._all = tuple(dict.fromkeys([*self._ends, *self._lines, *filter(None, map(self.of_segment, self.run.segments))]))
+        return self._all
+
+    def between(self, sender: str, receiver: str) -> tuple[Side, ...]:
+        """The ends at which `sender` is on its connections with `receiver`."""
+        return tuple(side for side in self.all() if (self.name(side), self.name(self.other(side))) == (sender, receiver))
+
+    def carried(self) -> dict[Side, int]:
+        """How many bytes of each end's stream the segments carried, retransmissions not counted. Only ends that sent any."""
+        found: dict[Side, int] = {}
+        for segment in self.run.segments:
+            side = self.of_segment(segment)
+            if segment.length and side is not None:
+                found[side] = max(found.get(side, 0), segment.first + segment.length - 1)
+        return found
