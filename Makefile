@@ -1,7 +1,8 @@
 # tcplab. `make help` lists what to type.
 #
-# Programs come out as $(BUILD)/NN-name/client and .../server. A scenario is a folder: its client.c, its server.c and any
-# further .c files, also in a folder inside (gob/gob.c), which go into both programs. Adding one needs no change here.
+# Programs come out as $(BUILD)/NN-name/client and .../server. A scenario is a folder: its client.c, its server.c and every
+# further .c file with a main function is a program (relay.c). Its other .c files go into each of its programs, also those
+# in a folder inside (gob/gob.c), except exercises/ and mutants/. Adding a scenario needs no change here.
 
 BUILD     ?= build
 SCENARIOS ?= scenarios
@@ -17,10 +18,18 @@ ifeq ($(WERROR),1)
 ALL_FLAGS += -Werror
 endif
 
-names    := $(patsubst $(SCENARIOS)/%/client.c,%,$(wildcard $(SCENARIOS)/*/client.c))
-programs := $(foreach name,$(names),$(BUILD)/$(name)/client $(BUILD)/$(name)/server)
+# All of these are names without folder and ending, as 09-example/relay. What was asked for by name is a program even if its
+# main is misspelt: then the linker says so. (A line in a comment that looks like main makes a program, too.)
+stems     = $(patsubst $(SCENARIOS)/%.c,%,$(filter $(SCENARIOS)/%.c,$(1)))
+sources  := $(call stems,$(wildcard $(SCENARIOS)/*/*.c))
+a_main    = ^[[:space:]]*((int|void)[[:space:]]+)?main[[:space:]]*[(]
+mains    := $(call stems,$(shell grep -lE '$(a_main)' $(SCENARIOS)/*/*.c 2>/dev/null))
+stems_of_programs := $(filter %/client %/server $(mains) $(MAKECMDGOALS:$(BUILD)/%=%),$(sources))
+shared   := $(filter-out $(stems_of_programs),$(sources)) $(call stems,$(wildcard $(SCENARIOS)/*/*/*.c))
+extras    = $(patsubst %,$(BUILD)/%.o,$(filter-out $(1)/exercises/% $(1)/mutants/%,$(filter $(1)/%,$(shared))))
+names    := $(sort $(patsubst %/,%,$(dir $(stems_of_programs))))
+programs := $(addprefix $(BUILD)/,$(stems_of_programs))
 common   := $(patsubst common/%.c,$(BUILD)/common/%.o,$(wildcard common/*.c))
-extras    = $(patsubst $(SCENARIOS)/%.c,$(BUILD)/%.o,$(filter-out %/client.c %/server.c,$(wildcard $(SCENARIOS)/$(1)/*.c $(SCENARIOS)/$(1)/*/*.c)))
 
 .PHONY: all help test lint fuzz bench clean check FORCE
 .SECONDARY:
@@ -40,7 +49,7 @@ help:                   ## this list
 
 # What was set on the command line or in the environment (BUILD, SCENARIOS, SANITIZE, CC, PAUSE, ...) make hands on by
 # itself. FORCE: a file that happens to be called check-1 changes nothing.
-scenario-%: FORCE       ## run client and server of scenario N and watch
+scenario-%: FORCE       ## run the programs of scenario N and watch
 	@$(PYTHON) -m harness run '$*'
 
 check-%: FORCE          ## the verdict alone: does scenario N keep its contract?
@@ -64,7 +73,8 @@ FORCE:
 
 # Changes when the compiler or its flags do, and so has everything built again.
 stamp := $(BUILD)/.flags
-_ := $(shell mkdir -p $(BUILD) && new=$(stamp).$$$$ && echo '$(CC) $(ALL_FLAGS)' > $$new && { cmp -s $$new $(stamp) && rm $$new || mv $$new $(stamp); })
+_ := $(shell [ -d $(BUILD) ] || mkdir -p $(BUILD); { IFS= read -r old <$(stamp); } 2>/dev/null; flags='$(CC) $(ALL_FLAGS)'; \
+    [ "$$old" = "$$flags" ] || { printf '%s\n' "$$flags" >$(stamp).$$$$ && mv $(stamp).$$$$ $(stamp); })
 
 compile = @mkdir -p $(@D) && $(CC) $(ALL_FLAGS) -MMD -MP -c -o $@ $<
 
@@ -81,7 +91,7 @@ define link
 $(BUILD)/$(1): $(BUILD)/$(1).o $(call extras,$(patsubst %/,%,$(dir $(1)))) $(BUILD)/libcommon.a
 	@$$(CC) $$(ALL_FLAGS) -o $$@ $$^
 endef
-$(foreach program,$(programs:$(BUILD)/%=%),$(eval $(call link,$(program))))
+$(foreach program,$(stems_of_programs),$(eval $(call link,$(program))))
 
 -include $(wildcard $(BUILD)/common/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
 

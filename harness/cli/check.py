@@ -23,15 +23,16 @@ def go(args: argparse.Namespace) -> int:
     wanted = [find(name) for name in args.scenario] or find_all()
     if args.trace:
         shared.may_write(Path(args.trace), len(wanted))
-    shared.build(wanted)
-    interrupt = shared.Interrupt()
-    return max((_check(scenario, args, interrupt, len(wanted) > 1) for scenario in wanted), default=0)
+    with shared.Lab() as lab:
+        shared.build(wanted)
+        interrupt = shared.Interrupt()
+        return max((_check(scenario, args, lab, interrupt, len(wanted) > 1) for scenario in wanted), default=0)
 
 
-def _check(scenario: Scenario, args: argparse.Namespace, interrupt: shared.Interrupt, several: bool) -> int:
+def _check(scenario: Scenario, args: argparse.Namespace, lab: shared.Lab, interrupt: shared.Interrupt, several: bool) -> int:
     if interrupt.came:
         return 130
-    run, verdict, contract, reproduce = shared.one_run(scenario, args, shared.policy(real_time=False), tick=lambda: interrupt.came)
+    run, verdict, contract, reproduce = shared.one_run(scenario, args, shared.policy(real_time=False), lab, tick=lambda: interrupt.came)
     if interrupt.came:
         return 130
     if args.json:

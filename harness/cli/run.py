@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..stage.scenarios import find
+from ..stage.scenarios import Scenario, find
 from ..tell import screen, words
 from . import shared
 
@@ -23,8 +23,12 @@ def go(args: argparse.Namespace) -> int:
     scenario = find(args.scenario)
     if args.trace:
         shared.may_write(Path(args.trace), 1)
-    shared.build([scenario])
-    interrupt = shared.Interrupt()
+    with shared.Lab() as lab:
+        shared.build([scenario])
+        return _show(scenario, args, lab, shared.Interrupt())
+
+
+def _show(scenario: Scenario, args: argparse.Namespace, lab: shared.Lab, interrupt: shared.Interrupt) -> int:
     policy = shared.policy(real_time=True)
     shown = screen.Screen(sys.stderr if args.json else sys.stdout, policy.name == "live")
     print(f"scenario {scenario.name}   lesson: lessons/{scenario.name}.md", file=shown.stream)
@@ -34,7 +38,7 @@ def go(args: argparse.Namespace) -> int:
         shown.tick()
         return interrupt.came
     try:
-        run, verdict, contract, reproduce = shared.one_run(scenario, args, policy, tell=shown.tell, tick=tick)
+        run, verdict, contract, reproduce = shared.one_run(scenario, args, policy, lab, tell=shown.tell, tick=tick)
     finally:
         shown.end()
     for note in run.notes:

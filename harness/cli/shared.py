@@ -9,7 +9,7 @@ import shlex
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 from .. import trace
 from ..explore import schedules
@@ -17,6 +17,7 @@ from ..judge import comparison
 from ..judge import contract as contracts
 from ..stage.build import build as make
 from ..stage.conductor import Conductor, Live, Policy, VirtualClock
+from ..stage.keeper import Keeper, open_keeper
 from ..stage.scenarios import Scenario
 
 
@@ -102,10 +103,32 @@ def may_write(path: Path, runs: int) -> None:
                 raise Usage(f"{path}: exists and is no trace; it stays as it is. Name another file, or remove it")
 
 
-def one_run(scenario: Scenario, args: argparse.Namespace, policy: Policy,
+class Lab:
+    """A keeper for the runs of one command. It makes itself ready while make builds."""
+
+    def __init__(self) -> None:
+        self._keeper: Optional[Keeper] = None
+
+    def __enter__(self) -> "Lab":
+        self._keeper = open_keeper(isolate(), observe())
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._keeper is not None:
+            self._keeper.end()
+
+    @property
+    def keeper(self) -> Keeper:
+        """One that lives: whatever the last run's programs did to theirs."""
+        if self._keeper is None or not self._keeper.alive:
+            self._keeper = open_keeper(isolate(), observe())
+        return self._keeper
+
+
+def one_run(scenario: Scenario, args: argparse.Namespace, policy: Policy, lab: Lab,
             **watch: Any) -> tuple[trace.Run, comparison.Verdict, contracts.Contract, str]:
     """Runs a scenario and judges it; writes its trace. Returns the run, the verdict, the contract, the command that gives such a run again."""
-    conductor = Conductor(scenario, policy, isolate=isolate(), observe=observe(), **watch)
+    conductor = Conductor(scenario, policy, keeper=lab.keeper, observe=observe(), **watch)
     return judged(scenario, conductor, [Path(args.trace)] if args.trace else [])
 
 

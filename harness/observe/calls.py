@@ -40,11 +40,12 @@ _ON_DESCRIPTOR = {
 _ALWAYS = {
     "poll": (7, -1), "ppoll": (271, 73), "select": (23, -1), "pselect6": (270, 72), "socket": (41, 198), "nanosleep": (35, 101),
     "clock_nanosleep": (230, 115), "alarm": (37, -1), "setitimer": (38, 103), "timer_settime": (223, 110),
-    "restart_syscall": (219, 128), "io_uring_setup": (425, 425),
+    "wait4": (61, 260), "waitid": (247, 95), "pause": (34, -1), "rt_sigsuspend": (130, 133), "restart_syscall": (219, 128), "io_uring_setup": (425, 425),
 }
 _PLACE = 0 if ptrace.MACHINE == "x86_64" else 1
 _NAMES = {both[_PLACE]: name for name, both in {**_ON_DESCRIPTOR, **_ALWAYS}.items() if both[_PLACE] >= 0}
 
+_FOR_OTHERS = ("wait4", "waitid", "pause", "rt_sigsuspend")     # they wait for a child, or for a signal
 SLEEPS = ("nanosleep", "clock_nanosleep")
 _READS = ("read", "recvfrom")
 _WRITES = ("write", "sendto")
@@ -217,7 +218,7 @@ class Tracer:
         if alone:
             self._report({"t": "exiting", "pid": thread.pid, "tid": thread.tid}, thread)
         else:
-            self._on(thread)
+            self._report({"t": "left", "pid": thread.pid, "tid": thread.tid}, thread)
 
     def _gone(self, pid: int, status: int) -> None:
         program = self._programs.pop(pid, None)
@@ -399,6 +400,8 @@ def _asked(thread: _Thread, name: str, args: "tuple[int, ...]") -> Optional["dic
         return {"limit": (args[0] & 0xFFFFFFFF) * 1_000_000_000}
     if name in ("setitimer", "timer_settime"):
         return _timer(pid, name, args)
+    if name in _FOR_OTHERS:
+        return {}
     return _waits(pid, name, args)
 
 

@@ -98,8 +98,9 @@ class Sock:
     received: int = -1      # ever, a FIN counted as one
     window: int = -1        # how far beyond the last acknowledged byte the peer lets us send
     low_water: int = 1      # SO_RCVLOWAT
-    timed_read: bool = False    # SO_RCVTIMEO, SO_SNDTIMEO: a wait ends by itself
-    timed_write: bool = False
+    read_limit: int = 0     # SO_RCVTIMEO, SO_SNDTIMEO in ns: a wait ends by itself; 0: none
+    write_limit: int = 0
+    user_timeout: int = 0   # TCP_USER_TIMEOUT in ns: what is not acknowledged for so long ends the connection; 0: none
     asked: bool = True      # the socket itself was asked; else the options are not known
     error: bool = False     # an error is pending (poll says so; SO_ERROR would take it away)
 
@@ -174,8 +175,18 @@ def _arguments(call: str, words: list[str]) -> tuple[int, ...]:
     return tuple(args)
 
 
+def limit_of(thread: Thread) -> float:
+    """Seconds that the call lasts at most, from its beginning, as its arguments say; -1.0 where that can't be read."""
+    call, a = thread.call, thread.args
+    if call == "poll" and a[2] < 1 << 31:       # milliseconds; ppoll has a pointer there
+        return a[2] / 1000
+    if call == "epoll_wait":
+        return a[3] / 1000
+    return -1.0
+
+
 def waits_for_ever(thread: Thread) -> bool:
-    """Has the call no time limit of its own? (Those of a socket option are in Details; a pending alarm can't be seen.)"""
+    """Has the call no time limit of its own? (Those of a socket option are in Sock; timers are in timers.py.)"""
     call, a = thread.call, thread.args
     if call == "poll":      # poll: milliseconds, made signed; ppoll: a pointer. Both are at place 2
         return a[2] <= 0
@@ -361,7 +372,7 @@ def _ask(sock: socket.socket, pid: int, fd: int, inode: int) -> Optional[Sock]:
     local, peer = name_of(sock.getsockname), name_of(sock.getpeername)
     if state == "LISTEN":
         waiting, = struct.unpack_from("=I", info, 24)
-        return Sock(pid, fd, inode, state, local, "", waiting, 0, 0)
+        return Sock(pid, fd, inode, state, local, "", waiting, 0, 0, read_limit=_limit(sock, socket.SO_RCVTIMEO))
     received, = struct.unpack_from("=Q", info, 128)
     sent, again = struct.unpack_from("=QQ", info.ljust(256, b"\0"), 200)
     window, = struct.unpack_from("=I", info.ljust(256, b"\0"), 228)
@@ -373,7 +384,8 @@ def _ask(sock: socket.socket, pid: int, fd: int, inode: int) -> Optional[Sock]:
     return Sock(pid, fd, inode, state, local, peer, unread=_number(sock, _FIONREAD), unacked=unacked - fin,
                 unsent=unsent - (fin and unsent > 0), sent=sent - again if known else -1, received=received if known else -1,
                 window=window if known else -1, low_water=sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT),
-                timed_read=_timed(sock, socket.SO_RCVTIMEO), timed_write=_timed(sock, socket.SO_SNDTIMEO),
+                read_limit=_limit(sock, socket.SO_RCVTIMEO), write_limit=_limit(sock, socket.SO_SNDTIMEO),
+                user_timeout=sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) * 1_000_000,
                 error=any(got & select.POLLERR for _, got in poller.poll(0)))
 
 
@@ -431,8 +443,9 @@ def _number(sock: socket.socket, request: int) -> int:
     return value[0]
 
 
-def _timed(sock: socket.socket, option: int) -> bool:
-    return any(sock.getsockopt(socket.SOL_SOCKET, option, 16))
+def _limit(sock: socket.socket, option: int) -> int:
+    seconds, rest = struct.unpack("=qq", sock.getsockopt(socket.SOL_SOCKET, option, 16))
+    return int(seconds * 1_000_000_000 + rest * 1000)
 
 
 def _from_row(row: Row, pid: int, fd: int) -> Sock:

@@ -10,7 +10,10 @@ Under way are bytes that one end has sent and the other has not received, bytes 
 window has room, and a FIN that the other end has not seen. Bytes that were received and not yet acknowledged are not: no
 need to wait 40 ms for a delayed ACK. Only a zero-window probe and keep-alive may still be sent, and neither wakes anybody.
 
-What can't be seen: a pending alarm(2) or setitimer(2) of a program; whoever outside of the run would speak to it.
+A wait with a time limit of its own ends by itself. Where only such waits stand in the way, the look says so (`timed`), and for how
+long. A timer that ends a wait by a signal is none of the kernel's facts here: timers.py has those that the observed calls show.
+
+What can't be seen: whoever outside of the run would speak to it; without observed calls, an alarm(2) or setitimer(2) that is pending.
 """
 from __future__ import annotations
 
@@ -36,7 +39,9 @@ class Look:
     unknown: bool = False   # the kernel did not tell
     unasked: bool = False   # a socket that is waited on could not be asked for its time limits: calm is no proof then
     timed: bool = False     # only waits with a time limit of their own stand in the way
+    limit: float = 0.0      # timed: the longest of these limits in seconds, from the beginning of its wait; 0: not known
     targets: "dict[int, tuple[int, ...]]" = field(default_factory=dict)     # tid: the descriptors that it waits on
+    names: "dict[int, dict[int, str]]" = field(default_factory=dict)        # process: what its descriptors are, "pipe:[7]"
 
 
 def look(pids: Iterable[int], held: "set[int]", ours: "set[str]") -> Look:
@@ -44,11 +49,14 @@ def look(pids: Iterable[int], held: "set[int]", ours: "set[str]") -> Look:
     ("pipe:[7]") whose other end the harness reads."""
     pids = list(pids)
     threads = _threads(pids, held)
+    timed: list[tuple[str, float]] = []
     for thread in threads:
         if thread.call == "?":
             return Look(threads, busy="the kernel does not tell what a thread waits for", unknown=True)
-        if thread.call == "" or not kernel.waits_for_ever(thread):
-            return Look(threads, busy=_runs(thread))
+        if thread.call == "":
+            return Look(threads, busy="a thread runs")
+        if not kernel.waits_for_ever(thread):
+            timed.append((_ends_by_itself(thread), kernel.limit_of(thread)))
     names = {pid: kernel.descriptors(pid) for pid in pids}
     sockets = tuple(sock for pid in pids for sock in kernel.tcp_sockets(pid, names[pid]))
     by_fd = {(sock.pid, sock.fd): sock for sock in sockets}
@@ -62,25 +70,43 @@ def look(pids: Iterable[int], held: "set[int]", ours: "set[str]") -> Look:
             fds = tuple(read)
         targets[thread.tid] = fds
         for fd in fds:
-            busy = _may_end(thread, by_fd.get((thread.pid, fd)), names[thread.pid].get(fd, ""), ours)
+            sock = by_fd.get((thread.pid, fd))
+            busy = _may_end(thread, sock, names[thread.pid].get(fd, ""), ours)
             if busy:
                 return Look(threads, sockets, busy=busy)
+            timed += _limits(thread, sock)
     count, words = _under_way(sockets, pids)
     waited_on = (by_fd.get((t.pid, fd)) for t in threads for fd in targets.get(t.tid, ()) if t.call in ("read", "write", "accept"))
     unasked = any(sock is not None and not sock.asked and sock.state != "LISTEN" for sock in waited_on)
     if not words and _threads(pids, held) != threads:
         words = "a thread has run meanwhile"
-    return Look(threads, sockets, busy=words, under_way=count, targets=targets, unasked=unasked)
+    if timed and not words:
+        words, limit = max(timed, key=lambda one: one[1])
+        return Look(threads, sockets, busy=words, under_way=count, targets=targets, names=names, unasked=unasked, timed=True, limit=limit)
+    return Look(threads, sockets, busy=words, under_way=count, targets=targets, names=names, unasked=unasked)
 
 
 def _threads(pids: "list[int]", held: "set[int]") -> "tuple[Thread, ...]":
     return tuple(thread for pid in pids for thread in kernel.threads(pid, held))
 
 
-def _runs(thread: Thread) -> str:
-    if not thread.call:
-        return "a thread runs"
+def _ends_by_itself(thread: Thread) -> str:
     return "a thread sleeps" if thread.call == "sleep" else f"a {thread.call} ends by itself, or may"
+
+
+def _limits(thread: Thread, sock: Optional[Sock]) -> "list[tuple[str, float]]":
+    """The time limits that a socket sets to a wait on it: words, and seconds."""
+    if sock is None:
+        return []
+    found = []
+    if thread.call in ("read", "accept") and sock.read_limit:
+        found.append((f"a {thread.call} has a time limit of {sock.read_limit / 1e9:g} s", sock.read_limit / 1e9))
+    if thread.call in ("write", "connect") and sock.write_limit:
+        found.append((f"a {thread.call} has a time limit of {sock.write_limit / 1e9:g} s", sock.write_limit / 1e9))
+    if sock.user_timeout and sock.unacked > 0:      # asked at each probe: so it may take twice as long
+        found.append((f"TCP_USER_TIMEOUT ends the connection when {sock.user_timeout / 1e9:g} s have passed without an acknowledgement",
+                      2 * sock.user_timeout / 1e9 + 1))
+    return found
 
 
 def _may_end(thread: Thread, sock: Optional[Sock], name: str, ours: "set[str]") -> str:
@@ -93,11 +119,9 @@ def _may_end(thread: Thread, sock: Optional[Sock], name: str, ours: "set[str]") 
         return ""
     if sock.error or sock.state in ("CLOSED", "SYN-SENT", "SYN-RECEIVED"):
         return f"a {thread.call} is about to end: the socket is {sock.state}"
-    if thread.call == "read" and (sock.eof or sock.timed_read or sock.unread >= max(1, sock.low_water)):
-        return "a read has a time limit" if sock.timed_read else "a read is about to end"
-    if thread.call == "write" and sock.timed_write:
-        return "a write has a time limit"
-    if thread.call == "accept" and (sock.unread > 0 or sock.timed_read):
+    if thread.call == "read" and (sock.eof or sock.unread >= max(1, sock.low_water)):
+        return "a read is about to end"
+    if thread.call == "accept" and sock.unread > 0:
         return "a connection waits to be accepted"
     return ""
 
@@ -117,7 +141,7 @@ def _under_way(sockets: "tuple[Sock, ...]", pids: "list[int]") -> "tuple[int, st
             if rows is None:    # the whole table is long to read
                 rows = {(row.local, row.peer): row for row in kernel.tcp_rows(pids[0])} if kernel.orphans(pids[0]) else {}
             row = rows.get((sock.peer, sock.local))
-            if row is not None and row.state in _FIN_SENT and not sock.eof:
+            if row is not None and row.state in _FIN_SENT and not sock.eof and not row.probing:     # else it stands behind a full window
                 return 1, "a FIN is on its way"
             continue
         if other.state == "CLOSED":

@@ -1,133 +1,149 @@
 """The wire: segments out of the frames that a packet socket sees on the loopback device.
 
-Each frame passes there twice, going out and coming in; the outgoing one is kept. Offsets count from each side's initial
-sequence number (RFC 9293, 3.4), so a stream's first byte is byte 1; window scale is taken from the two SYNs (RFC 7323).
-Sources: packet(7), linux/if_ether.h, RFC 791, RFC 8200, RFC 9293.
+The kernel puts the headers of each TCP frame into a ring of memory that it shares with the harness (PACKET_RX_RING), so a frame of 64
+KiB takes no more room than an empty one. Should the ring be full all the same, the kernel counts what it could not put in
+(PACKET_STATISTICS), and `missing` says so. Each frame passes the device twice, going out and coming in; a filter keeps the outgoing one.
+
+Offsets count from each side's initial sequence number (RFC 9293, 3.4), so a stream's first byte is byte 1; window scale is
+taken from the two SYNs (RFC 7323). Sources: packet(7), linux/if_packet.h, linux/filter.h, RFC 791, RFC 8200, RFC 9293.
 """
 from __future__ import annotations
 
+import ctypes
+import mmap
 import socket
 import struct
-from typing import Callable
+from typing import NamedTuple, Optional
 
-from ..trace import Segment
+from .kernel import endpoint
 
-_PACKET_OUTGOING = 4
-_SCM_TIMESTAMPNS = 35
-_HEADERS = 192              # Ethernet, IP and TCP with all options fit
+_SOL_PACKET, _RX_RING, _STATISTICS, _VERSION, _SO_ATTACH_FILTER, _ETH_P_ALL = 263, 5, 6, 10, 26, 3
+_BLOCK, _FRAME, _FRAMES = 1 << 16, 256, 1 << 14     # bytes, bytes, and how many: 4 MiB. Ethernet, IP and TCP headers take 114 bytes at most
+_STATUS = struct.Struct("=I")
+_HEAD = struct.Struct("=IIIHHII")                   # struct tpacket2_hdr: status, length, kept, offset of the frame, of the network header, s, ns
 _FLAGS = ((2, "S"), (1, "F"), (4, "R"), (8, "P"), (16, "A"))
 
 
-from typing import NamedTuple
 class Seen(NamedTuple):
-    ns: int
-    source: str
+    """One segment, as it went out."""
+
+    ns: int             # of the run
+    source: str         # addresses: "127.0.0.1:41000"
     target: str
-    flags: str
-    first: int
-    length: int
-    ack: int
-    window: int
-    opens: bool
+    flags: str          # of S, F, R, P, A, in that order
+    first: int          # stream offset of its first payload byte
+    length: int         # payload bytes
+    ack: int            # stream offset that it acknowledges; 0 without ACK
+    window: int         # in bytes, scaled
+    opens: bool         # a SYN, and the first one with its sequence number: the beginning of a connection
+
+
+def open_socket(device: str) -> Optional[socket.socket]:
+    """A packet socket with its ring, which sees the device from now on; None where the system does not allow it."""
+    try:
+        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)      # bound below: not two hooks in turn
+    except OSError:
+        return None
+    try:
+        program = b"".join(struct.pack("=HBBI", *line) for line in _program())
+        buffer = ctypes.create_string_buffer(program, len(program))
+        sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("=H6xQ", len(program) // 8, ctypes.addressof(buffer)))
+        sock.setsockopt(_SOL_PACKET, _VERSION, 1)       # TPACKET_V2
+        sock.setsockopt(_SOL_PACKET, _RX_RING, struct.pack("=IIII", _BLOCK, _FRAME * _FRAMES // _BLOCK, _FRAME, _FRAMES))
+        sock.bind((device, _ETH_P_ALL))
+        return sock
+    except OSError:
+        sock.close()
+        return None
+
+
+def _program() -> "list[tuple[int, int, int, int]]":
+    """The filter (classic BPF): what goes out and is TCP over IPv4 or IPv6. Line by line: code, jump if true, jump if false, constant. It returns the bytes to keep, 0 for none."""
+    load_byte, load_half, equal, result = 0x30, 0x28, 0x15, 0x06
+    return [
+        (load_byte, 0, 0, 0xFFFFF004),      # 0: the packet's type (SKF_AD_PKTTYPE)
+        (equal, 0, 8, 4),                   # 1: not PACKET_OUTGOING: to 10
+        (load_half, 0, 0, 12),              # 2: the protocol
+        (equal, 0, 2, 0x0800),              # 3: not IPv4: to 6
+        (load_byte, 0, 0, 23),              # 4
+        (equal, 3, 4, 6),                   # 5: TCP: to 9; else to 10
+        (equal, 0, 3, 0x86DD),              # 6: not IPv6: to 10
+        (load_byte, 0, 0, 20),              # 7
+        (equal, 0, 1, 6),                   # 8: not TCP: to 10
+        (result, 0, 0, 160),                # 9
+        (result, 0, 0, 0),                  # 10
+    ]
 
 
 class Wire:
-    """Collects frames from a packet socket; `base` is what to take from CLOCK_REALTIME ns to get the run's own time."""
+    """Takes segments from a packet socket; `base` is what to take from CLOCK_REALTIME ns to get the run's own time."""
 
     def __init__(self, sock: socket.socket, base: int) -> None:
-        self._sock = sock
-        self._base = base
-        self._frames: list[tuple[int, bytes]] = []
+        self._sock, self._base = sock, base
+        self._ring = mmap.mmap(sock.fileno(), _FRAME * _FRAMES, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+        self._at = 0
+        self._start: dict[tuple[str, str], int] = {}
+        self._scale: dict[tuple[str, str], int] = {}
+        self._missing = 0
 
-    def drain(self) -> None:
-        """Takes what is there; never waits."""
-        while True:
-            try:
-                data, ancillary, _, address = self._sock.recvmsg(_HEADERS, 64, socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                return
-            if address[2] != _PACKET_OUTGOING:
-                continue
-            ns = 0
-            for level, kind, raw in ancillary:
-                if level == socket.SOL_SOCKET and kind == _SCM_TIMESTAMPNS:
-                    seconds, nanoseconds = struct.unpack_from("=qq", raw)
-                    ns = seconds * 1_000_000_000 + nanoseconds - self._base
-            self._frames.append((ns, data))
+    @property
+    def missing(self) -> int:
+        """Frames that the capture lost so far."""
+        _, lost = struct.unpack("=II", self._sock.getsockopt(_SOL_PACKET, _STATISTICS, 8))
+        self._missing += lost       # the kernel counts from the last time that it was asked
+        return self._missing
 
-    missing = 0
-
-    def take(self):
-        self.drain()
-        frames, self._frames = self._frames, []
-        if not hasattr(self, "start"):
-            self.start, self.scale = {}, {}
-        start, scale = self.start, self.scale
+    def take(self) -> "list[Seen]":
+        """The segments since the last call, in the order in which they were sent; never waits."""
         found = []
-        for ns, frame in frames:
-            parsed = _parse(frame)
-            if parsed is None:
-                continue
-            source, target, sequence, ack, flags, window, length, shift = parsed
-            way, back = (source, target), (target, source)
-            syn = "S" in flags
-            opens = syn and start.get(way) != sequence
-            if syn:
-                start[way], scale[way] = sequence, shift
-            scaled = window if syn or scale.get(back, -1) < 0 else window << max(0, scale.get(way, 0))
-            found.append(Seen(ns, source, target, flags, (sequence - start.get(way, sequence)) % (1 << 32), length,
-                (ack - start.get(back, ack)) % (1 << 32) if "A" in flags else 0, scaled, opens))
-        return found
+        while True:
+            place = self._at * _FRAME
+            status, _, kept, offset, _, seconds, nanoseconds = _HEAD.unpack_from(self._ring, place)
+            if not status & 1:      # TP_STATUS_USER: it is ours
+                return found
+            frame = self._ring[place + offset:place + offset + kept]
+            _STATUS.pack_into(self._ring, place, 0)
+            self._at = (self._at + 1) % _FRAMES
+            seen = self._segment(seconds * 1_000_000_000 + nanoseconds - self._base, frame)
+            if seen is not None:
+                found.append(seen)
 
-    def segments(self, port: int, number: Callable[[str, str], int], first: int = 0) -> list[Segment]:
-        """The segments to and from the server's port so far, from the first-th frame on. number(client's address,
-        server's address) gives the connection's number."""
-        found: list[Segment] = []
-        start: dict[tuple[str, str], int] = {}
-        scale: dict[tuple[str, str], int] = {}
-        for ns, frame in self._frames:
-            parsed = _parse(frame)
-            if parsed is None:
-                continue
-            source, target, sequence, ack, flags, window, length, shift = parsed
-            if port not in (_port(source), _port(target)):
-                continue
-            way, back = (source, target), (target, source)
-            syn = "S" in flags
-            if syn:
-                start[way], scale[way] = sequence, shift
-            client = _port(target) == port
-            scaled = window if syn or scale.get(back, -1) < 0 else window << max(0, scale.get(way, 0))
-            found.append(Segment(
-                seq=len(found), ns=ns, connection=number(*(way if client else back)), sender="client" if client else "server",
-                flags=flags, first=(sequence - start.get(way, sequence)) % (1 << 32), length=length,
-                ack=(ack - start.get(back, ack)) % (1 << 32) if "A" in flags else 0, window=scaled))
-        return found[first:]
+    def close(self) -> None:
+        self._ring.close()
+
+    def _segment(self, ns: int, frame: bytes) -> Optional[Seen]:
+        parsed = _parse(frame)
+        if parsed is None:
+            return None
+        source, target, sequence, ack, flags, window, length, shift = parsed
+        way, back = (source, target), (target, source)
+        opens = False
+        if "S" in flags:
+            opens = self._start.get(way) != sequence
+            self._start[way], self._scale[way] = sequence, shift
+        elif self._scale.get(back, -1) >= 0:
+            window <<= max(0, self._scale.get(way, 0))
+        return Seen(ns, source, target, flags, (sequence - self._start.get(way, sequence)) % (1 << 32), length,
+                    (ack - self._start.get(back, ack)) % (1 << 32) if "A" in flags else 0, window, opens)
 
 
-def _port(address: str) -> int:
-    return int(address.rpartition(":")[2])
-
-
-def _parse(frame: bytes) -> "tuple[str, str, int, int, str, int, int, int] | None":
+def _parse(frame: bytes) -> "Optional[tuple[str, str, int, int, str, int, int, int]]":
     """Source, target, sequence number, acknowledgement, flags, window, payload length, window scale (-1: none)."""
     kind, = struct.unpack_from("!H", frame, 12)
     ip = frame[14:]
-    if kind == 0x0800 and ip[9] == socket.IPPROTO_TCP:
-        header = (ip[0] & 15) * 4
-        total, = struct.unpack_from("!H", ip, 2)
-        hosts = [socket.inet_ntop(socket.AF_INET, ip[12:16]), socket.inet_ntop(socket.AF_INET, ip[16:20])]
-    elif kind == 0x86DD and ip[6] == socket.IPPROTO_TCP:
-        header = 40
-        total = struct.unpack_from("!H", ip, 4)[0] + 40
-        hosts = [f"[{socket.inet_ntop(socket.AF_INET6, ip[8:24])}]", f"[{socket.inet_ntop(socket.AF_INET6, ip[24:40])}]"]
+    if kind == 0x0800:
+        header, total = (ip[0] & 15) * 4, struct.unpack_from("!H", ip, 2)[0]
+        hosts = [socket.inet_ntop(socket.AF_INET, ip[at:at + 4]) for at in (12, 16)]
+    elif kind == 0x86DD:
+        header, total = 40, struct.unpack_from("!H", ip, 4)[0] + 40
+        hosts = [socket.inet_ntop(socket.AF_INET6, ip[at:at + 16]) for at in (8, 24)]
     else:
         return None
     tcp = ip[header:]
     source, target, sequence, ack, offset, bits, window = struct.unpack_from("!HHIIBBH", tcp)
     options = (offset >> 4) * 4
     flags = "".join(letter for bit, letter in _FLAGS if bits & bit)
-    return (f"{hosts[0]}:{source}", f"{hosts[1]}:{target}", sequence, ack, flags, window, total - header - options,
+    return (endpoint(hosts[0], source), endpoint(hosts[1], target), sequence, ack, flags, window, total - header - options,
             _window_scale(tcp[20:options]))
 
 
@@ -137,7 +153,7 @@ def _window_scale(options: bytes) -> int:
         if options[at] == 1:
             at += 1
             continue
-        if options[at] == 3:
+        if options[at] == 3 and at + 2 < len(options):
             return options[at + 2]
         at += max(2, options[at + 1])
     return -1

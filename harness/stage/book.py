@@ -4,7 +4,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Callable
 
-from ..trace import Call, Ending, Event, Output, Record, Segment, Socket
+from ..trace import Call, Ending, Event, Output, Record, Segment, Socket, Start
 
 
 class Book:
@@ -16,6 +16,7 @@ class Book:
         self.outputs: list[Output] = []
         self.segments: list[Segment] = []
         self.calls: list[Call] = []
+        self.starts: list[Start] = []
         self.endings: list[Ending] = []         # of the programs that the stage started
         self.children: list[Ending] = []        # of the processes that these started
         self.samples: list[Socket] = []

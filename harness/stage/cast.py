@@ -314,12 +314,12 @@ class _Reader:
 
     def _line(self, words: str) -> tuple[str, str, int]:
         """WHO, TEXT and which one, from "after WHO: TEXT #2"."""
-        found = re.fullmatch(r"after\s+([^:]+?)\s*:\s*(.*?)(?:\s+#([1-9][0-9]{0,4}))?", words)
+        found = re.fullmatch(r"after\s+([^:]+?)\s*:(.*?)(?:\s+#([1-9][0-9]{0,4}))?", words)
         if not found or not _WHO.fullmatch(found[1]):
             raise self.fail(f'"{words}" names no line; write after NAME: TEXT, with the text as the program logs it')
-        if not found[2]:
+        if not found[2].strip():
             raise self.fail(f'nothing behind "{found[1]}:"; write the text of the line that is meant')
-        return found[1], found[2], int(found[3] or 1)
+        return found[1], found[2].strip(), int(found[3] or 1)
 
     def _program(self, lines: _Lines, name: str, rest: str) -> None:
         self._once(lines, name, "program")
@@ -334,10 +334,8 @@ class _Reader:
     def _input(self, lines: _Lines, name: str, rest: str) -> None:
         self._once(lines, name, "input")
         folder, path = os.path.realpath(self.folder), os.path.realpath(self.folder / rest)
-        if not path.startswith(os.path.join(folder, "")):
-            raise self.fail(f'"{rest}" is outside of the scenario\'s folder; put the file into it')
-        if not os.path.isfile(path):
-            raise self.fail(f'there is no file "{rest}" in the scenario\'s folder; put it there')
+        if not path.startswith(os.path.join(folder, "")) or not os.path.isfile(path):
+            raise self.fail(f'"{rest}" is no file in the scenario\'s folder; put it there')
         lines.input = rest
 
     def _environment(self, lines: _Lines, name: str, rest: str) -> None:
@@ -368,17 +366,14 @@ class _Reader:
         try:
             return list(reader)
         except ValueError:
-            raise self.fail('a double quote is not closed, or a backslash stands at the end; write \\" or \\\\ for the character itself') from None
+            raise self.fail('a double quote is not closed, or a backslash stands at the end; '
+                            'write \\" or \\\\ for the character itself') from None
 
     # -- what needs the whole file ------------------------------------------------------------------------------------
 
     def stage(self, by_default: tuple[str, ...]) -> Stage:
         """The stage. `by_default`: who is in the cast without a line of its own."""
-        named = self.cast
-        self.cast = {name: _Lines(0) for name in by_default if name not in named}
-        if list(self.cast) == ["client"]:       # it goes behind the server, wherever that stands
-            self.cast = {name: named[name] for name in ("server",) if name in named} | self.cast
-        self.cast |= {name: lines for name, lines in named.items() if name not in self.cast}
+        self.cast = {name: self.cast.get(name, _Lines(0)) for name in self._order(by_default)}
         if not self.cast:
             raise self.fail("no program to run; write a server.c and a client.c, or a line for each program", 1)
         if sum(lines.times for lines in self.cast.values()) > PROCESSES_MAX:
@@ -393,14 +388,22 @@ class _Reader:
             self._check_known(_role(one.after), number)
         return Stage(self.path, programs, tuple(one for _, one in self.signals), tuple(self.sysctls.items()), float(self.limit or LIMIT))
 
+    def _order(self, by_default: tuple[str, ...]) -> list[str]:
+        """The names in the order of their lines. Who has none: the server goes to the front, the client behind the server."""
+        names = list(self.cast)
+        for name in by_default:
+            if name not in names:
+                names.insert(names.index("server") + 1 if name == "client" and "server" in names else 0, name)
+        return names
+
     def _check_files(self) -> None:
         for name, lines in self.cast.items():
             lines.file = lines.file or name
             if lines.first and not os.path.isfile(self.folder / f"{lines.file}.c"):
                 near = difflib.get_close_matches(name, [other for other in self.cast if other != name], 1)
                 also = f" Did you mean {near[0]}?" if near else ""
-                raise self.fail(f"there is no {lines.file}.c in the scenario's folder; write it, or name another file: {name}: program FILE.{also}",
-                                lines.said.get("program", lines.first))
+                raise self.fail(f"there is no {lines.file}.c in the scenario's folder; write it, or name another file: "
+                                f"{name}: program FILE.{also}", lines.said.get("program", lines.first))
 
     def _check_ports(self) -> None:
         seen: dict[int, str] = {}

@@ -11,17 +11,18 @@ import os
 import select
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Callable, Optional
 
 from ..judge.contract import index_of, role_of
 from ..observe import kernel, quiescence
-from ..trace import Ending, Event, Record, Run, Segment, Socket, Stop
+from ..trace import Ending, Event, Record, Run, Segment, Socket, Start, Stop
 from . import ending
 from .book import Book
 from .intake import Intake, how
 from .keeper import PROCESSES, Ended, Keeper, open_keeper
-from .limits import CALLS, EVENTS, GUESS, IDLE, OUTPUT, SLEEPS, UNPROVEN, Watch
+from .limits import CALLS, EVENTS, GUESS, IDLE, OUTPUT, PATIENCE, SLEEPS, UNPROVEN, Watch
 from .policies import Held, Live, Policy, VirtualClock
 from .scenarios import Scenario
 from .starts import Process, Starts, said
@@ -29,6 +30,7 @@ from .starts import Process, Starts, said
 __all__ = ["Conductor", "Held", "Live", "Policy", "VirtualClock"]
 
 _FIRST_LOOK, _LAST_LOOK = 0.0001, 0.02      # seconds between looks at the kernel
+_SURE_LOOK = 0.004          # after so long it is looked whether a thread that should be on the move is
 _CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT, signal.SIGSYS, signal.SIGTRAP}
 
 
@@ -57,7 +59,8 @@ class Conductor:
 
     def run(self) -> Run:
         """Runs the cast to its end, and leaves nothing behind. Raises KeeperError if the lab itself fails."""
-        self.keeper = self._lent or open_keeper(self.isolate)
+        self.keeper = self._lent or open_keeper(self.isolate, self.observe)
+        self.keeper.fresh()
         self.starts = Starts(self.stage, self.keeper.isolated)
         self.start = time.monotonic_ns()
         self.intake = Intake(self.keeper, self.book, self.stage, self.start, OUTPUT, self._hold, self._runaway)
@@ -72,9 +75,7 @@ class Conductor:
                 held.drop()
             self.intake.close()
             self.starts.close()
-            if self._lent:
-                self._lent.renew()
-            else:
+            if self._lent is None:
                 self.keeper.end()
 
     def _note_what_is_missing(self) -> None:
@@ -96,6 +97,8 @@ class Conductor:
                 self.stop = Stop("interrupted", "Ctrl-C")
             elif self._pump(distance):
                 distance = _FIRST_LOOK
+            elif distance < _SURE_LOOK and self.intake.somebody_runs(self._held_tids()):
+                distance *= 2       # it will tell of itself
             elif self.stop is None and not self._all_ended():
                 distance = self._consider(self._look(), distance)
 
@@ -139,7 +142,8 @@ class Conductor:
                 if event.kind == "pause":
                     self.watch.expect((event.ns + event.count - now) / 1e9)
         for due in self.intake.due(now):
-            self.watch.expect((due - now) / 1e9)
+            if due - now <= PATIENCE * 1e9:
+                self.watch.expect((due - now) / 1e9)
 
     def _runaway(self, words: str) -> None:
         self.stop = self.stop or Stop("runaway", words)
@@ -186,11 +190,12 @@ class Conductor:
         env.update(TCPLAB_CONDUCTOR=self.keeper.name, TCPLAB_ROLE=program.name, TCPLAB_HOLD=self.policy.hold)
         sanitized = _sanitized(path)
         given = str(self.scenario.folder / program.input) if program.input else os.devnull
-        made = self.keeper.spawn([str(path), *self.starts.arguments(program)], env, limit_data=not sanitized, stdin=given,
+        made = self.keeper.spawn([str(path), *self.starts.arguments(program, self._listening)], env, limit_data=not sanitized, stdin=given,
                                  observe=self.observe and not sanitized, hold=self.policy.hold_calls)
         if not made.observed:
             self._unobserved[program.name] = "it is built with a sanitizer" if sanitized else made.why_not
         process.pid = made.pid
+        self.book.starts.append(Start(self.book.place(), self.intake.now(), program.name, made.pid, self.starts.waited_for(program, self.book, self._is_about)))
         self.starts.started[made.pid] = process
         self.intake.started(program.name, made.pid, made.out, made.err)
         self.watch.touch()
@@ -210,6 +215,8 @@ class Conductor:
         if self.stop is not None:
             return 0.0
         if not seen.busy:
+            seen = self._with_timers(seen)
+        if not seen.busy:
             if not self._pump(0.0) and self.stop is None and not self._go_on():      # else a line had been on its way
                 if seen.unasked and time.monotonic() - self.watch.since < UNPROVEN and not self._clients_ended():
                     return _LAST_LOOK
@@ -218,9 +225,24 @@ class Conductor:
         if seen.timed and self.held and self._waited_as_long_as_a_pause():
             self._go_on()
             return _FIRST_LOOK
+        if seen.timed and not self.held:
+            self.stop = ending.too_long(self, seen)
+            self.watch.expect_since(seen.limit)
         if not (seen.unknown and time.monotonic() - self.watch.since > GUESS and self._guess()):
             self.stop = self.stop or self.watch.stop({thread.pid for thread in seen.threads}, seen.busy)
         return min(distance * 2, _LAST_LOOK)
+
+    def _with_timers(self, seen: quiescence.Look) -> quiescence.Look:
+        """A calm look, unless a program has set a timer that has not gone off."""
+        now = self.intake.now()
+        pids = {thread.pid for thread in seen.threads}
+        pending = [one for one in self.intake.timers.pending(now) if one.pid in pids]
+        if not pending:
+            return seen
+        last = pending[-1]
+        seconds = (last.due - now) / 1e9
+        self.watch.expect(seconds)
+        return replace(seen, busy=f"{last.words} of the {last.who} goes off in {max(seconds, 0):.1f} s", timed=True, limit=seconds)
 
     def _go_on(self) -> bool:
         """Nothing can happen any more: lets somebody go on. False if there is nobody."""
@@ -290,7 +312,9 @@ class Conductor:
             return quiescence.Look((), busy="too many processes")
         if any(not one.ended and one.pid not in pids for one in self.starts.started.values()):
             return quiescence.Look((), busy="a program is ending")   # the keeper has yet to say how
-        return self.look(pids)
+        seen = self.look(pids)
+        self.intake.seen_waiting(thread.tid for thread in seen.threads if thread.call)
+        return seen
 
     def look(self, pids: "Optional[list[int]]" = None) -> quiescence.Look:
         """What the kernel says of these processes now."""
@@ -337,7 +361,7 @@ class Conductor:
             pass
         for fd in list(self.intake.pipes):
             self.intake.take_output(fd)
-        return ending.run(self, self._unobserved)
+        return ending.run(self)
 
 
 def _sanitized(program: Path) -> bool:

@@ -3,11 +3,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
 from ..observe import kernel, quiescence
 from ..trace import Ending, Run, Socket, Stop
 from .keeper import PROCESSES
+from .limits import PATIENCE
 from .starts import Process
 
 if TYPE_CHECKING:
@@ -38,8 +39,38 @@ def why(conductor: "Conductor", seen: quiescence.Look) -> Stop:
                        words="all wait, and nothing is on its way; but this system does not let a socket be asked for "
                              "a time limit (SO_RCVTIMEO) that may end a wait, so no deadlock is proven")
     if cycle:
-        return replace(stop, kind="deadlock", cycle=cycle)
-    return replace(stop, kind="over") if ended and _serves_on(seen) else stop
+        blind = "" if _all_observed(conductor) else "a timer that a program has set (alarm, setitimer) would not be seen here"
+        return replace(stop, kind="deadlock", cycle=cycle, words=blind)
+    if ended and _serves_on(seen):
+        return replace(stop, kind="over")
+    return replace(stop, words=_for_their_own(conductor, seen))
+
+
+def _all_observed(conductor: "Conductor") -> bool:
+    return conductor.observe and not conductor._unobserved and not conductor.intake.unseen
+
+
+def _for_their_own(conductor: "Conductor", seen: quiescence.Look) -> str:
+    """Who waits for something of its own program, and so for nobody at the other end of a connection; "" if nobody does."""
+    found = []
+    for thread in seen.threads:
+        on = [seen.names.get(thread.pid, {}).get(fd, "") for fd in seen.targets.get(thread.tid, ())]
+        what = {"futex": "another thread of its own (a lock, a condition, or a thread's end)", "wait4": "a child process of its own",
+                "pause": "a signal", "rt_sigsuspend": "a signal", "rt_sigtimedwait": "a signal"}.get(thread.call, "")
+        if not what and on and all(name.startswith("pipe:") for name in on):
+            what = "a pipe, to which nobody writes" if thread.call != "write" else "a pipe, from which nobody reads"
+        if what:
+            found.append(f"the {conductor.intake.members.who(thread.pid)} waits for {what}, in {thread.call}")
+    return "nothing can happen any more: " + "; ".join(dict.fromkeys(found)) if found else ""
+
+
+def too_long(conductor: "Conductor", seen: quiescence.Look) -> "Optional[Stop]":
+    """The end of a run in which all wait, and the first wait that ends by itself lasts longer than the run waits for."""
+    most = max(PATIENCE, conductor.stage.limit)
+    if seen.limit <= most:
+        return None
+    words = f"all wait, and nothing is on its way; but {seen.busy}. The run does not wait longer than {most:.0f} s for such an end"
+    return Stop("waiting", words, waiting=_records(conductor).waiting(seen), sockets=sockets(conductor, seen))
 
 
 def _serves_on(seen: quiescence.Look) -> bool:
@@ -56,7 +87,7 @@ def _serves_on(seen: quiescence.Look) -> bool:
     return all(ready(thread) or thread.call in _PARENTS and thread.pid in families for thread in seen.threads)
 
 
-def run(conductor: "Conductor", unobserved: "dict[str, str]") -> Run:
+def run(conductor: "Conductor") -> Run:
     """The run's records, once all programs stand still. What still runs gets an ending that says what it was doing."""
     intake, book, stage = conductor.intake, conductor.book, conductor.stage
     stop = conductor.stop
@@ -72,7 +103,7 @@ def run(conductor: "Conductor", unobserved: "dict[str, str]") -> Run:
             book.endings.append(Ending(book.place(), intake.now(), process.who, process.pid, doing, intake.last(process.pid)))
     for program in conductor.starts.left():
         conductor.notes.append(f"the {program.name} was not started: what its start waits for never came ({stage.path})")
-    for name, reason in unobserved.items():
+    for name, reason in conductor._unobserved.items():
         conductor.notes.append(f"the {name}'s system calls are not looked at: {reason}")
     conductor.notes.extend(f"not seen: {words}" for words in intake.unseen)
     missing = intake.wire.missing if intake.wire is not None else 0
@@ -80,8 +111,8 @@ def run(conductor: "Conductor", unobserved: "dict[str, str]") -> Run:
         conductor.notes.append(f"{missing} frames of the wire are missing: the capture lost them")
     name = conductor.scenario.name
     return Run(name.split("-")[0], name, conductor.policy.name, conductor.keeper.isolated, intake.wire is not None, tuple(book.events),
-               tuple(book.outputs), tuple(intake.segments()), tuple(book.endings), stop, sockets=tuple(book.samples), children=tuple(book.children), calls=tuple(book.calls),
-               observed=conductor.observe and not unobserved and not intake.unseen, connections=intake.registry.records(),
+               tuple(book.outputs), tuple(intake.segments()), tuple(book.endings), stop, sockets=tuple(book.samples), starts=tuple(book.starts), children=tuple(book.children), calls=tuple(book.calls),
+               observed=_all_observed(conductor), connections=intake.registry.records(),
                cast=stage.roles(), missing=missing, notes=tuple(conductor.notes), versions=_versions())
 
 

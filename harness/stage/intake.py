@@ -17,7 +17,7 @@ import signal
 import socket
 import time
 from dataclasses import dataclass, replace
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Iterable, Optional
 
 from ..observe import kernel, lines
 from ..observe.connections import Registry
@@ -76,7 +76,9 @@ class Intake:
         self.crash = ""
         self._by_thread: dict[int, int] = {}        # thread: the connection that it names last
         self._by_fd: dict[tuple[int, int], int] = {}    # the same for descriptors, out of lines
+        self._observed: set[int] = set()            # processes whose calls are seen
         self._programs: set[int] = set()            # what the stage started; the others are their children
+        self._running: dict[int, int] = {}          # threads that are in no call that is looked at, and were not seen to wait: process
         self._open: dict[int, int] = {}             # serial of a call that has not returned: place of its entry
         self._inodes: dict[int, int] = {}           # place of a call's entry: the socket behind its descriptor
         self._bound: dict[int, str] = {}            # socket: the address that it was bound to
@@ -86,6 +88,17 @@ class Intake:
         self._pipes: dict[int, _Pipe] = {}
         self.pipe_names: set[str] = set()
         self._output_bytes = 0
+
+    # -- who is on the move -------------------------------------------------------------------------------------------
+
+    def somebody_runs(self, held: "set[int]") -> bool:
+        """As far as calls and lines tell: is a thread on its way to its next one? A look at the kernel would find it running."""
+        return any(tid not in held for tid in self._running)
+
+    def seen_waiting(self, tids: "Iterable[int]") -> None:
+        """A look at the kernel found these threads waiting."""
+        for tid in tids:
+            self._running.pop(tid, None)
 
     # -- what to wait for ---------------------------------------------------------------------------------------------
 
@@ -170,6 +183,8 @@ class Intake:
     def _line(self, line: lines.LogLine, gate: Optional[socket.socket]) -> None:
         self.members.known.setdefault(line.pid, line.role)
         self.sources[line.tid] = line.source
+        if line.tid not in self._running and line.pid in self._observed:
+            self._running[line.tid] = line.pid
         self.moved += 1
         place = self.book.place()
         event = Event(place, line.ns - self.start, line.role, line.pid, line.tid, line.kind, line.text, line.source, line.fd,
@@ -220,6 +235,7 @@ class Intake:
                     told.get("value", 0), told.get("limit", -1), source)
         self.book.add_call(call)
         self._open[told["n"]] = place
+        self._running.pop(tid, None)
         self._inodes[place] = inode
         if name == "close":
             self.registry.closed(place, pid, tid, fd)
@@ -237,6 +253,7 @@ class Intake:
         if entry is None:
             return
         place = self.book.place()
+        self._running[told["tid"]] = told["pid"]
         before = self.book.call(entry)
         call = replace(before, returned=place, returned_ns=told["ns"] - self.start, result=told["result"], error=told.get("error", ""),
                        data=before.data or told.get("data", ""), address=told.get("address", "") or before.address)
@@ -284,14 +301,22 @@ class Intake:
     def _on_fork(self, told: "dict[str, Any]") -> None:
         pid, child = told["pid"], told["child"]
         self._by_thread.setdefault(child, self._by_thread.get(told["tid"], 0))
+        self._running[child] = pid if told.get("thread") else child
         if not told.get("thread"):
+            self._observed.add(child)
             self.members.born(pid, child)
             self.registry.forked(self.book.place(), pid, child)
             for (parent, fd), number in list(self._by_fd.items()):
                 if parent == pid:
                     self._by_fd.setdefault((child, fd), number)
 
+    def _on_left(self, told: "dict[str, Any]") -> None:
+        self._running.pop(told["tid"], None)
+
     def _on_exec(self, told: "dict[str, Any]") -> None:
+        self._observed.add(told["pid"])
+        self._running = {tid: pid for tid, pid in self._running.items() if pid != told["pid"]}
+        self._running[told["pid"]] = told["pid"]
         if "fds" in told:
             self.registry.executed(self.book.place(), told["pid"], told["fds"])
 
@@ -302,6 +327,7 @@ class Intake:
     def _on_gone(self, told: "dict[str, Any]") -> None:
         pid = told["pid"]
         place = self.book.place()
+        self._running = {tid: of for tid, of in self._running.items() if of != pid}
         self.registry.ended(place, pid)
         self.timers.ended(pid)
         if pid not in self._programs:
@@ -407,6 +433,8 @@ class Intake:
         return next((e.seq for e in reversed(self.book.events) if e.pid == pid), -1)
 
     def close(self) -> None:
+        if self.wire is not None:
+            self.wire.close()
         for fd in self._pipes:
             os.close(fd)
         for _, _, gate in self._later:
@@ -447,4 +475,4 @@ def _report(data: bytes) -> Optional["dict[str, Any]"]:
     return told if isinstance(told, dict) and told.get("t") in _REPORTS and isinstance(told.get("ns"), int) else None
 
 
-_REPORTS = ("call", "return", "fork", "exec", "exiting", "gone", "unseen")
+_REPORTS = ("call", "return", "fork", "exec", "left", "exiting", "gone", "unseen")

@@ -29,14 +29,12 @@ import threading
 from dataclasses import dataclass
 from typing import Any, Iterable, Optional
 
-from ..observe import kernel, ptrace
+from ..observe import kernel, ptrace, wire
 from ..observe.calls import Tracer
 from .spawner import Spawner, keep_from_programs, start
 
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _PR_SET_CHILD_SUBREAPER = 36
-_ETH_P_ALL = 3
-_SO_TIMESTAMPNS = 35
 _libc = ctypes.CDLL(None, use_errno=True)
 
 PROCESSES = 64              # of one run, all programs together
@@ -72,7 +70,7 @@ class Keeper:
     """The harness's end. `events` is the conductor's socket, `wire` a packet socket on lo or None; `isolated` tells
     whether the run has a network of its own, `why_not` why it has none."""
 
-    def __init__(self, isolate: bool = True) -> None:
+    def __init__(self, isolate: bool = True, observe: bool = True) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         gc.freeze()
         self.pid = os.fork()
@@ -80,7 +78,7 @@ class Keeper:
             status = 1
             try:
                 ours.close()
-                status = _keep(theirs, isolate)
+                status = _keep(theirs, isolate, observe)
             finally:
                 os._exit(status)
         gc.unfreeze()
@@ -94,6 +92,7 @@ class Keeper:
         """Ends what still runs of the last run, and makes the next one's network."""
         self._close()
         self.early: list[Ended] = []
+        self._used = False
         try:
             self.control.send(b'{"renew": true}')
             while True:
@@ -114,6 +113,11 @@ class Keeper:
         self.name: str = told["name"]
         self.own: "set[int]" = set(told["own"])     # processes under the keeper that are no programs
 
+    def fresh(self) -> None:
+        """For a run: without what the last one left."""
+        if self._used:
+            self.renew()
+
     def _close(self) -> None:
         for sock in (self.events, self.wire):
             if sock is not None:
@@ -124,6 +128,7 @@ class Keeper:
               hold: str = "") -> Spawned:
         """Starts a program. `stdin`: a file's path. `observe`: its calls are looked at, where the system allows it; `hold`: which of
         them hold their thread ("", "sleeps", "all"). Raises KeeperError if it can't be started."""
+        self._used = True
         out, out_end = os.pipe()
         err, err_end = os.pipe()
         letter = os.memfd_create("program")     # an environment may be larger than a datagram
@@ -169,8 +174,8 @@ class Keeper:
         self._tell({"away": True})
 
     def signal(self, pid: int, number: int) -> None:
-        """Sends a signal to a program of the run."""
-        self._tell({"signal": pid, "number": number})
+        """Sends a signal to a program of the run. When this returns it has been sent: no look can miss it."""
+        self._ask({"signal": pid, "number": number}, [])
 
     def _tell(self, request: dict[str, Any]) -> None:
         try:
@@ -194,6 +199,14 @@ class Keeper:
                 raise KeeperError("the process that starts the programs is gone")
             found.append(Ended(*json.loads(message)["ended"]))
 
+    @property
+    def alive(self) -> bool:
+        """Does the keeper's process live, and is it ours still?"""
+        try:
+            return bool(self.pid) and os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+        except ChildProcessError:
+            return False
+
     def end(self) -> None:
         """Kills whatever still runs and waits until it is gone. May be called twice."""
         if not self.pid:
@@ -211,13 +224,13 @@ class Keeper:
         see_off(os.WNOHANG)
 
 
-def open_keeper(isolate: bool = True) -> Keeper:
-    """A keeper with a network of its own if it is wanted and the system allows it."""
-    keeper = Keeper(isolate)
+def open_keeper(isolate: bool = True, observe: bool = True) -> Keeper:
+    """A keeper with a network of its own if it is wanted and the system allows it. `observe`: it makes ready to look at calls."""
+    keeper = Keeper(isolate, observe)
     if not keeper.isolated and keeper.why_not.startswith("lost"):
         why_not = keeper.why_not    # it has left the machine's network, but its own does not work
         keeper.end()
-        keeper = Keeper(False)
+        keeper = Keeper(False, observe)
         keeper.why_not = why_not
     return keeper
 
@@ -240,7 +253,7 @@ def see_off(flags: int = 0) -> None:
 
 # From here on: inside the keeper's process.
 
-def _keep(control: socket.socket, isolate: bool) -> int:
+def _keep(control: socket.socket, isolate: bool, observe: bool) -> int:
     for fd in map(int, os.listdir("/proc/self/fd")):    # of whatever started the harness: nothing of it is a program's
         if fd > 2:
             keep_from_programs(fd)
@@ -250,7 +263,7 @@ def _keep(control: socket.socket, isolate: bool) -> int:
     waker, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    inside = _Inside(control, waker, isolate)
+    inside = _Inside(control, waker, isolate, observe)
     try:
         inside.serve()
     finally:
@@ -295,17 +308,6 @@ def _event_socket() -> tuple[socket.socket, str]:
     return sock, "@" + name
 
 
-def _wire_socket() -> Optional[socket.socket]:
-    try:
-        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)    # bound below: not two hooks in turn
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
-        sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-        sock.bind(("lo", _ETH_P_ALL))
-        return sock
-    except OSError:
-        return None
-
-
 def _limit(isolated: bool) -> None:
     """What the programs inherit. RLIMIT_NPROC does not bind root: the conductor counts too. In a user namespace of its own
     it counts the run's threads, else all of the user's: so what the machine has now is added."""
@@ -320,8 +322,8 @@ def _limit(isolated: bool) -> None:
 class _Inside:
     """The keeper's process: what it holds, and what it does when it is asked."""
 
-    def __init__(self, control: socket.socket, waker: int, isolate: bool) -> None:
-        self.control, self.waker, self.isolate = control, waker, isolate
+    def __init__(self, control: socket.socket, waker: int, isolate: bool, observe: bool) -> None:
+        self.control, self.waker, self.isolate, self.observe = control, waker, isolate, observe
         self.network: Optional[_Network] = None
         self.tracer = Tracer(self._ended)
         self.spawner: Optional[Spawner] = None
@@ -356,12 +358,15 @@ class _Inside:
     def _do(self, request: dict[str, Any], fds: "list[int]", poller: select.poll) -> None:
         if "renew" in request:
             self._renew()
+            if self.observe and self.spawner is None and not self.why_not:
+                self._start_spawner(poller)     # the harness has other things to do meanwhile
         elif "spawn" in request:
             self._spawn(request, fds, poller)
         elif "go" in request:
             self.tracer.go(request["go"], request["skip"])
         elif "signal" in request:
             kernel.send_signal(request["signal"], request["number"])
+            self._answer({"signalled": True})
         elif "freeze" in request:
             self.freeze()
             self._answer({"frozen": True})
@@ -390,7 +395,7 @@ class _Inside:
             if last.wire is not None:   # it takes the kernel some 10 ms to close it (an RCU grace period): nobody waits
                 threading.Thread(target=last.wire.close, daemon=True).start()
         events, name = _event_socket()
-        self.network = _Network(why_not, None if why_not else _wire_socket())
+        self.network = _Network(why_not, None if why_not else wire.open_socket("lo"))
         if last is None:
             _limit(not why_not)
         elif self.spawner is not None and not why_not:

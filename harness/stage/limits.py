@@ -15,6 +15,7 @@ SPIN = 5.0                  # seconds of processor time without a line, a segmen
 IDLE = 10.0                 # seconds without any: the run is given up
 UNPROVEN = 3.0              # seconds in which all wait, where the time limits of a socket can't be read
 GUESS = 1.0                 # seconds without any that pass for quiescence where the kernel does not tell: no proof
+PATIENCE = 30.0             # seconds that a run waits for a time limit, or a timer, of a program; for a longer one it does not
 SLEEPS = 1_000              # sleeps that the clock let end, and nothing came of any of them
 
 
@@ -35,6 +36,10 @@ class Watch:
     def expect(self, seconds: float) -> None:
         """Somebody has said that it will go on by itself in so many seconds from now."""
         self.until = max(self.until, time.monotonic() + seconds)
+
+    def expect_since(self, seconds: float) -> None:
+        """The same, counted from the last progress."""
+        self.until = max(self.until, self.since + seconds)
 
     @property
     def quiet_for(self) -> float:

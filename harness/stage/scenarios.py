@@ -1,6 +1,7 @@
-"""Finds scenarios: a scenario is a folder NN-name with client.c, server.c and contract.txt. Numbers may have gaps."""
+"""Finds scenarios: a scenario is a folder NN-name with a client.c, or with a contract.txt or a stage.txt. Numbers may have gaps."""
 from __future__ import annotations
 
+import functools
 import os
 import re
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Scenario:
-    """One scenario's places. `build` is the folder of its two programs."""
+    """One scenario's places. `build` is the folder of its built programs."""
 
     name: str               # "04-half-close"
     folder: Path
@@ -28,13 +29,13 @@ class Scenario:
     def contract(self) -> Path:
         return self.folder / "contract.txt"
 
-    @property
+    @functools.cached_property
     def stage(self) -> cast.Stage:
-        """Who is on stage; as stage.txt says, if there is one. Raises StageError."""
+        """Its cast and stage; read once, when first asked for. Raises cast.StageError."""
         return cast.load(self.folder)
 
     def program(self, file: str) -> Path:
-        """What make builds of that .c file."""
+        """What make builds of FILE.c."""
         return self.build / file
 
 
@@ -48,7 +49,8 @@ def find_all() -> list[Scenario]:
     build = ROOT / os.environ.get("BUILD", "build")
     names = sorted(entry.name for entry in folder.iterdir() if re.fullmatch(r"\d+-[a-z0-9-]+", entry.name)) \
         if folder.is_dir() else []
-    return [Scenario(name, folder / name, build / name) for name in names if (folder / name / "client.c").exists()]
+    return [Scenario(name, folder / name, build / name) for name in names
+            if any((folder / name / file).exists() for file in ("client.c", "contract.txt", "stage.txt"))]
 
 
 def find(wanted: str) -> Scenario:

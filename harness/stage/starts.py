@@ -7,6 +7,7 @@ from typing import Callable, Iterable, Optional
 
 from ..judge.contract import fits
 from ..trace import Event
+from .book import Book
 from .cast import Program, Stage
 
 
@@ -53,6 +54,18 @@ class Starts:
         return next((p for p in self.left() if p.starts.kind == "listens" and all(self._count(self.stage.program(w)) for w in p.starts.who)
                      and not self._in_turn(p)), None)
 
+    def waited_for(self, program: Program, book: Book, about: "About") -> "tuple[int, ...]":
+        """The places of the lines and endings that the program's start waited for."""
+        starts = program.starts
+        found = {ending.seq for ending in book.endings if program.in_turn and ending.pid in [one.pid for one in self.of(program.name)]}
+        if starts.kind == "line":
+            found.update(one.seq for one in [told(book.events, about, starts.who[0], starts.text, starts.nth)] if one is not None)
+        elif starts.kind == "ended":
+            found.update(ending.seq for ending in book.endings if ending.who in starts.who)
+        elif starts.kind == "listens":
+            found.update(event.seq for name in starts.who for event in [next((e for e in book.events if e.who == name and e.kind == "listen"), None)] if event)
+        return tuple(sorted(found))
+
     def _in_turn(self, program: Program) -> bool:
         """Does it wait for the one before it to end?"""
         return program.in_turn and any(not one.ended for one in self.of(program.name))
@@ -77,8 +90,10 @@ class Starts:
             self.ports[name] = wanted if wanted in found else found[0]
         return bool(found)
 
-    def arguments(self, program: Program) -> "list[str]":
+    def arguments(self, program: Program, listening: Callable[[str], "list[int]"]) -> "list[str]":
         """The words of its command line. Who is not known to listen gets the port of the stage, or one that is certainly closed."""
+        for name in program.connects:
+            self._listens(name, listening)
         ports = dict(self.ports)
         for other in self.stage.programs:
             if other.name == program.name or other.name in ports or other.listens is None:
@@ -102,10 +117,15 @@ About = Callable[[Event, str], bool]    # is a line one of WHO's?
 
 def said(events: Iterable[Event], about: About, who: str, text: str, nth: int) -> bool:
     """Has WHO logged that line, for the nth time (0 and 1: at all)?"""
+    return told(events, about, who, text, nth) is not None
+
+
+def told(events: Iterable[Event], about: About, who: str, text: str, nth: int) -> Optional[Event]:
+    """That line, None if it has not been logged."""
     times = max(nth, 1)
     for event in events:
         if about(event, who) and fits(text, event.text):
             times -= 1
             if times == 0:
-                return True
-    return False
+                return event
+    return None

@@ -530,7 +530,8 @@ def proof(run: Run) -> str:
     """Proven: client waits for server in read, ... and where the bytes are (or are not)."""
     waits = [f"{w.who} waits for {w.on} in {w.call}" for w in sorted(run.stop.waiting, key=lambda w: w.who) if w.on]
     waits = waits or [f"{who} waits" for who in run.stop.cycle]
-    return f"Proven: {', '.join(dict.fromkeys([*waits, *_queues(run)]))}."
+    blind = f" As far as this system shows: {run.stop.words}." if run.stop.words else ""
+    return f"Proven: {', '.join(dict.fromkeys([*waits, *_queues(run)]))}.{blind}"
 
 
 def _queues(run: Run) -> Iterator[str]:

@@ -8,10 +8,10 @@ import dataclasses
 import json
 from typing import Any, Union
 
-from .records import Call, Connection, End, Ending, Event, Holder, Output, Record, Role, Run, Segment, Socket, Stop, Waiting
+from .records import Call, Connection, End, Ending, Event, Holder, Output, Record, Role, Run, Segment, Socket, Start, Stop, Waiting
 
 VERSION = 2
-_KINDS: "dict[str, type]" = {"event": Event, "call": Call, "output": Output, "segment": Segment, "socket": Socket, "exit": Ending}
+_KINDS: "dict[str, type]" = {"start": Start, "event": Event, "call": Call, "output": Output, "segment": Segment, "socket": Socket, "exit": Ending}
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
@@ -20,7 +20,7 @@ def lines(run: Run, reproduce: str, verdict: "dict[str, Any]") -> "list[str]":
     header = {"record": "header", "format": "tcplab trace", "version": VERSION, "scenario": run.name, "mode": run.mode,
               "isolated": run.isolated, "wire": run.wire, "missing": run.missing, "observed": run.observed,
               "cast": [dataclasses.asdict(role) for role in run.cast], "notes": list(run.notes), "reproduce": reproduce, **run.versions}
-    records: "list[Record]" = [*run.events, *run.calls, *run.outputs, *run.segments, *run.sockets, *run.stop.sockets, *run.endings, *run.children]
+    records: "list[Record]" = [*run.starts, *run.events, *run.calls, *run.outputs, *run.segments, *run.sockets, *run.stop.sockets, *run.endings, *run.children]
     stop = dataclasses.asdict(run.stop)
     stop["sockets"] = [one.seq for one in run.stop.sockets]
     told: "list[dict[str, Any]]" = [header]
@@ -49,6 +49,8 @@ def load(text: str) -> "tuple[Run, dict[str, Any]]":
         try:
             record = json.loads(line)
             name = record.pop("record")
+            if name == "start":
+                record["after"] = tuple(record["after"])
             if name in _KINDS:
                 found[name].append(_KINDS[name](**record))
             elif name == "connection":
@@ -70,7 +72,7 @@ def _run(found: "dict[str, list[Any]]", header: "dict[str, Any]", stop: "dict[st
     return Run(name.split("-")[0], name, header["mode"], header["isolated"], header["wire"], tuple(found["event"]), tuple(found["output"]),
                tuple(found["segment"]), tuple(one for one in found["exit"] if not one.child), stopped,
                sockets=tuple(one for one in found["socket"] if one.seq not in last),
-               children=tuple(one for one in found["exit"] if one.child), calls=tuple(found["call"]), observed=header["observed"],
+               starts=tuple(found["start"]), children=tuple(one for one in found["exit"] if one.child), calls=tuple(found["call"]), observed=header["observed"],
                connections=tuple(found["connection"]), cast=tuple(Role(**one) for one in header["cast"]), missing=header["missing"],
                notes=tuple(header["notes"]), versions={"system": header["system"]} if "system" in header else {})
 

@@ -143,6 +143,17 @@ class Role:
 
 
 @dataclass(frozen=True)
+class Start:
+    """One process that the stage started."""
+
+    seq: int
+    ns: int
+    who: str
+    pid: int
+    after: tuple[int, ...] = ()     # places of the records that it was waited for: lines, endings; () for none
+
+
+@dataclass(frozen=True)
 class Waiting:
     """One blocked thread when the run was frozen."""
 
@@ -205,6 +216,7 @@ class Run:
     endings: tuple[Ending, ...]
     stop: Stop
     sockets: tuple[Socket, ...] = ()    # samples between events, where the mode took them
+    starts: tuple[Start, ...] = ()      # in their order
     children: tuple[Ending, ...] = ()   # how the processes ended that the programs started, where seen
     calls: tuple[Call, ...] = ()        # in the order of their entries; () with observed False
     observed: bool = False              # the programs' system calls were seen, all of them
@@ -215,4 +227,4 @@ class Run:
     versions: dict[str, str] = field(default_factory=dict)
 
 
-Record = Union[Event, Output, Segment, Call, Socket, Ending]
+Record = Union[Event, Output, Segment, Call, Socket, Start, Ending]

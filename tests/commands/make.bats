@@ -163,6 +163,40 @@ teardown() {
     [ "$status" -ne 0 ]
 }
 
+@test "a further file with a main is a program of its own, and the others go into it, too" {
+    cp -r scenarios "$BATS_TEST_TMPDIR"
+    cd "$BATS_TEST_TMPDIR/scenarios/04-half-close"
+    echo 'int codec(void); int codec(void) { return 7; }' >codec.c
+    printf 'int codec(void);\nint\nmain(void)\n{\n    return codec();\n}\n' >relay.c
+    mkdir exercises
+    echo 'this is no C' >exercises/client.c
+    cd "$CLONE"
+    make -s SCENARIOS="$BATS_TEST_TMPDIR/scenarios" BUILD="$BATS_TEST_TMPDIR/b"
+    run "$BATS_TEST_TMPDIR/b/04-half-close/relay"
+    [ "$status" -eq 7 ]
+    run make SCENARIOS="$BATS_TEST_TMPDIR/scenarios" BUILD="$BATS_TEST_TMPDIR/b"
+    [ "$output" = "make: Nothing to be done for 'all'." ]
+    sed -i 's/return 7/return 8/' "$BATS_TEST_TMPDIR/scenarios/04-half-close/codec.c"
+    make -s SCENARIOS="$BATS_TEST_TMPDIR/scenarios" BUILD="$BATS_TEST_TMPDIR/b"
+    run "$BATS_TEST_TMPDIR/b/04-half-close/relay"
+    [ "$status" -eq 8 ]
+}
+
+@test "a program that was asked for by name and has no main ends in the linker's own words" {
+    cp -r scenarios "$BATS_TEST_TMPDIR"
+    echo 'int mian(void) { return 0; }' >"$BATS_TEST_TMPDIR/scenarios/04-half-close/relay.c"
+    run make -s SCENARIOS="$BATS_TEST_TMPDIR/scenarios" BUILD="$BATS_TEST_TMPDIR/b" "$BATS_TEST_TMPDIR/b/04-half-close/relay"
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"main"* && "$output" != *"No rule"* ]]
+}
+
+@test "a scenario's folder with a blank in its name is in nobody's way" {
+    cp -r scenarios "$BATS_TEST_TMPDIR"
+    cp -r scenarios/04-half-close "$BATS_TEST_TMPDIR/scenarios/99-my copy"
+    make -s SCENARIOS="$BATS_TEST_TMPDIR/scenarios" BUILD="$BATS_TEST_TMPDIR/b"
+    [ -x "$BATS_TEST_TMPDIR/b/04-half-close/client" ]
+}
+
 @test "what does not compile shows the compiler's own words" {
     sed -i 's/event("closing");/event("closing")/' scenarios/01-break-after-first-message/server.c
     run make check-1

@@ -68,7 +68,7 @@ def test_a_pair_without_a_race_has_one_outcome(tmp_path):
 
 def test_a_contract_that_only_luck_keeps_is_refused(tmp_path):
     lucky = "client: connected\nclient: ready\nclient: first\nclient: second\nserver others allowed\n"
-    made = scenario_of(tmp_path / "pair", "connect; thread; slow 500; event second; exit 0; end; event ready; event first; pause-for-ever",
+    made = scenario_of(tmp_path / "pair", "connect; thread; poll-ms 500; event second; exit 0; end; event ready; event first; pause-for-ever",
                        "listen; accept; read 1; closelistener", text=lucky)
     plain = Conductor(made, VirtualClock()).run()
     assert judge.judge(plain, contract.load(made.contract)).status == 0
