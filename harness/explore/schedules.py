@@ -23,7 +23,7 @@ import signal
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
-from typing import Callable, Iterable, Iterator, Optional
+from typing import Callable, Iterable, Iterator, Optional, Sequence
 
 from ..judge import comparison
 from ..judge import contract as contracts
@@ -53,14 +53,16 @@ class Place:
         return f"{self.who}: {self.text} #{self.nth}"
 
 
-def parse(text: str) -> "tuple[Place, ...]":
-    """A SCHEDULE: places as Place's str gives them, joined by "; ", or "nobody"."""
+def parse(text: str, names: "Sequence[str]" = contracts.NAMES) -> "tuple[Place, ...]":
+    """A SCHEDULE: places as Place's str gives them, joined by "; ", or "nobody". `names`: those of the cast."""
     places = []
     rest = "" if text == "nobody" else text.strip()
     while rest:
         found = re.match(r"([a-z][a-z0-9-]*): (.*?) #(\d+)(?:\s*;\s*|$)", rest)
         if not found:
             raise BadSchedule(f"SCHEDULE: can't read {rest!r}; write: SCHEDULE='server: reading data #1' (several: joined by ';')")
+        if found[1] not in names:
+            raise BadSchedule(f"SCHEDULE: nobody is called {found[1]!r}; there are {', '.join(sorted(names))}")
         places.append(Place(found[1], found[2], int(found[3])))
         rest = rest[found.end():]
     return tuple(sorted(places))
@@ -207,7 +209,7 @@ def explore(scenario: Scenario, *, delays: int = 1, limit: int = LIMIT, skip: bo
             progress: Callable[[int, int], None] = lambda done, all_of_them: None, stop: Callable[[], bool] = lambda: False) -> Report:
     """Every schedule with up to `delays` delays, at most `limit` runs, on all processors. Raises KeyboardInterrupt when `stop`
     says True."""
-    job = Job(scenario, contracts.load(scenario.contract), skip, isolate, observe, stop)
+    job = Job(scenario, contracts.load(scenario.contract, scenario.stage.names), skip, isolate, observe, stop)
     tried: dict[tuple[Place, ...], Tried] = {}
     with _Workers(job) as workers:
         tried.update((one.schedule, one) for one in workers.run([()]))

@@ -1,6 +1,6 @@
-"""Which orders of a run's lines were forced: by the programs, by TCP, by the clock. Anything else was luck.
+"""Which orders of a run's lines were forced: by the programs, by TCP, by the stage, by the clock. Anything else was luck.
 
-The lines of a run are the nodes of a graph; a cause is an edge from an earlier line to a later one. Six kinds of cause
+The lines of a run are the nodes of a graph; a cause is an edge from an earlier line to a later one. Seven kinds of cause
 exist and no others (CONTRACT.md). Each is derived from this run alone: from threads, the ends of connections (sides.py), byte
 counts and the few texts that `TEXTS` lists. Where the programs' calls were seen, who ended a connection comes from them, and
 not from a text. No edge ever points backward in the observed order: where the log contradicts a cause, the edge is left out, so
@@ -21,7 +21,7 @@ from typing import Iterable, Iterator, Optional
 from ..trace import Event, Holder, Run
 from .sides import OPENER, Side, Sides
 
-KINDS = ("program", "bytes", "FIN", "reset", "connect", "clock")
+KINDS = ("program", "bytes", "FIN", "reset", "connect", "start", "clock")
 
 # The vocabulary of the log lines. A learner who words a line otherwise loses the causes that hang on it, no more.
 TEXTS = {
@@ -122,7 +122,8 @@ def derive(run: Run, sides: Optional[Sides] = None) -> Order:
     events = tuple(sorted(run.events, key=lambda e: e.seq))
     notes: list[str] = []
     partings = _Partings(run, events, sides)
-    causes = [*_program(events), *_bytes(sides, events, notes), *_fin(events, partings), *_reset(events, partings), *_connect(sides, events)]
+    causes = [*_program(events), *_bytes(sides, events, notes), *_fin(events, partings), *_reset(events, partings), *_connect(sides, events),
+              *_start(run, events)]
     edges: dict[int, list[Cause]] = {}
     for cause in causes:
         if cause.before < cause.after and cause not in edges.setdefault(cause.after, []):
@@ -418,6 +419,30 @@ def _plain(address: str) -> str:
 
 def _port(address: str) -> str:
     return address.rpartition(":")[2]
+
+
+# --- start -----------------------------------------------------------------------------------------------------------
+
+def _start(run: Run, events: Iterable[Event]) -> Iterator[Cause]:
+    """From the lines that a start waited for, and the last lines of the processes whose ends it waited for, to the first line of each
+    thread of the process that was started."""
+    ended = {end.seq: end.pid for end in (*run.endings, *run.children)}
+    waited = {place for start in run.starts for place in start.after}
+    pids = {ended[place] for place in waited if place in ended} | {start.pid for start in run.starts if start.after}
+    firsts: dict[Thread, int] = {}
+    lasts: dict[Thread, int] = {}
+    lines = {place for place in waited if place not in ended}
+    known = set()
+    for event in events:
+        if event.seq in lines:
+            known.add(event.seq)
+        if event.pid in pids:
+            firsts.setdefault(_thread(event), event.seq)
+            lasts[_thread(event)] = event.seq
+    for start in run.starts:
+        gone = {ended[place] for place in start.after if place in ended}
+        before = [place for place in start.after if place in known] + [seq for thread, seq in lasts.items() if thread[0] in gone]
+        yield from (Cause("start", seq, first) for thread, first in firsts.items() if thread[0] == start.pid for seq in before)
 
 
 # --- clock -----------------------------------------------------------------------------------------------------------
