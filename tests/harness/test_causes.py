@@ -229,7 +229,8 @@ def test_an_exec_is_told_late_and_brings_eof_all_the_same():
 
 
 def test_eof_comes_after_the_call_of_shutdown_and_not_after_a_later_close():
-    made = runs.facts(helped((45, "close", 200), (65, "exit", 0)), (CLIENT, runs.end("server", 200, (200, 2, 5, "close", 200), (299, 3, 7, "exit", 0), shut=4)),
+    made = runs.facts(helped((45, "close", 200), (65, "exit", 0)),
+                      (CLIENT, runs.end("server", 200, (200, 2, 45, "close", 200), (299, 3, 65, "exit", 0), shut=35)),
                       calls="35-36 server@200#1 shutdown SHUT_WR = 0")
     assert kinds(made, 'server: sending "bye"', "client: EOF") == ["FIN"]
     assert kinds(made, "server: helper exiting", "client: EOF") is None
