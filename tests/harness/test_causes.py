@@ -238,7 +238,7 @@ def test_eof_comes_after_the_call_of_shutdown_and_not_after_a_later_close():
 
 
 def test_after_ones_own_shutdown_of_reading_eof_says_nothing_about_the_peer():
-    made = runs.facts(helped((45, "close", 200), (65, "exit", 0)), (CLIENT, runs.end("server", 200, (200, 2, 5, "close", 200))),
+    made = runs.facts(helped((45, "close", 200), (65, "exit", 0)), (CLIENT, runs.end("server", 200, (200, 2, 45, "close", 200))),
                       calls="66-67 client@101#1 shutdown SHUT_RDWR = 0")
     assert kinds(made, "server: closing", "client: EOF") is None
     assert causes.derive(made).brought[70].how == "own reading"
