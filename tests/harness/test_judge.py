@@ -399,8 +399,8 @@ def test_a_program_that_does_not_listen_is_numbered_by_its_starts():
 
 
 def test_a_client_that_logs_nothing_has_its_number_all_the_same():
-    made = replace(runs.run("client@101: a\nclient@103: c", "client@101: exit 0, client@102: exit 1, client@103: exit 0"),
-                   starts=tuple(Start(n, 0, "client", 100 + n) for n in (1, 2, 3)))
+    made = replace(runs.run("client@101: a\nclient@103: c", "client@101: exit 0, client@102: exit 1, client@103: exit 0, client@104: exit 0"),
+                   starts=tuple(Start(n, 0, "client", 100 + n) for n in (1, 2, 3, 4)))
     assert kept("client[1]: a\nclient[3]: c\nclient[2] ends: exit 1\nclient ends: exit 0", made)
 
 
