@@ -135,7 +135,7 @@ def one_run(scenario: Scenario, args: argparse.Namespace, policy: Policy, lab: L
 def judged(scenario: Scenario, conductor: Conductor,
            files: "list[Path]") -> tuple[trace.Run, comparison.Verdict, contracts.Contract, str]:
     """The same with a conductor of the caller's. `files`: where the trace is written besides build/last."""
-    contract = contracts.load(scenario.contract)
+    contract = contracts.load(scenario.contract, scenario.stage.names)
     run = conductor.run()
     verdict = comparison.judge(run, contract)
     reproduce = command(scenario, run.mode)

@@ -204,7 +204,7 @@ def explore(scenario: Scenario, *, delays: int = 1, limit: int = LIMIT, skip: bo
             progress: Callable[[int, int], None] = lambda done, all_of_them: None, stop: Callable[[], bool] = lambda: False) -> Report:
     """Every schedule with up to `delays` delays, at most `limit` runs, on all processors. Raises KeyboardInterrupt when `stop`
     says True."""
-    job = Job(scenario, contracts.load(scenario.contract), skip, isolate, observe, stop)
+    job = Job(scenario, contracts.load(scenario.contract, scenario.stage.names), skip, isolate, observe, stop)
     tried: dict[tuple[Place, ...], Tried] = {}
     with _Workers(job) as workers:
         tried.update((one.schedule, one) for one in workers.run([()]))
