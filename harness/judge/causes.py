@@ -1,6 +1,6 @@
-"""Which orders of a run's lines were forced: by the programs, by TCP, by the clock. Anything else was luck.
+"""Which orders of a run's lines were forced: by the programs, by TCP, by the stage, by the clock. Anything else was luck.
 
-The lines of a run are the nodes of a graph; a cause is an edge from an earlier line to a later one. Six kinds of cause
+The lines of a run are the nodes of a graph; a cause is an edge from an earlier line to a later one. Seven kinds of cause
 exist and no others (CONTRACT.md). Each is derived from this run alone: from threads, the ends of connections (sides.py), byte
 counts and the few texts that `TEXTS` lists. Where the programs' calls were seen, who ended a connection comes from them, and
 not from a text. No edge ever points backward in the observed order: where the log contradicts a cause, the edge is left out, so
@@ -21,7 +21,7 @@ from typing import Iterable, Iterator, Optional
 from ..trace import Event, Holder, Run
 from .sides import OPENER, Side, Sides
 
-KINDS = ("program", "bytes", "FIN", "reset", "connect", "clock")
+KINDS = ("program", "bytes", "FIN", "reset", "connect", "start", "clock")
 
 # The vocabulary of the log lines. A learner who words a line otherwise loses the causes that hang on it, no more.
 TEXTS = {
@@ -122,7 +122,8 @@ def derive(run: Run, sides: Optional[Sides] = None) -> Order:
     events = tuple(sorted(run.events, key=lambda e: e.seq))
     notes: list[str] = []
     partings = _Partings(run, events, sides)
-    causes = [*_program(events), *_bytes(sides, events, notes), *_fin(events, partings), *_reset(events, partings), *_connect(sides, events)]
+    causes = [*_program(events), *_bytes(sides, events, notes), *_fin(events, partings), *_reset(events, partings), *_connect(sides, events),
+              *_started(run, events)]
     edges: dict[int, list[Cause]] = {}
     for cause in causes:
         if cause.before < cause.after and cause not in edges.setdefault(cause.after, []):
@@ -418,6 +419,24 @@ def _plain(address: str) -> str:
 
 def _port(address: str) -> str:
     return address.rpartition(":")[2]
+
+
+# --- start -----------------------------------------------------------------------------------------------------------
+
+def _started(run: Run, events: Iterable[Event]) -> Iterator[Cause]:
+    """What a program's start waited for, then its first line. An ending stands for the last lines of the process that ended."""
+    firsts: dict[int, Event] = {}
+    lasts: dict[Thread, Event] = {}
+    for event in events:
+        firsts.setdefault(event.pid, event)
+        lasts[_thread(event)] = event
+    lines = {event.seq for event in events}
+    ended = {ending.seq: ending.pid for ending in run.endings}
+    for start in run.starts:
+        first = firsts.get(start.pid)
+        for seq in start.after if first is not None else ():
+            before = [seq] if seq in lines else [last.seq for last in lasts.values() if last.pid == ended.get(seq, -1)]
+            yield from (Cause("start", one, first.seq) for one in before)
 
 
 # --- clock -----------------------------------------------------------------------------------------------------------
