@@ -23,6 +23,7 @@ from typing import Callable, Optional, Protocol
 from . import kernel, waits
 from .capture import Wire
 from .keeper import MEMORY, PROCESSES, Ended, Keeper, open_keeper
+from .observe import sockets
 from .scenarios import Scenario
 from .trace import Ending, Event, Output, Record, Run, Segment, Socket, Stop
 
@@ -30,6 +31,7 @@ EVENTS = 10_000             # log lines of one run
 OUTPUT = 1 << 20            # bytes of plain output of one run
 SPIN = 5.0                  # seconds of processor time without a line, a segment or an ending
 IDLE = 10.0                 # seconds without any: the run is given up
+PATIENCE = 60.0             # seconds more, if a wait has a time limit that ends by then
 UNPROVEN = 3.0              # seconds in which all wait, where the time limits of a socket can't be read
 GUESS = 1.0                 # seconds without any that pass for quiescence where the kernel does not tell: no proof
 _FIRST_LOOK, _LAST_LOOK = 0.0001, 0.02      # seconds between looks at the kernel
@@ -160,6 +162,7 @@ class Conductor:
             self.notes.append(f"this system does not tell what a thread waits for: a run that hangs ends after {IDLE:.0f} s "
                               "without progress, and no deadlock is proven")
         self._news_from = {sock.fileno() for sock in (self.keeper.events, self.keeper.control, self.keeper.wire) if sock}
+        self._network = sockets.Network(*[self.keeper.diag] if self.keeper.diag else [])
         self._spawn("server", "localhost", "8080" if self.keeper.isolated else "0")
         self._loop()
         return self._finish()
@@ -248,7 +251,7 @@ class Conductor:
     def _start_client(self, anyway: bool) -> bool:
         """Starts the client if the server listens; `anyway`: also if it does not (then it is refused)."""
         server = next(iter(self.programs.values()))
-        found = [] if server.ended else [s.port for pid in self._pids() for s in kernel.tcp_sockets(pid) if s.state == "LISTEN"]
+        found = [] if server.ended else sockets.listening(self._network, {pid: kernel.descriptors(pid) for pid in self._pids()})
         if not self.told:
             found += [int(e.address.rpartition(":")[2]) for e in self.events if e.kind == "listen"]
         if found:
@@ -410,7 +413,7 @@ class Conductor:
 
     def sockets(self) -> "tuple[Socket, ...]":
         """What the kernel holds now, for a policy that shows it."""
-        return self._records.sockets(waits.look(self._pids(), self._held_tids(), self._pipe_names), self._now())
+        return self._records.sockets(self._see(self._pids()), self._now())
 
     def segments(self) -> "list[Segment]":
         """The segments so far."""
@@ -428,7 +431,10 @@ class Conductor:
             return waits.Look((), busy="too many processes")
         if any(not program.ended and program.pid not in pids for program in self.programs.values()):
             return waits.Look((), busy="a program is ending")   # the keeper has yet to say how
-        return waits.look(pids, self._held_tids(), self._pipe_names)
+        return self._see(pids)
+
+    def _see(self, pids: "list[int]") -> waits.Look:
+        return waits.look(pids, self._held_tids(), self._pipe_names, self._network)
 
     def _clients_ended(self) -> bool:
         return all(p.ended for p in self.programs.values() if p.who == "client")
@@ -452,8 +458,8 @@ class Conductor:
             self._cpu = cpu if self._cpu < 0 else self._cpu
             if cpu - self._cpu > SPIN:
                 self.stop = Stop("runaway", f"{SPIN:.0f} s of processor time without a line: something spins")
-            elif idle > IDLE and cpu - self._cpu < SPIN / 2:
-                self.stop = Stop("no progress", f"no progress for {IDLE:.0f} s: {seen.busy or 'the kernel does not tell more'}")
+            elif idle > IDLE + min(seen.until or 0.0, PATIENCE) and cpu - self._cpu < SPIN / 2:
+                self.stop = Stop("no progress", f"no progress for {idle:.0f} s: {seen.busy or 'the kernel does not tell more'}")
 
     # -- the end ------------------------------------------------------------------------------------------------------
 
@@ -465,7 +471,7 @@ class Conductor:
         for fd in list(self._pipes):
             self._take_output(fd)
         if self.stop.kind in ("interrupted", "runaway", "no progress"):
-            seen = waits.look(self._pids()[:PROCESSES], self._held_tids(), self._pipe_names)
+            seen = self._see(self._pids()[:PROCESSES])
             self.stop = replace(self.stop, waiting=self._records.waiting(seen),
                                 sockets=self._records.sockets(seen, self._now()), under_way=seen.under_way)
         if self.crash:

@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from . import kernel
+from .observe import diag
 
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _PR_SET_CHILD_SUBREAPER = 36
@@ -54,8 +55,8 @@ class Ended:
 
 
 class Keeper:
-    """The harness's end. `events` is the conductor's socket, `wire` a packet socket on lo or None; `isolated` tells
-    whether the run has a network of its own, `why_not` why it has none."""
+    """The harness's end. `events` is the conductor's socket; `wire` a packet socket on lo, or None; `diag` a NETLINK_SOCK_DIAG
+    socket of the network in which the programs run, or None. `isolated` tells whether that is one of their own, `why_not` why not."""
 
     def __init__(self, isolate: bool = True) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -73,6 +74,7 @@ class Keeper:
         self.control = ours
         self.events: Optional[socket.socket] = None
         self.wire: Optional[socket.socket] = None
+        self.diag: Optional[socket.socket] = None
         self.renew()
 
     def renew(self) -> None:
@@ -82,7 +84,7 @@ class Keeper:
         try:
             self.control.send(b'{"renew": true}')
             while True:
-                message, fds, _, _ = socket.recv_fds(self.control, 65536, 2)
+                message, fds, _, _ = socket.recv_fds(self.control, 65536, 3)
                 if fds or not message:
                     break       # what came before are endings of the last run
         except OSError:
@@ -93,16 +95,16 @@ class Keeper:
         told = json.loads(message)
         self.isolated: bool = told["isolated"]
         self.why_not: str = told["why not"]
-        self.events = socket.socket(fileno=fds[0])
+        got = {name: socket.socket(fileno=fd) for name, fd in zip(told["sockets"], fds)}
+        self.events, self.wire, self.diag = got["events"], got.get("wire"), got.get("diag")
         self.events.setblocking(False)      # recv_fds() drops its flags before Python 3.12
-        self.wire = socket.socket(fileno=fds[1]) if len(fds) > 1 else None
         self.name: str = told["name"]
 
     def _close(self) -> None:
-        for sock in (self.events, self.wire):
+        for sock in (self.events, self.wire, self.diag):
             if sock is not None:
                 sock.close()
-        self.events = self.wire = None
+        self.events = self.wire = self.diag = None
 
     def spawn(self, argv: list[str], env: dict[str, str], limit_data: bool) -> tuple[int, int, int]:
         """Starts a program; returns its process id and the read ends of its standard output and standard error."""
@@ -215,10 +217,13 @@ def _renew(control: socket.socket, isolate: bool, last: "Optional[_Network]") ->
             threading.Thread(target=last.wire.close, daemon=True).start()
     events, name = _event_socket()
     network = _Network(why_not, None if why_not else _wire_socket())
-    fds = [sock.fileno() for sock in (events, network.wire) if sock is not None]
-    told = {"isolated": not why_not, "why not": why_not, "name": name}
-    socket.send_fds(control, [json.dumps(told).encode()], fds)
-    events.close()
+    made = {"events": events, "wire": network.wire, "diag": diag.open_socket()}
+    there = {what: sock for what, sock in made.items() if sock is not None}
+    told = {"isolated": not why_not, "why not": why_not, "name": name, "sockets": list(there)}
+    socket.send_fds(control, [json.dumps(told).encode()], [sock.fileno() for sock in there.values()])
+    for what, sock in there.items():
+        if what != "wire":
+            sock.close()
     if last is None:
         _limit(not why_not)
     return network
