@@ -128,6 +128,7 @@ class Conductor:
         self._by_fd: dict[tuple[int, int], int] = {}
         self._by_thread: dict[int, int] = {}
         self._sources: dict[int, str] = {}
+        self.wire: Optional[Wire] = None
         self.told = kernel.tells()
         self._records = waits.Records(self._who_is, self._number, lambda tid: self._sources.get(tid, ""))
         self._reserved: Optional[socket.socket] = None
@@ -142,6 +143,8 @@ class Conductor:
         finally:
             for held in self.held:
                 held.gate.close()
+            if self.wire is not None:
+                self.wire.close()
             if self._lent:
                 self._lent.renew()
             else:
@@ -481,9 +484,13 @@ class Conductor:
                 how = self._what_it_does(program)
                 self.endings.append(Ending(len(self.endings), self._now(), program.who, program.pid, how, self._last(program.who)))
         segments = tuple(self.segments())
+        missing = self.wire.missing if self.wire is not None else 0
+        if missing:
+            self.notes.append(f"{missing} segments on the wire were missed: what is said of the others may lack something")
         name = self.scenario.name
         return Run(name.split("-")[0], name, self.policy.name, self.keeper.isolated, self.wire is not None, tuple(self.events),
-                   tuple(self.outputs), segments, tuple(self.endings), self.stop, notes=tuple(self.notes), versions=_versions())
+                   tuple(self.outputs), segments, tuple(self.endings), self.stop, notes=tuple(self.notes), versions=_versions(),
+                   missing=missing)
 
     def _what_it_does(self, program: Program) -> str:
         """What it was doing when the run was over: what a handler waits in goes before the loop that accepts."""

@@ -417,8 +417,8 @@ class _Comparison:
         for said in self.plan.of(Bytes):
             found = list(self._counted(said))
             if not found:
-                self.unseen.append(f"bytes {said.sender} -> {said.receiver}: the program logs no events, "
-                                   "and no packets were captured")
+                self.unseen.append(f"bytes {said.sender} -> {said.receiver}: the program logs no events, and "
+                                   + (self._missing() if self.run.wire else "no packets were captured"))
             wrong = [f"{count} {where}" for count, where in found if count != said.count]
             if wrong:
                 yield Difference("bytes", said.sender, said.number, said.written, f"{said.count} to the {said.receiver}",
@@ -431,17 +431,20 @@ class _Comparison:
         mine = [e for e in self.cast.events[role] if all(e.connection in c for c in only)]
         if mine and not self.cast.silent(role):
             yield sum(e.count for e in mine if e.kind == "send"), "by its lines"
-        if self.run.wire:
+        if self.run.whole_wire:
             ends: dict[int, int] = {}
             for s in self.run.segments:
                 if s.sender == role and s.length and all(s.connection in c for c in only):
                     ends[s.connection] = max(ends.get(s.connection, 0), s.first + s.length - 1)
             yield sum(ends.values()), "on the wire"
 
+    def _missing(self) -> str:
+        return "1 frame is missing" if self.run.missing == 1 else f"{self.run.missing} frames are missing"
+
     def _wire(self) -> Iterator[Difference]:
         said = self.plan.of(Wire)
-        if said and not self.run.wire:
-            self.unseen.append("the wire: packets can't be seen here")
+        if said and not self.run.whole_wire:
+            self.unseen.append("the wire: " + (self._missing() if self.run.wire else "packets can't be seen here"))
             return
         at = {wire.fact: self._place(wire) for wire in said}
         for wire in said:

@@ -26,13 +26,11 @@ import threading
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from . import kernel
+from . import capture, kernel
 from .observe import diag
 
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _PR_SET_CHILD_SUBREAPER = 36
-_ETH_P_ALL = 3
-_SO_TIMESTAMPNS = 35
 _libc = ctypes.CDLL(None, use_errno=True)
 
 PROCESSES = 64              # of one run, all programs together
@@ -216,7 +214,7 @@ def _renew(control: socket.socket, isolate: bool, last: "Optional[_Network]") ->
         if last.wire is not None:   # it takes the kernel some 10 ms to close it (an RCU grace period): nobody waits
             threading.Thread(target=last.wire.close, daemon=True).start()
     events, name = _event_socket()
-    network = _Network(why_not, None if why_not else _wire_socket())
+    network = _Network(why_not, None if why_not else capture.open_socket())
     made = {"events": events, "wire": network.wire, "diag": diag.open_socket()}
     there = {what: sock for what, sock in made.items() if sock is not None}
     told = {"isolated": not why_not, "why not": why_not, "name": name, "sockets": list(there)}
@@ -263,17 +261,6 @@ def _event_socket() -> tuple[socket.socket, str]:
     sock.bind("\0" + name)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
     return sock, "@" + name
-
-
-def _wire_socket() -> Optional[socket.socket]:
-    try:
-        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)    # bound below: not two hooks in turn
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
-        sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-        sock.bind(("lo", _ETH_P_ALL))
-        return sock
-    except OSError:
-        return None
 
 
 def _limit(isolated: bool) -> None:

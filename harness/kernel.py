@@ -143,10 +143,10 @@ def limit(thread: Thread) -> Optional[float]:
     if place is None or not a[place]:
         return None
     try:
-        seconds, part = struct.unpack("=qq", _memory(thread.pid, a[place], 16))
+        whole, part = struct.unpack("=qq", _memory(thread.pid, a[place], 16))
     except (OSError, ValueError, OverflowError, struct.error):
         return None
-    seconds += part / (1e6 if call == "select" else 1e9)
+    seconds = float(whole + part / (1e6 if call == "select" else 1e9))
     if call == "clock_nanosleep" and a[1] & 1:      # TIMER_ABSTIME
         seconds -= time.clock_gettime(a[0]) if a[0] in (time.CLOCK_REALTIME, time.CLOCK_MONOTONIC) else 0
     if call == "futex" and a[1] & 127 != 0:     # all but FUTEX_WAIT: a moment, not a duration; FUTEX_LOCK_PI is 6
@@ -230,7 +230,7 @@ def resident_bytes(pid: int) -> int:
 
 def descriptors(pid: int) -> dict[int, str]:
     """Descriptor to what it is: "socket:[123]", "pipe:[4]", "anon_inode:[timerfd]", a path."""
-    found = {}
+    found: dict[int, str] = {}
     try:
         names = os.listdir(f"/proc/{pid}/fd")
     except OSError:

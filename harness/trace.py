@@ -137,6 +137,12 @@ class Run:
     sockets: tuple[Socket, ...] = ()    # samples between events, where the mode took them
     notes: tuple[str, ...] = ()         # what the harness could not do here, one line each
     versions: dict[str, str] = field(default_factory=dict)
+    missing: int = 0                    # frames on the wire that were lost to us: then that no segment is there proves nothing
+
+    @property
+    def whole_wire(self) -> bool:
+        """Were all segments captured?"""
+        return self.wire and not self.missing
 
 
 Record = Union[Event, Output, Segment, Socket, Ending]
@@ -148,7 +154,8 @@ _NAMES = {Event: "event", Output: "output", Segment: "segment", Socket: "socket"
 def lines(run: Run, reproduce: str, verdict: dict[str, object]) -> list[str]:
     """The run as JSON Lines: a header, then events, output, segments, sockets and exits, then why it stopped, the verdict."""
     header = {"record": "header", "format": "tcplab trace", "version": VERSION, "scenario": run.name, "mode": run.mode,
-              "isolated": run.isolated, "wire": run.wire, "notes": list(run.notes), "reproduce": reproduce, **run.versions}
+              "isolated": run.isolated, "wire": run.wire, "missing": run.missing, "notes": list(run.notes), "reproduce": reproduce,
+              **run.versions}
     records = [*run.events, *run.outputs, *run.segments, *run.sockets, *run.stop.sockets, *run.endings]
     stop = dataclasses.asdict(run.stop)
     del stop["sockets"]
@@ -190,5 +197,6 @@ def load(text: str) -> tuple[Run, dict[str, object]]:
     run = Run(str(header["scenario"]).split("-")[0], str(header["scenario"]), str(header["mode"]), bool(header["isolated"]),
               bool(header["wire"]), tuple(found["event"]), tuple(found["output"]), tuple(found["segment"]),  # type: ignore
               tuple(found["exit"]), Stop(waiting=waiting, cycle=cycle, sockets=sockets, **stop),             # type: ignore
-              notes=tuple(header["notes"]), versions={"system": str(header.get("system", ""))})              # type: ignore
+              notes=tuple(header["notes"]), versions={"system": str(header.get("system", ""))},              # type: ignore
+              missing=int(header.get("missing", 0)))                                                         # type: ignore
     return run, verdict

@@ -17,7 +17,7 @@ What can't be seen: a pending alarm(2) or setitimer(2) of a program; whoever out
 """
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Callable, Iterable, Mapping, Optional
 
 from . import kernel
@@ -48,7 +48,8 @@ class Look:
     targets: "dict[int, dict[int, int]]" = field(default_factory=dict)      # tid: the descriptors that it waits on, and for what
 
 
-def look(pids: Iterable[int], held: "set[int]", ours: "set[str]", network: Optional[Network] = None, known: Optional[Known] = None) -> Look:
+def look(pids: Iterable[int], held: "set[int]", ours: "set[str]", network: Optional[Network] = None,
+         known: Optional[Known] = None) -> Look:
     """Looks at the processes. `held`: ids of the threads that the conductor holds; they are left out. `ours`: the pipes
     ("pipe:[7]") whose other end the harness reads. `network`: where to ask for sockets. `known`: the options of a socket that
     can't be asked for them, as far as the caller has observed its setsockopt(2) calls; asked for its time limits counts as known."""
@@ -90,12 +91,15 @@ def _threads(pids: "list[int]", held: "set[int]") -> "tuple[Thread, ...]":
 
 
 def _targets(thread: Thread) -> "Optional[dict[int, int]]":
+    """The descriptors that a thread waits on, each with what it waits for; None if that can't be read."""
     if thread.call in ("poll", "select", "epoll_wait"):
         return kernel.polled(thread)
     return {thread.fd: kernel.POLLOUT if thread.call in ("write", "connect") else kernel.POLLIN} if thread.fd >= 0 else {}
 
 
-def _limits(waited_on: "set[tuple[int, int]]", files: "Mapping[int, Mapping[int, str]]", known: Optional[Known]) -> "dict[tuple[int, int], Limits]":
+def _limits(waited_on: "set[tuple[int, int]]", files: "Mapping[int, Mapping[int, str]]",
+            known: Optional[Known]) -> "dict[tuple[int, int], Limits]":
+    """The options of the sockets that threads wait on, by process id and descriptor, as far as they are known."""
     inodes = {(pid, fd): int(files[pid][fd][8:-1]) for pid, fd in waited_on if files[pid].get(fd, "").startswith("socket:[")}
     found = sockets.ask(inodes)
     if known is not None:
@@ -271,16 +275,16 @@ class Records:
         """Why a run is over that is proven to be calm."""
         waiting = self.waiting(seen)
         cycle = self.cycle(seen)
-        evidence = dict(waiting=waiting, sockets=self.sockets(seen, ns))
+        told = Stop("waiting", cycle=cycle, waiting=waiting, sockets=self.sockets(seen, ns))
         if seen.unasked and (cycle or not clients_ended):
-            return Stop("no progress", "all wait, and nothing is on its way; but this system does not let a socket be asked for "
-                        "a time limit (SO_RCVTIMEO) that may end a wait, so no deadlock is proven", cycle=cycle, **evidence)
+            return replace(told, kind="no progress", words="all wait, and nothing is on its way; but this system does not let a socket be "
+                           "asked for a time limit (SO_RCVTIMEO) that may end a wait, so no deadlock is proven")
         if cycle:
-            return Stop("deadlock", cycle=cycle, **evidence)
+            return replace(told, kind="deadlock")
         servers = {w.pid for w in waiting if w.call == "accept"}
         if clients_ended and all(w.call in ("accept", "futex", "wait4") and w.pid in servers or w.call == "accept" for w in waiting):
-            return Stop("over", **evidence)
-        return Stop("waiting", **evidence)
+            return replace(told, kind="over")
+        return told
 
 
 def _socks(thread: Thread, fds: Iterable[int], seen: Look) -> "list[Sock]":

@@ -273,7 +273,7 @@ class _Teller:
     def _said_no_fin(self, event: Event) -> bool:
         """Does a line announce the end of a stream, and the wire show none?"""
         announces = causes.is_a(event, "half-closing") or causes.is_a(event, "closing")
-        return self.run.wire and announces and not any(
+        return self.run.whole_wire and announces and not any(
             s.sender == event.who and s.connection == event.connection and set(s.flags) & set("FR") for s in self.run.segments)
 
     def _whose_eof(self, eof: Event) -> Iterator[str]:
@@ -496,7 +496,7 @@ def _direction(run: Run, sender: str) -> Iterator[str]:
     if not said_to_send and not recvs:
         crossed = sum(_on_the_wire(run, sender).values())
         if crossed:
-            yield f"{way}: {_count(crossed, 'byte')} went over the wire."
+            yield f"{way}: {'' if run.whole_wire else 'at least '}{_count(crossed, 'byte')} went over the wire."
         return
     # A failed write may have written a part; nobody says how much.
     of_all = _count(received, "byte") if failed and (received > sent or not sends) else f"{received} of {_count(sent, 'byte')}"

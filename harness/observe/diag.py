@@ -59,7 +59,7 @@ class Diag:
         request = struct.pack("=BBBB48xII", socket.AF_INET, 0, 0, _WANT_INFO, 0xFFFFFFFF, 0)    # struct inet_diag_req
         self._number += 1
         self._send(_message(_TCPDIAG_GETSOCK, _NLM_F_REQUEST | _NLM_F_DUMP, self._number, request))
-        found = []
+        found: "list[tuple[Name, Sock]]" = []
         for kind, number, body in self._answers():
             if number != self._number:      # of a request that was given up
                 continue

@@ -83,7 +83,7 @@ class Network:
         for inode, who in holders.items():
             if inode not in by_inode and self._is_tcp(inode, *who[0]):
                 by_inode[inode] = Sock("", "", "CLOSED", inode)
-        held = {one: by_inode[inode] for inode, who in sorted(holders.items(), key=lambda item: item[1]) if inode in by_inode for one in who}
+        held = dict(sorted((one, by_inode[inode]) for inode, who in holders.items() if inode in by_inode for one in who))
         return Snapshot(tuple(dict.fromkeys((*held.values(), *found))), held, whole)
 
     def _single(self, holders: "dict[int, list[tuple[int, int]]]") -> "Optional[list[Sock]]":
@@ -175,7 +175,8 @@ def must_have_an_end(sock: Sock) -> bool:
     """Must the other end of this connection be in the same network, as long as its FIN has not arrived? Not if it leads to
     another host."""
     local, peer = sock.local.rpartition(":")[0], sock.peer.rpartition(":")[0]
-    return bool(peer) and not sock.eof and sock.state != "CLOSED" and (local == peer or local.startswith("127.") and peer.startswith("127."))
+    here = local == peer or local.startswith("127.") and peer.startswith("127.")
+    return here and bool(peer) and not sock.eof and sock.state != "CLOSED"
 
 
 def _of_interest(sockets: "list[Sock]", holders: "Mapping[int, object]") -> "list[Sock]":
