@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Callable, Optional
 
 from ..judge.contract import index_of, role_of
-from ..observe import kernel, quiescence
+from ..observe import kernel, quiescence, sockets
 from ..trace import Ending, Event, Record, Run, Segment, Socket, Start, Stop
 from . import ending
 from .book import Book
@@ -61,6 +61,7 @@ class Conductor:
         """Runs the cast to its end, and leaves nothing behind. Raises KeeperError if the lab itself fails."""
         self.keeper = self._lent or open_keeper(self.isolate, self.observe)
         self.keeper.fresh()
+        self.network = sockets.Network(*[self.keeper.diag] if self.keeper.diag is not None else [])
         self.starts = Starts(self.stage, self.keeper.isolated)
         self.start = time.monotonic_ns()
         self.intake = Intake(self.keeper, self.book, self.stage, self.start, OUTPUT, self._hold, self._runaway)
@@ -177,7 +178,7 @@ class Conductor:
     def _listening(self, name: str) -> "list[int]":
         """The ports on which processes of that name listen; what they say where the kernel does not tell."""
         pids = [pid for pid in self._pids() if self.intake.members.who(pid) == name]
-        found = [s.port for pid in pids for s in kernel.tcp_sockets(pid) if s.state == "LISTEN"]
+        found = sockets.listening(self.network, {pid: kernel.descriptors(pid) for pid in pids}) if pids else []
         if not self.told:
             found += [int(e.address.rpartition(":")[2]) for e in self.book.events if e.kind == "listen" and e.who == name]
         return found
@@ -318,7 +319,11 @@ class Conductor:
 
     def look(self, pids: "Optional[list[int]]" = None) -> quiescence.Look:
         """What the kernel says of these processes now."""
-        return quiescence.look(self._pids() if pids is None else pids, self._held_tids(), self.intake.pipe_names)
+        return quiescence.look(self._pids() if pids is None else pids, self._held_tids(), self.intake.pipe_names, self.network, self._known)
+
+    def _known(self, pid: int, fd: int, inode: int) -> "Optional[sockets.Limits]":
+        """The options of a socket that can't be asked for them: as its program set them, if all of its calls were seen."""
+        return self.intake.timers.limits(inode) if ending.all_observed(self) else None
 
     def sockets(self) -> "tuple[Socket, ...]":
         """What the kernel holds now, for a policy that shows it; a part of the run's records."""

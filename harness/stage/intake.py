@@ -285,6 +285,7 @@ class Intake:
             return replace(call, connection=self.registry.connected(place, call.who, pid, self._inodes.get(call.seq, 0), own, peer))
         elif call.name in _ACCEPTS and inode:
             self.registry.has(place, pid, call.result, inode)
+            self.timers.accepted(self._inodes.get(call.seq, 0), inode)
             if arrow:
                 return replace(call, connection=self.registry.accepted(place, call.who, pid, inode, own, peer))
         return call
