@@ -38,7 +38,7 @@ class ContractItem(pytest.Item):
 
     def runtest(self) -> None:
         build([self.scenario])
-        contract = contracts.load(self.scenario.contract)
+        contract = contracts.load(self.scenario.contract, self.scenario.stage.names)
         run = Conductor(self.scenario, VirtualClock(), isolate=self.isolate).run()
         verdict = judge.judge(run, contract)
         if verdict.status:

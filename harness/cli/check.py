@@ -32,7 +32,7 @@ def go(args: argparse.Namespace) -> int:
 def _check(scenario: Scenario, args: argparse.Namespace, lab: shared.Lab, interrupt: shared.Interrupt, several: bool) -> int:
     if interrupt.came:
         return 130
-    run, verdict, contract, reproduce = shared.one_run(scenario, args, shared.policy(real_time=False), lab, tick=lambda: interrupt.came)
+    run, verdict, contract, reproduce = shared.one_run(scenario, args, shared.policy(scenario, real_time=False), lab, tick=lambda: interrupt.came)
     if interrupt.came:
         return 130
     if args.json:

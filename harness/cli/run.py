@@ -29,8 +29,8 @@ def go(args: argparse.Namespace) -> int:
 
 
 def _show(scenario: Scenario, args: argparse.Namespace, lab: shared.Lab, interrupt: shared.Interrupt) -> int:
-    policy = shared.policy(real_time=True)
-    shown = screen.Screen(sys.stderr if args.json else sys.stdout, policy.name == "live")
+    policy = shared.policy(scenario, real_time=True)
+    shown = screen.Screen(sys.stderr if args.json else sys.stdout, policy.name == "live", scenario.stage.roles())
     print(f"scenario {scenario.name}   lesson: lessons/{scenario.name}.md", file=shown.stream)
     shown.head()
 

@@ -75,11 +75,11 @@ def observe() -> bool:
     return os.environ.get("TCPLAB_CALLS") != "off"
 
 
-def policy(real_time: bool) -> Policy:
+def policy(scenario: Scenario, real_time: bool) -> Policy:
     """The one that the environment asks for: a schedule, real time where it is wanted, else the virtual clock."""
     skip = no_pause()
     if os.environ.get("SCHEDULE"):
-        return schedules.Delays(schedules.parse(os.environ["SCHEDULE"]), skip)
+        return schedules.Delays(schedules.parse(os.environ["SCHEDULE"], scenario.stage.names), skip)
     if real_time and not skip and os.environ.get("PAUSE", "1") != "0":
         return Live()
     return VirtualClock(skip)

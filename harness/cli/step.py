@@ -33,9 +33,9 @@ def go(args: argparse.Namespace) -> int:
     interrupt = shared.Interrupt()
     need_terminal(sys.stdin)
     waker = interrupt.at_once()
-    schedule = parse(os.environ.get("SCHEDULE", ""))
+    schedule = parse(os.environ.get("SCHEDULE", ""), scenario.stage.names)
     while True:
-        shown = screen.Screen(sys.stdout, real_time=False)
+        shown = screen.Screen(sys.stdout, real_time=False, cast=scenario.stage.roles())
         policy = Step(schedule, shared.no_pause(), waker)
         print(f"scenario {scenario.name}, one line at a time. A line is said before what it says is done: who goes on does it.")
         shown.head()

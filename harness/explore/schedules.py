@@ -12,6 +12,7 @@ inside a call, is not permuted; a program that logs nothing is not permuted at a
 from __future__ import annotations
 
 import ctypes
+import functools
 import itertools
 import math
 import mmap
@@ -22,7 +23,7 @@ import signal
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
-from typing import Callable, Iterable, Iterator, Optional
+from typing import Callable, Iterable, Iterator, Optional, Sequence
 
 from ..judge import comparison
 from ..judge import contract as contracts
@@ -52,16 +53,16 @@ class Place:
         return f"{self.who}: {self.text} #{self.nth}"
 
 
-
-
-def parse(text: str) -> "tuple[Place, ...]":
-    """A SCHEDULE: places as Place's str gives them, joined by "; ", or "nobody"."""
+def parse(text: str, names: "Sequence[str]" = contracts.NAMES) -> "tuple[Place, ...]":
+    """A SCHEDULE: places as Place's str gives them, joined by "; ", or "nobody". `names`: those of the cast."""
     places = []
     rest = "" if text == "nobody" else text.strip()
     while rest:
-        found = re.match(r"(client|server): (.*?) #(\d+)(?:\s*;\s*|$)", rest)
+        found = re.match(r"([a-z][a-z0-9-]*): (.*?) #(\d+)(?:\s*;\s*|$)", rest)
         if not found:
             raise BadSchedule(f"SCHEDULE: can't read {rest!r}; write: SCHEDULE='server: reading data #1' (several: joined by ';')")
+        if found[1] not in names:
+            raise BadSchedule(f"SCHEDULE: nobody is called {found[1]!r}; there are {', '.join(sorted(names))}")
         places.append(Place(found[1], found[2], int(found[3])))
         rest = rest[found.end():]
     return tuple(sorted(places))
@@ -141,9 +142,13 @@ class Tried:
     verdict: comparison.Verdict
     ran: bool = True
 
+    @functools.cached_property
+    def places(self) -> "frozenset[Place]":
+        return frozenset(place for place, _ in self.turns)
+
     def same_with(self, place: Place) -> bool:
         """Does one more delay give this run again?"""
-        return place in self.moot or place not in dict(self.turns)
+        return place in self.moot or place not in self.places
 
 
 def outcome_of(run: Run, turns: "dict[int, int]") -> Outcome:
@@ -290,15 +295,33 @@ def _attempt(schedules: "list[tuple[Place, ...]]") -> "list[Tried]":
 def _always(tried: "list[Tried]") -> "Iterator[tuple[Place, Place]]":
     """Pairs across programs that came in this order in every schedule that had both; only the nearest ones: of a line of one
     program, the first line of the other one that always comes later, and for that one the last that comes before."""
-    orders = [dict(one.turns) for one in tried]
     places = [place for place, _ in tried[0].turns]
-
-    def holds(a: Place, b: Place) -> bool:
-        both = [order for order in orders if a in order and b in order]
-        return bool(both) and all(order[a] < order[b] for order in both)
+    number = {place: n for n, place in enumerate(places)}
+    with_it, not_later = [0] * len(places), [0] * len(places)     # by place, as bits: which others some schedule had with it; had not later
+    for one in tried:
+        turns: dict[int, int] = {}          # turn: the places that came in it
+        for place, turn in one.turns:
+            if place in number:
+                turns[turn] = turns.get(turn, 0) | 1 << number[place]
+        all_of_them = sum(turns.values())
+        so_far = 0
+        for turn in sorted(turns):
+            so_far |= turns[turn]
+            for n in _bits(turns[turn]):
+                with_it[n] |= all_of_them
+                not_later[n] |= so_far
+    others = {who: sum(1 << n for n, place in enumerate(places) if place.who != who) for who in {place.who for place in places}}
     after: dict[Place, Place] = {}
-    for a in places:
-        b = next((b for b in places if b.who != a.who and holds(a, b)), None)
+    for n, a in enumerate(places):
+        b = next(_bits(with_it[n] & ~not_later[n] & others[a.who]), None)
         if b is not None:
-            after[b] = a            # places come in the first run's order: the last a stays
+            after[places[b]] = a            # places come in the first run's order: the last a stays
     return ((a, b) for b, a in after.items())
+
+
+def _bits(mask: int) -> "Iterator[int]":
+    """The numbers of the bits that are set, the lowest first."""
+    while mask:
+        lowest = mask & -mask
+        yield lowest.bit_length() - 1
+        mask ^= lowest

@@ -124,7 +124,7 @@ def derive(run: Run, sides: Optional[Sides] = None) -> Order:
     notes: list[str] = []
     partings = _Partings(run, events, sides)
     causes = [*_program(events), *_bytes(sides, events, notes), *_fin(events, partings), *_reset(events, partings), *_connect(sides, events),
-              *_started(run, events)]
+              *_start(run, events)]
     edges: dict[int, list[Cause]] = {}
     for cause in causes:
         if cause.before < cause.after and cause not in edges.setdefault(cause.after, []):
@@ -418,20 +418,26 @@ def _port(end: str) -> str:
 
 # --- start -----------------------------------------------------------------------------------------------------------
 
-def _started(run: Run, events: Iterable[Event]) -> Iterator[Cause]:
-    """What a program's start waited for, then its first line. An ending stands for the last lines of the process that ended."""
-    firsts: dict[int, Event] = {}
-    lasts: dict[Thread, Event] = {}
+def _start(run: Run, events: Iterable[Event]) -> Iterator[Cause]:
+    """From the lines that a start waited for, and the last lines of the processes whose ends it waited for, to the first line of each
+    thread of the process that was started."""
+    ended = {end.seq: end.pid for end in (*run.endings, *run.children)}
+    waited = {place for start in run.starts for place in start.after}
+    pids = {ended[place] for place in waited if place in ended} | {start.pid for start in run.starts if start.after}
+    firsts: dict[Thread, int] = {}
+    lasts: dict[Thread, int] = {}
+    lines = {place for place in waited if place not in ended}
+    known = set()
     for event in events:
-        firsts.setdefault(event.pid, event)
-        lasts[_thread(event)] = event
-    lines = {event.seq for event in events}
-    ended = {ending.seq: ending.pid for ending in run.endings}
+        if event.seq in lines:
+            known.add(event.seq)
+        if event.pid in pids:
+            firsts.setdefault(_thread(event), event.seq)
+            lasts[_thread(event)] = event.seq
     for start in run.starts:
-        first = firsts.get(start.pid)
-        for seq in start.after if first is not None else ():
-            before = [seq] if seq in lines else [last.seq for last in lasts.values() if last.pid == ended.get(seq, -1)]
-            yield from (Cause("start", one, first.seq) for one in before)
+        gone = {ended[place] for place in start.after if place in ended}
+        before = [place for place in start.after if place in known] + [seq for thread, seq in lasts.items() if thread[0] in gone]
+        yield from (Cause("start", seq, first) for thread, first in firsts.items() if thread[0] == start.pid for seq in before)
 
 
 # --- clock -----------------------------------------------------------------------------------------------------------

@@ -162,7 +162,7 @@ class Cast:
         return self.silent(role_of(who)) and bool(index_of(who)) and (self.listens(role_of(who)) or len(self.processes(role_of(who))) > 1)
 
     def processes(self, name: str) -> tuple[int, ...]:
-        """The processes of that name that log lines, or that the stage started, in the order of their first records."""
+        """The processes of that name that log lines, or that the stage started, in the order of their starts."""
         return self._started.get(name, ())
 
     def pid(self, who: str) -> int:
@@ -250,12 +250,14 @@ def _events_by_name(run: Run, names: Iterable[str]) -> dict[str, tuple[Event, ..
 
 
 def _started(run: Run) -> dict[str, tuple[int, ...]]:
-    """By name: its processes, without those that a program started and that log nothing."""
-    firsts: dict[int, int] = {}
+    """By name: its processes, without those that a program started and that log nothing. In the order of their starts; where these are
+    not known, of their first records."""
+    firsts: dict[int, int] = {start.pid: start.seq for start in run.starts}
     for pid, seq in [*((e.pid, e.seq) for e in run.events), *((c.pid, c.seq) for c in run.calls), *((e.pid, e.seq) for e in run.endings)]:
         firsts[pid] = min(firsts.get(pid, seq), seq)
     pids: dict[str, set[int]] = {}
-    for who, pid in [*((e.who, e.pid) for e in run.events), *((e.who, e.pid) for e in run.endings if not e.child)]:
+    for who, pid in [*((s.who, s.pid) for s in run.starts), *((e.who, e.pid) for e in run.events),
+                     *((e.who, e.pid) for e in run.endings if not e.child)]:
         pids.setdefault(who, set()).add(pid)
     return {name: tuple(sorted(those, key=lambda pid: firsts[pid])) for name, those in pids.items()}
 
@@ -410,7 +412,7 @@ class _Comparison:
         elif self._is_luck(ref, before, event):
             forced = self.order.forced(before.seq, event.seq)
             brought = self._by_another_holder(before, event)
-            found = ("tcp" if ref.clock else "clock") if forced else "held" if brought else ""
+            found = "tcp" if ref.clock and forced else "held" if brought else "clock" if forced else ""
             yield replace(told, kind="luck", found=found, brought=brought)
         else:
             self.orders += 1

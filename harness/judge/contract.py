@@ -233,7 +233,7 @@ def _shown(path: str) -> str:
 
 def parse(text: str, path: str = "contract.txt", names: Sequence[str] = NAMES) -> Contract:
     """The same for a contract that is at hand as text."""
-    reader = _Reader(path, tuple(names))
+    reader = _Reader(path, tuple(sorted(names)))
     for number, raw in enumerate(text.splitlines(), 1):
         reader.take(number, raw)
     return reader.contract()

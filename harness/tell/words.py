@@ -34,6 +34,7 @@ WHY = {
     "connect": "A connection needs a server that listens and a client that connects.",
     "clock": "A pause lasts until everything else that can happen has happened.",
     "program": "A program does one thing after another.",
+    "start": "The stage starts the {late} only after that (stage.txt).",
 }
 WHILE_WAITING = {"FIN": "The {early} sends none while it waits.", "bytes": "The {early} sends nothing while it waits."}
 
@@ -276,14 +277,20 @@ class _Teller:
     def _why_order(self, d: Difference) -> Iterator[str]:
         early = role_of(d.other.partition(":")[0])
         kind = "clock" if _by_clock(d) else cause_of(d.expected)
-        if early == role_of(d.who):
+        if d.observed and any(start.after and start.pid == d.observed.pid for start in self.run.starts) and self._is_first(d.observed):
+            kind = "start"
+        elif early == role_of(d.who):
             if len({(e.pid, e.tid) for e in d.witnesses}) > 1:
                 return      # two threads, or processes, of one program
             kind = "program"
         yield WHY[kind].format(late=role_of(d.who), early=early)
-        if kind not in ("clock", "program"):
+        if kind not in ("clock", "program", "start"):
             yield 'A log that says otherwise has a line in the wrong place: say before you act ("closing", then close), ' \
                   "say after you learn."
+
+    def _is_first(self, event: Event) -> bool:
+        """Is it the first line of its thread?"""
+        return not any((e.pid, e.tid) == (event.pid, event.tid) and e.seq < event.seq for e in self.run.events)
 
     def _why_missing(self, d: Difference, line: Line) -> Iterator[str]:
         """What waits for the missing line at the other side; and what it waits for itself."""

@@ -13,7 +13,7 @@ import runs
 from harness.judge import causes, contract
 from harness.judge import comparison as judge
 from harness.tell import words
-from harness.trace import Output, Stop
+from harness.trace import Stop
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
