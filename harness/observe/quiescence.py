@@ -199,10 +199,8 @@ def _under_way(seen: Snapshot, waits: "list[_Wait]") -> "tuple[int, str]":
 
 
 def _to_nobody(sock: Sock) -> "tuple[int, str]":
-    """The other end is not there: it was reset, or has been forgotten after its FIN, or lives on another host."""
-    if sock.unacked > 0:
-        return sock.unacked, "bytes are on their way"
-    return 0, "a reset is on its way" if sockets.must_have_an_end(sock) else ""
+    """The other end is not there: it was reset, or given up by a timeout, or forgotten after its FIN, or lives on another host."""
+    return (sock.unacked, "bytes are on their way") if sock.unacked > 0 else (0, "")
 
 
 def _coming(sock: Sock, other: Sock) -> "tuple[int, str]":

@@ -18,7 +18,7 @@ from typing import Callable, Optional
 from ..judge.contract import index_of, role_of
 from ..observe import kernel, quiescence, sockets
 from ..trace import Ending, Event, Record, Run, Segment, Socket, Start, Stop
-from . import ending
+from . import cast, ending
 from .book import Book
 from .intake import Intake, how
 from .keeper import PROCESSES, Ended, Keeper, open_keeper
@@ -49,7 +49,7 @@ class Conductor:
         self.held: list[Held] = []
         self.stop: Optional[Stop] = None
         self.told = kernel.tells()
-        self.watch = Watch(self.stage.limit or IDLE)
+        self.watch = Watch(IDLE if self.stage.limit == cast.LIMIT else self.stage.limit)
         self._signals = list(self.stage.signals)
         self._unobserved: dict[str, str] = {}       # program: why its calls are not looked at
         self._sleeps = 0                            # that the clock let end since something came of one
@@ -223,7 +223,7 @@ class Conductor:
                     return _LAST_LOOK
                 self.stop = ending.why(self, seen)
             return _FIRST_LOOK
-        if seen.timed and self.held and self._waited_as_long_as_a_pause():
+        if seen.timed and self.held and all(held.kind == "pause" for held in self.held) and self._waited_as_long_as_a_pause():
             self._go_on()
             return _FIRST_LOOK
         if seen.timed and not self.held:

@@ -101,8 +101,12 @@ def run(conductor: "Conductor") -> Run:
             book.endings.append(Ending(book.place(), intake.now(), process.who, process.pid, doing, intake.last(process.pid)))
     for program in conductor.starts.left():
         conductor.notes.append(f"the {program.name} was not started: what its start waits for never came ({stage.path})")
+    reasons: "dict[str, list[str]]" = {}
     for name, reason in conductor._unobserved.items():
-        conductor.notes.append(f"the {name}'s system calls are not looked at: {reason}")
+        reasons.setdefault(reason, []).append(name)
+    for reason, names in reasons.items():
+        whose = "" if set(names) == set(stage.names) else f" of the {' and the '.join(names)}"
+        conductor.notes.append(f"system calls{whose} are not looked at: {reason}")
     conductor.notes.extend(f"not seen: {words}" for words in intake.unseen)
     missing = intake.wire.missing if intake.wire is not None else 0
     if missing:
