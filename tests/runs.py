@@ -2,6 +2,9 @@
 
 A line is WHO: TEXT; `client[2]` is the second client process, `server[2]` the handler of the second connection. What the
 text says decides the kind: listening, connected, accepted, sending "...", Received message: "...", pausing N s.
+
+`relay@301#2: TEXT` says the process and the connection; `relay@301.5#2` the thread, too. What the programs' calls would have told is
+added by facts().
 """
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import ast
 import re
 from dataclasses import replace
 
-from harness.trace import Ending, Event, Output, Run, Segment, Socket, Stop, Waiting
+from harness.trace import Call, Connection, End, Ending, Event, Holder, Output, Role, Run, Segment, Socket, Stop, Waiting
 
 CLIENT_ENDED = "client: exit 0, server: waiting in accept"
 
@@ -17,6 +20,11 @@ CLIENT_ENDED = "client: exit 0, server: waiting in accept"
 def event(seq: int, line: str) -> Event:
     """One event from "client: connecting"."""
     who, _, text = line.strip().partition(": ")
+    exact = re.fullmatch(r"([a-z-]+)@(\d+)(?:\.(\d+))?(?:#(\d+))?", who)
+    if exact:
+        name, pid, tid, connection = exact[1], int(exact[2]), int(exact[3] or exact[2]), int(exact[4] or 0)
+        kind, count = _kind(text)
+        return Event(seq, seq * 1000000, name, pid, tid, kind, text, f"{name}.c:{10 + seq}", 4, count, "", connection)
     role, _, number = who.partition("[")
     n = int(number.rstrip("]") or 1)
     pid = 100 + n if role == "client" else 200
@@ -61,6 +69,9 @@ def run(text: str, ends: str = CLIENT_ENDED, stop: Stop = Stop("over"), wire: st
 
 def _ending(n: int, words: str, events: tuple[Event, ...]) -> Ending:
     who, _, how = words.partition(": ")
+    if "@" in who:
+        name, _, exact = who.partition("@")
+        return Ending(900 + n, 0, name, int(exact), how, max((e.seq for e in events if e.pid == int(exact)), default=-1))
     role, _, number = who.partition("[")
     pid = 100 + int(number.rstrip("]") or 1) if role == "client" else 200
     return Ending(900 + n, 0, role, pid, how, max((e.seq for e in events if e.pid == pid), default=-1))
@@ -75,6 +86,43 @@ def segments(text: str) -> tuple[Segment, ...]:
         connection = next((int(w[1:]) for w in rest if w.startswith("#")), 1)
         found.append(Segment(n, n, connection, sender, flags, int(first), int(length), 1, 0 if "w0" in rest else 65536))
     return tuple(found)
+
+
+def cast(*names: str) -> tuple[Role, ...]:
+    """"server listens" or "client", "client 3 times"."""
+    found = []
+    for words in names:
+        name, *rest = words.split()
+        found.append(Role(name, "listens" in rest, next((int(word) for word in rest if word.isdigit()), 1)))
+    return tuple(found)
+
+
+def end(who: str, pid: int, *holders: "tuple[int, int, int, str, int]", shut: int = -1, address: str = "") -> End:
+    """One end of a connection. A holder is (process, since, until, how, thread)."""
+    return End(who, pid, address, tuple(Holder(who, *holder) for holder in holders), shut)
+
+
+def facts(made: Run, *connections: "tuple[End | None, End | None]", calls: str = "", **more: object) -> Run:
+    """The same run, with what its programs' calls told: each connection's opener and acceptor, and some calls (see call())."""
+    numbered = tuple(Connection(n, *ends) for n, ends in enumerate(connections, 1))
+    return replace(made, observed=True, connections=numbered, calls=tuple(call(line) for line in calls.strip().splitlines()), **more)
+
+
+def call(line: str) -> Call:
+    """From "5-6 client@101#1 write 18 = EPIPE": places of entry and return, whose, on which connection, name, bytes asked for (or an
+    option), result or errno. `5-` has not returned."""
+    found = re.fullmatch(r"(\d+)-(\d*) ([a-z-]+)@(\d+)#(\d+) (\w+) (\w+)(?: = (\w+))?", line.strip())
+    seq, returned, who, pid, connection, name, asked, result = found.groups()
+    number = int(asked) if asked.isdigit() else 0
+    return Call(int(seq), 0, who, int(pid), int(pid), name, 4, int(connection), number, option="" if number else asked,
+                returned=int(returned or -1), result=int(result) if (result or "").isdigit() else -1 if result else 0,
+                error=result if result and not result.isdigit() else "")
+
+
+def spread(made: Run, by: int = 10) -> Run:
+    """The same run with gaps in its order, as there are where other records stand between the lines."""
+    events = tuple(replace(e, seq=e.seq * by, resumed_after=e.resumed_after * by if e.resumed_after >= 0 else -1) for e in made.events)
+    return replace(made, events=events, endings=tuple(replace(e, seq=e.seq * by, after=e.after * by if e.after >= 0 else -1) for e in made.endings))
 
 
 def outputs(text: str) -> tuple[Output, ...]:

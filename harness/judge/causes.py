@@ -224,10 +224,14 @@ class _Partings:
         self.ended = {end.pid for end in (*run.endings, *run.children) if end.how.startswith(("exit ", "signal "))}
         self._places: dict[Thread, list[int]] = {}          # each thread's lines
         self._threads: dict[int, list[Thread]] = {}         # each process's threads
+        self._pids: dict[str, set[int]] = {}                # each program's processes
+        self._last: dict[int, Event] = {}                   # each process's last line
         for event in events:
             if _thread(event) not in self._places:
                 self._threads.setdefault(event.pid, []).append(_thread(event))
             self._places.setdefault(_thread(event), []).append(event.seq)
+            self._pids.setdefault(event.who, set()).add(event.pid)
+            self._last[event.pid] = event
         self._said: dict[tuple[Side, bool], list[Event]] = {}
         self._sent: dict[Side, dict[Thread, list[int]]] = {}
         self._shuts = {call.seq: call for call in run.calls if call.name == "shutdown" and not call.error}
@@ -313,16 +317,20 @@ class _Partings:
         return self._said[side, half]
 
     def _read(self, side: Side, words: tuple[str, ...]) -> list[Event]:
-        about, name = self.sides.lines(side), self.sides.name(side)
+        about = self.sides.lines(side)
         firsts: dict[int, Event] = {}
         for event in about:
             if event.pid not in firsts and any(is_a(event, word) for word in words):
                 firsts[event.pid] = event
-        pids = {e.pid for e in about} or ({e.pid for e in self.events if e.who == name} if name and name != self.sides.name(self.sides.other(side))
-                                          else set())
-        lasts = {e.pid: e for e in self.events if e.pid in pids & self.ended and e.pid not in firsts}
-        found = sorted([*firsts.values(), *lasts.values()], key=lambda e: e.seq)
+        pids = {e.pid for e in about} or self._all_of(side)
+        lasts = [self._last[pid] for pid in pids & self.ended if pid not in firsts]
+        found = sorted([*firsts.values(), *lasts], key=lambda e: e.seq)
         return [e for e in found if is_a(e, "half-closing")][:1] or found
+
+    def _all_of(self, side: Side) -> set[int]:
+        """The processes of an end that no line is about: all of that name, unless the other end has the same one."""
+        name = self.sides.name(side)
+        return self._pids.get(name, set()) if name != self.sides.name(self.sides.other(side)) else set()
 
     def _sends(self, side: Side, before: int) -> list[int]:
         if side not in self._sent:

@@ -252,9 +252,11 @@ def _events_by_name(run: Run, names: Iterable[str]) -> dict[str, tuple[Event, ..
 def _started(run: Run) -> dict[str, tuple[int, ...]]:
     """By name: its processes, without those that a program started and that log nothing. In the order of their starts; where these are
     not known, of their first records."""
+    started = {start.pid for start in run.starts}
     firsts: dict[int, int] = {start.pid: start.seq for start in run.starts}
     for pid, seq in [*((e.pid, e.seq) for e in run.events), *((c.pid, c.seq) for c in run.calls), *((e.pid, e.seq) for e in run.endings)]:
-        firsts[pid] = min(firsts.get(pid, seq), seq)
+        if pid not in started:
+            firsts[pid] = min(firsts.get(pid, seq), seq)
     pids: dict[str, set[int]] = {}
     for who, pid in [*((s.who, s.pid) for s in run.starts), *((e.who, e.pid) for e in run.events),
                      *((e.who, e.pid) for e in run.endings if not e.child)]:
@@ -499,7 +501,8 @@ class _Comparison:
             return mine if several else mine[:1]
         if index_of(who):
             return [end for end in mine if end.pid == self.cast.pid(who)]
-        numbered = {self.cast.pid(other) for other in self.cast.claimed if role_of(other) == name}
+        whos = {*self.cast.claimed, *(ends.who for ends in self.plan.of(Ends))}
+        numbered = {self.cast.pid(other) for other in whos if role_of(other) == name and index_of(other)}
         return [end for end in mine if end.pid not in numbered]
 
     def _handling(self, who: str) -> set[int]:

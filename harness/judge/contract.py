@@ -621,7 +621,8 @@ def _refuse_circle(before: Mapping[int, Sequence[int]], have_after: set[int], fa
                 ways.pop()
             elif number in path:
                 circle = path[path.index(number):]
-                raise fail(f"a circle: lines {', '.join(map(str, circle))} each wait for the next; take one after away",
+                some = ", ".join(map(str, circle[:10])) + (f", ... ({len(circle)} of them)" if len(circle) > 10 else "")
+                raise fail(f"a circle: lines {some} each wait for the next; take one after away",
                            next((one for one in circle if one in have_after), number))
             elif number not in done:
                 path.append(number)

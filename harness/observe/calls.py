@@ -249,7 +249,7 @@ class Tracer:
             return
         self._serial += 1
         told.update(t="call", n=self._serial, pid=thread.pid, tid=thread.tid, name=name)
-        if program.text is not None and name != "close":
+        if program.text is not None:
             told["at"], told["object"] = _callers(thread.pid, info[1], program.text), program.text[3]
         thread.asked = told
         self._stop(thread, told, "entry", program.hold == "all" or program.hold == "sleeps" and told.get("sleep", False))

@@ -451,6 +451,8 @@ def _luck(d: Difference, run: Run) -> str:
 def _why_luck(d: Difference, counted: bool) -> Iterator[str]:
     if d.found == "clock":
         yield f'The contract must say so: "after clock: {d.other}".'
+    elif d.found == "held" and d.brought and d.observed:
+        yield from _why_held(d.brought, d.witnesses[0], _what_came(d.observed))
     elif d.found == "tcp":
         yield f'TCP alone forces this order: the contract must say "after {d.other}", without the clock.'
     elif _by_clock(d):
@@ -683,7 +685,7 @@ class _Way:
             of_all = _count(received, "byte") if not sent or partly and received > sent else f"{received} of {_count(sent, 'byte')}"
             yield f"{way}: {_messages(self.recvs) if self.recvs else 'nothing'} came through ({of_all})."
             if received < sent:
-                yield from self._lost(sent - received, taken - received)
+                yield from self._lost(sent - received, max(taken - received, 0))
         yield from self._failures()
 
     def _failures(self) -> Iterator[str]:

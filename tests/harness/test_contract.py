@@ -3,11 +3,14 @@ from __future__ import annotations
 
 import glob
 import os
+import random
+import re
 
 import pytest
 
 from harness.judge import contract
 from harness.judge.contract import After, Bytes, ContractError, Deadlock, Ends, Free, Line, Never, Open, Wire, code_of, fits, parse
+from work import grows
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -131,6 +134,56 @@ def test_a_branch_may_stand_on_the_line_of_either():
 def test_a_reference_into_a_branch_counts_only_where_that_branch_is_chosen():
     loaded = parse(EITHER + "server: y after client: EOF")
     assert [plan.named(After("client", "EOF")) is not None for plan in loaded.plans] == [True, False]
+
+
+NAMES = ("server", "relay", "late-client")
+
+
+@pytest.mark.parametrize("text", ["relay: x", "relay[2]: x after late-client[3]: y\nlate-client[3]: y", "late-client ends: exit 0\nothers allowed",
+                                  "relay others allowed", "never: relay: x", "relay: x\nserver: y\nfree: relay: x / server: y",
+                                  "relay: x\nbytes: relay -> server[1] = 4", "relay: x\nwire: relay FIN", "relay: x\ndeadlock: relay, server"])
+def test_a_contract_names_whom_the_cast_names(text):
+    assert parse(text, names=NAMES)
+    with pytest.raises(ContractError, match="(relay|late-client)"):
+        parse(text)
+
+
+@pytest.mark.parametrize("text", ["client: x", "server: x after client: y", "client ends: exit 0", "never: client: x", "server: x\nwire: client FIN",
+                                  "server: x\nbytes: client -> server = 4", "server: x\ndeadlock: client, server", "client others allowed",
+                                  "client[1]: x", "Relay: x", "relay[0]: x"])
+def test_whom_the_cast_does_not_name_is_refused_with_the_names_that_there_are(text):
+    with pytest.raises(ContractError, match='unknown participant ".*"; a line begins with late-client, relay, server, never'):
+        parse(text, names=NAMES)
+
+
+def test_an_example_in_an_error_names_programs_of_the_cast():
+    with pytest.raises(ContractError, match="write bytes: late-client -> relay = 43"):
+        parse("relay: x\nbytes: relay", names=NAMES)
+
+
+def test_dots_fit_as_the_pattern_that_they_are():
+    chooser = random.Random(3)
+    for _ in range(5000):
+        text = "".join(chooser.choice(("a", "b", "...", "."))  for _ in range(chooser.randint(1, 7)))
+        logged = "".join(chooser.choice("ab.") for _ in range(chooser.randint(0, 8)))
+        pattern = ".*".join(map(re.escape, text.split("...")))
+        assert fits(text, logged) == (re.fullmatch(pattern, logged) is not None), (text, logged)
+
+
+def test_many_dots_that_do_not_fit_are_no_more_work_than_their_number():
+    assert grows(lambda text: fits(text, "a" * 400 + "b"), lambda n: "a..." * n + "c...b", 20) < 2.6
+
+
+def chain(last: str) -> str:
+    return "\n".join(f"p{n}: x after p{n + 1}: x" for n in range(1100)) + f"\np1100: x{last}"
+
+
+def test_a_long_chain_of_references_loads_and_a_long_circle_is_refused():
+    names = [f"p{n}" for n in range(1101)]
+    assert len(parse(chain(""), names=names).statements) == 1101
+    with pytest.raises(ContractError, match=r"a circle: lines 1, 2, .*, \.\.\. \(1101 of them\) each wait") as error:
+        parse(chain(" after p0: x"), names=names)
+    assert len(str(error.value)) < 200
 
 
 def test_dots_stand_for_any_characters_and_nothing_else_does():

@@ -13,7 +13,8 @@ import runs
 from harness.judge import causes, contract
 from harness.judge import comparison as judge
 from harness.tell import words
-from harness.trace import Stop
+from harness.trace import Ending, Holder, Output, Start, Stop
+from work import grows
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -299,6 +300,194 @@ def test_a_wire_that_was_not_captured_is_said_not_to_be_looked_at():
     assert found.word == "as expected" and "wire" in found.unseen[0]
 
 
+@pytest.mark.parametrize("rule", ["wire: client FIN", "bytes: client -> server = 3"])
+def test_where_frames_are_missing_the_wire_is_no_evidence(rule):
+    made = replace(runs.run('client: sending "abc"', wire="client S, client A 1+2"), missing=7)
+    found = verdict(f"client: sending ...\n{rule}", made)
+    assert found.word == "as expected" and found.unseen[0].endswith(": 7 frames are missing")
+    assert verdict(f"client: sending ...\n{rule}", replace(made, missing=0)).word == "differs"
+
+
+# --- any cast: what NAME[n] means ---
+
+CHAIN = runs.cast("server listens", "relay listens", "client 3 times")
+NAMES = ("client", "relay", "server")
+RELAY = """
+relay@300#1: accepted
+client@101#1: sending "ab"
+relay@300#1: received "ab"
+relay@300#1: connecting
+relay@300#2: connected
+server@200#2: accepted
+relay@300#2: sending "ab"
+server@200#2: received "ab"
+relay@300#2: closing
+relay@300#1: closing
+client@102#3: sending "abc"
+relay@300#3: accepted
+relay@300#3: received "abc"
+relay@300#4: connected
+relay@300#4: sending "xyz!"
+server@200#4: received "xyz!"
+relay@300#3: closing
+relay@300#5: connected
+"""
+
+
+def relayed(log: str = RELAY, **more):
+    """Two clients, each with a connection to the relay, for which the relay opens one to the server; and one more for nobody."""
+    client, other, relay, server = runs.end("client", 101), runs.end("client", 102), runs.end("relay", 300), runs.end("server", 200)
+    made = replace(runs.run(log, "relay@300: exit 0, client@101: exit 0, client@102: exit 1, server@200: waiting in accept"), cast=CHAIN)
+    return replace(runs.facts(made, (client, relay), (relay, server), (other, relay), (relay, server), (relay, server)), **more)
+
+
+def chained(rules: str, made) -> judge.Verdict:
+    return judge.judge(made, contract.parse(rules, names=NAMES))
+
+
+def lines_of(who: str, made, *whos: str):
+    return [(e.connection, e.text.split()[0]) for e in judge.Cast(made, [who, *whos]).lines(who)]
+
+
+def test_a_relays_number_counts_the_connections_that_it_accepted_and_takes_those_that_it_opened_meanwhile():
+    assert lines_of("relay[1]", relayed()) == [(1, "accepted"), (1, "received"), (1, "connecting"), (2, "connected"), (2, "sending"),
+                                               (2, "closing"), (1, "closing")]
+    assert lines_of("relay[2]", relayed()) == [(3, "accepted"), (3, "received"), (4, "connected"), (4, "sending"), (3, "closing")]
+
+
+def test_what_a_relay_opens_when_it_handles_nothing_belongs_to_its_plain_name():
+    assert lines_of("relay", relayed(), "relay[1]", "relay[2]") == [(5, "connected")]
+
+
+def test_a_servers_number_counts_the_connections_that_it_accepted_itself():
+    assert {e[0] for e in lines_of("server[2]", relayed())} == {4} and lines_of("server[3]", relayed()) == []
+
+
+def test_a_thread_of_a_relay_has_what_another_one_opened_for_the_same_connection():
+    log = "relay@300.1#1: accepted\nrelay@300.1#2: connected\nrelay@300.2#2: received 1\nrelay@300.2#1: sending"
+    assert [e[0] for e in lines_of("relay[1]", relayed(log))] == [1, 2, 2, 1]
+
+
+def test_a_relays_child_handles_the_connection_that_its_parent_accepted():
+    log = "relay@300#1: accepted\nrelay@350#1: received 1\nrelay@300#3: accepted\nrelay@350.351#2: connected"
+    assert lines_of("relay[1]", relayed(log)) == [(1, "accepted"), (1, "received"), (2, "connected")]
+
+
+def test_without_facts_the_number_is_that_of_the_connection():
+    made = replace(relayed(), connections=(), observed=False)
+    assert {e[0] for e in lines_of("server[2]", made)} == {2}
+
+
+def test_a_forked_childs_lines_about_the_first_connection_are_the_servers_first():
+    run = runs.facts(runs.run('server@200#1: accepted\nserver@250#1: received "ab"\nclient: sending "ab"'), (runs.end("client", 101), runs.end("server", 200)))
+    assert kept('server[1]: accepted\nserver[1]: received ...\nclient: sending ...', run)
+
+
+def test_the_ending_of_a_numbered_server_is_its_childs_where_one_was_forked():
+    run = runs.facts(runs.run("server@200#1: accepted\nserver@250#1: done", "server@200: waiting in accept"),
+                     (runs.end("client", 101), runs.end("server", 200)), children=(Ending(90, 0, "server", 250, "exit 3", 2, True),))
+    rules = "server[1]: accepted\nserver[1]: done\nserver[1] ends: {}\nserver ends: waiting in accept"
+    assert kept(rules.format("exit 3"), run) and not kept(rules.format("waiting in accept"), run)
+
+
+def test_a_program_that_does_not_listen_is_numbered_by_its_starts():
+    log = "client@103: c\nclient@101: a\nclient@102: b"
+    rules = "client[1]: a\nclient[2]: b\nclient[3]: c"
+    made = replace(runs.run(log), starts=tuple(Start(n, 0, "client", 100 + n) for n in (1, 2, 3)))
+    assert kept(rules, made) and not kept(rules, replace(made, starts=()))
+    assert kept("client[1]: c\nclient[2]: a\nclient[3]: b", replace(made, starts=()))
+
+
+def test_a_client_that_logs_nothing_has_its_number_all_the_same():
+    made = replace(runs.run("client@101: a\nclient@103: c", "client@101: exit 0, client@102: exit 1, client@103: exit 0"),
+                   starts=tuple(Start(n, 0, "client", 100 + n) for n in (1, 2, 3)))
+    assert kept("client[1]: a\nclient[3]: c\nclient[2] ends: exit 1\nclient ends: exit 0", made)
+
+
+def test_a_plain_ending_means_all_that_no_number_claims():
+    assert chained("others allowed\nclient ends: exit 0", relayed()).differences[0].found == "exit 1"
+    assert chained("others allowed\nclient[2]: ...\nclient[2] ends: exit 1\nclient ends: exit 0", relayed()).word == "as expected"
+
+
+@pytest.mark.parametrize("rule, holds", [
+    ("bytes: client -> relay = 5", True), ("bytes: relay -> server = 6", True), ("bytes: client[1] -> relay = 2", True), ("bytes: client -> relay[2] = 3", True),
+    ("bytes: relay[2] -> server = 4", True), ("bytes: relay -> server[1] = 2", True), ("bytes: relay -> client = 0", True),
+    ("bytes: client -> relay = 11", False), ("bytes: relay[1] -> server = 6", False)])
+def test_bytes_are_those_of_the_connections_between_the_two(rule, holds):
+    whos = "".join(f"{who}: ...\n" for who in ("client[1]", "relay[1]", "relay[2]", "server[1]") if who in rule)
+    assert (chained(f"others allowed\n{whos}{rule}", relayed()).word == "as expected") is holds
+
+
+@pytest.mark.parametrize("rule, holds", [("wire: server FIN", True), ("wire: client FIN", False), ("wire: relay RST", True), ("wire: server byte 1", False)])
+def test_the_wire_of_a_name_is_that_of_its_first_connection(rule, holds):
+    made = replace(relayed(), wire=True, segments=runs.segments("client S, server FA #2, client FA #3, relay RA, server A 1+9 #4"))
+    assert (chained(f"others allowed\n{rule}", made).word == "as expected") is holds
+
+
+def test_a_cycle_may_be_of_any_names():
+    made = replace(relayed(), stop=Stop("deadlock", "", ("relay", "server")))
+    assert chained("others allowed\ndeadlock: relay, server", made).word == "as expected"
+    assert chained("others allowed\ndeadlock: relay, client", made).word == "deadlock"
+
+
+def test_a_program_that_the_contract_does_not_tell_of_is_named():
+    assert "the relay's lines: the contract lists none" in chained("client: ... *\nserver: ... *", relayed()).unseen
+
+
+def test_several_processes_that_only_print_are_not_told_apart():
+    made = runs.run("", "client@101: exit 0, client@102: exit 0", outputs=runs.outputs("client: a\nclient: b\nserver: x"))
+    found = verdict("client[1]: a\nclient[2]: c\nserver: x", made)
+    assert found.word == "as expected" and "the client[2]'s lines: plain output does not tell which process printed it" in found.unseen
+
+
+def test_gaps_in_the_order_change_no_verdict():
+    for log, name in ((runs.HALF_CLOSE, "04-half-close"), (runs.BREAK, "01-break-after-first-message")):
+        plain, gaps = (judge.judge(made, scenario(name)) for made in (runs.run(log), runs.spread(runs.run(log))))
+        assert plain.word == gaps.word == "as expected"
+        assert [(line, 10 * seq) for line, seq in plain.matched] == list(gaps.matched)
+
+
+# --- an end that another process brought ---
+
+HELPER = """
+client@101#1: connected
+server@200#1: accepted
+server@200#1: closing
+{}@299#1: helper exiting
+client@101#1: EOF
+"""
+
+
+def helped(name: str = "server"):
+    server = replace(runs.end("server", 200, (200, 5, 35, "close", 200)), holders=(Holder("server", 200, 5, 35, "close", 200), Holder(name, 299, 25, 45, "exit", 0)))
+    return runs.facts(runs.spread(runs.run(HELPER.format(name))), (runs.end("client", 101, (101, 1, -1, "", 0)), server))
+
+
+HELPED = "others allowed\nserver: closing\nclient: EOF  after server: {}\nserver: helper exiting"
+
+
+def test_the_closing_of_a_process_that_was_not_the_last_to_hold_the_connection_is_refused_with_the_reason():
+    assert kept(HELPED.format("helper exiting"), helped())
+    difference = first(HELPED.format("closing"), helped())
+    assert (difference.kind, difference.found, difference.brought.pid) == ("luck", "held", 299)
+    text = told(HELPED.format("closing"), helped())
+    assert 'the client said "EOF" after the server said "closing": but that did not bring the EOF' in text
+    assert "Another process still held the connection then: process 299 of the server. The EOF came when process 299 of the server ended." in text
+    assert "guarantees" not in text and "No cause leads" not in text and "pause" not in text
+
+
+def test_a_process_of_another_name_is_told_by_its_name():
+    rules = contract.parse(HELPED.replace("server: helper", "helper: helper").format("closing"), names=("client", "server", "helper"))
+    made = replace(helped("helper"), cast=runs.cast("server listens", "client", "helper"))
+    text = words.tell(judge.judge(made, rules), made, rules, reproduce="")
+    assert "The EOF came when the helper ended." in text and "299" not in text
+
+
+def test_a_line_of_somebody_who_never_held_the_connection_is_plain_luck():
+    made = runs.facts(runs.spread(runs.run(HELPER.format("server") + "client@101#1: b")), *[(c.opener, c.acceptor) for c in helped().connections])
+    assert first("others allowed\nclient: b after server: closing\nserver: closing", made).found == ""
+
+
 # --- programs that log nothing ---
 
 ANATOMY = "listening|accepted|Received message: This is a message|writing response|closing"
@@ -560,6 +749,167 @@ def test_an_after_clock_without_its_pause_does_not_blame_the_contract():
 def test_the_story_of_a_lost_message_names_the_close_and_the_reset():
     story = "\n".join(words.happened(runs.run(runs.BREAK, wire="client S, server R")))
     assert "25 bytes were written after the server's \"closing\"" in story and "sent a reset (RST)" in story
+
+
+# --- the story from calls ---
+
+def written(log: str, calls: str, ends: str = "client@101: exit 0, server@200: waiting in accept", **more):
+    """A client and a server with one connection, whose calls were seen."""
+    made = runs.spread(runs.run(log, ends, **more))
+    client, server = runs.end("client", 101, (101, 1, -1, "", 0)), runs.end("server", 200, (200, 1, -1, "", 0))
+    return runs.facts(made, (client, server), calls=calls)
+
+
+SENT = 'client@101#1: sending "ab"\nserver@200#1: {}\nclient@101#1: sending "efg"'
+
+
+def test_a_write_that_failed_is_told_from_its_call():
+    story = words.happened(written(SENT.format("closing"), "11-12 client@101#1 write 2 = 2\n31-32 client@101#1 write 3 = EPIPE"))
+    assert story[0] == "From client to server: nothing came through (0 of 2 bytes)."
+    assert story[1:3] == ["2 bytes were written, and no line of the server says that they were received.", "The client's write of 3 bytes failed: EPIPE."]
+
+
+def test_a_write_that_was_tried_again_did_not_fail():
+    story = "\n".join(words.happened(written(SENT.format("x"), "11-12 client@101#1 write 2 = EAGAIN\n13-14 client@101#1 write 2 = 2\n31-32 client@101#1 write 3 = 3")))
+    assert "(0 of 5 bytes)" in story and "failed" not in story
+
+
+def test_a_write_that_failed_and_killed_is_told_with_its_signal():
+    made = written(SENT.format("closing"), "11-12 client@101#1 write 2 = 2\n31-32 client@101#1 write 3 = EPIPE", "client@101: signal PIPE")
+    assert "The client's write of 3 bytes failed: EPIPE, and with it a signal." in words.happened(made)
+
+
+def test_many_writes_that_failed_are_told_once():
+    calls = "\n".join(f"{n}-{n} client@101#1 write 3 = EPIPE" for n in range(31, 41))
+    assert "The client's 10 writes of 3 bytes each failed: EPIPE." in words.happened(written(SENT.format("closing"), calls))
+
+
+def test_what_was_announced_and_never_written_is_not_said_to_be_written():
+    story = "\n".join(words.happened(written(SENT.format("reading data"), "31-32 client@101#1 write 3 = 3")))
+    assert "(0 of 3 bytes)" in story and "2 bytes" not in story and "5 bytes" not in story
+
+
+def test_a_write_that_still_waits_is_not_said_to_be_done():
+    story = words.happened(written(SENT.format('received "ab"'), "11-12 client@101#1 write 2 = 2\n31- client@101#1 write 3", "client@101: waiting in write"))
+    assert story[0] == 'From client to server: "ab" came through (2 of 5 bytes).'
+    assert story[1] == "3 bytes were not taken by the client's kernel yet: its write waits for room."
+
+
+def test_bytes_that_were_read_and_of_which_no_line_tells_are_said_to_be_read():
+    story = words.happened(written(SENT.format("x"), "11-12 client@101#1 write 2 = 2\n13-14 server@200#1 read 99 = 2\n31-32 client@101#1 write 3 = 3\n"
+                                                     "33-34 server@200#1 read 99 = 3"))
+    assert story[1] == "5 bytes were read by the server, and no line of it tells of them."
+
+
+def test_a_receiver_without_lines_is_told_from_its_calls():
+    log = 'client@101#1: sending "ab"'
+    assert words.happened(written(log, "11-12 client@101#1 write 2 = 2\n13-14 server@200#1 read 99 = 2"))[0] == (
+        "From client to server: 2 of 2 bytes came through; the server has no lines about it.")
+    assert words.happened(runs.run(log))[0] == "From client to server: 2 bytes were sent; the server has no lines about it."
+
+
+def test_bytes_written_after_all_had_closed_are_told_where_no_line_says_closing():
+    made = written('client@101#1: sending "ab"\nserver@200#1: bye\nclient@101#1: sending "cd"', "11-12 client@101#1 write 2 = 2\n31-32 client@101#1 write 2 = 2")
+    gone = replace(made, connections=(replace(made.connections[0], acceptor=runs.end("server", 200, (200, 1, 25, "close", 200))),))
+    assert words.happened(gone)[1].startswith("2 bytes were written after the server had closed: a write hands bytes")
+    assert "had closed" not in words.happened(made)[1]
+
+
+def test_without_calls_nobody_says_whether_a_last_write_was_made():
+    log = 'server: x\nclient: sending "ab"\nclient: sending "efg"'
+    error = (Output(9, 9, "client", "stderr", "client.c:21: send_all(...): EPIPE (Broken pipe)"),)
+    story = words.happened(runs.run(log, "client: exit 1", outputs=error))
+    assert story[0] == "From client to server: nothing came through (0 of 2 bytes)."
+    assert story[2] == "Whether the client's write of 3 bytes was made is not known: the client ended with exit 1 there, without another line."
+    assert "EPIPE" not in "\n".join(story)
+
+
+def test_a_closing_without_its_call_and_one_while_another_process_holds_on_are_told_apart():
+    rules = 'server: closing\nclient: EOF after server: closing\n'
+    log = "server@200#1: closing\nclient@101#1: reading data"
+    made = written(log, "")
+    assert "but no close followed: a line in the log is not a call." in told(rules, made)
+    forked = replace(made, connections=(replace(made.connections[0], acceptor=runs.end("server", 200, (200, 1, 15, "close", 200), (299, 2, -1, "", 0))),))
+    assert "but another process still held the connection." in told(rules, forked)
+
+
+def test_an_eof_of_ones_own_making_is_said_to_be_so():
+    made = written("client@101#1: EOF\nserver@200#1: writing response", "5-6 client@101#1 shutdown SHUT_RDWR = 0")
+    rules = "client: Received 1 after server: writing response\nserver: writing response"
+    assert "The client had ended its own reading by shutdown: that gives EOF" in told(rules, made)
+
+
+# --- the story and the columns of any cast ---
+
+def test_a_chain_is_told_in_each_direction_that_has_a_stream():
+    story = words.happened(replace(relayed(), observed=False, endings=()))
+    assert story[0] == 'From client to relay: "ab" and "abc" came through (5 of 5 bytes).'
+    assert story[1] == 'From relay to server: "ab" and "xyz!" came through (6 of 6 bytes).'
+    assert not any("client to server" in line for line in story)
+
+
+def test_two_processes_of_one_name_are_told_as_the_one_that_connects_and_the_one_that_accepts():
+    made = replace(runs.run('peer@301#1: sending "ab"\npeer@302#1: received "ab"', ""), cast=runs.cast("peer 2 times"))
+    made = replace(made, connections=runs.facts(made, (runs.end("peer", 301), runs.end("peer", 302))).connections)
+    assert words.happened(made) == ['From connecting peer to accepting peer: "ab" came through (2 of 2 bytes).']
+
+
+def test_resets_of_many_connections_are_counted():
+    story = words.happened(runs.run("client: a", wire="server R #0, server R, client R #2, server R #3, server R #3"))
+    assert story[0].startswith("A connect was refused: the server's kernel")
+    assert "The server's kernel sent a reset (RST) on 2 connections: they take nothing any more." in story
+    assert "The client's kernel sent a reset (RST): this connection takes nothing any more." in story
+
+
+THREE = runs.cast("server listens", "relay listens", "client")
+
+
+def test_three_programs_have_three_columns_where_there_is_room():
+    lines = [words.format_event(e, width=100, cast=THREE) for e in runs.log("client@101: a\nrelay@300: b\nserver@200: c")]
+    heads = words.column_heads(width=100, cast=THREE)
+    assert [line.index(text) for line, text in zip(lines, "abc")] == [heads.index(name) for name in ("client", "relay", "server")] == [10, 40, 70]
+
+
+def test_where_there_is_none_each_line_begins_with_its_programs_name():
+    lines = [words.format_event(e, width=80, cast=THREE) for e in runs.log("client@101: a\nrelay@300#2: b")]
+    assert lines == ["   0.001  client   a", "   0.002  relay    [2] b"] and words.column_heads(width=80, cast=THREE) == " " * 10 + "program  line"
+
+
+def test_each_column_has_a_colour_of_its_own():
+    painted = [words.format_event(e, cast=THREE, colour=True) for e in runs.log("client@101: a\nrelay@300: b\nserver@200: c")]
+    assert [re.search("\x1b\\[([0-9]+)m", line)[1] for line in painted] == list(words.COLOURS[:3])
+    assert words.column_heads(cast=THREE, colour=True).count("\x1b[0m") == 3
+
+
+def test_a_verdict_shows_the_columns_of_its_run():
+    made = relayed()
+    rules = contract.parse("client others allowed\nserver others allowed\nrelay: z", names=NAMES)
+    text = words.tell(judge.judge(made, rules), made, rules, reproduce="", width=110)
+    heads = next(line for line in text.splitlines() if line.split() == ["client", "relay", "server"])
+    assert any(line.find("received") == heads.index("relay") for line in text.splitlines())
+
+
+# --- how much work it is ---
+
+LONG = {"one connection": 'client: sending "ab"\nserver: received "ab"\n', "lost": 'server: closing\nclient: sending "ab"\n',
+        "failed": 'client: sending "ab"\nclient: Error writing: EPIPE\nserver: x\n',
+        "many connections": 'client[{n}]: connecting\nclient[{n}]: connected\nserver[{n}]: accepted\nclient[{n}]: sending "ab"\nserver[{n}]: EOF\nserver[{n}]: closing\n'}
+RULES = "others allowed\nclient: sending ... *\nserver[1]: ...\nserver[2]: ...\nclient[1]: ...\nclient ends: exit 0\nnever: server: z\nbytes: client -> server = 3"
+
+
+def long(lines: str, n: int):
+    text = "".join(lines.format(n=k) for k in range(1, n + 1))
+    return replace(runs.run(text), wire=True, segments=runs.segments(", ".join(f"client A {k}+2 #{k}, server R #{k}" for k in range(1, n + 1))))
+
+
+@pytest.mark.parametrize("lines", LONG.values(), ids=LONG)
+def test_the_work_of_a_verdict_and_of_a_story_grows_with_the_length_of_a_run_and_not_with_its_square(lines):
+    assert grows(words.happened, lambda n: long(lines, n)) < 2.6
+    rules = contract.parse(RULES)
+
+    def whole(made):
+        words.tell(judge.judge(made, rules), made, rules, reproduce="")
+    assert grows(whole, lambda n: long(lines, n)) < 2.6
 
 
 def test_a_story_has_three_to_six_lines():

@@ -1,0 +1,30 @@
+"""How much work a function does, counted, so that a test can refuse what grows with the square of a run's length on any machine."""
+from __future__ import annotations
+
+import sys
+from types import FrameType
+from typing import Any, Callable
+
+
+def steps(function: Callable[..., object], *args: object) -> int:
+    """How many of Python's own instructions the call takes. Loops inside the interpreter (`x in numbers`) count as one."""
+    count = 0
+
+    def trace(frame: FrameType, what: str, arg: Any) -> Any:
+        nonlocal count
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        count += what == "opcode"
+        return trace
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        function(*args)
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def grows(function: Callable[[Any], object], make: Callable[[int], Any], n: int = 150) -> float:
+    """By which factor the work for make(2n) is more than for make(n): 2 if it is linear, 4 if it is quadratic."""
+    function(make(2))       # what is done only once
+    return steps(function, make(2 * n)) / steps(function, make(n))
