@@ -1,19 +1,18 @@
 // event.c: one log line, one system call.
 //
 // A line is put together in a buffer on the caller's stack and leaves by one write(2), or by one sendmsg(2) to the
-// conductor. No lock is taken, so threads never wait for each other here, and a forked child finds nothing locked. (A
-// line that names a socket asks the kernel for its addresses first; a held line makes and reads a socket pair.)
+// conductor. No lock is taken for that, so threads never wait for each other here, and a forked child finds nothing
+// locked. (A line that names a socket asks the kernel for its addresses first. A held line: see hold.c.)
 //
 // The one confession: this file has static state, since event("...") has no place for a handle. It is what the
 // environment said (read once), when the program began, its process id, each thread's id, and the conductor's
-// descriptor. That one has a high number, so that a program's own descriptors are the usual 3, 4, ...; a program that
-// closes everything it did not open closes it too, and the next line opens it again. (Were its number in use for
-// another socket by then, the line would go there. No program of this lab has so many descriptors.)
+// descriptor. A program that closes everything it did not open closes that one too, and the next line opens it again.
+// (Were its number in use for another socket by then, the line would go there. It is 500 or more, and no program of this
+// lab has so many descriptors.)
 #define _GNU_SOURCE
 #include "event.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -22,23 +21,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "hold.h"
+
 enum { LINE_SIZE = EVENT_TEXT_MAX + 1024, ROLE_SIZE = 64, ENDPOINT_SIZE = 80, ADDRESS_SIZE = 2 * ENDPOINT_SIZE };
-enum { USUAL_DESCRIPTORS = 500 }; // where ours begin, if RLIMIT_NOFILE allows
-enum hold { HOLD_NONE, HOLD_PAUSES, HOLD_ALL };
 
 static const long long ns_per_second = 1000000000;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct {
     bool off;
-    enum hold hold;
     char role[ROLE_SIZE];
     long long began; // nanoseconds
     pid_t pid;
@@ -48,46 +45,21 @@ static struct {
 static atomic_int conductor_fd = -1;
 static _Thread_local pid_t thread_id; // 0: not asked yet
 
-// A line under construction. What does not fit would be left out; but LINE_SIZE is enough, and NAME_MAX bytes to spare.
 struct line {
     char bytes[LINE_SIZE];
     size_t n;
 };
 
-static void put(struct line *line, const char *text, size_t n)
+// Adds to a line, as printf. What does not fit would be cut; but LINE_SIZE is enough, and NAME_MAX bytes to spare.
+static void __attribute__((format(printf, 2, 3))) add(struct line *line, const char *format, ...)
 {
     size_t room = sizeof line->bytes - line->n;
-    if (n > room)
-        n = room;
-    memcpy(line->bytes + line->n, text, n);
-    line->n += n;
-}
-
-static void put_text(struct line *line, const char *text)
-{
-    put(line, text, strlen(text));
-}
-
-// In decimal, filled up with fill on the left to at least width characters. (Several times as fast as printf.)
-static void put_number(struct line *line, long long number, int width, char fill)
-{
-    char digits[24];
-    char *first = digits + sizeof digits;
-    unsigned long long rest = number < 0 ? 0 - (unsigned long long)number : (unsigned long long)number;
-    do
-        *--first = (char)('0' + rest % 10);
-    while ((rest /= 10) > 0);
-    if (number < 0)
-        *--first = '-';
-    while (digits + sizeof digits - first < width)
-        *--first = fill;
-    put(line, first, (size_t)(digits + sizeof digits - first));
-}
-
-static void put_field(struct line *line, long long number)
-{
-    put_number(line, number, 0, ' ');
-    put(line, "\t", 1);
+    va_list arguments;
+    va_start(arguments, format);
+    int written = vsnprintf(line->bytes + line->n, room, format, arguments);
+    va_end(arguments);
+    size_t n = written < 0 ? 0 : (size_t)written;
+    line->n += n < room ? n : room - 1;
 }
 
 static long long now(void)
@@ -111,8 +83,8 @@ static void make_printable(char *text, size_t n)
             text[i] = '?';
 }
 
-// As printf, cut at EVENT_TEXT_MAX bytes.
-static void put_formatted(struct line *line, const char *format, va_list arguments)
+// Adds the text of a line, cut at EVENT_TEXT_MAX bytes.
+static void add_text(struct line *line, const char *format, va_list arguments)
 {
     char *text = line->bytes + line->n;
     size_t room = sizeof line->bytes - line->n;
@@ -127,30 +99,10 @@ static void put_formatted(struct line *line, const char *format, va_list argumen
     line->n += n;
 }
 
-// The same descriptor under a number that is at least floor; where the system refuses, as it was.
-static int moved_up(int fd, int floor)
-{
-    if (fd == -1)
-        return -1;
-    int high = fcntl(fd, F_DUPFD_CLOEXEC, floor);
-    if (high == -1)
-        return fd;
-    close(fd);
-    return high;
-}
-
-static int high_floor(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur >= 2 * USUAL_DESCRIPTORS)
-        return USUAL_DESCRIPTORS;
-    return (int)limit.rlim_cur / 2;
-}
-
 // Connects to the conductor in place of the descriptor bad. Two threads may do so at once: one of the two stays unused.
 static int open_conductor(int bad)
 {
-    int fd = moved_up(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), high_floor());
+    int fd = moved_up(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     if (fd != -1 && connect(fd, (struct sockaddr *)&lab.conductor, lab.conductor_size) == -1) {
         close(fd);
         fd = -1;
@@ -179,17 +131,12 @@ static void set_conductor(const char *name)
     lab.conductor_size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + (is_abstract ? 0 : 1));
 }
 
-static bool environment_says(const char *name, const char *value)
-{
-    const char *found = getenv(name);
-    return found != NULL && strcmp(found, value) == 0;
-}
-
 static void begin(void)
 {
     lab.began = now();
     lab.pid = getpid();
-    lab.off = environment_says("TCPLAB_EVENTS", "off");
+    const char *events = getenv("TCPLAB_EVENTS");
+    lab.off = events != NULL && strcmp(events, "off") == 0;
 
     const char *role = getenv("TCPLAB_ROLE");
     if (role == NULL || role[0] == '\0')
@@ -199,10 +146,7 @@ static void begin(void)
 
     set_conductor(getenv("TCPLAB_CONDUCTOR"));
     if (lab.conductor_size > 0 && !lab.off) {
-        if (environment_says("TCPLAB_HOLD", "all"))
-            lab.hold = HOLD_ALL;
-        else if (environment_says("TCPLAB_HOLD", "pauses"))
-            lab.hold = HOLD_PAUSES;
+        hold_begin();
         open_conductor(-1);
     }
     pthread_atfork(NULL, NULL, after_fork_in_child);
@@ -257,23 +201,14 @@ static bool has_address(const struct entry *entry)
 static void compose_for_people(struct line *line, const struct entry *entry, va_list arguments)
 {
     long long ms = (now() - lab.began) / 1000000;
-    put_number(line, ms / 1000, 4, ' ');
-    put(line, ".", 1);
-    put_number(line, ms % 1000, 3, '0');
-    put(line, " ", 1);
-    put_text(line, lab.role);
-    for (size_t n = strlen(lab.role); n < strlen("server"); n++)
-        put(line, " ", 1);
-    put(line, "  ", 2);
-    put_formatted(line, entry->format, arguments);
+    add(line, "%4lld.%03lld %-6s  ", ms / 1000, ms % 1000, lab.role);
+    add_text(line, entry->format, arguments);
     if (has_address(entry)) {
         char address[ADDRESS_SIZE];
         format_address(address, entry->kind, entry->fd, " > ");
-        put(line, "  [", 3);
-        put_text(line, address);
-        put(line, "]", 1);
+        add(line, "  [%s]", address);
     }
-    put(line, "\n", 1);
+    line->bytes[line->n++] = '\n';
 }
 
 static pid_t this_thread(void)
@@ -285,25 +220,14 @@ static pid_t this_thread(void)
 
 static void compose_for_conductor(struct line *line, const struct entry *entry, va_list arguments)
 {
-    static const char *const kinds[] = {"note", "listen", "conn", "send", "recv", "pause"};
-    put_field(line, now());
-    put_field(line, lab.pid);
-    put_field(line, this_thread());
-    put_text(line, lab.role);
-    put(line, "\t", 1);
-    put_text(line, kinds[entry->kind]);
-    put(line, "\t", 1);
-    put_field(line, entry->fd);
-    put_field(line, entry->count);
-    char address[ADDRESS_SIZE] = {'-', '\0'};
+#define WORD(kind, word) word,
+    static const char *const words[] = {EVENT_KINDS(WORD)};
+    char address[ADDRESS_SIZE] = "-";
     if (has_address(entry))
         format_address(address, entry->kind, entry->fd, ">");
-    put_text(line, address);
-    put(line, "\t", 1);
-    put_text(line, last_component(entry->file));
-    put(line, ":", 1);
-    put_field(line, entry->line);
-    put_formatted(line, entry->format, arguments);
+    add(line, "%lld\t%d\t%d\t%s\t%s\t%d\t%lld\t%s\t%s:%d\t", now(), (int)lab.pid, (int)this_thread(), lab.role,
+        words[entry->kind], entry->fd, entry->count, address, last_component(entry->file), entry->line);
+    add_text(line, entry->format, arguments);
 }
 
 static ssize_t sendmsg_restarting(int fd, const struct msghdr *message)
@@ -341,21 +265,14 @@ static bool send_line(struct line *line, int passed)
 }
 
 // Sends a line and waits until the conductor lets this thread go on; false if there was nothing to wait for, because no
-// descriptor was left for the pair or the conductor is gone.
+// gate could be made or the conductor is gone.
 static bool send_line_and_wait(struct line *line)
 {
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1)
+    struct gate gate;
+    if (!gate_open(&gate, atomic_load(&conductor_fd))) // never at its number, should the program have closed it
         return false;
-    int floor = atomic_load(&conductor_fd) + 1; // never the number of a conductor_fd that was closed under us
-    for (int i = 0; i < 2; i++)
-        pair[i] = moved_up(pair[i], floor > USUAL_DESCRIPTORS ? floor : high_floor() + 1);
-    bool sent = send_line(line, pair[1]);
-    close(pair[1]); // so that the conductor's end is the only one, and its death is our EOF
-    char go;
-    while (sent && read(pair[0], &go, 1) == -1 && errno == EINTR)
-        ;
-    close(pair[0]);
+    bool sent = send_line(line, gate.far);
+    gate_pass(&gate, sent);
     return sent;
 }
 
@@ -376,8 +293,7 @@ static bool log_line(const struct entry *entry, va_list arguments)
         return false;
     }
     compose_for_conductor(&line, entry, arguments);
-    bool held = lab.hold == HOLD_ALL || (lab.hold == HOLD_PAUSES && entry->kind == EVENT_PAUSE);
-    if (held && send_line_and_wait(&line))
+    if (hold_wanted(entry->kind) && send_line_and_wait(&line))
         return true;
     send_line(&line, -1);
     return false;

@@ -19,8 +19,7 @@
 // A datagram is ten fields, nine of them ended by a tab; the text is the rest, any bytes but control characters (those
 // of a text are shown as '?'):
 //
-//     nanoseconds of CLOCK_MONOTONIC, process id, thread id, role,
-//     kind (note, listen, conn, send, recv, pause), descriptor or -1,
+//     nanoseconds of CLOCK_MONOTONIC, process id, thread id, role, kind (EVENT_KINDS below), descriptor or -1,
 //     count (send and recv: bytes; pause: nanoseconds; else 0), address or "-", file:line, text
 //
 // An address is 127.0.0.1:8080 or [::1]:8080; of a connection own>peer, and the peer "-" if it is gone already.
@@ -33,7 +32,19 @@
 
 #include <stddef.h>
 
-enum event_kind { EVENT_NOTE, EVENT_LISTEN, EVENT_CONN, EVENT_SEND, EVENT_RECV, EVENT_PAUSE };
+// What a line is about, and the word for it in a datagram. This list is the only one: the enum and the words in event.c
+// are made from it.
+// clang-format off
+#define EVENT_KINDS(KIND)                                                            \
+    KIND(EVENT_NOTE, "note")     /* none of the others; no descriptor */             \
+    KIND(EVENT_LISTEN, "listen") /* the descriptor listens, at the address */        \
+    KIND(EVENT_CONN, "conn")     /* the descriptor is a connection, own>peer */      \
+    KIND(EVENT_SEND, "send")     /* count bytes are about to be written to it */     \
+    KIND(EVENT_RECV, "recv")     /* count bytes were taken from its stream */        \
+    KIND(EVENT_PAUSE, "pause")   /* the thread is about to wait count nanoseconds */
+#define EVENT_KIND(kind, word) kind,
+enum event_kind { EVENT_KINDS(EVENT_KIND) };
+// clang-format on
 
 // The longest text of a line, in bytes; a longer one is cut and ends in "...".
 enum { EVENT_TEXT_MAX = 1024 };

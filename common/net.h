@@ -31,10 +31,10 @@ int dial(struct address *to);
 int listen_on(struct address *at);
 
 // Accepts for ever and runs handler(conn) in a thread of its own for each connection; the handler closes conn. Errors
-// of one connection (ECONNABORTED, EINTR, those that accept(2) lists as pending network errors) are skipped. Where
-// descriptors, memory or threads run out (EMFILE, ENFILE, ENOBUFS, ENOMEM, EAGAIN from pthread_create) the connection
-// waits until one of its own handlers ends, or is closed if none is running. Returns -1 and errno only when listener
-// itself is no good (EBADF, EINVAL, ENOTSOCK, EOPNOTSUPP; EAGAIN if non-blocking), or nothing is left to begin with.
+// of one connection (ECONNABORTED, EINTR, those that accept(2) lists as pending network errors) are skipped. Returns -1
+// and errno where it can't go on: listener is no good (EBADF, EINVAL, ENOTSOCK, EOPNOTSUPP; EAGAIN if non-blocking), no
+// descriptor or memory is left (EMFILE, ENFILE, ENOBUFS, ENOMEM), or no thread can be started (EAGAIN; that connection
+// is closed then). Handlers that are running go on, unless the caller ends the program.
 int serve(int listener, void (*handler)(int conn));
 
 // Writes all n bytes to a socket, however many calls it takes (send(2) with MSG_NOSIGNAL). Returns 0, or -1 and errno;

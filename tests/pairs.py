@@ -35,10 +35,10 @@ def pair(folder: Path, client: str, server: str) -> Scenario:
     return Scenario("99-pair", folder, folder)
 
 
-def run(folder: Path, client: str, server: str, *, live: bool = False, isolate: bool = True) -> Run:
+def run(folder: Path, client: str, server: str, *, live: bool = False, isolate: bool = True, observe: bool = True) -> Run:
     """Runs the two scripts under the virtual clock, or in real time."""
     shutil.rmtree(folder, ignore_errors=True)
-    return Conductor(pair(folder, client, server), Live() if live else VirtualClock(), isolate=isolate).run()
+    return Conductor(pair(folder, client, server), Live() if live else VirtualClock(), isolate=isolate, observe=observe).run()
 
 
 def texts(run: Run, who: str) -> "list[str]":

@@ -138,6 +138,8 @@ def judged(scenario: Scenario, conductor: Conductor,
     contract = contracts.load(scenario.contract, scenario.stage.names)
     run = conductor.run()
     verdict = comparison.judge(run, contract)
+    if files or verdict.status:     # somebody will look at the calls
+        run = dataclasses.replace(run, calls=conductor.intake.with_sources(run.calls))
     reproduce = command(scenario, run.mode)
     text = "\n".join(trace.lines(run, reproduce, dataclasses.asdict(verdict))) + "\n"
     last = scenario.build.parent / "last"

@@ -18,6 +18,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Iterable, Iterator, Optional
 
+from ..observe import address
 from ..trace import Event, Holder, Run
 from .sides import OPENER, Side, Sides
 
@@ -415,18 +416,12 @@ class _Tries:
 
 
 def _ends(event: Event) -> tuple[str, str]:
-    own, _, other = event.address.replace("[::ffff:", "[").partition(">")
-    return _plain(own), _plain(other)
+    own, _, other = event.address.partition(">")
+    return address.plain(own), address.plain(other)
 
 
-def _plain(address: str) -> str:
-    """[127.0.0.1]:80, which an IPv6 socket may show, is 127.0.0.1:80."""
-    host, _, port = address.rpartition(":")
-    return f"{host[1:-1]}:{port}" if host.startswith("[") and "." in host else address
-
-
-def _port(address: str) -> str:
-    return address.rpartition(":")[2]
+def _port(end: str) -> str:
+    return end.rpartition(":")[2]
 
 
 # --- start -----------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
-from . import kernel, ptrace
+from . import address, kernel, ptrace, sockets
 
 LAB = 500                   # descriptors from here on are common/'s own (event.c)
 _DATA = 64                  # bytes of a buffer that are kept
@@ -249,7 +249,7 @@ class Tracer:
             return
         self._serial += 1
         told.update(t="call", n=self._serial, pid=thread.pid, tid=thread.tid, name=name)
-        if program.text is not None and name != "close":
+        if program.text is not None:
             told["at"], told["object"] = _callers(thread.pid, info[1], program.text), program.text[3]
         thread.asked = told
         self._stop(thread, told, "entry", program.hold == "all" or program.hold == "sleeps" and told.get("sleep", False))
@@ -344,7 +344,7 @@ def _unseen(words: str) -> bytes:
 
 
 def _is_tcp(pid: int, fd: int) -> bool:
-    sock = kernel.borrowed(pid, fd)
+    sock = sockets.copy_of(pid, fd)
     if sock is None:
         return False
     with sock:
@@ -367,11 +367,11 @@ def _descriptors(pid: int) -> "list[int]":
 
 def _ends(pid: int, fd: int, peer: str = "") -> str:
     """own>peer of a connection, asked of the socket itself; "" where that is refused."""
-    sock = kernel.borrowed(pid, fd)
+    sock = sockets.copy_of(pid, fd)
     if sock is None:
         return ""
     with sock:
-        own, other = kernel.name_of(sock.getsockname), kernel.name_of(sock.getpeername) or peer
+        own, other = address.of_name(sock.getsockname), address.of_name(sock.getpeername) or peer
     return f"{own}>{other}" if own and other else ""
 
 
@@ -475,7 +475,7 @@ def _on_descriptor(thread: _Thread, name: str, args: "tuple[int, ...]", told: "d
                     break
             told["data"] = data.decode("latin-1")
     elif name in ("connect", "bind"):
-        told["address"] = kernel.name_of_raw(ptrace.memory(pid, args[1], min(args[2], 28)))
+        told["address"] = address.of_struct(ptrace.memory(pid, args[1], min(args[2], 28)))
     elif name == "shutdown":
         told["how"] = {0: "SHUT_RD", 1: "SHUT_WR", 2: "SHUT_RDWR"}.get(args[1], str(args[1]))
     elif name == "listen":

@@ -1,23 +1,18 @@
-"""What the Linux kernel says about processes and TCP sockets: the one module that parses it.
+"""What the Linux kernel says about processes and threads. (sockets.py has what it says about sockets.)
 
-Sources: proc(5) (`/proc/PID/task/TID/syscall`, `schedstat`, `/proc/PID/net/tcp`), tcp(7) (TCP_INFO, SIOCOUTQ), the layout
-of `struct tcp_info` in linux/tcp.h, pidfd_getfd(2). No root is needed for one's own children, also in a user namespace
-that one has made. Everything here returns at once, and a process that has gone meanwhile is an empty answer, no error.
+Source: proc(5) (`/proc/PID/task/TID/syscall`, `schedstat`, ...). No root is needed for one's own children, also in a user
+namespace that one has made. Everything here returns at once, and a process that has gone meanwhile is an empty answer, no error.
 """
 from __future__ import annotations
 
-import array
 import ctypes
-import fcntl
 import os
 import platform
 import re
-import select
-import socket
 import struct
-import sys
+import time
 from dataclasses import dataclass
-from typing import Any, Callable, Container, Iterable, Iterator, Optional
+from typing import Container, Iterable, Optional
 
 # The calls in which a thread can wait, by system call number. `fd` calls have a descriptor as first argument.
 _X86_64 = {
@@ -38,13 +33,8 @@ PLAIN = {"recvfrom": "read", "recvmsg": "read", "readv": "read", "sendto": "writ
          "accept4": "accept", "ppoll": "poll", "pselect6": "select", "epoll_pwait": "epoll_wait",
          "nanosleep": "sleep", "clock_nanosleep": "sleep", "waitid": "wait4"}
 
-# RFC 9293's names for the states in /proc/net/tcp (include/net/tcp_states.h).
-STATES = {1: "ESTABLISHED", 2: "SYN-SENT", 3: "SYN-RECEIVED", 4: "FIN-WAIT-1", 5: "FIN-WAIT-2", 6: "TIME-WAIT", 7: "CLOSED",
-          8: "CLOSE-WAIT", 9: "LAST-ACK", 10: "LISTEN", 11: "CLOSING", 12: "SYN-RECEIVED"}
-HAS_PEERS_FIN = {"CLOSE-WAIT", "LAST-ACK", "CLOSING", "TIME-WAIT"}
-
-_FIONREAD, _SIOCOUTQ, _SIOCOUTQNSD = 0x541B, 0x5411, 0x894B
-_libc = ctypes.CDLL(None, use_errno=True)
+POLLIN, POLLOUT = 1, 4      # what a poll, select or epoll_wait waits for
+ONCE = 1 << 31 | 1 << 28    # EPOLLET, EPOLLEXCLUSIVE: what is ready may already have been told, or told to another thread
 
 
 @dataclass(frozen=True)
@@ -56,62 +46,13 @@ class Thread:
     call: str
     args: tuple[int, ...]   # the call's arguments, as in the registers
     ran: str                # changes whenever the thread has run (schedstat, or its context switches)
+    raw: str = ""           # the system call behind `call`: ppoll for poll
 
     @property
     def fd(self) -> int:
         """The descriptor that the call waits on, or -1."""
         has = self.call in ("read", "write", "accept", "connect")
         return ctypes.c_int(self.args[0] & 0xFFFFFFFF).value if has and self.args else -1
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of /proc/net/tcp or tcp6. `inode` 0: no program holds the socket any more."""
-
-    local: str              # "127.0.0.1:8080", "[::1]:8080"; IPv4 in IPv6 is written as IPv4
-    peer: str
-    state: str
-    send_queue: int         # bytes not acknowledged, a FIN counted as one
-    receive_queue: int      # bytes unread, a FIN counted as one; LISTEN: connections waiting
-    inode: int
-    probing: bool = False   # zero-window probes are running: all that was sent is acknowledged, and the window is closed
-
-    @property
-    def port(self) -> int:
-        return int(self.local.rpartition(":")[2])
-
-
-@dataclass(frozen=True)
-class Sock:
-    """One TCP socket that a program holds. Counts are bytes and leave a FIN out, except `received`; -1: not known."""
-
-    pid: int
-    fd: int
-    inode: int
-    state: str              # RFC 9293's name
-    local: str
-    peer: str               # "" if it has none
-    unread: int             # in the receive queue; LISTEN: connections waiting to be accepted
-    unacked: int            # written, not yet acknowledged
-    unsent: int             # of these, not sent at all
-    sent: int = -1          # ever, first transmissions only
-    received: int = -1      # ever, a FIN counted as one
-    window: int = -1        # how far beyond the last acknowledged byte the peer lets us send
-    low_water: int = 1      # SO_RCVLOWAT
-    read_limit: int = 0     # SO_RCVTIMEO, SO_SNDTIMEO in ns: a wait ends by itself; 0: none
-    write_limit: int = 0
-    user_timeout: int = 0   # TCP_USER_TIMEOUT in ns: what is not acknowledged for so long ends the connection; 0: none
-    asked: bool = True      # the socket itself was asked; else the options are not known
-    error: bool = False     # an error is pending (poll says so; SO_ERROR would take it away)
-
-    @property
-    def port(self) -> int:
-        return int(self.local.rpartition(":")[2])
-
-    @property
-    def eof(self) -> bool:
-        """Has the peer's FIN arrived?"""
-        return self.state in HAS_PEERS_FIN
 
 
 def _read(path: str, lines: bool = False) -> str:
@@ -164,7 +105,7 @@ def _thread(pid: int, tid: int) -> Optional[Thread]:
     if words[0] == "running" or words[0] == "-1" or state not in "ST":
         return Thread(pid, tid, "", (), ran)
     call = _CALLS.get(int(words[0]), f"system call {words[0]}")
-    return Thread(pid, tid, PLAIN.get(call, call), _arguments(call, words), ran)
+    return Thread(pid, tid, PLAIN.get(call, call), _arguments(call, words), ran, call)
 
 
 def _arguments(call: str, words: list[str]) -> tuple[int, ...]:
@@ -175,18 +116,8 @@ def _arguments(call: str, words: list[str]) -> tuple[int, ...]:
     return tuple(args)
 
 
-def limit_of(thread: Thread) -> float:
-    """Seconds that the call lasts at most, from its beginning, as its arguments say; -1.0 where that can't be read."""
-    call, a = thread.call, thread.args
-    if call == "poll" and a[2] < 1 << 31:       # milliseconds; ppoll has a pointer there
-        return a[2] / 1000
-    if call == "epoll_wait":
-        return a[3] / 1000
-    return -1.0
-
-
 def waits_for_ever(thread: Thread) -> bool:
-    """Has the call no time limit of its own? (Those of a socket option are in Sock; timers are in timers.py.)"""
+    """Has the call no time limit of its own? (Those of a socket option are in sockets.py, timers that end a wait by a signal in timers.py.)"""
     call, a = thread.call, thread.args
     if call == "poll":      # poll: milliseconds, made signed; ppoll: a pointer. Both are at place 2
         return a[2] <= 0
@@ -201,24 +132,53 @@ def waits_for_ever(thread: Thread) -> bool:
     return call in ("read", "write", "accept", "wait4", "pause", "rt_sigsuspend")
 
 
-def polled(thread: Thread) -> Optional[list[int]]:
-    """The descriptors that a poll, select or epoll_wait waits on, out of the program's memory; None if it can't be read."""
+def limit(thread: Thread) -> Optional[float]:
+    """Seconds that the call lasts at most if nothing else ends it, from now on at most; None if that is not known, or for ever."""
+    call, a = thread.raw, thread.args
+    if call in ("poll", "epoll_wait", "epoll_pwait"):
+        limit = a[2 if call == "poll" else 3]
+        return limit / 1000 if limit >= 0 else None
+    place = {"ppoll": 2, "pselect6": 4, "select": 4, "nanosleep": 0, "clock_nanosleep": 2, "rt_sigtimedwait": 2, "futex": 3}.get(call)
+    if place is None or not a[place]:
+        return None
+    try:
+        whole, part = struct.unpack("=qq", _memory(thread.pid, a[place], 16))
+    except (OSError, ValueError, OverflowError, struct.error):
+        return None
+    seconds = float(whole + part / (1e6 if call == "select" else 1e9))
+    if call == "clock_nanosleep" and a[1] & 1:      # TIMER_ABSTIME
+        seconds -= time.clock_gettime(a[0]) if a[0] in (time.CLOCK_REALTIME, time.CLOCK_MONOTONIC) else 0
+    if call == "futex" and a[1] & 127 != 0:     # all but FUTEX_WAIT: a moment, not a duration; FUTEX_LOCK_PI is 6
+        seconds -= time.clock_gettime(time.CLOCK_REALTIME if a[1] & 256 or a[1] & 127 == 6 else time.CLOCK_MONOTONIC)
+    return max(0.0, seconds)
+
+
+def _memory(pid: int, at: int, size: int) -> bytes:
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        memory.seek(at)
+        return memory.read(size)
+
+
+def polled(thread: Thread) -> Optional[dict[int, int]]:
+    """The descriptors that a poll, select or epoll_wait waits on, each with what it waits for (POLLIN, POLLOUT, ONCE), out of the
+    program's memory; None if that can't be read."""
     a = thread.args
     try:
         if thread.call == "epoll_wait":
             info = _read(f"/proc/{thread.pid}/fdinfo/{a[0]}", lines=True)
-            return [int(fd) for fd in re.findall(r"tfd:\s*(\d+)", info)]
-        with open(f"/proc/{thread.pid}/mem", "rb", buffering=0) as memory:
-            if thread.call == "poll":
-                memory.seek(a[0])
-                raw = memory.read(8 * min(a[1], 4096))
-                return [fd for fd, _, _ in struct.iter_unpack("=ihh", raw) if fd >= 0]
-            found = set()
-            for pointer in filter(None, a[1:4]):
-                memory.seek(pointer)
-                bits = int.from_bytes(memory.read((min(a[0], 1024) + 7) // 8), "little")
-                found |= {fd for fd in range(min(a[0], 1024)) if bits >> fd & 1}
-            return sorted(found)
+            return {int(fd): int(events, 16) for fd, events in re.findall(r"tfd:\s*(\d+)\s+events:\s*([0-9a-f]+)", info)}
+        found: dict[int, int] = {}
+        if thread.call == "poll":
+            for fd, events, _ in struct.iter_unpack("=ihh", _memory(thread.pid, a[0], 8 * min(a[1], 4096))):
+                if fd >= 0:
+                    found[fd] = found.get(fd, 0) | events
+            return found
+        size = min(a[0], 1024)
+        for pointer, event in zip(a[1:4], (POLLIN, POLLOUT, 0)):
+            if pointer and size > 0:
+                bits = int.from_bytes(_memory(thread.pid, pointer, (size + 7) // 8), "little")
+                found.update({fd: found.get(fd, 0) | event for fd in range(size) if bits >> fd & 1})
+        return found
     except (OSError, ValueError, OverflowError, struct.error):
         return None
 
@@ -278,7 +238,7 @@ def resident_bytes(pid: int) -> int:
 
 def descriptors(pid: int) -> dict[int, str]:
     """Descriptor to what it is: "socket:[123]", "pipe:[4]", "anon_inode:[timerfd]", a path."""
-    found = {}
+    found: dict[int, str] = {}
     try:
         names = os.listdir(f"/proc/{pid}/fd")
     except OSError:
@@ -294,166 +254,6 @@ def descriptors(pid: int) -> dict[int, str]:
 def socket_inode(what: str) -> int:
     """The inode in "socket:[123]", or 0."""
     return int(what[8:-1]) if what.startswith("socket:[") else 0
-
-
-def tcp_rows(pid: int) -> list[Row]:
-    """The TCP sockets of the network in which process pid lives."""
-    return [*_rows(_read(f"/proc/{pid}/net/tcp", lines=True)), *_rows(_read(f"/proc/{pid}/net/tcp6", lines=True))]
-
-
-def orphans(pid: int) -> bool:
-    """Are there TCP sockets that no program holds and that have not said all yet (proc_net(5), sockstat)? The count is the
-    whole machine's: False is certain, True is a reason to look."""
-    found = re.search(r"orphan (\d+)", _read(f"/proc/{pid}/net/sockstat"))
-    return found is None or found[1] != "0"
-
-
-def _rows(text: str) -> Iterator[Row]:
-    for line in text.splitlines()[1:]:
-        words = line.split()
-        send, receive = words[4].split(":")
-        state = STATES.get(int(words[3], 16), words[3])
-        yield Row(_address(words[1]), _address(words[2]), state, int(send, 16), int(receive, 16), int(words[9]),
-                  words[5].startswith("04:"))
-
-
-def _address(text: str) -> str:
-    """0100007F:1F90 is 127.0.0.1:8080: words of four bytes in the machine's order, then the port in hex."""
-    host, port = text.split(":")
-    raw = b"".join(struct.pack("=I", int(host[i:i + 8], 16)) for i in range(0, len(host), 8))
-    return endpoint(socket.inet_ntop(socket.AF_INET if len(raw) == 4 else socket.AF_INET6, raw), int(port, 16))
-
-
-def tcp_sockets(pid: int, held: "Optional[dict[int, str]]" = None) -> list[Sock]:
-    """The TCP sockets that a process holds: asked of each socket itself, through a duplicate of its descriptor; where
-    that can't be had (an old kernel, no permission), taken from /proc/net/tcp. `held`: its descriptors(), if known."""
-    held = descriptors(pid) if held is None else held
-    found = []
-    rows: Optional[list[Row]] = None
-    pidfd = _pidfd(pid)
-    try:
-        for fd, what in sorted(held.items()):
-            inode = socket_inode(what)
-            if not inode:
-                continue
-            copy = _libc.syscall(438, pidfd, fd, 0) if pidfd >= 0 else -1   # pidfd_getfd(2), on x86-64 and aarch64
-            if copy >= 0:
-                try:
-                    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=copy)
-                except OSError:     # it runs, and the descriptor is another file by now
-                    os.close(copy)
-                    continue
-                with sock:
-                    asked = _ask(sock, pid, fd, inode)
-            else:
-                rows = tcp_rows(pid) if rows is None else rows
-                asked = next((_from_row(row, pid, fd) for row in rows if row.inode == inode), None)
-            if asked is not None:
-                found.append(asked)
-    finally:
-        if pidfd >= 0:
-            os.close(pidfd)
-    return found
-
-
-def _pidfd(pid: int) -> int:
-    try:
-        return os.pidfd_open(pid)
-    except (OSError, AttributeError):
-        return -1
-
-
-def _ask(sock: socket.socket, pid: int, fd: int, inode: int) -> Optional[Sock]:
-    try:
-        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
-    except OSError:     # a socket, and none of TCP
-        return None
-    state = STATES.get(info[0], "CLOSED")
-    local, peer = name_of(sock.getsockname), name_of(sock.getpeername)
-    if state == "LISTEN":
-        waiting, = struct.unpack_from("=I", info, 24)
-        return Sock(pid, fd, inode, state, local, "", waiting, 0, 0, read_limit=_limit(sock, socket.SO_RCVTIMEO))
-    received, = struct.unpack_from("=Q", info, 128)
-    sent, again = struct.unpack_from("=QQ", info.ljust(256, b"\0"), 200)
-    window, = struct.unpack_from("=I", info.ljust(256, b"\0"), 228)
-    known = len(info) >= 232
-    unacked, unsent = _number(sock, _SIOCOUTQ), _number(sock, _SIOCOUTQNSD)
-    fin = state in ("FIN-WAIT-1", "CLOSING", "LAST-ACK") and unacked > 0
-    poller = select.poll()
-    poller.register(sock, 0)
-    return Sock(pid, fd, inode, state, local, peer, unread=_number(sock, _FIONREAD), unacked=unacked - fin,
-                unsent=unsent - (fin and unsent > 0), sent=sent - again if known else -1, received=received if known else -1,
-                window=window if known else -1, low_water=sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT),
-                read_limit=_limit(sock, socket.SO_RCVTIMEO), write_limit=_limit(sock, socket.SO_SNDTIMEO),
-                user_timeout=sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) * 1_000_000,
-                error=any(got & select.POLLERR for _, got in poller.poll(0)))
-
-
-def name_of(ask: Callable[[], Any]) -> str:
-    """What a socket's getsockname() or getpeername() says; "" if it has none."""
-    try:
-        host, port, *_ = ask()
-    except (OSError, ValueError):
-        return ""
-    return endpoint(str(host), int(port))
-
-
-def endpoint(host: str, port: int) -> str:
-    """An address as it is written everywhere: "127.0.0.1:8080", "[::1]:8080". IPv4 in IPv6 is written as IPv4."""
-    if host.startswith("::ffff:") and "." in host:
-        host = host[7:]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def name_of_raw(raw: bytes) -> str:
-    """The same of a struct sockaddr; "" if it is neither IPv4 nor IPv6."""
-    family = int.from_bytes(raw[:2], sys.byteorder)
-    port = int.from_bytes(raw[2:4], "big")
-    if family == socket.AF_INET and len(raw) >= 8:
-        return endpoint(socket.inet_ntop(socket.AF_INET, raw[4:8]), port)
-    if family == socket.AF_INET6 and len(raw) >= 24:
-        return endpoint(socket.inet_ntop(socket.AF_INET6, raw[8:24]), port)
-    return ""
-
-
-def borrowed(pid: int, fd: int) -> Optional[socket.socket]:
-    """A duplicate of a process's socket (pidfd_getfd(2)); None where that is refused, or it is none."""
-    pidfd = _pidfd(pid)
-    if pidfd < 0:
-        return None
-    try:
-        copy = _libc.syscall(438, pidfd, fd, 0)
-    finally:
-        os.close(pidfd)
-    if copy < 0:
-        return None
-    try:
-        return socket.socket(fileno=copy)
-    except OSError:
-        os.close(copy)
-        return None
-
-
-def _number(sock: socket.socket, request: int) -> int:
-    value = array.array("i", [0])
-    try:
-        fcntl.ioctl(sock, request, value)
-    except OSError:     # not connected yet
-        return 0
-    return value[0]
-
-
-def _limit(sock: socket.socket, option: int) -> int:
-    seconds, rest = struct.unpack("=qq", sock.getsockopt(socket.SOL_SOCKET, option, 16))
-    return int(seconds * 1_000_000_000 + rest * 1000)
-
-
-def _from_row(row: Row, pid: int, fd: int) -> Sock:
-    ours = row.state in ("FIN-WAIT-1", "CLOSING", "LAST-ACK") and row.send_queue > 0
-    theirs = row.state in HAS_PEERS_FIN and row.receive_queue > 0
-    return Sock(pid, fd, row.inode, row.state, row.local, "" if row.state == "LISTEN" else row.peer,
-                row.receive_queue - theirs, row.send_queue - ours, unsent=row.send_queue - ours if row.probing else 0,
-                window=0 if row.probing else -1, asked=False)
 
 
 def send_signal(pid: int, number: int) -> None:

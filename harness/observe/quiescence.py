@@ -1,31 +1,39 @@
 """Quiescence and deadlock: asked of the kernel, not of a timer.
 
-A look takes every live thread with the call that it waits in, then every TCP socket that a program holds, then the threads
-again. It is calm if each thread waits in a call that only another program can end, nothing that would end it is under way,
-and both samples of the threads are equal, the count of times that each one has run included. Then no thread ran between its
-first reading and its second: all waited at once, and the sockets are what they were at that moment. The conductor then makes
-sure that no log line was on its way to it.
+A look takes every live thread with the call that it waits in, then the TCP sockets that the programs hold with their other
+ends, then the threads again. It is calm if each thread waits in a call that only another program can end, nothing that would
+end it is under way, and both samples of the threads are equal, the count of times that each one has run included. Then no
+thread ran between its first reading and its second: all waited at once, and the sockets are what they were at that moment. The
+kernel locks a socket while it tells of it: so what had arrived by then had also woken up whoever waits for it, and the second
+sample shows that. The conductor then makes sure that no log line was on its way to it.
 
 Under way are bytes that one end has sent and the other has not received, bytes that are not sent yet though the peer's
-window has room, and a FIN that the other end has not seen. Bytes that were received and not yet acknowledged are not: no
-need to wait 40 ms for a delayed ACK. Only a zero-window probe and keep-alive may still be sent, and neither wakes anybody.
+window has room, and a FIN that the other end has not seen. For a thread that waits to write, an acknowledgement is, too. Not
+under way is what stands behind a closed window, a FIN included, as long as the other end has bytes that nobody reads: the
+zero-window probes wake nobody. Nor is the acknowledgement of received bytes, where nobody waits for it: no need to wait 40 ms
+for a delayed ACK. All this holds for both ends of a connection, also for one that its program has closed.
 
 A wait with a time limit of its own ends by itself. Where only such waits stand in the way, the look says so (`timed`), and for how
-long. A timer that ends a wait by a signal is none of the kernel's facts here: timers.py has those that the observed calls show.
+long. A timer that ends a wait by a signal is no fact of the kernel's here: timers.py has those that the observed calls show.
 
 What can't be seen: whoever outside of the run would speak to it; without observed calls, an alarm(2) or setitimer(2) that is pending.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Callable, Iterable, Optional
+from dataclasses import dataclass, field, replace
+from typing import Callable, Iterable, Iterator, Mapping, Optional
 
-from . import kernel
-from .kernel import Sock, Thread
 from ..trace import Socket, Waiting
+from . import kernel, sockets, tcp
+from .kernel import Thread
+from .sockets import Limits, Network, Snapshot
+from .tcp import Sock
 
 _OWN_TIMERS = ("timerfd", "signalfd", "inotify", "fanotify", "io_uring")
-_FIN_SENT = ("FIN-WAIT-1", "FIN-WAIT-2", "CLOSING", "LAST-ACK", "TIME-WAIT")
+_FIN_WRITTEN = ("FIN-WAIT-1", "CLOSING", "LAST-ACK")
+_SAYS_NO_MORE = ("LISTEN", "CLOSED", "TIME-WAIT", "SYN-RECEIVED")
+
+Known = Callable[[int, int, int], Optional[Limits]]     # process id, descriptor, inode of a socket: its options, if known
 
 
 @dataclass(frozen=True)
@@ -33,139 +41,196 @@ class Look:
     """What the kernel said at one moment. `busy` is "" where the look is calm, which is a proof; else why it is not, in words."""
 
     threads: tuple[Thread, ...]
-    sockets: tuple[Sock, ...] = ()
+    network: Snapshot = Snapshot()
     busy: str = ""
     under_way: int = 0
     unknown: bool = False   # the kernel did not tell
-    unasked: bool = False   # a socket that is waited on could not be asked for its time limits: calm is no proof then
+    unasked: bool = False   # the time limits of a socket that is waited on are not known: calm is no proof then
     timed: bool = False     # only waits with a time limit of their own stand in the way
-    limit: float = 0.0      # timed: the longest of these limits in seconds, from the beginning of its wait; 0: not known
-    targets: "dict[int, tuple[int, ...]]" = field(default_factory=dict)     # tid: the descriptors that it waits on
-    names: "dict[int, dict[int, str]]" = field(default_factory=dict)        # process: what its descriptors are, "pipe:[7]"
+    limit: float = 0.0      # timed: the longest of these limits in seconds, from now at most; 0: not known
+    targets: "dict[int, dict[int, int]]" = field(default_factory=dict)      # tid: the descriptors that it waits on, and for what
+    names: "Mapping[int, Mapping[int, str]]" = field(default_factory=dict)  # process: what its descriptors are, "pipe:[7]"
 
 
-def look(pids: Iterable[int], held: "set[int]", ours: "set[str]") -> Look:
+def look(pids: Iterable[int], held: "set[int]", ours: "set[str]", network: Optional[Network] = None,
+         known: Optional[Known] = None) -> Look:
     """Looks at the processes. `held`: ids of the threads that the conductor holds; they are left out. `ours`: the pipes
-    ("pipe:[7]") whose other end the harness reads."""
+    ("pipe:[7]") whose other end the harness reads. `network`: where to ask for sockets. `known`: the options of a socket that
+    can't be asked for them, as far as the caller has observed its setsockopt(2) calls; asked for its time limits counts as known."""
     pids = list(pids)
+    network = Network() if network is None else network
     threads = _threads(pids, held)
-    timed: list[tuple[str, float]] = []
+    if any(thread.call == "?" for thread in threads):
+        return Look(threads, busy="the kernel does not tell what a thread waits for", unknown=True)
+    if any(not thread.call for thread in threads):
+        return Look(threads, busy="a thread runs")
+    targets: "dict[int, dict[int, int]]" = {}
     for thread in threads:
-        if thread.call == "?":
-            return Look(threads, busy="the kernel does not tell what a thread waits for", unknown=True)
-        if thread.call == "":
-            return Look(threads, busy="a thread runs")
-        if not kernel.waits_for_ever(thread):
-            timed.append((_ends_by_itself(thread), kernel.limit_of(thread)))
-    names = {pid: kernel.descriptors(pid) for pid in pids}
-    sockets = tuple(sock for pid in pids for sock in kernel.tcp_sockets(pid, names[pid]))
-    by_fd = {(sock.pid, sock.fd): sock for sock in sockets}
-    targets: dict[int, tuple[int, ...]] = {}
-    for thread in threads:
-        fds = (thread.fd,) if thread.fd >= 0 else ()
-        if thread.call in ("poll", "select", "epoll_wait"):
-            read = kernel.polled(thread)
-            if read is None:
-                return Look(threads, sockets, busy=f"what a {thread.call} waits on can't be read", unknown=True)
-            fds = tuple(read)
+        fds = _targets(thread)
+        if fds is None:
+            return Look(threads, busy=f"what a {thread.call} waits on can't be read", unknown=True)
         targets[thread.tid] = fds
-        for fd in fds:
-            sock = by_fd.get((thread.pid, fd))
-            busy = _may_end(thread, sock, names[thread.pid].get(fd, ""), ours)
-            if busy:
-                return Look(threads, sockets, busy=busy)
-            timed += _limits(thread, sock)
-    count, words = _under_way(sockets, pids)
-    waited_on = (by_fd.get((t.pid, fd)) for t in threads for fd in targets.get(t.tid, ()) if t.call in ("read", "write", "accept"))
-    unasked = any(sock is not None and not sock.asked and sock.state != "LISTEN" for sock in waited_on)
-    if not words and _threads(pids, held) != threads:
-        words = "a thread has run meanwhile"
-    if timed and not words:
-        words, limit = max(timed, key=lambda one: one[1])
-        return Look(threads, sockets, busy=words, under_way=count, targets=targets, names=names, unasked=unasked, timed=True, limit=limit)
-    return Look(threads, sockets, busy=words, under_way=count, targets=targets, names=names, unasked=unasked)
+    files = {pid: kernel.descriptors(pid) for pid in pids}
+    limits = _limits({(thread.pid, fd) for thread in threads for fd in targets[thread.tid]}, files, known)
+    seen = network.now(files)
+    waits = [_Wait(thread, fd, wants, seen.held.get((thread.pid, fd)), limits.get((thread.pid, fd)), files[thread.pid].get(fd, ""))
+             for thread in threads for fd, wants in targets[thread.tid].items()]
+    busy, count = next(filter(None, (wait.may_end(ours) for wait in waits)), ""), 0
+    if not busy:
+        count, busy = _under_way(seen, waits)
+    if not busy and not seen.whole and tcp.orphans(pids[0] if pids else 0):
+        seen = network.now(files, whole=True)
+        count, busy = _under_way(seen, waits)
+    if not busy and _threads(pids, held) != threads:
+        busy = "a thread has run meanwhile"
+    made = Look(threads, seen, busy, count, unasked=any(wait.unasked for wait in waits), targets=targets, names=files)
+    timed = [(_ends_by_itself(thread), kernel.limit(thread) or 0.0) for thread in threads if not kernel.waits_for_ever(thread)]
+    timed += [one for wait in waits for one in wait.limited()]
+    if busy or not timed:
+        return made
+    words, limit = max(timed, key=lambda one: one[1])
+    return replace(made, busy=words, timed=True, limit=limit)
 
 
 def _threads(pids: "list[int]", held: "set[int]") -> "tuple[Thread, ...]":
     return tuple(thread for pid in pids for thread in kernel.threads(pid, held))
 
 
+def _targets(thread: Thread) -> "Optional[dict[int, int]]":
+    """The descriptors that a thread waits on, each with what it waits for; None if that can't be read."""
+    if thread.call in ("poll", "select", "epoll_wait"):
+        return kernel.polled(thread)
+    return {thread.fd: kernel.POLLOUT if thread.call in ("write", "connect") else kernel.POLLIN} if thread.fd >= 0 else {}
+
+
+def _limits(waited_on: "set[tuple[int, int]]", files: "Mapping[int, Mapping[int, str]]",
+            known: Optional[Known]) -> "dict[tuple[int, int], Limits]":
+    """The options of the sockets that threads wait on, by process id and descriptor, as far as they are known."""
+    inodes = {(pid, fd): int(files[pid][fd][8:-1]) for pid, fd in waited_on if files[pid].get(fd, "").startswith("socket:[")}
+    found = sockets.ask(inodes)
+    if known is not None:
+        for (pid, fd), inode in inodes.items():
+            told = known(pid, fd, inode) if (pid, fd) not in found else None
+            if told is not None:
+                found[pid, fd] = told
+    return found
+
+
+def _limit(thread: Thread, limits: Limits) -> float:
+    """The time limit that a socket's options give to a call, 0 if none."""
+    return {"read": limits.read, "accept": limits.read, "write": limits.write, "connect": limits.write}.get(thread.call, 0.0)
+
+
 def _ends_by_itself(thread: Thread) -> str:
     return "a thread sleeps" if thread.call == "sleep" else f"a {thread.call} ends by itself, or may"
 
 
-def _limits(thread: Thread, sock: Optional[Sock]) -> "list[tuple[str, float]]":
-    """The time limits that a socket sets to a wait on it: words, and seconds."""
-    if sock is None:
-        return []
-    found = []
-    if thread.call in ("read", "accept") and sock.read_limit:
-        found.append((f"a {thread.call} has a time limit of {sock.read_limit / 1e9:g} s", sock.read_limit / 1e9))
-    if thread.call in ("write", "connect") and sock.write_limit:
-        found.append((f"a {thread.call} has a time limit of {sock.write_limit / 1e9:g} s", sock.write_limit / 1e9))
-    if sock.user_timeout and sock.unacked > 0:      # asked at each probe: so it may take twice as long
-        found.append((f"TCP_USER_TIMEOUT ends the connection when {sock.user_timeout / 1e9:g} s have passed without an acknowledgement",
-                      2 * sock.user_timeout / 1e9 + 1))
-    return found
+@dataclass(frozen=True)
+class _Wait:
+    """A thread that waits on a descriptor."""
 
+    thread: Thread
+    fd: int
+    wants: int                  # POLLIN, POLLOUT, ONCE
+    sock: Optional[Sock]        # None: it is no TCP socket
+    limits: Optional[Limits]    # None: they are not known, or it is no socket
+    name: str                   # "socket:[12]", "pipe:[3]", a path
 
-def _may_end(thread: Thread, sock: Optional[Sock], name: str, ours: "set[str]") -> str:
-    """Why the wait on this descriptor may end though no other program does anything; "" if it can't."""
-    if sock is None:
-        if any(word in name for word in _OWN_TIMERS):
-            return f"a {thread.call} waits on {name}"
-        if thread.call == "write" and (name in ours or name.startswith("socket:")):
-            return "a program's output is being read"
+    @property
+    def unasked(self) -> bool:
+        """May it have a time limit that is not known?"""
+        if self.limits is not None or not self.name.startswith("socket:["):
+            return False
+        return self.thread.call not in ("poll", "select", "epoll_wait") or self.sock is not None and self._user_timeout_counts(self.sock)
+
+    def limited(self) -> "Iterator[tuple[str, float]]":
+        """The time limits that the socket sets to this wait: words, and seconds."""
+        limits = self.limits or Limits()
+        seconds = _limit(self.thread, limits)
+        if seconds:
+            yield f"a {self.thread.call} has a time limit of {seconds:g} s", seconds
+        if limits.user and self.sock is not None and self._user_timeout_counts(self.sock):      # asked at each probe: so it may take twice as long
+            yield (f"TCP_USER_TIMEOUT ends the connection when {limits.user:g} s have passed without an acknowledgement", 2 * limits.user + 1)
+
+    def may_end(self, ours: "set[str]") -> str:
+        """Why it may end though no other program does anything; "" if it can't."""
+        call, sock, limits = self.thread.call, self.sock, self.limits or Limits()
+        if sock is None:
+            if any(word in self.name for word in _OWN_TIMERS):
+                return f"a {call} waits on {self.name}"
+            if call == "write" and (self.name in ours or self.name.startswith("socket:")):
+                return "a program's output is being read"
+            return ""
+        if limits.error or sock.state in ("CLOSED", "SYN-SENT", "SYN-RECEIVED"):
+            return f"a {call} is about to end: the socket is {sock.state}"
+        if self.wants & kernel.POLLIN and not self.wants & kernel.ONCE:
+            if sock.state == "LISTEN" and sock.unread > 0:
+                return "a connection waits to be accepted"
+            if sock.eof or sock.state != "LISTEN" and sock.unread >= max(1, limits.low_water):
+                return f"a {call} is about to end"
         return ""
-    if sock.error or sock.state in ("CLOSED", "SYN-SENT", "SYN-RECEIVED"):
-        return f"a {thread.call} is about to end: the socket is {sock.state}"
-    if thread.call == "read" and (sock.eof or sock.unread >= max(1, sock.low_water)):
-        return "a read is about to end"
-    if thread.call == "accept" and sock.unread > 0:
-        return "a connection waits to be accepted"
-    return ""
+
+    @staticmethod
+    def _user_timeout_counts(sock: Sock) -> bool:
+        return sock.unacked > 0 or sock.state in _FIN_WRITTEN
 
 
-def _under_way(sockets: "tuple[Sock, ...]", pids: "list[int]") -> "tuple[int, str]":
-    ends = {(sock.local, sock.peer): sock for sock in sockets if sock.peer}
-    rows: "Optional[dict[tuple[str, str], kernel.Row]]" = None
-    for sock in sockets:
-        if sock.state in ("LISTEN", "CLOSED"):
+def _under_way(seen: Snapshot, waits: "list[_Wait]") -> "tuple[int, str]":
+    """What a kernel will still do by itself: how many bytes, and what it is, in words; 0 and "" if nothing."""
+    writers = {wait.sock for wait in waits if wait.sock is not None and wait.wants & kernel.POLLOUT}
+    listeners = [sock for sock in seen.sockets if sock.state == "LISTEN"]
+    full = {sock.port for sock in listeners if sock.unread > sock.backlog >= 0}     # nobody comes in until somebody accepts
+    full -= {sock.port for sock in listeners if sock.unread <= sock.backlog}
+    for sock in seen.sockets:
+        if sock.state == "SYN-SENT" or sock.state == "SYN-RECEIVED" and sock.port not in full:
+            return 0, "a connection is being made"
+        other = seen.other_end(sock)
+        if sock.state in _SAYS_NO_MORE or not sock.inode and (other is None or not other.inode):
             continue
-        other = ends.get((sock.peer, sock.local))
-        if other is None:   # nobody holds the other end: closed, or not accepted yet
-            if sock.eof and sock.unacked == 0:
-                continue
-            if sock.unacked > 0:
-                return sock.unacked, "bytes are on their way"
-            if rows is None:    # the whole table is long to read
-                rows = {(row.local, row.peer): row for row in kernel.tcp_rows(pids[0])} if kernel.orphans(pids[0]) else {}
-            row = rows.get((sock.peer, sock.local))
-            if row is not None and row.state in _FIN_SENT and not sock.eof and not row.probing:     # else it stands behind a full window
-                return 1, "a FIN is on its way"
-            continue
-        if other.state == "CLOSED":
-            continue
-        count = _in_flight(sock, other)
-        if count:
-            return count, "bytes are on their way"
-        if sock.state in _FIN_SENT and not other.eof and not _window_closed(sock):
-            return 1, "a FIN is on its way"
+        if other is None:
+            count, words = _to_nobody(sock)
+        else:
+            count, words = _coming(sock, other)
+            if not words and sock in writers and sock.unacked - max(0, sock.unsent) > _in_flight(sock, other):
+                words = "an acknowledgement is on its way"
+        if words:
+            return count, words
+    return 0, ""
+
+
+def _to_nobody(sock: Sock) -> "tuple[int, str]":
+    """The other end is not there: it was reset, or given up by a timeout, or forgotten after its FIN, or lives on another host."""
+    return (sock.unacked, "bytes are on their way") if sock.unacked > 0 else (0, "")
+
+
+def _coming(sock: Sock, other: Sock) -> "tuple[int, str]":
+    """What sock's kernel will still bring to the other end, though no program does anything."""
+    if other.state == "CLOSED":
+        return 0, ""
+    count = _in_flight(sock, other)
+    waiting = max(0, sock.unsent)
+    closed = _window_closed(sock, other)
+    if count + waiting and not closed:
+        return count + waiting, "bytes are on their way"
+    if sock.state in _FIN_WRITTEN and not other.eof and not (closed and (count or waiting or sock.fin_unsent)):
+        return 1, "a FIN is on its way"
     return 0, ""
 
 
 def _in_flight(sock: Sock, other: Sock) -> int:
-    """Bytes that will reach the other end without anybody doing anything."""
-    if _window_closed(sock):
-        return 0
+    """Bytes that were sent and are not in the other end's receive queue."""
     if sock.sent < 0 or other.received < 0:
-        return sock.unacked
-    return max(0, sock.sent - (other.received - other.eof)) + sock.unsent
+        return sock.unacked - max(0, sock.unsent)
+    return max(0, sock.sent - other.received)
 
 
-def _window_closed(sock: Sock) -> bool:
-    """Everything that was sent is acknowledged, more is to be sent, and the peer's window has no room for it."""
-    return sock.unsent > 0 and sock.window == 0 and sock.unacked == sock.unsent
+def _window_closed(sock: Sock, other: Sock) -> bool:
+    """Has the other end no room, so that what it has not received stays where it is until somebody reads there? Both kernels
+    must say so: else a window that has just been opened would be missed. Where the other one does not tell: all that was sent is
+    acknowledged."""
+    if sock.window != 0 or other.unread == 0:
+        return False
+    return other.receive_window == 0 if other.receive_window >= 0 else sock.unacked == sock.unsent
 
 
 class Records:
@@ -177,19 +242,18 @@ class Records:
 
     def sockets(self, seen: Look, ns: int) -> "tuple[Socket, ...]":
         """The looks' sockets as records; a socket that two descriptors share is told once for each process."""
-        return tuple(Socket(ns, self.who(s.pid), s.pid, s.fd, self._connection(s), s.state, s.local, s.peer, s.unread,
-                            s.unacked, s.unsent, s.eof) for s in seen.sockets)
+        return tuple(Socket(ns, self.who(pid), pid, fd, self._connection(s), s.state, s.local, s.peer, s.unread, s.unacked,
+                            max(0, s.unsent), s.eof) for (pid, fd), s in seen.network.held.items())
 
     def _connection(self, sock: Optional[Sock]) -> int:
         return self.number(sock.local, sock.peer) if sock is not None and sock.peer else 0
 
     def waiting(self, seen: Look) -> "tuple[Waiting, ...]":
         """The threads that wait for somebody, and for whom."""
-        by_fd = {(sock.pid, sock.fd): sock for sock in seen.sockets}
         found = []
         for thread in seen.threads:
-            fds = seen.targets.get(thread.tid, (thread.fd,) if thread.fd >= 0 else ())
-            socks = [by_fd[thread.pid, fd] for fd in fds if (thread.pid, fd) in by_fd]
+            fds = list(seen.targets.get(thread.tid, (thread.fd,) if thread.fd >= 0 else ()))
+            socks = _socks(thread, fds, seen)
             on = sorted({self.who(pid) for sock in socks for pid in _holders(sock, seen)} - {self.who(thread.pid)})
             conn = next((sock for sock in socks if sock.peer), None)
             found.append(Waiting(self.who(thread.pid), thread.pid, thread.tid, thread.call, fds[0] if fds else -1,
@@ -198,12 +262,10 @@ class Records:
 
     def cycle(self, seen: Look) -> "tuple[str, ...]":
         """The names of a cycle of processes each of which has a thread that waits for the next one; () if there is none."""
-        by_fd = {(sock.pid, sock.fd): sock for sock in seen.sockets}
         graph: dict[int, set[int]] = {}
         for thread in seen.threads:
-            for fd in seen.targets.get(thread.tid, ()):
-                if (thread.pid, fd) in by_fd:
-                    graph.setdefault(thread.pid, set()).update(_holders(by_fd[thread.pid, fd], seen))
+            for sock in _socks(thread, seen.targets.get(thread.tid, ()), seen):
+                graph.setdefault(thread.pid, set()).update(_holders(sock, seen))
         for start in sorted(graph):
             path = _path_back(graph, start)
             if path:
@@ -213,13 +275,18 @@ class Records:
         return ()
 
 
+def _socks(thread: Thread, fds: Iterable[int], seen: Look) -> "list[Sock]":
+    return [seen.network.held[thread.pid, fd] for fd in fds if (thread.pid, fd) in seen.network.held]
+
+
 def _holders(sock: Sock, seen: Look) -> "set[int]":
-    return {other.pid for other in seen.sockets if sock.peer and (other.local, other.peer) == (sock.peer, sock.local)}
+    """The processes that hold the other end of a connection."""
+    return seen.network.holders(seen.network.other_end(sock))
 
 
 def parents(pid: int) -> "set[int]":
     """The processes above this one."""
-    found = set()
+    found: "set[int]" = set()
     while (pid := kernel.parent(pid)) > 1 and pid not in found:
         found.add(pid)
     return found

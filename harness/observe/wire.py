@@ -15,7 +15,7 @@ import socket
 import struct
 from typing import NamedTuple, Optional
 
-from .kernel import endpoint
+from . import address
 
 _SOL_PACKET, _RX_RING, _STATISTICS, _VERSION, _SO_ATTACH_FILTER, _ETH_P_ALL = 263, 5, 6, 10, 26, 3
 _BLOCK, _FRAME, _FRAMES = 1 << 16, 256, 1 << 14     # bytes, bytes, and how many: 4 MiB. Ethernet, IP and TCP headers take 114 bytes at most
@@ -133,17 +133,17 @@ def _parse(frame: bytes) -> "Optional[tuple[str, str, int, int, str, int, int, i
     ip = frame[14:]
     if kind == 0x0800:
         header, total = (ip[0] & 15) * 4, struct.unpack_from("!H", ip, 2)[0]
-        hosts = [socket.inet_ntop(socket.AF_INET, ip[at:at + 4]) for at in (12, 16)]
+        hosts = ip[12:16], ip[16:20]
     elif kind == 0x86DD:
         header, total = 40, struct.unpack_from("!H", ip, 4)[0] + 40
-        hosts = [socket.inet_ntop(socket.AF_INET6, ip[at:at + 16]) for at in (8, 24)]
+        hosts = ip[8:24], ip[24:40]
     else:
         return None
     tcp = ip[header:]
     source, target, sequence, ack, offset, bits, window = struct.unpack_from("!HHIIBBH", tcp)
     options = (offset >> 4) * 4
     flags = "".join(letter for bit, letter in _FLAGS if bits & bit)
-    return (endpoint(hosts[0], source), endpoint(hosts[1], target), sequence, ack, flags, window, total - header - options,
+    return (address.text(hosts[0], source), address.text(hosts[1], target), sequence, ack, flags, window, total - header - options,
             _window_scale(tcp[20:options]))
 
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Callable, Optional
 
 from ..judge.contract import index_of, role_of
-from ..observe import kernel, quiescence
+from ..observe import kernel, quiescence, sockets
 from ..trace import Ending, Event, Record, Run, Segment, Socket, Start, Stop
-from . import ending
+from . import cast, ending
 from .book import Book
 from .intake import Intake, how
 from .keeper import PROCESSES, Ended, Keeper, open_keeper
@@ -49,7 +49,7 @@ class Conductor:
         self.held: list[Held] = []
         self.stop: Optional[Stop] = None
         self.told = kernel.tells()
-        self.watch = Watch(self.stage.limit or IDLE)
+        self.watch = Watch(IDLE if self.stage.limit == cast.LIMIT else self.stage.limit)
         self._signals = list(self.stage.signals)
         self._unobserved: dict[str, str] = {}       # program: why its calls are not looked at
         self._sleeps = 0                            # that the clock let end since something came of one
@@ -61,6 +61,7 @@ class Conductor:
         """Runs the cast to its end, and leaves nothing behind. Raises KeeperError if the lab itself fails."""
         self.keeper = self._lent or open_keeper(self.isolate, self.observe)
         self.keeper.fresh()
+        self.network = sockets.Network(*[self.keeper.diag] if self.keeper.diag is not None else [])
         self.starts = Starts(self.stage, self.keeper.isolated)
         self.start = time.monotonic_ns()
         self.intake = Intake(self.keeper, self.book, self.stage, self.start, OUTPUT, self._hold, self._runaway)
@@ -177,7 +178,7 @@ class Conductor:
     def _listening(self, name: str) -> "list[int]":
         """The ports on which processes of that name listen; what they say where the kernel does not tell."""
         pids = [pid for pid in self._pids() if self.intake.members.who(pid) == name]
-        found = [s.port for pid in pids for s in kernel.tcp_sockets(pid) if s.state == "LISTEN"]
+        found = sockets.listening(self.network, {pid: kernel.descriptors(pid) for pid in pids}) if pids else []
         if not self.told:
             found += [int(e.address.rpartition(":")[2]) for e in self.book.events if e.kind == "listen" and e.who == name]
         return found
@@ -222,7 +223,7 @@ class Conductor:
                     return _LAST_LOOK
                 self.stop = ending.why(self, seen)
             return _FIRST_LOOK
-        if seen.timed and self.held and self._waited_as_long_as_a_pause():
+        if seen.timed and self.held and all(held.kind == "pause" for held in self.held) and self._waited_as_long_as_a_pause():
             self._go_on()
             return _FIRST_LOOK
         if seen.timed and not self.held:
@@ -318,7 +319,11 @@ class Conductor:
 
     def look(self, pids: "Optional[list[int]]" = None) -> quiescence.Look:
         """What the kernel says of these processes now."""
-        return quiescence.look(self._pids() if pids is None else pids, self._held_tids(), self.intake.pipe_names)
+        return quiescence.look(self._pids() if pids is None else pids, self._held_tids(), self.intake.pipe_names, self.network, self._known)
+
+    def _known(self, pid: int, fd: int, inode: int) -> "Optional[sockets.Limits]":
+        """The options of a socket that can't be asked for them: as its program set them, if all of its calls were seen."""
+        return self.intake.timers.limits(inode) if ending.all_observed(self) else None
 
     def sockets(self) -> "tuple[Socket, ...]":
         """What the kernel holds now, for a policy that shows it; a part of the run's records."""

@@ -39,14 +39,14 @@ def why(conductor: "Conductor", seen: quiescence.Look) -> Stop:
                        words="all wait, and nothing is on its way; but this system does not let a socket be asked for "
                              "a time limit (SO_RCVTIMEO) that may end a wait, so no deadlock is proven")
     if cycle:
-        blind = "" if _all_observed(conductor) else "a timer that a program has set (alarm, setitimer) would not be seen here"
+        blind = "" if all_observed(conductor) else "a timer that a program has set (alarm, setitimer) would not be seen here"
         return replace(stop, kind="deadlock", cycle=cycle, words=blind)
     if ended and _serves_on(seen):
         return replace(stop, kind="over")
     return replace(stop, words=_for_their_own(conductor, seen))
 
 
-def _all_observed(conductor: "Conductor") -> bool:
+def all_observed(conductor: "Conductor") -> bool:
     return conductor.observe and not conductor._unobserved and not conductor.intake.unseen
 
 
@@ -75,12 +75,10 @@ def too_long(conductor: "Conductor", seen: quiescence.Look) -> "Optional[Stop]":
 
 def _serves_on(seen: quiescence.Look) -> bool:
     """Is everybody that is left ready for the next client: in accept, in a poll of listeners, or waiting for one that is?"""
-    by_fd = {(sock.pid, sock.fd): sock for sock in seen.sockets}
-
     def ready(thread: kernel.Thread) -> bool:
         if thread.call == "accept":
             return True
-        socks = [by_fd[thread.pid, fd] for fd in seen.targets.get(thread.tid, ()) if (thread.pid, fd) in by_fd]
+        socks = [seen.network.held[thread.pid, fd] for fd in seen.targets.get(thread.tid, ()) if (thread.pid, fd) in seen.network.held]
         return thread.call in _POLLS and bool(socks) and all(sock.state == "LISTEN" for sock in socks)
     serving = {thread.pid for thread in seen.threads if ready(thread)}
     families = serving | {parent for pid in serving for parent in quiescence.parents(pid)}
@@ -103,8 +101,12 @@ def run(conductor: "Conductor") -> Run:
             book.endings.append(Ending(book.place(), intake.now(), process.who, process.pid, doing, intake.last(process.pid)))
     for program in conductor.starts.left():
         conductor.notes.append(f"the {program.name} was not started: what its start waits for never came ({stage.path})")
+    reasons: "dict[str, list[str]]" = {}
     for name, reason in conductor._unobserved.items():
-        conductor.notes.append(f"the {name}'s system calls are not looked at: {reason}")
+        reasons.setdefault(reason, []).append(name)
+    for reason, names in reasons.items():
+        whose = "" if set(names) == set(stage.names) else f" of the {' and the '.join(names)}"
+        conductor.notes.append(f"system calls{whose} are not looked at: {reason}")
     conductor.notes.extend(f"not seen: {words}" for words in intake.unseen)
     missing = intake.wire.missing if intake.wire is not None else 0
     if missing:
@@ -112,7 +114,7 @@ def run(conductor: "Conductor") -> Run:
     name = conductor.scenario.name
     return Run(name.split("-")[0], name, conductor.policy.name, conductor.keeper.isolated, intake.wire is not None, tuple(book.events),
                tuple(book.outputs), tuple(intake.segments()), tuple(book.endings), stop, sockets=tuple(book.samples), starts=tuple(book.starts), children=tuple(book.children), calls=tuple(book.calls),
-               observed=_all_observed(conductor), connections=intake.registry.records(),
+               observed=all_observed(conductor), connections=intake.registry.records(),
                cast=stage.roles(), missing=missing, notes=tuple(conductor.notes), versions=_versions())
 
 

@@ -19,7 +19,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any, Callable, Iterable, Optional
 
-from ..observe import kernel, lines
+from ..observe import kernel, lines, source
 from ..observe.connections import Registry
 from ..observe.members import Members
 from ..observe.timers import Timers
@@ -80,6 +80,7 @@ class Intake:
         self._programs: set[int] = set()            # what the stage started; the others are their children
         self._running: dict[int, int] = {}          # threads that are in no call that is looked at, and were not seen to wait: process
         self._open: dict[int, int] = {}             # serial of a call that has not returned: place of its entry
+        self._callers: dict[int, tuple[str, list[int]]] = {}    # place of a call's entry: the program, addresses on its stack
         self._inodes: dict[int, int] = {}           # place of a call's entry: the socket behind its descriptor
         self._bound: dict[int, str] = {}            # socket: the address that it was bound to
         self._later: list[tuple[int, Any, Optional[socket.socket]]] = []     # queue's news that wait for the next batch
@@ -229,10 +230,11 @@ class Intake:
         inode = kernel.socket_inode(told.get("what", ""))
         if inode:
             self.registry.has(place, pid, fd, inode)
-        source = self.sources.get(tid, "")
+        if told.get("at"):
+            self._callers[place] = told["object"], told["at"]
         call = Call(place, told["ns"] - self.start, self.members.who(pid), pid, tid, name, fd, self.registry.number_of(pid, fd),
                     told.get("asked", 0), told.get("data", ""), told.get("address", ""), told.get("option", "") or told.get("how", ""),
-                    told.get("value", 0), told.get("limit", -1), source)
+                    told.get("value", 0), told.get("limit", -1))
         self.book.add_call(call)
         self._open[told["n"]] = place
         self._running.pop(tid, None)
@@ -285,6 +287,7 @@ class Intake:
             return replace(call, connection=self.registry.connected(place, call.who, pid, self._inodes.get(call.seq, 0), own, peer))
         elif call.name in _ACCEPTS and inode:
             self.registry.has(place, pid, call.result, inode)
+            self.timers.accepted(self._inodes.get(call.seq, 0), inode)
             if arrow:
                 return replace(call, connection=self.registry.accepted(place, call.who, pid, inode, own, peer))
         return call
@@ -296,7 +299,7 @@ class Intake:
             self.keeper.go(call.tid, 0 if entry and sleeps else None)
         kind = "pause" if entry and sleeps else "call"
         text = f"sleeping {call.limit / 1e9:g} s" if kind == "pause" else in_words(call, entry)
-        self.hold(Held(place, call.who, call.pid, call.tid, kind, text, call.source, max(call.limit, 0), release))
+        self.hold(Held(place, call.who, call.pid, call.tid, kind, text, self.sources.get(call.tid, ""), max(call.limit, 0), release))
 
     def _on_fork(self, told: "dict[str, Any]") -> None:
         pid, child = told["pid"], told["child"]
@@ -396,6 +399,17 @@ class Intake:
         self.book.add_output(Output(self.book.place(), self.now(), pipe.who, pipe.stream, text))
         if _SANITIZER.search(text) and not self.crash:
             self.crash = f"a sanitizer stopped the {pipe.who}: {text.strip()}"
+
+    # -- where in the source ------------------------------------------------------------------------------------------
+
+    def with_sources(self, calls: "Iterable[Call]") -> "tuple[Call, ...]":
+        """The calls, each with the line of its program's source as far as it is known. Takes some milliseconds for each program."""
+        programs: "dict[str, set[int]]" = {}
+        for program, callers in self._callers.values():
+            programs.setdefault(program, set()).update(callers)
+        known = {program: source.lines_of(program, addresses) for program, addresses in programs.items()}
+        found = {place: source.of_call(callers, known[program]) for place, (program, callers) in self._callers.items()}
+        return tuple(replace(call, source=found.get(call.seq, "")) for call in calls)
 
     # -- what others ask ----------------------------------------------------------------------------------------------
 

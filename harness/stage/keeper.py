@@ -29,7 +29,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any, Iterable, Optional
 
-from ..observe import kernel, ptrace, wire
+from ..observe import diag, kernel, ptrace, wire
 from ..observe.calls import Tracer
 from .spawner import Spawner, keep_from_programs, start
 
@@ -67,8 +67,8 @@ class Ended:
 
 
 class Keeper:
-    """The harness's end. `events` is the conductor's socket, `wire` a packet socket on lo or None; `isolated` tells
-    whether the run has a network of its own, `why_not` why it has none."""
+    """The harness's end. `events` is the conductor's socket; `wire` a packet socket on lo, or None; `diag` a NETLINK_SOCK_DIAG
+    socket of the network in which the programs run, or None. `isolated` tells whether that is one of their own, `why_not` why not."""
 
     def __init__(self, isolate: bool = True, observe: bool = True) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -86,6 +86,7 @@ class Keeper:
         self.control = ours
         self.events: Optional[socket.socket] = None
         self.wire: Optional[socket.socket] = None
+        self.diag: Optional[socket.socket] = None
         self.renew()
 
     def renew(self) -> None:
@@ -96,7 +97,7 @@ class Keeper:
         try:
             self.control.send(b'{"renew": true}')
             while True:
-                message, fds, _, _ = socket.recv_fds(self.control, 65536, 2)
+                message, fds, _, _ = socket.recv_fds(self.control, 65536, 3)
                 if fds or not message:
                     break       # what came before are endings of the last run
         except OSError:
@@ -107,9 +108,9 @@ class Keeper:
         told = json.loads(message)
         self.isolated: bool = told["isolated"]
         self.why_not: str = told["why not"]
-        self.events = socket.socket(fileno=fds[0])
+        got = {name: socket.socket(fileno=fd) for name, fd in zip(told["sockets"], fds)}
+        self.events, self.wire, self.diag = got["events"], got.get("wire"), got.get("diag")
         self.events.setblocking(False)      # recv_fds() drops its flags before Python 3.12
-        self.wire = socket.socket(fileno=fds[1]) if len(fds) > 1 else None
         self.name: str = told["name"]
         self.own: "set[int]" = set(told["own"])     # processes under the keeper that are no programs
 
@@ -119,10 +120,10 @@ class Keeper:
             self.renew()
 
     def _close(self) -> None:
-        for sock in (self.events, self.wire):
+        for sock in (self.events, self.wire, self.diag):
             if sock is not None:
                 sock.close()
-        self.events = self.wire = None
+        self.events = self.wire = self.diag = None
 
     def spawn(self, argv: list[str], env: dict[str, str], limit_data: bool, *, stdin: str = os.devnull, observe: bool = True,
               hold: str = "") -> Spawned:
@@ -403,9 +404,13 @@ class _Inside:
         reports = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         reports.connect("\0" + name[1:])
         self.tracer.renew(reports)
-        fds = [sock.fileno() for sock in (events, self.network.wire) if sock is not None]
-        self._answer({"isolated": not why_not, "why not": why_not, "name": name, "own": [self.spawner.pid] if self.spawner else []}, fds)
-        events.close()
+        made = {"events": events, "wire": self.network.wire, "diag": diag.open_socket()}
+        there = {what: sock for what, sock in made.items() if sock is not None}
+        self._answer({"isolated": not why_not, "why not": why_not, "name": name, "own": [self.spawner.pid] if self.spawner else [],
+                      "sockets": list(there)}, [sock.fileno() for sock in there.values()])
+        for what, sock in there.items():
+            if what != "wire":
+                sock.close()
 
     def _spawn(self, request: dict[str, Any], fds: "list[int]", poller: select.poll) -> None:
         self.tracer.hold = request["hold"]

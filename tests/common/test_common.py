@@ -282,8 +282,8 @@ def test_send_all_of_8_mib_to_a_slow_reader_is_whole(lab):
 class Serving:
     """A net_check that serves; ask(order) opens a connection."""
 
-    def __init__(self, lab, files, threads, faults, server="serve"):
-        self.child = lab.start("net_check", server, files, threads, faults)
+    def __init__(self, lab, files=0, threads=0, faults=0):
+        self.child = lab.start("net_check", "serve", files, threads, faults)
         self.port = int(self.child.stdout.readline().split()[1])
 
     def open(self):
@@ -297,83 +297,59 @@ class Serving:
         except (ConnectionResetError, BrokenPipeError):
             return b""
 
-    def lines_until(self, last, count=1):
-        """The lines that it prints, up to the count-th one that is last."""
-        lines = []
-        while lines.count(last) < count:
-            lines.append(self.child.stdout.readline().rstrip("\n"))
-            assert lines[-1] != "", "it has ended"
-        return lines
-
-    def end(self):
-        """Its last lines: errno of each accept that failed, at last how many calls there were."""
+    def quit(self):
+        """Ends its loop by a shutdown of the listener."""
         with self.open() as conn:
             assert self.ask(conn, b"q") == b"q"
+
+    def end(self):
+        """What it said: errno of each accept that failed, errno of serve(), how many accepts there were."""
         with self.child:
-            lines = self.lines_until("EINVAL")[:-1]  # what ends it
-            lines.append(self.child.stdout.readline().rstrip("\n"))
-            errors = self.child.stderr.read()
-        assert self.child.returncode == 0, errors
+            try:
+                self.child.wait(LIMIT)
+            except subprocess.TimeoutExpired:
+                self.child.kill()
+            lines = self.child.stdout.read().splitlines()
+            assert self.child.returncode == 0, (lines, self.child.stderr.read())
         return lines
 
 
-def serve_all(lab, count, files=0, threads=0, faults=0, until=None):
-    """Opens count connections at once, waits for the line until, asks each for an echo; returns the server's lines."""
-    serving = Serving(lab, files, threads, faults)
-    conns = [serving.open() for _ in range(count)]
-    lines = serving.lines_until(until) if until else []
-    assert [serving.ask(conn, b"e") for conn in conns] == [b"e"] * count
+def test_each_connection_is_served_while_the_others_wait(lab):
+    serving = Serving(lab)
+    conns = [serving.open() for _ in range(10)]
+    assert [serving.ask(conn, b"e") for conn in reversed(conns)] == [b"e"] * 10
     for conn in conns:
         conn.close()
-    return lines + serving.end()
+    serving.quit()
+    assert serving.end() == ["EINVAL", "serve says EINVAL", f"calls {10 + 1 + 1}"]
 
 
 def test_serve_skips_the_errors_of_one_connection(lab):
-    lines = serve_all(lab, 3, faults=5)
-    assert lines == ["EPERM", "ENETUNREACH", "EPROTO", "EINTR", "ECONNABORTED", f"calls {5 + 3 + 1 + 1}"]
+    serving = Serving(lab, faults=5)
+    with serving.open() as conn:
+        assert serving.ask(conn, b"e") == b"e"
+    serving.quit()
+    errors = ["EPERM", "ENETUNREACH", "EPROTO", "EINTR", "ECONNABORTED"]
+    assert serving.end() == [*errors, "EINVAL", "serve says EINVAL", f"calls {5 + 1 + 1 + 1}"]
 
 
-def test_serve_waits_without_spinning_while_descriptors_are_out(plain):
-    """An accept that fails is tried again only after a handler has ended: so there are not more than one for each."""
-    lines = serve_all(plain, 40, files=12, until="EMFILE")
-    failures = lines.count("EMFILE")
-    assert failures <= 40 + 2
-    assert lines[-1] == f"calls {failures + 40 + 2}"
-
-
-def test_a_server_that_spins_is_seen_to_spin(plain):
-    serving = Serving(plain, 12, 0, 0, server="spin")
-    conns = [serving.open() for _ in range(12)]
-    with serving.child:
-        serving.lines_until("EMFILE", count=1000)
-        serving.child.kill()
+def test_serve_ends_and_says_why_when_no_descriptor_is_left(plain):
+    """It does not spin: one accept fails, and that is the last one."""
+    serving = Serving(plain, files=12)
+    conns = [serving.open() for _ in range(20)]
+    *others, failed, said, calls = serving.end()
+    assert (others, failed, said) == ([], "EMFILE", "serve says EMFILE")
+    assert calls == f"calls {12 - 4 + 1}"   # 0, 1, 2 and the listener are open already
     for conn in conns:
         conn.close()
 
 
-def test_serve_waits_while_threads_are_out(lab):
-    lines = serve_all(lab, 10, threads=3, until="no thread")
-    assert lines.count("no thread") <= 10 + 2
-
-
-def test_serve_closes_a_connection_for_which_there_never_is_a_thread(plain):
-    serving = Serving(plain, 0, -1, 0)
-    with serving.child:
-        for _ in range(3):
-            with serving.open() as conn:
-                assert serving.ask(conn, b"e") == b""
-        serving.child.kill()
-
-
-def test_serve_turns_connections_away_when_handlers_have_leaked_every_descriptor(plain):
-    serving = Serving(plain, 12, 0, 0)
-    conns, answers = [], []
-    with serving.child:
-        for _ in range(30):
-            conns.append(serving.open())
-            answers.append(serving.ask(conns[-1], b"l"))
-        serving.child.kill()
-    assert answers[0] == b"l" and answers[-10:] == [b""] * 10
+def test_serve_ends_and_says_why_when_no_thread_can_be_started(lab):
+    serving = Serving(lab, threads=3)
+    conns = [serving.open() for _ in range(3)]
+    with serving.open() as one_too_many:
+        assert serving.ask(one_too_many, b"e") == b""
+    assert serving.end() == ["serve says EAGAIN", "calls 4"]
     for conn in conns:
         conn.close()
 

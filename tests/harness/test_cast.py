@@ -308,7 +308,8 @@ def test_it_is_refused(folder, text, expected):
     (lambda path: path.symlink_to("nowhere"), "can't be read (No such file or directory)"),
     (lambda path: path.symlink_to("stage.txt"), "can't be read (Too many levels of symbolic links)"),
     (lambda path: path.write_bytes(b"# \xe4\n" * 20000), "more than 65536 bytes; a stage is a few lines"),
-    (lambda path: path.write_bytes(b"# fine\nserver: \xff"), "2: not UTF-8; save the file as UTF-8")], ids=str)
+    (lambda path: path.write_bytes(b"# fine\nserver: \xff"), "2: not UTF-8; save the file as UTF-8")],
+    ids=("fifo", "folder", "device", "dangling link", "loop", "too large", "not UTF-8"))
 def test_a_stage_that_is_no_text_file_is_refused_and_never_waited_for(folder, make, words):
     path = folder / "stage.txt"
     make(path)

@@ -9,7 +9,7 @@ import pytest
 
 from harness.judge import comparison as judge
 from harness.judge import contract
-from harness.observe import kernel
+from harness.observe import kernel, sockets, tcp
 from harness.stage import conductor
 from harness.stage.scenarios import find
 from pairs import run, texts
@@ -75,7 +75,7 @@ def test_a_long_table_of_the_network_is_read_to_its_end():
             listener = open_sockets.enter_context(socket.socket())
             listener.bind(("127.0.0.1", 0))
             listener.listen()
-        ports = {row.port for row in kernel.tcp_rows(os.getpid())}
+        ports = {row.port for row in tcp.rows(os.getpid())}
         assert listener.getsockname()[1] in ports
         assert len(ports) >= 200
 
@@ -125,10 +125,10 @@ def test_lines_of_threads_and_children_are_told_apart(tmp_path):
 
 @pytest.mark.parametrize("name", DEADLOCKED)
 def test_without_the_sockets_themselves_only_what_the_table_of_the_network_shows_is_proven(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(kernel, "_pidfd", lambda pid: -1)
+    monkeypatch.setattr(sockets, "_pidfd", lambda pid: -1)
     monkeypatch.setattr(conductor, "IDLE", 2.0)
     monkeypatch.setattr(conductor, "UNPROVEN", 0.2)
-    made = run(tmp_path / "pair", *DEADLOCKED[name])
+    made = run(tmp_path / "pair", *DEADLOCKED[name], observe=False)
     if "more than there is" in name:     # SO_RCVLOWAT is not in the table
         assert made.stop.kind == "no progress"
     elif "poll" in name or "select" in name:    # nothing that SO_RCVTIMEO would end
@@ -140,9 +140,18 @@ def test_without_the_sockets_themselves_only_what_the_table_of_the_network_shows
 
 @pytest.mark.parametrize("name", NOT_DEADLOCKED)
 def test_without_the_sockets_themselves_nothing_is_proven_wrongly(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(kernel, "_pidfd", lambda pid: -1)
-    made = run(tmp_path / "pair", *NOT_DEADLOCKED[name])
+    monkeypatch.setattr(sockets, "_pidfd", lambda pid: -1)
+    made = run(tmp_path / "pair", *NOT_DEADLOCKED[name], observe=False)
     assert made.stop.kind in ("over", "waiting"), made.stop
+
+
+@pytest.mark.parametrize("name", sorted(DEADLOCKED))
+def test_the_observed_calls_tell_the_time_limits_that_a_socket_can_not_be_asked_for(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(sockets, "_pidfd", lambda pid: -1)
+    made = run(tmp_path / "pair", *DEADLOCKED[name])
+    if not made.observed:
+        pytest.skip("system calls can't be looked at here")
+    assert (made.stop.kind, set(made.stop.cycle)) == ("deadlock", {"client", "server"}), made.stop
 
 
 @pytest.mark.parametrize("name", ["both in read", "after pauses on both sides"])
@@ -155,11 +164,11 @@ def test_a_system_that_does_not_tell_never_gives_a_deadlock(name, tmp_path, monk
     assert any("no deadlock is proven" in note for note in made.notes)
 
 
-def test_in_a_container_without_the_sockets_themselves_scenario_2_is_as_expected_but_not_proven(monkeypatch):
-    monkeypatch.setattr(kernel, "_pidfd", lambda pid: -1)
+def test_without_sockets_and_calls_scenario_2_is_as_expected_but_not_proven(monkeypatch):
+    monkeypatch.setattr(sockets, "_pidfd", lambda pid: -1)
     monkeypatch.setattr(conductor, "UNPROVEN", 0.2)
     scenario = find("2")
-    made = conductor.Conductor(scenario, conductor.VirtualClock(), isolate=False).run()
+    made = conductor.Conductor(scenario, conductor.VirtualClock(), isolate=False, observe=False).run()
     verdict = judge.judge(made, contract.load(scenario.contract))
     assert (made.stop.kind, verdict.word) == ("no progress", "as expected")
     assert any("whether this is a deadlock" in words for words in verdict.unseen)

@@ -1,0 +1,153 @@
+// hold.c: gates, and descriptors with high numbers.
+//
+// A gate is new at each line. It can't be kept for the next one: if the thread still had the far end too, the death of the
+// conductor would be no EOF. Under a tracer each call costs much, so the calls are few, and those that a tracer looks at
+// (sendmsg, read, close) are made on high numbers: socketpair(2) gives two low ones, which one close_range(2) closes.
+//
+// fork(2) gives the child a copy of every gate that is open at that moment. With such a copy the child would keep a
+// thread of its parent waiting when the conductor is dead. So the numbers of all gates are kept in a table, and the child
+// closes them. The table has a lock; without it a fork could come between socketpair(2) and the entry in the table.
+// (A child that is made without the handlers of pthread_atfork(3), by clone(2), keeps its copies until it ends or calls
+// exec. So does one whose gates have numbers that the table has no room for.)
+#define _GNU_SOURCE
+#include "hold.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef SYS_close_range
+#define SYS_close_range 436 // the same number on every machine; it came with Linux 5.9
+#endif
+
+enum { USUAL_DESCRIPTORS = 500, TABLE_SIZE = 4096 };
+
+static bool hold_pauses, hold_all;
+static int lowest; // of our own descriptors
+static bool is_gate[TABLE_SIZE];
+
+// It says EDEADLK to the thread that has it already, which is then in a signal handler: better no hold than a deadlock.
+static pthread_mutex_t lock = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
+
+static void enter(int fd, bool open)
+{
+    if (fd < TABLE_SIZE)
+        is_gate[fd] = open;
+}
+
+static void before_fork(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+static void after_fork_in_parent(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
+static void after_fork_in_child(void)
+{
+    for (int fd = 0; fd < TABLE_SIZE; fd++)
+        if (is_gate[fd]) {
+            close(fd);
+            is_gate[fd] = false;
+        }
+    lock = (pthread_mutex_t)PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP; // its owner's id was that of the parent's thread
+}
+
+void hold_begin(void)
+{
+    const char *hold = getenv("TCPLAB_HOLD");
+    hold_all = hold != NULL && strcmp(hold, "all") == 0;
+    hold_pauses = hold_all || (hold != NULL && strcmp(hold, "pauses") == 0);
+
+    struct rlimit limit;
+    lowest = USUAL_DESCRIPTORS;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 2 * USUAL_DESCRIPTORS)
+        lowest = (int)limit.rlim_cur / 2;
+    if (hold_pauses)
+        pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+bool hold_wanted(enum event_kind kind)
+{
+    return hold_all || (hold_pauses && kind == EVENT_PAUSE);
+}
+
+int moved_up(int fd)
+{
+    int high = fd != -1 ? fcntl(fd, F_DUPFD_CLOEXEC, lowest) : -1;
+    if (high == -1)
+        return fd;
+    close(fd);
+    return high;
+}
+
+static void close_both(const int pair[2])
+{
+    if (pair[1] == pair[0] + 1 && syscall(SYS_close_range, pair[0], pair[1], 0) == 0)
+        return;
+    close(pair[0]);
+    close(pair[1]);
+}
+
+// Both of a pair under numbers from floor on; where the system refuses one of them, as they were.
+static void move_both_up(int pair[2], int floor)
+{
+    int high[2];
+    high[0] = fcntl(pair[0], F_DUPFD_CLOEXEC, floor);
+    if (high[0] == -1)
+        return;
+    high[1] = fcntl(pair[1], F_DUPFD_CLOEXEC, floor);
+    if (high[1] == -1) {
+        close(high[0]);
+        return;
+    }
+    close_both(pair);
+    memcpy(pair, high, sizeof high);
+}
+
+bool gate_open(struct gate *gate, int above)
+{
+    int pair[2];
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &gate->cancelling); // so that no gate and no lock is left behind
+    bool locked = pthread_mutex_lock(&lock) == 0;
+    bool made = locked && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0;
+    if (made) {
+        move_both_up(pair, (above > lowest ? above : lowest) + 1);
+        gate->near = pair[0];
+        gate->far = pair[1];
+        enter(gate->near, true);
+        enter(gate->far, true);
+    }
+    if (locked)
+        pthread_mutex_unlock(&lock);
+    if (!made)
+        pthread_setcancelstate(gate->cancelling, NULL);
+    return made;
+}
+
+static void remove_end(int fd)
+{
+    pthread_mutex_lock(&lock);
+    if (fd >= TABLE_SIZE || is_gate[fd]) // else: a child that was forked in a signal handler has closed it
+        close(fd);
+    enter(fd, false);
+    pthread_mutex_unlock(&lock);
+}
+
+void gate_pass(struct gate *gate, bool was_received)
+{
+    remove_end(gate->far); // the conductor has the only one now, so its death is our EOF
+    char go;
+    while (was_received && read(gate->near, &go, 1) == -1 && errno == EINTR)
+        ;
+    remove_end(gate->near);
+    pthread_setcancelstate(gate->cancelling, NULL);
+}

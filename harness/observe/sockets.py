@@ -1,0 +1,263 @@
+"""The TCP sockets of a run: who holds which, what the kernel says of each, and what its options may do to a wait.
+
+State, queues, windows and counters come from NETLINK_SOCK_DIAG (diag.py), or from /proc/net/tcp where that is missing. A copy
+of a program's descriptor (pidfd_getfd(2)) is made for no more than what neither tells: time limits and other options of a
+socket that a thread waits on, and once the addresses of a new socket, since a dump of all costs a hundred times as much. Such a
+copy is closed at once: while it is open, the program's own close sends no FIN.
+"""
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import select
+import socket
+import struct
+from dataclasses import dataclass, field
+from typing import Any, Callable, Iterable, Mapping, Optional
+
+from . import address, tcp
+from .diag import Diag, Name, Refused
+from .tcp import Sock
+
+_PIDFD_GETFD = 438                  # on x86-64 and aarch64
+_TCP_USER_TIMEOUT = 18
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a socket's options do to a wait on it. Times in seconds, 0: no limit. An accepted socket inherits all of them from
+    its listener."""
+
+    read: float = 0.0       # SO_RCVTIMEO: ends read, recv, accept
+    write: float = 0.0      # SO_SNDTIMEO: ends write, send, connect
+    user: float = 0.0       # TCP_USER_TIMEOUT: ends the connection while something is not acknowledged
+    low_water: int = 1      # SO_RCVLOWAT: a read wakes up for as many bytes
+    error: bool = False     # an error is pending (poll says so; SO_ERROR would take it away)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The TCP sockets of a moment in which no program runs."""
+
+    sockets: "tuple[Sock, ...]" = ()    # each once: those that are held, their other ends, and all else if `whole`
+    held: "Mapping[tuple[int, int], Sock]" = field(default_factory=dict)    # by process id and descriptor
+    whole: bool = False                 # what is not in here does not exist
+
+    def other_end(self, sock: Sock) -> Optional[Sock]:
+        """The socket at the other end of a connection; None if there is none, or in another network."""
+        return self._ends.get((sock.peer, sock.local)) if sock.peer else None
+
+    @functools.cached_property
+    def _ends(self) -> "dict[tuple[str, str], Sock]":
+        return {(one.local, one.peer): one for one in self.sockets if one.peer}
+
+    def holders(self, sock: Optional[Sock]) -> "set[int]":
+        """The processes that hold a socket."""
+        return {pid for (pid, _), one in self.held.items() if one is sock}
+
+
+class Network:
+    """Where to ask for the sockets of one run. `netlinks`: a NETLINK_SOCK_DIAG socket of each of its networks; none: ask
+    /proc/net/tcp."""
+
+    def __init__(self, *netlinks: socket.socket) -> None:
+        self._diags = [Diag(one) for one in netlinks]
+        self._names: "dict[int, Optional[Name]]" = {}   # by inode; None: a socket, and none of TCP
+
+    def now(self, descriptors: "Mapping[int, Mapping[int, str]]", whole: bool = False) -> Snapshot:
+        """The sockets that programs hold, and the other end of each. `descriptors`: of each process, as kernel.descriptors()
+        gives them. `whole`: all else that is in the network and has to do with them, too."""
+        holders: "dict[int, list[tuple[int, int]]]" = {}
+        for pid, files in descriptors.items():
+            for fd, what in files.items():
+                if what.startswith("socket:["):
+                    holders.setdefault(int(what[8:-1]), []).append((pid, fd))
+        for inode in set(self._names) - set(holders):
+            del self._names[inode]
+        found = None if whole else self._single(holders)
+        if found is None:
+            whole, found = True, _of_interest(self._all(next(iter(descriptors), 0)), holders)
+        by_inode = {sock.inode: sock for sock in found if sock.inode}
+        for inode, who in holders.items():
+            if inode not in by_inode and self._is_tcp(inode, *who[0]):
+                by_inode[inode] = Sock("", "", "CLOSED", inode)
+        held = dict(sorted((one, by_inode[inode]) for inode, who in holders.items() if inode in by_inode for one in who))
+        return Snapshot(tuple(dict.fromkeys((*held.values(), *found))), held, whole)
+
+    def _single(self, holders: "dict[int, list[tuple[int, int]]]") -> "Optional[list[Sock]]":
+        """Asks for each socket by its name. None if that does not give all of them."""
+        if not self._diags:
+            return None
+        found: "list[Sock]" = []
+        names: "list[Name]" = []
+        inodes: "list[int]" = []
+        for inode, who in holders.items():
+            if inode not in self._names:
+                told = self._introduce(inode, *who[0])
+                if told is None and inode not in self._names:
+                    return None
+                found += [told] if told is not None else []
+            name = self._names.get(inode)
+            if name is not None:
+                names.append(name)
+                inodes.append(inode)
+        known = set(names)
+        others = [name.turned() for name in names if name.peer_port and name.turned() not in known]
+        try:
+            answers = self._find([*names, *others])
+        except Refused:
+            return None
+        for inode, name, sock in zip(inodes, names, answers):
+            if sock is None or sock.inode != inode:     # closed meanwhile; or one of several that share an address
+                del self._names[inode]
+                told = self._introduce(inode, *holders[inode][0])
+                if told is None or told.state != "CLOSED":
+                    return None
+                sock = told
+            found.append(sock)
+        found += [sock for sock in answers[len(names):] if sock is not None]
+        ends = {(sock.local, sock.peer) for sock in found}
+        if any((sock.peer, sock.local) not in ends and must_have_an_end(sock) for sock in found):
+            return None
+        return found
+
+    def _find(self, names: "list[Name]") -> "list[Optional[Sock]]":
+        found = self._diags[0].find(names)
+        for diag in self._diags[1:]:
+            missing = [n for n, sock in enumerate(found) if sock is None]
+            for n, sock in zip(missing, diag.find([names[n] for n in missing])):
+                found[n] = sock
+        return found
+
+    def _all(self, pid: int) -> "list[Sock]":
+        try:
+            pairs = [pair for diag in self._diags for pair in diag.dump()]
+        except Refused:
+            self._diags = []
+        if not self._diags:
+            return tcp.rows(pid)
+        self._names.update((sock.inode, name) for name, sock in pairs if sock.inode and sock.state != "CLOSED")
+        return [sock for _, sock in pairs]
+
+    def _introduce(self, inode: int, pid: int, fd: int) -> Optional[Sock]:
+        """Finds out the name of a socket that is new. Returns it if it has none yet (not connected, or no more); None if its
+        name is known now, or if it is none of TCP, or can't be asked."""
+        copy = copy_of(pid, fd)
+        if copy is None:
+            self._is_tcp(inode, pid, fd)
+            return None
+        with copy:
+            try:
+                state = tcp.STATES.get(copy.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0], "CLOSED")
+            except OSError:
+                self._names[inode] = None
+                return None
+            host, port = _where(copy.getsockname, copy.family)
+            peer, peer_port = _where(copy.getpeername, copy.family)
+        if state in ("CLOSED", "SYN-SENT") or not port:
+            local = address.text(host, port) if port else ""
+            return Sock(local, address.text(peer, peer_port) if peer_port else "", state, inode)
+        self._names[inode] = Name(host, port, peer, peer_port)
+        return None
+
+    def _is_tcp(self, inode: int, pid: int, fd: int) -> bool:
+        if inode not in self._names:
+            protocol = _protocol(pid, fd)   # MPTCP is TCP: the connections that it consists of have its inode
+            if protocol and "TCP" not in protocol:
+                self._names[inode] = None
+            return "TCP" in protocol
+        return self._names[inode] is not None
+
+
+def must_have_an_end(sock: Sock) -> bool:
+    """Must the other end of this connection be in the same network, as long as its FIN has not arrived? Not if it leads to
+    another host."""
+    local, peer = sock.local.rpartition(":")[0], sock.peer.rpartition(":")[0]
+    here = local == peer or local.startswith("127.") and peer.startswith("127.")
+    return here and bool(peer) and not sock.eof and sock.state != "CLOSED"
+
+
+def _of_interest(sockets: "list[Sock]", holders: "Mapping[int, object]") -> "list[Sock]":
+    """Of all sockets of a network, which may be that of the whole machine, those that have to do with the run: those that it
+    holds, what comes to its listeners, and the other end of each."""
+    mine = [sock for sock in sockets if sock.inode in holders]
+    ports = {sock.port for sock in mine if sock.state == "LISTEN"}
+    mine += [sock for sock in sockets if not sock.inode and sock.port in ports]
+    ends = {(sock.peer, sock.local) for sock in mine if sock.peer}
+    return list(dict.fromkeys((*mine, *(sock for sock in sockets if (sock.local, sock.peer) in ends))))
+
+
+def listening(network: Network, descriptors: "Mapping[int, Mapping[int, str]]") -> "list[int]":
+    """The ports on which programs listen."""
+    return [sock.port for sock in network.now(descriptors).held.values() if sock.state == "LISTEN"]
+
+
+def ask(descriptors: "Iterable[tuple[int, int]]") -> "dict[tuple[int, int], Limits]":
+    """The options of these sockets (process id, descriptor), asked of each itself. One that can't be asked is left out."""
+    found = {}
+    for pid, fd in descriptors:
+        copy = copy_of(pid, fd)
+        if copy is not None:
+            with copy:
+                found[pid, fd] = _limits(copy)
+    return found
+
+
+def _limits(sock: socket.socket) -> Limits:
+    poller = select.poll()
+    poller.register(sock, 0)
+    try:
+        user = sock.getsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT) / 1000
+    except OSError:     # none of TCP
+        user = 0.0
+    return Limits(_seconds(sock, socket.SO_RCVTIMEO), _seconds(sock, socket.SO_SNDTIMEO), user,
+                  sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT), any(got & select.POLLERR for _, got in poller.poll(0)))
+
+
+def _seconds(sock: socket.socket, option: int) -> float:
+    seconds, microseconds = struct.unpack("=qq", sock.getsockopt(socket.SOL_SOCKET, option, 16))
+    return float(seconds + microseconds / 1e6)
+
+
+def copy_of(pid: int, fd: int) -> Optional[socket.socket]:
+    """A copy of a program's socket, for a moment; None if that is refused, or it is no socket."""
+    pidfd = _pidfd(pid)
+    if pidfd < 0:
+        return None
+    try:
+        copy = _libc.syscall(_PIDFD_GETFD, pidfd, fd, 0)
+    finally:
+        os.close(pidfd)
+    if copy < 0:
+        return None
+    try:
+        return socket.socket(fileno=copy)
+    except OSError:
+        os.close(copy)
+        return None
+
+
+def _pidfd(pid: int) -> int:
+    try:
+        return os.pidfd_open(pid)
+    except (OSError, AttributeError):
+        return -1
+
+
+def _protocol(pid: int, fd: int) -> str:
+    """The kernel's name of a socket's protocol: "TCP", "TCPv6", "MPTCP", "UDP", ..., "" if it is gone."""
+    try:
+        return os.getxattr(f"/proc/{pid}/fd/{fd}", "system.sockprotoname").decode("ascii", "replace").rstrip("\0")
+    except OSError:
+        return ""
+
+
+def _where(ask: "Callable[[], tuple[Any, ...]]", family: int) -> "tuple[bytes, int]":
+    """What getsockname or getpeername says: a host of 4 or 16 bytes, and the port. Zeros if there is none."""
+    try:
+        host, port = ask()[:2]
+    except OSError:
+        return bytes(4 if family == socket.AF_INET else 16), 0
+    return address.unmapped(socket.inet_pton(socket.AddressFamily(family), host.partition("%")[0])), port

@@ -1,0 +1,36 @@
+"""Where in a program's source a call was made: by the addresses on its stack that the tracer found, and addr2line(1).
+
+addr2line comes with the C compiler's tools. Without it, and for a program that was built without -g, nothing is known.
+"""
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import Iterable
+
+
+def lines_of(program: str, addresses: "Iterable[int]") -> "dict[int, str]":
+    """For each return address in a program: "client.c:38", the line of the call; addresses of which nothing is known are left out.
+    All are asked for at once: starting addr2line takes some milliseconds."""
+    wanted = sorted(set(addresses))
+    if not wanted or shutil.which("addr2line") is None:
+        return {}
+    asked = "\n".join(hex(address - 1) for address in wanted)       # the call is before the address to which it returns
+    try:
+        done = subprocess.run(["addr2line", "-e", program], input=asked, capture_output=True, text=True, errors="replace", check=False)
+    except OSError:
+        return {}
+    found = {}
+    for address, line in zip(wanted, done.stdout.split("\n")):
+        path, _, number = line.partition(" ")[0].rpartition(":")
+        if number.isdecimal() and int(number) > 0 and not path.startswith("?"):
+            found[address] = f"{path}:{number}"
+    return found
+
+
+def of_call(callers: "list[int]", known: "dict[int, str]") -> str:
+    """The line of the program itself, and not of the library that it called through (common/); "" if none is known."""
+    lines = [known[address] for address in callers if address in known]
+    own = [line for line in lines if os.path.basename(os.path.dirname(line)) != "common"]
+    return os.path.basename((own or lines or [""])[0])

@@ -1,0 +1,109 @@
+"""One TCP socket as a kernel holds it, whichever source tells of it; and the source that is always there, /proc/net/tcp.
+
+Sources: proc_net(5) and Documentation/networking/proc_net_tcp.rst, include/net/tcp_states.h, RFC 9293 (the names of the states).
+diag.py reads the better source. This module and that one fill in the same type.
+"""
+from __future__ import annotations
+
+import os
+import re
+import struct
+from dataclasses import dataclass
+from typing import Iterator
+
+from . import address
+
+STATES = {1: "ESTABLISHED", 2: "SYN-SENT", 3: "SYN-RECEIVED", 4: "FIN-WAIT-1", 5: "FIN-WAIT-2", 6: "TIME-WAIT", 7: "CLOSED",
+          8: "CLOSE-WAIT", 9: "LAST-ACK", 10: "LISTEN", 11: "CLOSING", 12: "SYN-RECEIVED", 13: "CLOSED"}
+HAS_PEERS_FIN = frozenset(("CLOSE-WAIT", "LAST-ACK", "CLOSING", "TIME-WAIT"))
+FIN_NOT_ACKED = frozenset(("FIN-WAIT-1", "CLOSING", "LAST-ACK"))
+TIMERS = {0: "", 1: "retransmit", 2: "keep-alive", 3: "TIME-WAIT", 4: "zero-window probe"}
+
+
+@dataclass(frozen=True)
+class Sock:
+    """One TCP socket, whoever has a descriptor of it. Counts are bytes of the stream: a FIN, which has a sequence number like a
+    byte, is left out. -1: the source does not tell."""
+
+    local: str              # "127.0.0.1:8080", see address.py; "" if it has none or none is known
+    peer: str               # "" if it has none: a listener, a socket that is not connected
+    state: str              # RFC 9293's name
+    inode: int              # its number in /proc/PID/fd; 0: no program holds it (closed, or not accepted yet)
+    unread: int = 0         # in the receive queue; LISTEN: connections that wait to be accepted
+    unacked: int = 0        # written by the program, not yet acknowledged by the peer's kernel
+    unsent: int = 0         # of these, not sent at all
+    fin_unsent: bool = False    # our FIN waits behind them
+    backlog: int = -1       # LISTEN: as many connections may wait, and one more
+    sent: int = -1          # ever, first transmissions only
+    again: int = -1         # ever, sent again
+    received: int = -1      # ever, in order
+    window: int = -1        # how far beyond the last acknowledged byte the peer lets us send
+    receive_window: int = -1    # the window that we announced last
+    timer: str = ""         # the one that runs, one of TIMERS
+    expires: float = -1.0   # seconds until it ends
+
+    @property
+    def port(self) -> int:
+        return address.port_of(self.local)
+
+    @property
+    def eof(self) -> bool:
+        """Has the peer's FIN arrived?"""
+        return self.state in HAS_PEERS_FIN
+
+    @property
+    def acked(self) -> int:
+        """Bytes that the peer's kernel has acknowledged ever."""
+        return self.sent - (self.unacked - self.unsent) if self.sent >= 0 and self.unsent >= 0 else -1
+
+
+def rows(pid: int) -> list[Sock]:
+    """The TCP sockets of the network in which process pid lives, out of /proc/net/tcp and tcp6. Sockets that are neither
+    connected nor listen are not in there."""
+    return [sock for name in ("tcp", "tcp6") for sock in _rows(_read(f"/proc/{pid}/net/{name}"))]
+
+
+def orphans(pid: int) -> bool:
+    """Are there TCP sockets that no program holds any more and that have not said all yet (proc_net(5), sockstat)? The kernel
+    counts them for the whole machine: False is certain, True is a reason to look."""
+    found = re.search(r"orphan (\d+)", _read(f"/proc/{pid}/net/sockstat"))
+    return found is None or found[1] != "0"
+
+
+def _read(path: str) -> str:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    data = b""
+    try:
+        while part := os.read(fd, 65536):
+            data += part
+    except OSError:
+        return ""
+    finally:
+        os.close(fd)
+    return data.decode("ascii", "replace")
+
+
+def _rows(table: str) -> Iterator[Sock]:
+    for line in table.splitlines()[1:]:
+        words = line.split()
+        send, receive = (int(word, 16) for word in words[4].split(":"))
+        timer, ticks = (int(word, 16) for word in words[5].split(":"))
+        state = STATES.get(int(words[3], 16), words[3])
+        local, peer, inode = _address(words[1]), _address(words[2]), int(words[9])
+        if state == "LISTEN":
+            yield Sock(local, "", state, inode, unread=receive)
+            continue
+        fin = state in FIN_NOT_ACKED and send > 0
+        probing = timer == 4    # then all that was sent is acknowledged, the rest waits, and the peer's window is closed
+        yield Sock(local, peer, state, inode, receive - (state in HAS_PEERS_FIN and receive > 0), 0 if state == "SYN-SENT" else send - fin,
+                   send - fin if probing else -1, fin_unsent=fin and probing, window=0 if probing else -1,
+                   timer=TIMERS.get(timer, ""), expires=ticks / os.sysconf("SC_CLK_TCK") if timer else -1.0)
+
+
+def _address(word: str) -> str:
+    """0100007F:1F90 is 127.0.0.1:8080: words of four bytes in the machine's order, then the port in hex."""
+    host, port = word.split(":")
+    return address.text(b"".join(struct.pack("=I", int(host[i:i + 8], 16)) for i in range(0, len(host), 8)), int(port, 16))
