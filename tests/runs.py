@@ -122,7 +122,8 @@ def call(line: str) -> Call:
 def spread(made: Run, by: int = 10) -> Run:
     """The same run with gaps in its order, as there are where other records stand between the lines."""
     events = tuple(replace(e, seq=e.seq * by, resumed_after=e.resumed_after * by if e.resumed_after >= 0 else -1) for e in made.events)
-    return replace(made, events=events, endings=tuple(replace(e, seq=e.seq * by, after=e.after * by if e.after >= 0 else -1) for e in made.endings))
+    endings = tuple(replace(e, seq=e.seq * by, after=e.after * by if e.after >= 0 else -1) for e in made.endings)
+    return replace(made, events=events, endings=endings)
 
 
 def outputs(text: str) -> tuple[Output, ...]:

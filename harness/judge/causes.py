@@ -123,8 +123,8 @@ def derive(run: Run, sides: Optional[Sides] = None) -> Order:
     events = tuple(sorted(run.events, key=lambda e: e.seq))
     notes: list[str] = []
     partings = _Partings(run, events, sides)
-    causes = [*_program(events), *_bytes(sides, events, notes), *_fin(events, partings), *_reset(events, partings), *_connect(sides, events),
-              *_start(run, events)]
+    causes = [*_program(events), *_bytes(sides, events, notes), *_fin(events, partings), *_reset(events, partings),
+              *_connect(sides, events), *_start(run, events)]
     edges: dict[int, list[Cause]] = {}
     for cause in causes:
         if cause.before < cause.after and cause not in edges.setdefault(cause.after, []):

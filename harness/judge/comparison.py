@@ -559,13 +559,16 @@ class _Comparison:
         if sides.two and not only:      # whatever a line is about, it goes to the other one
             lines = list(self.cast.of(sender))
         if not sides.two and any(e.kind == "send" and not sides.peer(e) for e in self.cast.of(sender)):
-            self.unseen.append(f"bytes {said.sender} -> {said.receiver} by lines: the {sender} has lines of which nobody knows to whom it sends")
+            self.unseen.append(f"bytes {said.sender} -> {said.receiver} by lines: the {sender} has lines of which nobody knows "
+                               "to whom it sends")
         elif any(e.kind == "send" for e in lines):
             yield sum(e.count for e in lines if e.kind == "send"), "by its lines"
         elif self.run.observed and mine:
             written = sides.written(mine)
             if written is not None:
                 yield written, "by its calls"
+        elif lines and not self.cast.silent(sender):
+            yield 0, "by its lines"
         if self.run.wire and not self.run.missing:
             carried = sides.carried()
             yield sum(carried.get(side, 0) for side in mine), "on the wire"

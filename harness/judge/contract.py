@@ -272,7 +272,8 @@ class _Reader:
         if not words:
             raise self.fail("an empty hint; write the question behind the ?")
         if re.match(r"[Mm]\d+\s*:|M\d\d\b", words) and not CODED.match(words):
-            raise self.fail(f'"{words.split()[0]}" is no code of a misconception; write M, two digits, a colon and the question: ? M05: ...')
+            raise self.fail(f'"{words.split()[0]}" is no code of a misconception; '
+                            "write M, two digits, a colon and the question: ? M05: ...")
         last = self.statements[-1]
         self.statements[-1] = replace(last, hints=last.hints + (words,))
 

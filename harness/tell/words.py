@@ -717,7 +717,8 @@ class _Way:
         unread = sum(s.unread for s in self._sockets(receiver, self.others))
         unsent = sum(s.unsent for s in self._sockets(sender, self.theirs))
         if unread:
-            yield f"{_count(unread, 'byte')} {'lies' if unread == 1 else 'lie'} unread in the {receiver}'s kernel: the {receiver} has not asked for them."
+            yield (f"{_count(unread, 'byte')} {'lies' if unread == 1 else 'lie'} unread in the {receiver}'s kernel: "
+                   f"the {receiver} has not asked for them.")
         if unsent:
             yield f"{_count(unsent, 'byte')} never left the {sender}'s kernel."
         rest = missing - unread - unsent
@@ -732,11 +733,13 @@ class _Way:
             yield (f"{_count(min(late, rest), 'byte')} {_was(min(late, rest))} written after {after}: "
                    f"a write hands bytes to the {sender}'s own kernel, and nobody read them.")
         elif self._reader_has_them():
-            yield f"{_count(rest, 'byte')} {_was(rest)} taken from the kernel by the {receiver}'s reader but {'is' if rest == 1 else 'are'} no complete message yet."
+            yield (f"{_count(rest, 'byte')} {_was(rest)} taken from the kernel by the {receiver}'s reader "
+                   f"but {'is' if rest == 1 else 'are'} no complete message yet.")
         elif taken >= rest:
             yield f"{_count(rest, 'byte')} {_was(rest)} read by the {receiver}, and no line of it tells of {'it' if rest == 1 else 'them'}."
         else:
-            yield f"{_count(rest, 'byte')} {_was(rest)} written, and no line of the {receiver} says that {'it was' if rest == 1 else 'they were'} received."
+            yield (f"{_count(rest, 'byte')} {_was(rest)} written, and no line of the {receiver} says "
+                   f"that {'it was' if rest == 1 else 'they were'} received.")
 
     def _sockets(self, who: str, sides: frozenset[Side]) -> list[Socket]:
         """What the kernel still held for one end, each socket once, whoever holds it."""

@@ -340,7 +340,8 @@ server@200#2: received "ab"
 
 def relayed(log: str = RELAY):
     made = replace(runs.run(log), cast=runs.cast("server listens", "relay listens", "client"))
-    return replace(made, connections=runs.facts(made, (runs.end("client", 101), runs.end("relay", 300)), (runs.end("relay", 300), runs.end("server", 200))).connections)
+    client, relay, server = runs.end("client", 101), runs.end("relay", 300), runs.end("server", 200)
+    return replace(runs.facts(made, (client, relay), (relay, server)), observed=False)
 
 
 @pytest.mark.parametrize("early, late", [
@@ -394,8 +395,10 @@ def test_gaps_in_the_order_change_nothing():
 
 LONG = {
     "one connection": 'client: sending "ab"\nserver: received "ab"\n',
-    "many connections": 'client[{n}]: connecting\nclient[{n}]: connected\nserver[{n}]: accepted\nclient[{n}]: closing\nserver[{n}]: EOF\nserver[{n}]: closing\n',
-    "EOF stays": "client: closing\nserver: EOF\n", "pauses": "client: pausing 1 s\nserver: x\n", "resets": "server: closing\nclient: EPIPE\n"}
+    "many connections": "client[{n}]: connecting\nclient[{n}]: connected\nserver[{n}]: accepted\n"
+                        "client[{n}]: closing\nserver[{n}]: EOF\nserver[{n}]: closing\n",
+    "EOF stays": "client: closing\nserver: EOF\n", "pauses": "client: pausing 1 s\nserver: x\n",
+    "resets": "server: closing\nclient: EPIPE\n"}
 
 
 @pytest.mark.parametrize("lines", LONG.values(), ids=LONG)

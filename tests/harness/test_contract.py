@@ -139,17 +139,18 @@ def test_a_reference_into_a_branch_counts_only_where_that_branch_is_chosen():
 NAMES = ("server", "relay", "late-client")
 
 
-@pytest.mark.parametrize("text", ["relay: x", "relay[2]: x after late-client[3]: y\nlate-client[3]: y", "late-client ends: exit 0\nothers allowed",
-                                  "relay others allowed", "never: relay: x", "relay: x\nserver: y\nfree: relay: x / server: y",
-                                  "relay: x\nbytes: relay -> server[1] = 4", "relay: x\nwire: relay FIN", "relay: x\ndeadlock: relay, server"])
+@pytest.mark.parametrize("text", [
+    "relay: x", "relay[2]: x after late-client[3]: y\nlate-client[3]: y", "late-client ends: exit 0\nothers allowed", "relay others allowed",
+    "never: relay: x", "relay: x\nserver: y\nfree: relay: x / server: y", "relay: x\nbytes: relay -> server[1] = 4",
+    "relay: x\nwire: relay FIN", "relay: x\ndeadlock: relay, server"])
 def test_a_contract_names_whom_the_cast_names(text):
     assert parse(text, names=NAMES)
     with pytest.raises(ContractError, match="(relay|late-client)"):
         parse(text)
 
 
-@pytest.mark.parametrize("text", ["client: x", "server: x after client: y", "client ends: exit 0", "never: client: x", "server: x\nwire: client FIN",
-                                  "server: x\nbytes: client -> server = 4", "server: x\ndeadlock: client, server", "client others allowed",
+@pytest.mark.parametrize("text", ["client: x", "server: x after client: y", "client ends: exit 0", "never: client: x",
+                                  "server: x\nwire: client FIN", "server: x\nbytes: client -> server = 4", "server: x\ndeadlock: client, server", "client others allowed",
                                   "client[1]: x", "Relay: x", "relay[0]: x"])
 def test_whom_the_cast_does_not_name_is_refused_with_the_names_that_there_are(text):
     with pytest.raises(ContractError, match='unknown participant ".*"; a line begins with late-client, relay, server, never'):

@@ -379,7 +379,8 @@ def test_without_facts_the_number_is_that_of_the_connection():
 
 
 def test_a_forked_childs_lines_about_the_first_connection_are_the_servers_first():
-    run = runs.facts(runs.run('server@200#1: accepted\nserver@250#1: received "ab"\nclient: sending "ab"'), (runs.end("client", 101), runs.end("server", 200)))
+    log = 'server@200#1: accepted\nserver@250#1: received "ab"\nclient: sending "ab"'
+    run = runs.facts(runs.run(log), (runs.end("client", 101), runs.end("server", 200)))
     assert kept('server[1]: accepted\nserver[1]: received ...\nclient: sending ...', run)
 
 
@@ -399,7 +400,8 @@ def test_a_program_that_does_not_listen_is_numbered_by_its_starts():
 
 
 def test_a_client_that_logs_nothing_has_its_number_all_the_same():
-    made = replace(runs.run("client@101: a\nclient@103: c", "client@101: exit 0, client@102: exit 1, client@103: exit 0, client@104: exit 0"),
+    ends = "client@101: exit 0, client@102: exit 1, client@103: exit 0, client@104: exit 0"
+    made = replace(runs.run("client@101: a\nclient@103: c", ends),
                    starts=tuple(Start(n, 0, "client", 100 + n) for n in (1, 2, 3, 4)))
     assert kept("client[1]: a\nclient[3]: c\nclient[2] ends: exit 1\nclient ends: exit 0", made)
 
@@ -410,15 +412,16 @@ def test_a_plain_ending_means_all_that_no_number_claims():
 
 
 @pytest.mark.parametrize("rule, holds", [
-    ("bytes: client -> relay = 5", True), ("bytes: relay -> server = 6", True), ("bytes: client[1] -> relay = 2", True), ("bytes: client -> relay[2] = 3", True),
-    ("bytes: relay[2] -> server = 4", True), ("bytes: relay -> server[1] = 2", True), ("bytes: relay -> client = 0", True),
+    ("bytes: client -> relay = 5", True), ("bytes: relay -> server = 6", True), ("bytes: client[1] -> relay = 2", True),
+    ("bytes: client -> relay[2] = 3", True), ("bytes: relay[2] -> server = 4", True), ("bytes: relay -> server[1] = 2", True), ("bytes: relay -> client = 0", True),
     ("bytes: client -> relay = 11", False), ("bytes: relay[1] -> server = 6", False)])
 def test_bytes_are_those_of_the_connections_between_the_two(rule, holds):
     whos = "".join(f"{who}: ...\n" for who in ("client[1]", "relay[1]", "relay[2]", "server[1]") if who in rule)
     assert (chained(f"others allowed\n{whos}{rule}", relayed()).word == "as expected") is holds
 
 
-@pytest.mark.parametrize("rule, holds", [("wire: server FIN", True), ("wire: client FIN", False), ("wire: relay RST", True), ("wire: server byte 1", False)])
+@pytest.mark.parametrize("rule, holds", [
+    ("wire: server FIN", True), ("wire: client FIN", False), ("wire: relay RST", True), ("wire: server byte 1", False)])
 def test_the_wire_of_a_name_is_that_of_its_first_connection(rule, holds):
     made = replace(relayed(), wire=True, segments=runs.segments("client S, server FA #2, client FA #3, relay RA, server A 1+9 #4"))
     assert (chained(f"others allowed\n{rule}", made).word == "as expected") is holds
@@ -459,7 +462,7 @@ client@101#1: EOF
 
 
 def helped(name: str = "server"):
-    server = replace(runs.end("server", 200, (200, 5, 35, "close", 200)), holders=(Holder("server", 200, 5, 35, "close", 200), Holder(name, 299, 25, 45, "exit", 0)))
+    server = replace(runs.end("server", 200), holders=(Holder("server", 200, 5, 35, "close", 200), Holder(name, 299, 25, 45, "exit", 0)))
     return runs.facts(runs.spread(runs.run(HELPER.format(name))), (runs.end("client", 101, (101, 1, -1, "", 0)), server))
 
 
@@ -472,7 +475,8 @@ def test_the_closing_of_a_process_that_was_not_the_last_to_hold_the_connection_i
     assert (difference.kind, difference.found, difference.brought.pid) == ("luck", "held", 299)
     text = told(HELPED.format("closing"), helped())
     assert 'the client said "EOF" after the server said "closing": but that did not bring the EOF' in text
-    assert "Another process still held the connection then: process 299 of the server. The EOF came when process 299 of the server ended." in text
+    assert "Another process still held the connection then: process 299 of the server." in text
+    assert "The EOF came when process 299 of the server ended." in text
     assert "guarantees" not in text and "No cause leads" not in text and "pause" not in text
 
 
@@ -484,7 +488,8 @@ def test_a_process_of_another_name_is_told_by_its_name():
 
 
 def test_a_line_of_somebody_who_never_held_the_connection_is_plain_luck():
-    made = runs.facts(runs.spread(runs.run(HELPER.format("server") + "client@101#1: b")), *[(c.opener, c.acceptor) for c in helped().connections])
+    ends = helped().connections[0]
+    made = runs.facts(runs.spread(runs.run(HELPER.format("server") + "client@101#1: b")), (ends.opener, ends.acceptor))
     assert first("others allowed\nclient: b after server: closing\nserver: closing", made).found == ""
 
 
@@ -766,11 +771,13 @@ SENT = 'client@101#1: sending "ab"\nserver@200#1: {}\nclient@101#1: sending "efg
 def test_a_write_that_failed_is_told_from_its_call():
     story = words.happened(written(SENT.format("closing"), "11-12 client@101#1 write 2 = 2\n31-32 client@101#1 write 3 = EPIPE"))
     assert story[0] == "From client to server: nothing came through (0 of 2 bytes)."
-    assert story[1:3] == ["2 bytes were written, and no line of the server says that they were received.", "The client's write of 3 bytes failed: EPIPE."]
+    assert story[1] == "2 bytes were written, and no line of the server says that they were received."
+    assert story[2] == "The client's write of 3 bytes failed: EPIPE."
 
 
 def test_a_write_that_was_tried_again_did_not_fail():
-    story = "\n".join(words.happened(written(SENT.format("x"), "11-12 client@101#1 write 2 = EAGAIN\n13-14 client@101#1 write 2 = 2\n31-32 client@101#1 write 3 = 3")))
+    calls = "11-12 client@101#1 write 2 = EAGAIN\n13-14 client@101#1 write 2 = 2\n31-32 client@101#1 write 3 = 3"
+    story = "\n".join(words.happened(written(SENT.format("x"), calls)))
     assert "(0 of 5 bytes)" in story and "failed" not in story
 
 
@@ -791,14 +798,16 @@ def test_what_was_announced_and_never_written_is_not_said_to_be_written():
 
 
 def test_a_write_that_still_waits_is_not_said_to_be_done():
-    story = words.happened(written(SENT.format('received "ab"'), "11-12 client@101#1 write 2 = 2\n31- client@101#1 write 3", "client@101: waiting in write"))
+    calls = "11-12 client@101#1 write 2 = 2\n31- client@101#1 write 3"
+    story = words.happened(written(SENT.format('received "ab"'), calls, "client@101: waiting in write"))
     assert story[0] == 'From client to server: "ab" came through (2 of 5 bytes).'
     assert story[1] == "3 bytes were not taken by the client's kernel yet: its write waits for room."
 
 
 def test_bytes_that_were_read_and_of_which_no_line_tells_are_said_to_be_read():
-    story = words.happened(written(SENT.format("x"), "11-12 client@101#1 write 2 = 2\n13-14 server@200#1 read 99 = 2\n31-32 client@101#1 write 3 = 3\n"
-                                                     "33-34 server@200#1 read 99 = 3"))
+    calls = ("11-12 client@101#1 write 2 = 2\n13-14 server@200#1 read 99 = 2\n"
+             "31-32 client@101#1 write 3 = 3\n33-34 server@200#1 read 99 = 3")
+    story = words.happened(written(SENT.format("x"), calls))
     assert story[1] == "5 bytes were read by the server, and no line of it tells of them."
 
 
@@ -810,7 +819,8 @@ def test_a_receiver_without_lines_is_told_from_its_calls():
 
 
 def test_bytes_written_after_all_had_closed_are_told_where_no_line_says_closing():
-    made = written('client@101#1: sending "ab"\nserver@200#1: bye\nclient@101#1: sending "cd"', "11-12 client@101#1 write 2 = 2\n31-32 client@101#1 write 2 = 2")
+    log = 'client@101#1: sending "ab"\nserver@200#1: bye\nclient@101#1: sending "cd"'
+    made = written(log, "11-12 client@101#1 write 2 = 2\n31-32 client@101#1 write 2 = 2")
     gone = replace(made, connections=(replace(made.connections[0], acceptor=runs.end("server", 200, (200, 1, 25, "close", 200))),))
     assert words.happened(gone)[1].startswith("2 bytes were written after the server had closed: a write hands bytes")
     assert "had closed" not in words.happened(made)[1]
@@ -821,7 +831,8 @@ def test_without_calls_nobody_says_whether_a_last_write_was_made():
     error = (Output(9, 9, "client", "stderr", "client.c:21: send_all(...): EPIPE (Broken pipe)"),)
     story = words.happened(runs.run(log, "client: exit 1", outputs=error))
     assert story[0] == "From client to server: nothing came through (0 of 2 bytes)."
-    assert story[2] == "Whether the client's write of 3 bytes was made is not known: the client ended with exit 1 there, without another line."
+    assert story[2] == ("Whether the client's write of 3 bytes was made is not known: "
+                        "the client ended with exit 1 there, without another line.")
     assert "EPIPE" not in "\n".join(story)
 
 
@@ -830,7 +841,8 @@ def test_a_closing_without_its_call_and_one_while_another_process_holds_on_are_t
     log = "server@200#1: closing\nclient@101#1: reading data"
     made = written(log, "")
     assert "but no close followed: a line in the log is not a call." in told(rules, made)
-    forked = replace(made, connections=(replace(made.connections[0], acceptor=runs.end("server", 200, (200, 1, 15, "close", 200), (299, 2, -1, "", 0))),))
+    server = runs.end("server", 200, (200, 1, 15, "close", 200), (299, 2, -1, "", 0))
+    forked = replace(made, connections=(replace(made.connections[0], acceptor=server),))
     assert "but another process still held the connection." in told(rules, forked)
 
 
@@ -868,12 +880,13 @@ THREE = runs.cast("server listens", "relay listens", "client")
 def test_three_programs_have_three_columns_where_there_is_room():
     lines = [words.format_event(e, width=100, cast=THREE) for e in runs.log("client@101: a\nrelay@300: b\nserver@200: c")]
     heads = words.column_heads(width=100, cast=THREE)
-    assert [line.index(text) for line, text in zip(lines, "abc")] == [heads.index(name) for name in ("client", "relay", "server")] == [10, 40, 70]
+    assert [line.index(text) for line, text in zip(lines, "abc")] == [heads.index(name) for name in NAMES] == [10, 40, 70]
 
 
 def test_where_there_is_none_each_line_begins_with_its_programs_name():
     lines = [words.format_event(e, width=80, cast=THREE) for e in runs.log("client@101: a\nrelay@300#2: b")]
-    assert lines == ["   0.001  client   a", "   0.002  relay    [2] b"] and words.column_heads(width=80, cast=THREE) == " " * 10 + "program  line"
+    assert lines == ["   0.001  client   a", "   0.002  relay    [2] b"]
+    assert words.column_heads(width=80, cast=THREE) == " " * 10 + "program  line"
 
 
 def test_each_column_has_a_colour_of_its_own():
@@ -894,13 +907,24 @@ def test_a_verdict_shows_the_columns_of_its_run():
 
 LONG = {"one connection": 'client: sending "ab"\nserver: received "ab"\n', "lost": 'server: closing\nclient: sending "ab"\n',
         "failed": 'client: sending "ab"\nclient: Error writing: EPIPE\nserver: x\n',
-        "many connections": 'client[{n}]: connecting\nclient[{n}]: connected\nserver[{n}]: accepted\nclient[{n}]: sending "ab"\nserver[{n}]: EOF\nserver[{n}]: closing\n'}
-RULES = "others allowed\nclient: sending ... *\nserver[1]: ...\nserver[2]: ...\nclient[1]: ...\nclient ends: exit 0\nnever: server: z\nbytes: client -> server = 3"
+        "many connections": 'client[{n}]: connecting\nclient[{n}]: connected\nserver[{n}]: accepted\n'
+                            'client[{n}]: sending "ab"\nserver[{n}]: EOF\nserver[{n}]: closing\n'}
+RULES = """
+others allowed
+client: sending ... *
+server[1]: ...
+server[2]: ...
+client[1]: ...
+client ends: exit 0
+never: server: z
+bytes: client -> server = 3
+"""
 
 
 def long(lines: str, n: int):
     text = "".join(lines.format(n=k) for k in range(1, n + 1))
-    return replace(runs.run(text), wire=True, segments=runs.segments(", ".join(f"client A {k}+2 #{k}, server R #{k}" for k in range(1, n + 1))))
+    wire = ", ".join(f"client A {k}+2 #{k}, server R #{k}" for k in range(1, n + 1))
+    return replace(runs.run(text), wire=True, segments=runs.segments(wire))
 
 
 @pytest.mark.parametrize("lines", LONG.values(), ids=LONG)
