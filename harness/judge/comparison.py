@@ -541,7 +541,7 @@ class _Comparison:
         for said in self.plan.of(Bytes):
             found = list(self._counted(said))
             if not found:
-                self.unseen.append(f"bytes {said.sender} -> {said.receiver}: the program logs no events, and "
+                self.unseen.append(f"bytes {said.sender} -> {said.receiver}: no line of the program tells, and "
                                    + (_missing(self.run) if self.run.missing else "no packets were captured"))
             elif self.run.wire and self.run.missing:
                 self.unseen.append(f"bytes {said.sender} -> {said.receiver} on the wire: {_missing(self.run)}")
@@ -551,7 +551,7 @@ class _Comparison:
                                  found=" and ".join(wrong), hints=said.hints)
 
     def _counted(self, said: Bytes) -> Iterator[tuple[int, str]]:
-        """The stream's length as the program's lines say, and as the wire says."""
+        """The stream's length as the program's lines say (if none does, as its calls do), and as the wire says."""
         sender, sides = role_of(said.sender), self.cast.sides
         only = [c for c in (self.cast.connections(said.sender), self.cast.connections(said.receiver)) if c is not None]
         mine = [side for side in sides.between(sender, role_of(said.receiver)) if all(side[0] in c for c in only)]
@@ -560,8 +560,12 @@ class _Comparison:
             lines = list(self.cast.of(sender))
         if not sides.two and any(e.kind == "send" and not sides.peer(e) for e in self.cast.of(sender)):
             self.unseen.append(f"bytes {said.sender} -> {said.receiver} by lines: the {sender} has lines of which nobody knows to whom it sends")
-        elif lines and not self.cast.silent(sender):
+        elif any(e.kind == "send" for e in lines):
             yield sum(e.count for e in lines if e.kind == "send"), "by its lines"
+        elif self.run.observed and mine:
+            written = sides.written(mine)
+            if written is not None:
+                yield written, "by its calls"
         if self.run.wire and not self.run.missing:
             carried = sides.carried()
             yield sum(carried.get(side, 0) for side in mine), "on the wire"

@@ -6,7 +6,7 @@ What can't be told apart has no side (None), and nothing is derived from it.
 """
 from __future__ import annotations
 
-from typing import Optional, Union
+from typing import Iterable, Optional, Union
 
 from ..trace import Call, End, Event, Run, Segment, Socket, Waiting
 
@@ -140,6 +140,12 @@ class Sides:
     def between(self, sender: str, receiver: str) -> tuple[Side, ...]:
         """The ends at which `sender` is on its connections with `receiver`."""
         return tuple(side for side in self.all() if (self.name(side), self.name(self.other(side))) == (sender, receiver))
+
+    def written(self, sides: Iterable[Side]) -> Optional[int]:
+        """How many bytes the calls wrote at these ends. None: a call returned no number of bytes."""
+        mine = set(sides)
+        calls = [call for call in self.run.calls if call.name in WRITES and self.of(call) in mine]
+        return None if any(call.name == "sendmmsg" for call in calls) else sum(max(call.result, 0) for call in calls)
 
     def carried(self) -> dict[Side, int]:
         """How many bytes of each end's stream the segments carried, retransmissions not counted. Only ends that sent any."""

@@ -634,6 +634,9 @@ class _Way:
         self.pending = [call for call in self.calls if call.returned < 0]
         self.failed, self.doubtful = ({}, {}) if self.seen else self._by_lines()
         self.writes = self._writes()
+        announced = sum(e.count for e in self.sent_lines) if self.seen else 0
+        failed = sum(call.asked for call in self.calls if call.error)
+        self.unwritten = max(0, announced - failed - sum(write.count for write in self.writes))
 
     def _belongs(self, record: Told, name: str, sides: frozenset[Side]) -> bool:
         """Is it one of this direction's end? Of two programs each sends to the other, whether or not the connection is known."""
@@ -674,7 +677,7 @@ class _Way:
             if crossed:
                 yield f"{way}: {'at least ' if self.run.missing else ''}{_count(crossed, 'byte')} went over the wire."
             return
-        sent, received = sum(write.count for write in self.writes), sum(e.count for e in self.recvs)
+        sent, received = sum(write.count for write in self.writes) + self.unwritten, sum(e.count for e in self.recvs)
         taken = sum(max(call.result, 0) for call in self._moved(READS, self.receiver, self.others)) if self.run.observed else 0
         if not self.recvs and not self.answers:
             told = f"{taken} of {_count(sent, 'byte')} came through" if self.run.observed else f"{_count(sent, 'byte')} {_was(sent)} sent"
@@ -685,7 +688,10 @@ class _Way:
             of_all = _count(received, "byte") if not sent or partly and received > sent else f"{received} of {_count(sent, 'byte')}"
             yield f"{way}: {_messages(self.recvs) if self.recvs else 'nothing'} came through ({of_all})."
             if received < sent:
-                yield from self._lost(sent - received, max(taken - received, 0))
+                yield from self._lost(sent - received - self.unwritten, max(taken - received, 0))
+        if self.unwritten:
+            n = self.unwritten
+            yield f"{_count(n, 'byte')} {_was(n)} announced by the {self.sender}'s lines and never written."
         yield from self._failures()
 
     def _failures(self) -> Iterator[str]:
