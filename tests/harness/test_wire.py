@@ -35,7 +35,7 @@ def test_32_mib_through_one_connection_are_as_expected_and_none_is_missing(tmp_p
 
 
 def test_what_a_contract_says_of_the_wire_is_not_looked_at_where_frames_are_missing(tmp_path):
-    made = run(tmp_path / "pair", "connect; write 5; close", "listen; accept; read 5; read 1; close; closelistener")
+    made = run(tmp_path / "pair", "connect; say 5; close", "listen; accept; hear 5; hear 1; close; closelistener")
     if not made.wire:
         pytest.skip("packets can't be captured here")
     lossy = dataclasses.replace(made, missing=3, segments=())
