@@ -323,14 +323,14 @@ class _Partings:
             if event.pid not in firsts and any(is_a(event, word) for word in words):
                 firsts[event.pid] = event
         pids = {e.pid for e in about} or self._all_of(side)
-        lasts = [self._last[pid] for pid in pids & self.ended if pid not in firsts]
+        lasts = [self._last[pid] for pid in pids & self.ended & set(self._last) if pid not in firsts]
         found = sorted([*firsts.values(), *lasts], key=lambda e: e.seq)
         return [e for e in found if is_a(e, "half-closing")][:1] or found
 
     def _all_of(self, side: Side) -> set[int]:
-        """The processes of an end that no line is about: all of that name, unless the other end has the same one."""
-        name = self.sides.name(side)
-        return self._pids.get(name, set()) if name != self.sides.name(self.sides.other(side)) else set()
+        """The processes of an end that no line is about: the one that made it, or all of that name."""
+        end = self.sides.end(side)
+        return {end.pid} if end is not None else self._pids.get(self.sides.name(side), set())
 
     def _sends(self, side: Side, before: int) -> list[int]:
         if side not in self._sent:

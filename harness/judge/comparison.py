@@ -411,6 +411,9 @@ class _Comparison:
                           witnesses=tuple(sorted((before, event), key=lambda e: e.seq)), hints=line.hints)
         if before.seq > event.seq:
             yield told
+        elif self._is_luck(ref, before, event) and self._may_have_brought(before, event):
+            self.unseen.append(f'"{line.who}: {line.text} after {ref}": without the calls nobody knows when process {before.pid} of '
+                               f"the {before.who} ended")
         elif self._is_luck(ref, before, event):
             forced = self.order.forced(before.seq, event.seq)
             brought = self._by_another_holder(before, event)
@@ -425,6 +428,14 @@ class _Comparison:
         if brought is None or not any(h.pid == before.pid and before.seq < h.until for h in brought.earlier):
             return None
         return brought
+
+    def _may_have_brought(self, before: Event, event: Event) -> bool:
+        """Could the end of the earlier line's process have brought this EOF or reset, in a run whose calls were not seen? Only how the
+        processes ended that the stage started is known then."""
+        learnt = causes.is_a(event, "EOF") or causes.is_a(event, "reset")
+        side = self.cast.sides.of(before)
+        return (learnt and not self.run.observed and side is not None and side == self.cast.sides.other(self.cast.sides.of(event))
+                and before.pid not in {end.pid for end in (*self.run.endings, *self.run.children)})
 
     def _is_luck(self, ref: After, before: Event, event: Event) -> bool:
         if ref.clock:

@@ -228,6 +228,10 @@ def test_an_exec_is_told_late_and_brings_eof_all_the_same():
     assert kinds(helped((45, "close", 200), (75, "exec", 0)), "server: helper exiting", "client: EOF") == ["FIN"]
 
 
+def test_an_exec_brings_no_eof_while_another_process_still_holds_the_connection():
+    assert kinds(helped((72, "close", 200), (75, "exec", 0)), "server: helper exiting", "client: EOF") is None
+
+
 def test_eof_comes_after_the_call_of_shutdown_and_not_after_a_later_close():
     made = runs.facts(helped((45, "close", 200), (65, "exit", 0)),
                       (CLIENT, runs.end("server", 200, (200, 2, 45, "close", 200), (299, 3, 65, "exit", 0), shut=35)),
@@ -306,6 +310,20 @@ def test_where_the_two_ends_can_not_be_told_apart_nothing_is_claimed():
     assert order.notes == ("orders on connection 1: which of its two ends a line is about can't be told",)
 
 
+def test_where_one_line_of_a_connection_can_not_be_placed_its_bytes_prove_nothing():
+    third = runs.event(5, 'peer@303#1: sending "abc"')
+    made = peers(301, 302)
+    made = replace(made, events=(third, *made.events))
+    assert not any(cause.kind == "bytes" for edges in causes.derive(made).edges.values() for cause in edges)
+
+
+def test_an_end_that_no_line_is_about_is_its_makers_alone():
+    log = "peer@303: c\npeer@301: b\npeer@302#1: EOF"
+    made = replace(peers(301, 302), events=runs.log(log), observed=False, endings=runs.run(log, "peer@301: exit 0, peer@303: exit 0").endings)
+    order = causes.derive(made)
+    assert order.forced(2, 3) and not order.forced(1, 3)
+
+
 def test_without_any_facts_a_single_name_has_no_peer():
     made = replace(runs.run('peer@301#1: sending "ab"\npeer@302#1: received "ab"'), cast=runs.cast("peer listens 2 times"))
     assert not causes.derive(made).forced(1, 2)
@@ -355,6 +373,12 @@ def test_the_connecting_and_the_listening_of_others_are_no_cause_in_a_chain():
     order = causes.derive(relayed())
     connects = [(c.before, c.after) for edges in order.edges.values() for c in edges if c.kind == "connect"]
     assert sorted(connects) == [(1, 8), (1, 9), (2, 4), (2, 6), (3, 6), (7, 9)]
+
+
+def test_in_a_chain_without_facts_a_connecting_that_came_to_nothing_is_nobodys():
+    run = replace(runs.run("client@101: connecting\nserver@200#2: accepted"), cast=runs.cast("server listens", "relay listens", "client"))
+    assert not causes.derive(run).forced(1, 2)
+    assert causes.derive(replace(run, cast=runs.cast("server listens", "client"))).forced(1, 2)
 
 
 def test_a_relay_without_facts_is_told_by_who_else_has_lines():

@@ -487,6 +487,21 @@ def test_a_process_of_another_name_is_told_by_its_name():
     assert "The EOF came when the helper ended." in text and "299" not in text
 
 
+def test_what_a_process_says_after_it_gave_the_connection_up_is_plain_luck():
+    made = helped()
+    late = runs.event(38, "server@200#1: bye")
+    made = replace(made, events=tuple(sorted((*made.events, late), key=lambda e: e.seq)))
+    assert first("others allowed\nclient: EOF after server: bye\nserver: bye", made).found == ""
+
+
+def test_without_calls_it_is_not_known_whether_a_childs_end_brought_the_eof():
+    made = replace(helped(), observed=False)
+    found = verdict(HELPED.format("helper exiting"), made)
+    assert found.word == "as expected" and "without the calls nobody knows when process 299 of the server ended" in found.unseen[0]
+    other = verdict(HELPED.replace("client: EOF", "client: connected").format("helper exiting"), made)
+    assert other.word == "differs"
+
+
 def test_a_line_of_somebody_who_never_held_the_connection_is_plain_luck():
     ends = helped().connections[0]
     made = runs.facts(runs.spread(runs.run(HELPER.format("server") + "client@101#1: b")), (ends.opener, ends.acceptor))
