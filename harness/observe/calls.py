@@ -62,7 +62,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def filter_program() -> bytes:
     """What a process installs so that its calls, and those of all that it starts, stop for the tracer."""
     numbers = [[both[_PLACE] for both in table.values() if both[_PLACE] >= 0] for table in (_ON_DESCRIPTOR, _ALWAYS)]
-    return ptrace.build_filter(numbers[0], numbers[1], 3, LAB)
+    return ptrace.build_filter(numbers[0], numbers[1], 3, LAB, _ON_DESCRIPTOR["fcntl"][_PLACE])
 
 
 @dataclass
@@ -533,7 +533,7 @@ def _option(pid: int, args: "tuple[int, ...]") -> "tuple[str, int]":
 def _pieces(pid: int, vector: int, count: int) -> "list[tuple[int, int]]":
     """Address and size of each buffer of an iovec array, at most 64 of them."""
     raw = ptrace.memory(pid, vector, 16 * min(count, 64))
-    return list(struct.iter_unpack("=QQ", raw[:len(raw) // 16 * 16]))
+    return [(base, size) for base, size in struct.iter_unpack("=QQ", raw[:len(raw) // 16 * 16])]
 
 
 # -- who called -----------------------------------------------------------------------------------------------------------
