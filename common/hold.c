@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -32,23 +33,28 @@ static bool hold_pauses, hold_all;
 static int lowest; // of our own descriptors
 static bool is_gate[TABLE_SIZE];
 
-// It says EDEADLK to the thread that has it already, which is then in a signal handler: better no hold than a deadlock.
-static pthread_mutex_t lock = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
+// The table's lock, and how often this thread has asked for it. The count is for signal handlers: one that logs or forks
+// may interrupt its thread where that has the lock already.
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static _Thread_local volatile sig_atomic_t asked;
+
+static void lock_table(void)
+{
+    if (asked++ == 0)
+        pthread_mutex_lock(&lock);
+}
+
+static void unlock_table(void)
+{
+    if (asked == 1)
+        pthread_mutex_unlock(&lock);
+    asked--;
+}
 
 static void enter(int fd, bool open)
 {
     if (fd < TABLE_SIZE)
         is_gate[fd] = open;
-}
-
-static void before_fork(void)
-{
-    pthread_mutex_lock(&lock);
-}
-
-static void after_fork_in_parent(void)
-{
-    pthread_mutex_unlock(&lock);
 }
 
 static void after_fork_in_child(void)
@@ -58,7 +64,7 @@ static void after_fork_in_child(void)
             close(fd);
             is_gate[fd] = false;
         }
-    lock = (pthread_mutex_t)PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP; // its owner's id was that of the parent's thread
+    unlock_table();
 }
 
 void hold_begin(void)
@@ -72,7 +78,7 @@ void hold_begin(void)
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 2 * USUAL_DESCRIPTORS)
         lowest = (int)limit.rlim_cur / 2;
     if (hold_pauses)
-        pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+        pthread_atfork(lock_table, unlock_table, after_fork_in_child);
 }
 
 bool hold_wanted(enum event_kind kind)
@@ -115,10 +121,12 @@ static void move_both_up(int pair[2], int floor)
 
 bool gate_open(struct gate *gate, int above)
 {
+    if (asked > 0)
+        return false;
     int pair[2];
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &gate->cancelling); // so that no gate and no lock is left behind
-    bool locked = pthread_mutex_lock(&lock) == 0;
-    bool made = locked && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0;
+    lock_table();
+    bool made = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0;
     if (made) {
         move_both_up(pair, (above > lowest ? above : lowest) + 1);
         gate->near = pair[0];
@@ -126,8 +134,7 @@ bool gate_open(struct gate *gate, int above)
         enter(gate->near, true);
         enter(gate->far, true);
     }
-    if (locked)
-        pthread_mutex_unlock(&lock);
+    unlock_table();
     if (!made)
         pthread_setcancelstate(gate->cancelling, NULL);
     return made;
@@ -135,11 +142,11 @@ bool gate_open(struct gate *gate, int above)
 
 static void remove_end(int fd)
 {
-    pthread_mutex_lock(&lock);
+    lock_table();
     if (fd >= TABLE_SIZE || is_gate[fd]) // else: a child that was forked in a signal handler has closed it
         close(fd);
     enter(fd, false);
-    pthread_mutex_unlock(&lock);
+    unlock_table();
 }
 
 void gate_pass(struct gate *gate, bool was_received)

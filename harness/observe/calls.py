@@ -55,14 +55,14 @@ _SOL_SOCKET = {getattr(socket, name): name for name in dir(socket)
                if name.startswith("SO_") and not name.startswith("SO_VM_") and isinstance(getattr(socket, name), int)}
 _TCP = {getattr(socket, name): name for name in dir(socket) if name.startswith("TCP_") and isinstance(getattr(socket, name), int)}
 _SOL_SOCKET.update({20: "SO_RCVTIMEO", 21: "SO_SNDTIMEO", 66: "SO_RCVTIMEO", 67: "SO_SNDTIMEO"})
-_RESTARTS = {512: "ERESTARTSYS", 513: "ERESTARTNOINTR", 514: "ERESTARTNOHAND", 516: "ERESTART_RESTARTBLOCK"}
+_RESTARTS = (512, 513, 514, 516)    # ERESTARTSYS and its kin (linux/errno.h): a program never sees them
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def filter_program() -> bytes:
     """What a process installs so that its calls, and those of all that it starts, stop for the tracer."""
     numbers = [[both[_PLACE] for both in table.values() if both[_PLACE] >= 0] for table in (_ON_DESCRIPTOR, _ALWAYS)]
-    return ptrace.build_filter(numbers[0], numbers[1], 3, LAB)
+    return ptrace.build_filter(numbers[0], numbers[1], 3, LAB, _ON_DESCRIPTOR["fcntl"][_PLACE])
 
 
 @dataclass
@@ -74,7 +74,8 @@ class _Thread:
     asked: Optional["dict[str, Any]"] = None    # the call that it is in, as it was reported
     buffer: "tuple[int, int]" = (0, 0)          # where that call reads into, and how much
     held: str = ""                              # "entry" or "exit" while it is held there
-    waits: bool = False                         # a report of its is not in the queue yet, or it is to be told of
+    interrupted: "Optional[tuple[int, tuple[int, ...]]]" = None     # a signal has ended that call for now: the kernel may make it again
+    made: "tuple[int, tuple[int, ...]]" = (-1, ())  # the number and the arguments of the call that it is in
 
 
 @dataclass
@@ -160,10 +161,8 @@ class Tracer:
             return
         where, thread.held = thread.held, ""
         if where == "entry" and skip is not None:
-            asked, thread.asked = thread.asked, None
             ptrace.skip_call(tid, skip)
-            self._report({"t": "return", "n": (asked or {}).get("n", 0), "pid": thread.pid, "tid": tid, "name": (asked or {}).get("name", ""),
-                          "result": skip, "error": ""}, thread)
+            self._report(self._returned(thread, {"result": skip, "error": ""}), thread)
         else:
             self._on(thread)
 
@@ -186,7 +185,7 @@ class Tracer:
         """Restarts a thread, unless it is held, or waits for its report, or all stand still."""
         if self.frozen and number not in (signal.SIGSTOP, signal.SIGKILL) and thread.pid != self.spawner:
             return
-        ptrace.go_on(thread.tid, thread.asked is not None, number)
+        ptrace.go_on(thread.tid, thread.asked is not None and thread.interrupted is None, number)
 
     def _born(self, thread: _Thread, event: int) -> None:
         child = ptrace.event_message(thread.tid)
@@ -205,7 +204,7 @@ class Tracer:
         for tid in [tid for tid, one in self._threads.items() if one.pid == pid and tid != thread.tid]:
             del self._threads[tid]      # the other threads of a process end when one of them calls exec
         program = self._programs[pid]
-        thread.asked = None
+        thread.asked = thread.interrupted = None
         began = not program.told
         program.told, program.text = True, _text_of(pid)
         if began:
@@ -236,6 +235,13 @@ class Tracer:
             return
         program = self._programs[thread.pid]
         name = _NAMES.get(info[0], "")
+        if thread.interrupted is not None:
+            again = name == "restart_syscall" or thread.interrupted == (info[0], info[2])
+            thread.interrupted = None
+            if again:
+                self._on(thread)        # the same call goes on
+                return
+            self._send(json.dumps(self._returned(thread, {"result": -1, "error": "EINTR"})).encode(), lambda: None)
         if not program.told or self.silent or not name:
             self._on(thread)
             return
@@ -251,28 +257,34 @@ class Tracer:
         told.update(t="call", n=self._serial, pid=thread.pid, tid=thread.tid, name=name)
         if program.text is not None:
             told["at"], told["object"] = _callers(thread.pid, info[1], program.text), program.text[3]
-        thread.asked = told
+        thread.asked, thread.made = told, (info[0], info[2])
         self._stop(thread, told, "entry", program.hold == "all" or program.hold == "sleeps" and told.get("sleep", False))
 
     def _exit(self, thread: _Thread) -> None:
         info = ptrace.call_info(thread.tid)
-        asked, thread.asked = thread.asked, None
+        asked = thread.asked
         if info is None or asked is None:
             self._on(thread)
             return
         result = int(info[2][0])
-        if self.frozen and -result in _RESTARTS:
-            ptrace.go_on(thread.tid)        # a signal has woken it: it is on its way to its stop, and to no code of its own
+        if -result in _RESTARTS:
+            thread.interrupted = thread.made
+            ptrace.go_on(thread.tid)        # a signal has woken it: it is on its way to that, and to no code of its own
             return
-        error = _RESTARTS.get(-result) or errno.errorcode.get(-result, f"errno {-result}") if result < 0 else ""
-        told: "dict[str, Any]" = {"t": "return", "n": asked["n"], "pid": thread.pid, "tid": thread.tid, "name": asked["name"],
-                                  "result": -1 if error else result, "error": error}
+        error = errno.errorcode.get(-result, f"errno {-result}") if result < 0 else ""
+        told = self._returned(thread, {"result": -1 if error else result, "error": error})
         self._result(thread, asked, told)
         if asked["name"] in ("socket", "accept", "accept4"):
             self._inet.add(kernel.socket_inode(told.get("what", "")))
         if not error and asked["name"] in _MAKES and result >= LAB and _is_tcp(thread.pid, result):
             self._send(_unseen(f"calls on descriptors from {LAB} on, which common/ keeps for itself"), lambda: None)
         self._stop(thread, told, "exit", self._programs[thread.pid].hold == "all")
+
+    def _returned(self, thread: _Thread, what: "dict[str, Any]") -> "dict[str, Any]":
+        """The report of the return of the call that a thread is in; it is in none then."""
+        asked, thread.asked = thread.asked or {}, None
+        return {"t": "return", "ns": time.monotonic_ns(), "n": asked.get("n", 0), "pid": thread.pid, "tid": thread.tid,
+                "name": asked.get("name", ""), **what}
 
     def _stop(self, thread: _Thread, told: "dict[str, Any]", where: str, held: bool) -> None:
         if held:
@@ -393,9 +405,9 @@ def _asked(thread: _Thread, name: str, args: "tuple[int, ...]") -> Optional["dic
         return {"asked": args[1] & 0xF} if args[0] in (socket.AF_INET, socket.AF_INET6) else None
     if name in SLEEPS:
         limit = _timespec(pid, args[0] if name == "nanosleep" else args[2])
-        if name == "clock_nanosleep" and args[1] & 1:       # TIMER_ABSTIME
+        if name == "clock_nanosleep" and args[1] & 1 and limit >= 0:       # TIMER_ABSTIME
             limit = max(0, limit - time.clock_gettime_ns(args[0]))
-        return {"limit": limit, "sleep": True}
+        return {"limit": limit, "sleep": limit >= 0}
     if name == "alarm":
         return {"limit": (args[0] & 0xFFFFFFFF) * 1_000_000_000}
     if name in ("setitimer", "timer_settime"):
@@ -443,7 +455,7 @@ def _timespec(pid: int, address: int, unit: int = 1) -> int:
     if len(raw) < 16:
         return -1
     seconds, rest = struct.unpack("=qq", raw)
-    return int(seconds * 1_000_000_000 + rest * unit)
+    return int(seconds * 1_000_000_000 + rest * unit) if seconds >= 0 and 0 <= rest * unit < 1_000_000_000 else -1     # else EINVAL
 
 
 def _on_descriptor(thread: _Thread, name: str, args: "tuple[int, ...]", told: "dict[str, Any]") -> Optional["dict[str, Any]"]:
@@ -521,7 +533,7 @@ def _option(pid: int, args: "tuple[int, ...]") -> "tuple[str, int]":
 def _pieces(pid: int, vector: int, count: int) -> "list[tuple[int, int]]":
     """Address and size of each buffer of an iovec array, at most 64 of them."""
     raw = ptrace.memory(pid, vector, 16 * min(count, 64))
-    return list(struct.iter_unpack("=QQ", raw[:len(raw) // 16 * 16]))
+    return [(base, size) for base, size in struct.iter_unpack("=QQ", raw[:len(raw) // 16 * 16])]
 
 
 # -- who called -----------------------------------------------------------------------------------------------------------

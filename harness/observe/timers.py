@@ -60,8 +60,8 @@ class Timers:
     def limits(self, inode: int) -> Limits:
         """A socket's time limits as its program set them. (One that accept(2) made has those of its listener.)"""
         of = self._listener.get(inode, inode)
-        seconds = [(self._limits.get((inode, option)) or self._limits.get((of, option), 0)) / 1e9 for option in _OPTIONS]
-        return Limits(*seconds, low_water=self._low_water.get(inode, 1))
+        read, write, user = ((self._limits.get((inode, option), 0) or self._limits.get((of, option), 0)) / 1e9 for option in _OPTIONS)
+        return Limits(read, write, user, self._low_water.get(inode, 1))
 
     def accepted(self, listener: int, inode: int) -> None:
         """accept(2) made a socket: it has its listener's options."""

@@ -95,7 +95,7 @@ class Wire:
 
     def take(self) -> "list[Seen]":
         """The segments since the last call, in the order in which they were sent; never waits."""
-        found = []
+        found: "list[Seen]" = []
         while True:
             place = self._at * _FRAME
             status, _, kept, offset, _, seconds, nanoseconds = _HEAD.unpack_from(self._ring, place)

@@ -313,6 +313,8 @@ class Conductor:
             return quiescence.Look((), busy="too many processes")
         if any(not one.ended and one.pid not in pids for one in self.starts.started.values()):
             return quiescence.Look((), busy="a program is ending")   # the keeper has yet to say how
+        if self.observe and not self.intake.alive <= set(pids):
+            return quiescence.Look((), busy="a process is ending")   # its parent hears of it once the keeper has
         seen = self.look(pids)
         self.intake.seen_waiting(thread.tid for thread in seen.threads if thread.call)
         return seen

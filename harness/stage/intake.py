@@ -77,6 +77,7 @@ class Intake:
         self._by_thread: dict[int, int] = {}        # thread: the connection that it names last
         self._by_fd: dict[tuple[int, int], int] = {}    # the same for descriptors, out of lines
         self._observed: set[int] = set()            # processes whose calls are seen
+        self.alive: set[int] = set()                # observed processes that have not been seen to end
         self._programs: set[int] = set()            # what the stage started; the others are their children
         self._running: dict[int, int] = {}          # threads that are in no call that is looked at, and were not seen to wait: process
         self._open: dict[int, int] = {}             # serial of a call that has not returned: place of its entry
@@ -308,6 +309,7 @@ class Intake:
         if not told.get("thread"):
             self._observed.add(child)
             self.members.born(pid, child)
+            self.alive.add(child)
             self.registry.forked(self.book.place(), pid, child)
             for (parent, fd), number in list(self._by_fd.items()):
                 if parent == pid:
@@ -318,6 +320,7 @@ class Intake:
 
     def _on_exec(self, told: "dict[str, Any]") -> None:
         self._observed.add(told["pid"])
+        self.alive.add(told["pid"])
         self._running = {tid: pid for tid, pid in self._running.items() if pid != told["pid"]}
         self._running[told["pid"]] = told["pid"]
         if "fds" in told:
@@ -331,6 +334,7 @@ class Intake:
         pid = told["pid"]
         place = self.book.place()
         self._running = {tid: of for tid, of in self._running.items() if of != pid}
+        self.alive.discard(pid)
         self.registry.ended(place, pid)
         self.timers.ended(pid)
         if pid not in self._programs:

@@ -419,7 +419,7 @@ class _Inside:
         if request["spawn"] and self.spawner is not None:
             self.spawner.ask(fds)
         else:
-            why_not = self.why_not if request["spawn"] else "switched off"
+            why_not = self.why_not if request["spawn"] else "switched off (TCPLAB_CALLS=off)"
             self._answer({**start(fds), "observed": False, "why not": why_not, "own": []})
         for fd in fds:
             os.close(fd)

@@ -23,6 +23,13 @@ _OWN = 800                  # the spawner's own descriptors are from here on: no
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+def _close(fd: int) -> None:
+    try:
+        os.close(fd)
+    except OSError:     # it was the listing's
+        pass
+
+
 def keep_from_programs(fd: int) -> None:
     """Programs do not inherit this descriptor."""
     try:
@@ -60,7 +67,9 @@ class Spawner:
         if self.pid == 0:
             status = 1
             try:
-                ours.close()
+                for fd in map(int, os.listdir("/proc/self/fd")):
+                    if fd > 2 and fd != theirs.fileno():        # what is the keeper's: its end must be seen when it ends
+                        _close(fd)
                 status = _serve(theirs)
             finally:
                 os._exit(status)

@@ -27,7 +27,7 @@ static bool ask(int conn, struct reader *in, const char *message)
     if (got == 1)
         event_received(conn, line.len, "Received message: %s", quoted(line.data, line.len));
     else if (got == 0)
-        event("EOF");
+        event("EOF"); // a last line without its newline would be lost here: lesson 7
     else
         event("Error reading: %s", errno_name(errno));
     return got == 1;

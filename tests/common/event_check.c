@@ -2,6 +2,9 @@
 //     lines N             N lines
 //     threads T N         N lines in each of T threads: "T I"
 //     forks P N           the same in P forked children, after a first line of the parent, "parent"
+//     fork-held fork|exec a thread pauses for 0 s, and prints "gone on" behind it; at a byte of standard input the program
+//                         forks a child, which prints its process id and waits for the end of that input, or executes
+//                         a shell to do so
 //     kinds HOST          a line of each kind, with real sockets on HOST; prints their descriptors and ports
 //     descriptors         prints the number of the first descriptor that is opened after a line
 //     close-all           a line, closes 3 to 1023, a line
@@ -65,6 +68,34 @@ static int forks(int count, int lines)
             log_share(&(struct share){i, lines});
             _exit(0);
         }
+    while (wait(NULL) != -1)
+        ;
+    return 0;
+}
+
+static void *pause_once(void *unused)
+{
+    pause_seconds(0);
+    puts("gone on");
+    return unused;
+}
+
+static int fork_held(const char *then)
+{
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    pthread_t thread;
+    pthread_create(&thread, NULL, pause_once, NULL);
+    char byte;
+    while (must(read(STDIN_FILENO, &byte, 1)) == 1) {
+        if (must(fork()) > 0)
+            continue;
+        if (strcmp(then, "exec") == 0)
+            must(execlp("sh", "sh", "-c", "echo $$; exec cat", (char *)NULL));
+        printf("%d\n", (int)getpid());
+        must(read(STDIN_FILENO, &byte, 1));
+        _exit(0);
+    }
+    pthread_join(thread, NULL);
     while (wait(NULL) != -1)
         ;
     return 0;
@@ -168,6 +199,8 @@ int main(int argc, char **argv)
         return threads(first, second);
     if (strcmp(what, "forks") == 0)
         return forks(first, second);
+    if (strcmp(what, "fork-held") == 0 && argc > 2)
+        return fork_held(argv[2]);
     if (strcmp(what, "kinds") == 0 && argc > 2)
         return kinds(argv[2]);
     if (strcmp(what, "descriptors") == 0) {

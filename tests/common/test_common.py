@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.observe.lines import EVENT_KINDS
+
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 120
 FLAGS = ("-std=c11 -D_POSIX_C_SOURCE=200809L -g -O1 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror "
@@ -474,6 +476,14 @@ def test_a_datagram_holds_the_ten_fields(lab, conductor):
     assert [e.ns for e in events] == sorted(e.ns for e in events)
 
 
+def test_the_kinds_of_a_line_are_those_that_the_harness_knows():
+    """One list in event.h, and the same one where the harness reads lines."""
+    written = re.findall(r'^    KIND\(EVENT_([A-Z]+), "(\w+)"\) +/\* \w.*\*/', (ROOT / "common/event.h").read_text(), re.M)
+    known = EVENT_KINDS
+    assert tuple(word for _, word in written) == tuple(known)
+    assert [constant.lower() for constant, _ in written] == [word for _, word in written]
+
+
 def test_the_role_is_the_programs_name_if_nobody_says_otherwise(plain, conductor):
     assert conductor.run(plain, "lines", 1)[0][0].role == "event_check"
 
@@ -559,6 +569,51 @@ def test_the_conductors_death_lets_go(lab, conductor):
     assert child.returncode == 0
 
 
+def sockets_of(pid):
+    """The numbers of a process's descriptors that are sockets."""
+    return [int(fd.name) for fd in Path(f"/proc/{pid}/fd").iterdir() if os.readlink(fd).startswith("socket:")]
+
+
+def wait_until_a_thread_sends(pid):
+    """Until one of its threads is inside sendmsg(2)."""
+    number = {"x86_64": "46", "aarch64": "211"}[os.uname().machine]
+    while not any(call.read_text().split()[0] == number for call in Path(f"/proc/{pid}/task").glob("*/syscall")):
+        pass
+
+
+@pytest.mark.parametrize("then", ["fork", "exec"])
+def test_a_child_that_is_forked_during_a_hold_keeps_nobody_waiting(lab, conductor, then):
+    """The conductor's queue is full, so that the thread stands in sendmsg with both ends of its gate open, when its program
+    forks. Then the conductor takes the line, and dies; the child lives on. Does the thread go on?"""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler:
+        filler.connect("\0" + conductor.name)
+        filler.setblocking(False)
+        filled = 0
+        try:
+            while filler.send(b"x"):
+                filled += 1
+        except BlockingIOError:
+            pass
+    program = lab.start("event_check", "fork-held", then, TCPLAB_HOLD="pauses", **conductor.env)
+    try:
+        wait_until_a_thread_sends(program.pid)
+        program.stdin.write("f")
+        program.stdin.flush()
+        child = int(program.stdout.readline())
+        for _ in range(filled):
+            assert conductor.socket.recv(10) == b"x"
+        held = conductor.next()
+        assert sockets_of(child) == ([] if then == "exec" else [min(sockets_of(program.pid))])     # the conductor's
+        conductor.socket.close()
+        os.close(held.held)
+        assert select.select([program.stdout], [], [], LIMIT)[0] and program.stdout.readline() == "gone on\n"
+        collect(program)
+        assert program.returncode == 0
+    finally:
+        program.kill()
+        program.communicate()       # the child ends with its standard input
+
+
 def test_a_program_without_its_conductor_goes_on_in_silence(lab):
     said = lab.run("event_check", "lines", 3, TCPLAB_CONDUCTOR="@tcplab-nobody-is-there", TCPLAB_HOLD="all")
     assert said.stderr == ""
@@ -594,6 +649,21 @@ def count_calls(plain, conductor, tmp_path, lines, **env):
     else:
         assert len(conductor.run(traced, "lines", lines)[0]) == lines
     return len(report.read_text().splitlines())
+
+
+def test_a_held_line_is_eight_system_calls_and_the_ones_that_a_tracer_looks_at_are_on_high_numbers(plain, conductor, tmp_path):
+    need("strace")
+    counts = []
+    for lines in (1, 101):
+        report = tmp_path / f"strace-{lines}"
+        child = Lab(plain.folder, ("strace", "-o", str(report))).start("event_check", "lines", lines, TCPLAB_HOLD="all", **conductor.env)
+        for _ in range(lines):
+            go_on(conductor.next())
+        collect(child)
+        calls = re.findall(r"^(\w+)\((\d*)", report.read_text(), re.M)
+        low = [call for call, fd in calls if call in ("close", "read", "sendmsg") and int(fd) < 500]
+        counts.append((len(calls), len(low)))
+    assert (counts[1][0] - counts[0][0], counts[1][1] - counts[0][1]) == (8 * 100, 0)
 
 
 @pytest.mark.parametrize("conducted", [False, True])
