@@ -24,7 +24,7 @@ from ..observe.connections import Registry
 from ..observe.members import Members
 from ..observe.timers import Timers
 from ..observe.wire import Seen, Wire
-from ..trace import Call, Connection, Ending, Event, Output, Segment
+from ..trace import Call, Connection, End, Ending, Event, Output, Segment
 from .book import Book
 from .cast import Stage
 from .keeper import Keeper
@@ -425,6 +425,22 @@ class Intake:
         """When the timers go off that are pending, and the calls end that have a limit, in ns of the run."""
         calls = [self.book.call(place) for place in self._open.values()]
         return [one.due for one in self.timers.pending(now)] + [call.ns + call.limit for call in calls if call.limit > 0]
+
+    def connections(self) -> "tuple[Connection, ...]":
+        """The connections so far. An end that neither a call nor a line told of is that of the only program which the stage lets have it."""
+        pairs = self.registry.pairs()
+        serves = {program.name: str(program.listens) for program in self.stage.programs if program.listens is not None}
+        others = [program.name for program in self.stage.programs if program.listens is None]
+        found = []
+        for made in self.registry.records():
+            opener, acceptor = pairs[made.number]
+            named = [name for name, port in serves.items() if port == acceptor.rpartition(":")[2]] or list(serves)
+            if made.opener is None and len(others) == 1 and not self._observed:
+                made = replace(made, opener=End(others[0], 0, opener))
+            if made.acceptor is None and len(named) == 1 and not self._observed:
+                made = replace(made, acceptor=End(named[0], 0, acceptor))
+            found.append(made)
+        return tuple(found)
 
     def segments(self) -> "list[Segment]":
         """The segments so far, each with its sender's name."""

@@ -292,10 +292,10 @@ def test_fifty_sockets_of_25_threads_are_told_apart(watch, tmp_path):
     assert sorted(returns[one["n"]]["data"] for one in watch.of("call", "read")) == sorted(one["data"] for one in watch.of("call", "write"))
 
 
-def test_a_program_that_makes_100000_calls_is_only_slowed_down(watch, tmp_path):
-    program = build(tmp_path, 'char c; for (int i = 0; i < 25000; i++) { write(fds[0], "x", 1); read(fds[1], &c, 1); }')
+def test_a_program_that_makes_thousands_of_calls_is_only_slowed_down(watch, tmp_path):
+    program = build(tmp_path, 'char c; for (int i = 0; i < 5000; i++) { write(fds[0], "x", 1); read(fds[1], &c, 1); }')
     assert watch.run(program) == 0
-    assert len(watch.of("call", "write")) == len(watch.of("call", "read")) == 25000
+    assert len(watch.of("call", "write")) == len(watch.of("call", "read")) == 5000
 
 
 def test_what_a_program_is_started_with_is_the_same_observed_or_not(tmp_path):

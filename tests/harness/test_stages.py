@@ -17,7 +17,7 @@ from harness.tell import words
 
 STAGES = sorted(folder.name for folder in (ROOT / "tests/harness/stages").iterdir())
 NEEDS_ITS_OWN_NETWORK = ("sysctl",)
-RUNS = 5
+RUNS = 2
 
 
 @pytest.fixture(scope="module")

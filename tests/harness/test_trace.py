@@ -135,7 +135,7 @@ def test_every_record_has_a_place_of_its_own(tmp_path):
 
 
 def test_segments_stand_between_the_lines_that_cause_them_and_those_that_they_cause(tmp_path):
-    for attempt in range(30):
+    for attempt in range(10):
         made = run(tmp_path / "pair", *PAIR)
         if not made.wire:
             pytest.skip("packets can't be captured here")
