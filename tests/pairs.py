@@ -1,6 +1,7 @@
 """Pairs of programs that do what a script says (harness/acts.c), run by the real conductor."""
 from __future__ import annotations
 
+import atexit
 import functools
 import os
 import shutil
@@ -9,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from harness.stage.conductor import Conductor, Live, VirtualClock
+from harness.stage.keeper import Keeper, open_keeper
 from harness.stage.scenarios import ROOT, Scenario
 from harness.trace import Run
 
@@ -38,7 +40,23 @@ def pair(folder: Path, client: str, server: str) -> Scenario:
 def run(folder: Path, client: str, server: str, *, live: bool = False, isolate: bool = True, observe: bool = True) -> Run:
     """Runs the two scripts under the virtual clock, or in real time."""
     shutil.rmtree(folder, ignore_errors=True)
-    return Conductor(pair(folder, client, server), Live() if live else VirtualClock(), isolate=isolate, observe=observe).run()
+    return Conductor(pair(folder, client, server), Live() if live else VirtualClock(), keeper=lent(isolate), observe=observe).run()
+
+
+_keepers: "dict[bool, Keeper]" = {}
+
+
+def lent(isolate: bool = True) -> Keeper:
+    """A keeper that the tests of a process share, as the runs of one command do: making one costs more than a run."""
+    if isolate not in _keepers or not _keepers[isolate].alive:
+        _keepers[isolate] = open_keeper(isolate)
+    return _keepers[isolate]
+
+
+@atexit.register
+def _end() -> None:
+    for keeper in _keepers.values():
+        keeper.end()
 
 
 def texts(run: Run, who: str) -> "list[str]":

@@ -91,7 +91,7 @@ class Step(Delays):
 
     def _wire(self, segments: "list[Segment]") -> "list[str]":
         new, self._segments = segments[self._segments:], len(segments)
-        return ["  on the wire since the last step:", *(f"    {segment_in_words(s)}" for s in new)] if new else []
+        return ["  on the wire since the last step:", *(f"    {segment_in_words(s, self.conductor.stage.names)}" for s in new)] if new else []
 
     def _ask(self, waiting: "list[Held]") -> Optional[Held]:
         while True:
@@ -115,7 +115,7 @@ class Step(Delays):
             print(f"  {answer!r} is none of the keys, or nobody is held under that number")
 
 
-def segment_in_words(s: Segment) -> str:
+def segment_in_words(s: Segment, names: "tuple[str, ...]") -> str:
     """client -> server  SYN / FIN / RST, bytes 19 to 43, ACK of 18 bytes."""
     names = {"S": "SYN", "F": "FIN", "R": "RST"}
     parts = [names[flag] for flag in s.flags if flag in names]
@@ -125,7 +125,8 @@ def segment_in_words(s: Segment) -> str:
         parts.append(f"ACK up to {s.ack - 1}")
     elif "A" in s.flags and not s.length:
         parts.append("ACK")
-    return f"{s.sender} -> {'server' if s.sender == 'client' else 'client'}   {', '.join(parts)}   connection {s.connection}"
+    others = [name for name in names if name != s.sender]
+    return f"{s.sender} -> {others[0] if len(others) == 1 else s.target}   {', '.join(parts)}   connection {s.connection}"
 
 
 def need_terminal(source: TextIO) -> None:

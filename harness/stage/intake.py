@@ -234,7 +234,7 @@ class Intake:
         if told.get("at"):
             self._callers[place] = told["object"], told["at"]
         call = Call(place, told["ns"] - self.start, self.members.who(pid), pid, tid, name, fd, self.registry.number_of(pid, fd),
-                    told.get("asked", 0), told.get("data", ""), told.get("address", ""), told.get("option", "") or told.get("how", ""),
+                    told.get("asked", 0), told.get("data", ""), told.get("address", ""), _option(name, told),
                     told.get("value", 0), told.get("limit", -1))
         self.book.add_call(call)
         self._open[told["n"]] = place
@@ -482,6 +482,11 @@ def _release(gate: socket.socket) -> None:
     except OSError:
         pass            # it was killed while it waited
     gate.close()
+
+
+def _option(name: str, told: "dict[str, Any]") -> str:
+    peeks = name.startswith("recv") and told.get("flags", 0) & socket.MSG_PEEK
+    return str(told.get("option") or told.get("how") or ("MSG_PEEK" if peeks else ""))
 
 
 def in_words(call: Call, entry: bool) -> str:

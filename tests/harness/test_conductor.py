@@ -71,7 +71,8 @@ def test_a_server_that_never_listens_does_not_keep_the_client_from_starting(tmp_
 
 
 def test_children_are_counted_and_killed_with_the_run(tmp_path):
-    made = run(tmp_path / "pair", "connect; fork; setsid; fork; setsid; pause-for-ever; end; exit 0; end; wait; event left; close", QUIET_SERVER)
+    made = Conductor(pair(tmp_path / "pair", "connect; fork; setsid; fork; setsid; pause-for-ever; end; exit 0; end; wait; event left; close", QUIET_SERVER),
+                     VirtualClock()).run()
     assert "left" in texts(made, "client")
     for waiting in made.stop.waiting:
         assert kernel.process_state(waiting.pid) == ""

@@ -18,7 +18,7 @@ from harness.observe import kernel
 from harness.stage.conductor import Conductor, VirtualClock
 from harness.tell import explored
 from harness.stage.scenarios import ROOT, find, find_all
-from pairs import pair
+from pairs import lent, pair
 from terminal import Terminal
 
 SERVER = "listen; accept; read 1; closelistener"
@@ -116,7 +116,7 @@ def test_without_its_pause_scenario_5_reads_three_writes_in_each_of_the_four_way
 def test_a_schedule_gives_the_same_run_a_hundred_times():
     schedule = (Place("client", "pausing 5 s", 1),)
     job = explore.Job(find("1"), contract.load(find("1").contract), skip=True, isolate=True)
-    runs = [job.attempt(schedule) for _ in range(100)]
+    runs = [job.attempt(schedule, lent()) for _ in range(100)]
     assert len({one.outcome for one in runs}) == 1
     assert len({one.turns for one in runs}) == 1
     assert "EOF" in lines_of(runs[0], "client")
