@@ -90,6 +90,7 @@ class Step(Delays):
         return ["  the kernels hold:", *told] if told else []
 
     def _wire(self, segments: "list[Segment]") -> "list[str]":
+        assert self.conductor is not None
         new, self._segments = segments[self._segments:], len(segments)
         return ["  on the wire since the last step:", *(f"    {segment_in_words(s, self.conductor.stage.names)}" for s in new)] if new else []
 
@@ -117,8 +118,8 @@ class Step(Delays):
 
 def segment_in_words(s: Segment, names: "tuple[str, ...]") -> str:
     """client -> server  SYN / FIN / RST, bytes 19 to 43, ACK of 18 bytes."""
-    names = {"S": "SYN", "F": "FIN", "R": "RST"}
-    parts = [names[flag] for flag in s.flags if flag in names]
+    flags = {"S": "SYN", "F": "FIN", "R": "RST"}
+    parts = [flags[flag] for flag in s.flags if flag in flags]
     if s.length:
         parts.append(f"bytes {s.first} to {s.first + s.length - 1}")
     if "A" in s.flags and s.ack > 1:
