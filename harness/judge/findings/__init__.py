@@ -1,0 +1,24 @@
+"""Findings: why a run went as it did, told from facts. In comes a Run; out come sentences, each with the records that prove it.
+
+facts.py asks the records what the findings need to know. Every other file is a family of small functions, one for each finding.
+`find` asks them all. The story under a run, the reason behind a verdict and the hint are made of what it returns.
+
+A finding never rests on what a program logs. Where a program's lines are told, they are told as lines ("the server said ...").
+Where a fact could not be had (calls switched off, no wire), a finding is left out, or says less.
+"""
+from __future__ import annotations
+
+from ...trace import Run
+from . import streams
+from .facts import Facts, Finding
+
+__all__ = ["FAMILIES", "Facts", "Finding", "find"]
+
+FAMILIES = (streams,)
+
+
+def find(run: Run) -> "tuple[Finding, ...]":
+    """All findings of a run: the one first that happened first."""
+    facts = Facts(run)
+    found = [one for family in FAMILIES for ask in family.FINDINGS for one in ask(facts)]
+    return tuple(sorted(dict.fromkeys(found), key=lambda one: (one.at, one.code)))

@@ -1,0 +1,82 @@
+"""What the findings ask the records of one run: who wrote, read, closed what, and when."""
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Iterator, Optional
+
+from ...trace import Call, Run, Segment, Socket
+from ..sides import READS, WRITES, Side, Sides
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One reason, as a reader is told it."""
+
+    code: str                   # its name for good: "reset-by-unread"
+    words: str                  # one or two plain sentences, true for this run
+    evidence: "tuple[int, ...]"     # places (seq) of the records that prove it
+    at: int                     # place at which it happened: the act that all else follows from
+    who: str = ""               # the program whose act it is
+    source: str = ""            # where that act stands in its source: "server.c:31"
+    lesson: str = ""            # the number of the lesson that shows it: "10"; "" if none does
+    misconception: str = ""     # "M08", where one belief leads there
+
+
+class Facts:
+    """One run's. Nothing here believes a log line."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.sides = run, Sides(run)
+
+    @property
+    def observed(self) -> bool:
+        """Were the programs' calls seen? Else nothing may be concluded from a call that is not there."""
+        return self.run.observed
+
+    @property
+    def captured(self) -> bool:
+        """Was every segment seen?"""
+        return self.run.wire and not self.run.missing
+
+    @functools.cached_property
+    def _by_side(self) -> "dict[Side, list[Call]]":
+        found: "dict[Side, list[Call]]" = {}
+        for call in self.run.calls:
+            side = self.sides.of(call)
+            if side is not None:
+                found.setdefault(side, []).append(call)
+        return found
+
+    def calls(self, side: Side, names: "tuple[str, ...]" = ()) -> "list[Call]":
+        """The calls on one end of a connection, in the order of their entries; of these names, or all."""
+        return [call for call in self._by_side.get(side, ()) if not names or call.name in names]
+
+    def writes(self, side: Side) -> "list[Call]":
+        return self.calls(side, WRITES)
+
+    def reads(self, side: Side) -> "list[Call]":
+        """Those that take bytes; a look at them (MSG_PEEK) is none."""
+        return [call for call in self.calls(side, READS) if call.option != "MSG_PEEK"]
+
+    def wrote(self, side: Side, before: "Optional[int]" = None) -> int:
+        """Bytes that the kernel took from the program at this end; before that place."""
+        return sum(max(call.result, 0) for call in self.writes(side) if call.returned >= 0 and (before is None or call.returned < before))
+
+    def took(self, side: Side, before: "Optional[int]" = None) -> int:
+        """Bytes that the program at this end has read; before that place."""
+        return sum(max(call.result, 0) for call in self.reads(side) if call.returned >= 0 and (before is None or call.returned < before))
+
+    def arrived(self, side: Side, before: int) -> int:
+        """Bytes of the stream to this end that the wire had brought before that place; retransmissions count once."""
+        other = self.sides.other(side)
+        return max((s.first + s.length - 1 for s in self.run.segments if s.length and s.seq < before and self.sides.of_segment(s) == other), default=0)
+
+    def segments(self, side: Side, flag: str = "") -> "Iterator[Segment]":
+        """The segments that this end sent, those with a flag (S, F, R, P, A) or all."""
+        return (s for s in self.run.segments if self.sides.of_segment(s) == side and flag in s.flags)
+
+    def socket(self, side: Side) -> "Optional[Socket]":
+        """What the kernel held for this end when the run was over; None if it was gone, or nobody looked."""
+        end = self.sides.end(side)
+        return next((s for s in self.run.stop.sockets if s.connection == side[0] and (end is None or s.local == end.address)), None)
