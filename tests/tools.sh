@@ -67,6 +67,8 @@ fetch_bats() {
 
 run_tests() {
     export PYTHONPATH="$tools/python"   # what fetch_pytest may have put there
+    # The harness is started some hundred times: compiled once, also where this is switched off, and beside nobody's sources.
+    mkdir -p "$build" && PYTHONPYCACHEPREFIX=$(cd "$build" && pwd)/pycache && export PYTHONPYCACHEPREFIX PYTHONDONTWRITEBYTECODE=
     python_with_pytest >/dev/null || fetch_pytest
     bats_command >/dev/null || fetch_bats
     missing=

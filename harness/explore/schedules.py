@@ -16,14 +16,12 @@ import functools
 import itertools
 import math
 import mmap
-import multiprocessing
 import os
 import re
 import signal
 from collections import deque
-from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
-from typing import Callable, Iterable, Iterator, Optional, Sequence
+from typing import TYPE_CHECKING, Callable, Iterable, Iterator, Optional, Sequence
 
 from ..judge import comparison
 from ..judge import contract as contracts
@@ -31,6 +29,9 @@ from ..stage import keeper
 from ..stage.conductor import Conductor, Held
 from ..stage.scenarios import Scenario
 from ..trace import Run
+
+if TYPE_CHECKING:
+    import multiprocessing
 
 LIMIT = 2000                # schedules, unless told otherwise
 _PR_SET_PDEATHSIG = 1
@@ -243,15 +244,25 @@ def _same(schedule: "tuple[Place, ...]", tried: "dict[tuple[Place, ...], Tried]"
 
 
 class _Workers:
-    """A process for each processor, each with a keeper of its own. Those belong to this process: whatever becomes of a
-    worker, its keeper is ended here."""
+    """A process for each processor, each with a keeper of its own, and all that belongs to it stays on that processor: they wait for one
+    another all the time, and to wake somebody on another processor takes longer than what it then does. The keepers belong to
+    this process: whatever becomes of a worker, its keeper is ended here."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.keepers = [keeper.open_keeper(job.isolate) for _ in range(os.cpu_count() or 1)]
+        self._processors = sorted(os.sched_getaffinity(0))
+        self.keepers = []
+        try:
+            for one in self._processors:
+                os.sched_setaffinity(0, {one})      # the keeper and its programs inherit it
+                self.keepers.append(keeper.open_keeper(job.isolate, job.observe))
+        finally:
+            os.sched_setaffinity(0, self._processors)
         self._stopped = mmap.mmap(-1, 1)        # shared with the workers: not 0 ends what they do
 
     def __enter__(self) -> "_Workers":
+        import multiprocessing      # here: all other commands start sooner without it
+        from concurrent.futures import ProcessPoolExecutor
         context = multiprocessing.get_context("fork")   # so that the workers have the keepers
         free = context.SimpleQueue()
         for number in range(len(self.keepers)):
@@ -268,6 +279,7 @@ class _Workers:
 
     def run(self, schedules: "list[tuple[Place, ...]]") -> "Iterator[Tried]":
         """Runs them all; they come in the order in which they were given. Raises KeyboardInterrupt when it is to stop."""
+        from concurrent.futures import wait
         todo = deque(self._pool.submit(_attempt, schedules[i:i + 4]) for i in range(0, len(schedules), 4))
         while todo:
             if self.job.tick():
@@ -281,7 +293,9 @@ class _Workers:
         if os.getppid() != parent:
             os._exit(1)
         signal.signal(signal.SIGINT, signal.SIG_IGN)    # Ctrl-C is the parent's
-        _worker = replace(self.job, tick=lambda: self._stopped[0] != 0), self.keepers[free.get()]
+        number = free.get()
+        os.sched_setaffinity(0, {self._processors[number]})
+        _worker = replace(self.job, tick=lambda: self._stopped[0] != 0), self.keepers[number]
 
 
 _worker: "tuple[Job, keeper.Keeper]"

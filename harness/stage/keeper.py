@@ -20,7 +20,6 @@ import gc
 import json
 import os
 import resource
-import secrets
 import select
 import signal
 import socket
@@ -303,7 +302,7 @@ def _leave_network(flags: int) -> str:
 
 def _event_socket() -> tuple[socket.socket, str]:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    name = f"tcplab-{secrets.token_hex(8)}"
+    name = f"tcplab-{os.urandom(8).hex()}"
     sock.bind("\0" + name)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
     return sock, "@" + name

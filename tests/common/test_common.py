@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from harness.observe.lines import EVENT_KINDS
+from once import once
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 120
@@ -83,11 +84,15 @@ def collect(child, text=""):
     return out, err
 
 
-def build(folder, variant):
+def build(factory, variant):
     compiler, flags, prefix = VARIANTS[variant]
     need(compiler)
     if prefix:
         need(prefix[0])
+    return Lab(once(factory, f"common-{variant}", lambda folder: compile_all(folder, compiler, flags)), tuple(prefix), variant == "plain")
+
+
+def compile_all(folder, compiler, flags):
     common = sorted((ROOT / "common").glob("*.c"))
     subprocess.run([compiler, *FLAGS, f"-I{ROOT}/common", *flags, "-c", *map(str, common)], cwd=folder, check=True)
     objects = [str(folder / f"{path.stem}.o") for path in common]
@@ -95,24 +100,23 @@ def build(folder, variant):
         wraps = [f"-Wl,--wrap={name}" for name in WRAPPED.get(source.stem, [])]
         subprocess.run([compiler, *FLAGS, *flags, *wraps, str(source), *objects, "-o", str(folder / source.stem)], cwd=ROOT,
                        check=True)
-    return Lab(folder, tuple(prefix), variant == "plain")
 
 
 @pytest.fixture(scope="session", params=[name for name in VARIANTS if name != "valgrind"])
 def lab(request, tmp_path_factory):
-    return build(tmp_path_factory.mktemp(request.param), request.param)
+    return build(tmp_path_factory, request.param)
 
 
 @pytest.fixture(scope="session")
 def plain(tmp_path_factory):
     """For what only the plain program can show: descriptors, system calls."""
-    return build(tmp_path_factory.mktemp("plain-only"), "plain")
+    return build(tmp_path_factory, "plain")
 
 
 @pytest.fixture(scope="session")
 def watched(tmp_path_factory):
     """Under valgrind: a program starts slowly there, so each module's checks run once, in few processes."""
-    return build(tmp_path_factory.mktemp("valgrind"), "valgrind")
+    return build(tmp_path_factory, "valgrind")
 
 
 @pytest.mark.parametrize("program, args", [
@@ -570,8 +574,13 @@ def test_the_conductors_death_lets_go(lab, conductor):
 
 
 def sockets_of(pid):
-    """The numbers of a process's descriptors that are sockets."""
-    return [int(fd.name) for fd in Path(f"/proc/{pid}/fd").iterdir() if os.readlink(fd).startswith("socket:")]
+    """The numbers of a process's descriptors that are sockets; one that goes while it is looked at is none."""
+    def what(fd):
+        try:
+            return os.readlink(fd)
+        except FileNotFoundError:
+            return ""
+    return [int(fd.name) for fd in Path(f"/proc/{pid}/fd").iterdir() if what(fd).startswith("socket:")]
 
 
 def wait_until_a_thread_sends(pid):

@@ -14,6 +14,7 @@ from harness.judge import contract
 from harness.stage.conductor import Conductor, VirtualClock
 from harness.stage.scenarios import ROOT, Scenario
 from harness.tell import words
+from once import once
 
 STAGES = sorted(folder.name for folder in (ROOT / "tests/harness/stages").iterdir())
 NEEDS_ITS_OWN_NETWORK = ("sysctl",)
@@ -23,11 +24,13 @@ RUNS = 2
 @pytest.fixture(scope="module")
 def built(tmp_path_factory) -> Path:
     """The stages as scenarios of a lab of their own, built by the Makefile."""
-    lab = tmp_path_factory.mktemp("stages")
+    return once(tmp_path_factory, "stages", make_stages)
+
+
+def make_stages(lab: Path) -> None:
     for number, name in enumerate(STAGES, 50):
         shutil.copytree(ROOT / "tests/harness/stages" / name, lab / "scenarios" / f"{number}-{name}")
     subprocess.run(["make", "-s", "-j2", f"SCENARIOS={lab / 'scenarios'}", f"BUILD={lab / 'build'}", "WERROR=1", "all"], cwd=ROOT, check=True)
-    return lab
 
 
 def scenario(lab: Path, name: str) -> Scenario:

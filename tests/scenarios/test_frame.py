@@ -14,6 +14,7 @@ from typing import Iterable, Optional
 
 import pytest
 
+from once import once
 from test_common import FLAGS, LIMIT, SANITIZE, need
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,7 +72,8 @@ def build(folder: Path, variant: str, codec: Path = CODEC) -> Check:
 
 @pytest.fixture(scope="module", params=VARIANTS)
 def check(request, tmp_path_factory) -> Check:
-    return build(tmp_path_factory.mktemp(request.param), request.param)
+    folder = once(tmp_path_factory, f"frame-{request.param}", lambda folder: build(folder, request.param))
+    return Check(folder / "frame_check")
 
 
 @pytest.fixture(scope="module")

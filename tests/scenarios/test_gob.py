@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from once import once
 from test_common import FLAGS, LIMIT, ROOT, VARIANTS, need
 
 CODEC = ROOT / "scenarios/20-gob-stream/gob/gob.c"
@@ -54,22 +55,27 @@ def build(folder, variant, codec=CODEC, *more):
     return Codec(program)
 
 
+def built(factory, variant):
+    return Codec(once(factory, f"gob-{variant}", lambda folder: build(folder, variant)) / f"gob_check-{variant}")
+
+
 @pytest.fixture(scope="session", params=[name for name in VARIANTS if name != "valgrind"])
 def codec(request, tmp_path_factory):
-    return build(tmp_path_factory.mktemp("gob"), request.param)
+    return built(tmp_path_factory, request.param)
 
 
 @pytest.fixture(scope="session")
 def plain(tmp_path_factory):
-    return build(tmp_path_factory.mktemp("gob-plain"), "plain")
+    return built(tmp_path_factory, "plain")
 
 
 @pytest.fixture(scope="session")
 def go(tmp_path_factory):
     need("go")
-    program = tmp_path_factory.mktemp("gob-go") / "gob_check"
-    subprocess.run(["go", "build", "-o", str(program), str(ROOT / "tests/peers/go/gob_check.go")], check=True, timeout=LIMIT)
-    return Codec(program, is_go=True)
+    source = str(ROOT / "tests/peers/go/gob_check.go")
+    folder = once(tmp_path_factory, "gob-go", lambda folder: subprocess.run(["go", "build", "-o", str(folder / "gob_check"), source],
+                                                                            check=True, timeout=LIMIT))
+    return Codec(folder / "gob_check", is_go=True)
 
 
 def how(said):
@@ -175,8 +181,9 @@ FLIPPED = {"Msg": flips(THREE, range(1, 256)),
 
 def check_flips(codec, type="Msg"):
     said = codec.streams(type, FLIPPED[type])
-    assert codec.streams(type, FLIPPED[type], 1) == said
-    assert codec.streams(type, FLIPPED[type], -5) == said
+    some = slice(None, None, 7)     # every byte, and every mask, but not each with each: these ways take long
+    assert codec.streams(type, FLIPPED[type][some], 1) == said[some]
+    assert codec.streams(type, FLIPPED[type][some], -5) == said[some]
     return said
 
 
