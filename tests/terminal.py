@@ -1,10 +1,13 @@
 """A command of the harness that asks for keys, in a terminal of its own."""
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
+import struct
 import subprocess
 import sys
+import termios
 
 from harness.cli import step
 from harness.stage.scenarios import ROOT
@@ -15,6 +18,7 @@ class Terminal:
 
     def __init__(self, number, **env):
         self.end, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         self.child = subprocess.Popen([sys.executable, "-m", "harness", "step", number], cwd=ROOT, stdin=theirs, stdout=theirs,
                                       stderr=theirs, env={**os.environ, "NO_COLOR": "1", **env}, start_new_session=True)
         os.close(theirs)

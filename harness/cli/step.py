@@ -11,10 +11,10 @@ from ..explore.schedules import Delays, Place, parse
 from ..stage.conductor import Conductor, Held
 from ..stage.scenarios import find
 from ..tell import screen, words
-from ..trace import Segment, Socket
+from ..trace import Segment, Socket, Waiting
 from . import shared
 
-KEYS = "Enter: the marked one goes on   1, 2, ...: that one   c: run on   r: from the start   q: quit > "
+KEYS = "Enter: the marked one  1, 2, ...: that one  c: run on  r: restart  q: quit > "
 
 
 class NoTerminal(Exception):
@@ -37,7 +37,10 @@ def go(args: argparse.Namespace) -> int:
     while True:
         shown = screen.Screen(sys.stdout, real_time=False, cast=scenario.stage.roles())
         policy = Step(schedule, shared.no_pause(), waker)
-        print(f"scenario {scenario.name}, one line at a time. A line is said before what it says is done: who goes on does it.")
+        print(f"scenario {scenario.name}, one line at a time\n"
+              "Each program is held at each of its lines. You say who goes on to its next line.")
+        if schedule:
+            print(f"SCHEDULE: {'; '.join(map(str, schedule))}\n(who is held there goes on last; you may choose otherwise)")
         shown.head()
         conductor = Conductor(scenario, policy, isolate=shared.isolate(), observe=shared.observe(), tell=shown.tell, tick=lambda: bool(policy.wish))
         policy.conductor = conductor
@@ -77,11 +80,17 @@ class Step(Delays):
 
     def _show(self, waiting: "list[Held]") -> None:
         assert self.conductor is not None
-        lines = ["", *self._kernel(self.conductor.sockets()), *self._wire(self.conductor.segments()), "", "  held at its last line:"]
+        sockets, blocked = self.conductor.moment()
+        lines = ["", *self._kernel(sockets), *self._wire(self.conductor.segments()), *self._blocked(blocked), "", "  held, and can go on:"]
         for n, held in enumerate(waiting, 1):
             mark = ">" if n == 1 else " "
-            lines.append(f"  {mark} {n}  {held.who:7} {held.text}   {held.source}")
+            delayed = "   (SCHEDULE)" if self.places[held.seq] in self.delays else ""
+            lines.append(f"  {mark} {n}  {held.who:7} {held.text}   {held.source}{delayed}")
         print("\n".join(lines))
+
+    def _blocked(self, waiting: "tuple[Waiting, ...]") -> "list[str]":
+        told = [f"    {w.who:7} waits in {w.call}{f', on connection {w.connection}' if w.connection else ''}" for w in waiting]
+        return ["  blocked, and can't go on now:", *told] if told else []
 
     def _kernel(self, sockets: "tuple[Socket, ...]") -> "list[str]":
         told = [f"    {s.who:7} {s.state:12} {s.unread:>6} waiting to be accepted" if s.state == "LISTEN" else

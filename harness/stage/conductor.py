@@ -17,7 +17,7 @@ from typing import Callable, Optional
 
 from ..judge.contract import index_of, role_of
 from ..observe import kernel, quiescence, sockets
-from ..trace import Ending, Event, Record, Run, Segment, Socket, Start, Stop
+from ..trace import Ending, Event, Record, Run, Segment, Socket, Start, Stop, Waiting
 from . import cast, ending
 from .book import Book
 from .intake import Intake, how
@@ -327,11 +327,12 @@ class Conductor:
         """The options of a socket that can't be asked for them: as its program set them, if all of its calls were seen."""
         return self.intake.timers.limits(inode) if ending.all_observed(self) else None
 
-    def sockets(self) -> "tuple[Socket, ...]":
-        """What the kernel holds now, for a policy that shows it; a part of the run's records."""
-        found = ending.sockets(self, self.look())
+    def moment(self) -> "tuple[tuple[Socket, ...], tuple[Waiting, ...]]":
+        """What the kernel holds now, and who is blocked, for a policy that shows it. The sockets are a part of the run's records."""
+        seen = self.look()
+        found = ending.sockets(self, seen)
         self.book.samples.extend(found)
-        return found
+        return found, ending.waiting(self, seen)
 
     def segments(self) -> "list[Segment]":
         """The segments so far."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Optional
 
 from ..observe import kernel, quiescence
-from ..trace import Ending, Run, Socket, Stop
+from ..trace import Ending, Run, Socket, Stop, Waiting
 from .keeper import PROCESSES
 from .limits import PATIENCE
 from .starts import Process
@@ -26,6 +26,11 @@ def _records(conductor: "Conductor") -> quiescence.Records:
 def sockets(conductor: "Conductor", seen: quiescence.Look) -> "tuple[Socket, ...]":
     """The sockets of a look as records, each with its place."""
     return tuple(replace(one, seq=conductor.book.place()) for one in _records(conductor).sockets(seen, conductor.intake.now()))
+
+
+def waiting(conductor: "Conductor", seen: quiescence.Look) -> "tuple[Waiting, ...]":
+    """The threads of a look that wait for somebody."""
+    return _records(conductor).waiting(seen)
 
 
 def why(conductor: "Conductor", seen: quiescence.Look) -> Stop:

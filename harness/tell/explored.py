@@ -1,4 +1,4 @@
-"""What a learner reads of an exploration: outcomes, an example schedule of each, where they part, what was broken."""
+"""What a learner reads of an exploration: its outcomes, what tells each apart, a schedule that shows it, what was broken."""
 from __future__ import annotations
 
 from typing import Iterator
@@ -6,11 +6,10 @@ from typing import Iterator
 from ..explore.schedules import Outcome, Place, Report, Tried
 from ..judge import comparison
 from ..stage.scenarios import Scenario
-from . import words
 
 
 def schedule_in_words(schedule: "tuple[Place, ...]") -> str:
-    """hold the server before its first `reading data` goes on, ..."""
+    """hold the server at `reading data` until nothing else can happen"""
     if not schedule:
         return "nobody is delayed"
     return ", and ".join(f"hold the {p.who} at {_the(p)} until nothing else can happen" for p in schedule)
@@ -33,29 +32,48 @@ def report(found: Report, scenario: Scenario, always: bool) -> "list[str]":
 
 
 def _lines(found: Report, scenario: Scenario, always: bool) -> Iterator[str]:
-    outcomes = f"{len(found.groups)} outcome{'s' if len(found.groups) != 1 else ''}"
-    yield f"{found.scenario}: {outcomes} in {found.count} schedules, each with at most {_count(found.delays)}" \
-          f"{'; pauses are nothing' if found.skip else ''}"
+    outcomes = "1 outcome" if len(found.groups) == 1 else f"{len(found.groups)} outcomes"
+    yield f"{found.scenario}: {outcomes} in {found.count} schedules with at most {_count(found.delays)}{', pauses switched off' if found.skip else ''}"
     if found.ran < found.count:
-        yield f"{found.ran} of them were run: where nobody else could go on, a delay changes nothing"
+        yield f"{found.ran} of these were run. In the other {found.count - found.ran} nobody else could go on during the delay,"
+        yield "so it changes nothing."
     if found.left:
         yield f"not run: {found.left} schedules more (--limit {found.ran}); what they would show is not known"
-    first = found.groups[0][0].outcome
-    for n, group in enumerate(found.groups):
-        yield ""
-        yield f"outcome {n + 1}, in {len(group)} of {found.count}: {_how_it_ended(group[0].outcome)}"
-        if n > 0:
-            yield f"  it parts from outcome 1 where {_parting(first, group[0].outcome)}"
-        yield f"  {'for example' if group[0].schedule else 'among them'}: {schedule_in_words(group[0].schedule)}"
-        if group[0].schedule:
-            yield f"  {command(group[0].schedule, scenario.number, found.skip)}"
+    yield ""
+    if len(found.groups) == 1:
+        yield f"In all of them {_how_it_ended(found.groups[0][0].outcome)}."
+    else:
+        yield from _outcomes(found, scenario)
     yield ""
     yield from _contract(found, scenario)
     if always:
         yield ""
-        yield "always so here (no schedule turned it round; only what `after` says in the contract is promised):"
+        yield "These orders held in every schedule. (The contract promises only what its `after` says.)"
         for before, after in found.always:
             yield f"  {before}   before   {after}"
+
+
+def _outcomes(found: Report, scenario: Scenario) -> Iterator[str]:
+    """Each with a heading that tells it apart from the first one; the first one's tells it apart from the second."""
+    first, second = (found.groups[n][0].outcome for n in (0, 1))
+    told = _parting(first, second)[0]
+    headings: "list[str]" = []
+    for n, group in enumerate(found.groups):
+        outcome, schedule = group[0].outcome, group[0].schedule
+        this, there = _parting(outcome, first) if n else (told, told)
+        for other, heading in zip(found.groups, headings):
+            if heading == this:
+                this += f", and {_parting(outcome, other[0].outcome)[0]}"
+        headings.append(this)
+        yield from [""] if n else []
+        yield f"outcome {n + 1}: {this}"
+        yield f"  in {len(group)} of {found.count} schedules{'' if n else '; that without a delay is one of them'}"
+        if there != told:
+            yield f"  where in outcome 1 {there}"
+        yield f"  {_how_it_ended(outcome)}"
+        if schedule:
+            yield f"  to see it, {schedule_in_words(schedule)}:"
+            yield f"  {command(schedule, scenario.number, found.skip)}"
 
 
 def _count(delays: int) -> str:
@@ -68,37 +86,45 @@ def _how_it_ended(outcome: Outcome) -> str:
     return ", ".join(ends) + stop
 
 
-def _parting(first: Outcome, other: Outcome) -> str:
-    """The first line of a program that is not the same in both."""
-    mine = dict(other.lines)
-    for who, lines in first.lines:
-        theirs = mine.get(who, ())
-        for n in range(max(len(lines), len(theirs))):
-            a, b = (l[n] if n < len(l) else None for l in (lines, theirs))
-            if a != b:
-                said = f"says `{b}`" if b is not None else "says nothing more"
-                return f"the {who} {said}, and there {f'`{a}`' if a is not None else 'nothing more'}"
-    return f"it stops otherwise ({other.stop}, and there {first.stop})"
+def _parting(one: Outcome, other: Outcome) -> "tuple[str, str]":
+    """The first line of a program that is not the same in both: what happens there in the one, and in the other."""
+    theirs = dict(other.lines)
+    for who in dict.fromkeys([*dict(one.lines), *theirs]):
+        a, b = dict(one.lines).get(who, ()), theirs.get(who, ())
+        for n in range(max(len(a), len(b))):
+            if a[n:n + 1] != b[n:n + 1]:
+                return _at(who, a, n), _at(who, b, n)
+    mine, others = dict(one.endings), dict(other.endings)
+    for who in mine:
+        if mine[who] != others.get(who, mine[who]):
+            return f"the {who} ends with {mine[who]}", f"it ends with {others[who]}"
+    return f"the run stops otherwise ({one.stop})", f"it stops so: {other.stop}"
+
+
+def _at(who: str, lines: "tuple[str, ...]", n: int) -> str:
+    if n < len(lines):
+        return f"the {who} says `{lines[n]}`"
+    return f"the {who} says nothing behind `{lines[-1]}`" if lines else f"the {who} says nothing"
 
 
 def _contract(found: Report, scenario: Scenario) -> Iterator[str]:
     if found.skip:
-        yield "the contract is not judged: it may count on the pauses"
+        yield "The contract is not judged: it may count on the pauses."
         return
     for one in found.broken[:1]:
         if len(found.broken) == found.count:
-            yield "the contract was broken in every schedule:"
+            yield "The contract was broken in every schedule:"
         else:
-            yield f"the contract was broken in {len(found.broken)} of {found.count} schedules, by luck kept in the others:"
+            yield f"The contract was broken in {len(found.broken)} of {found.count} schedules. In the others luck kept it."
         yield f"  {_first_difference(one)}"
         yield f"  {schedule_in_words(one.schedule)}"
         yield f"  {command(one.schedule, scenario.number, found.skip).replace('make step', 'make check')}"
     for never in found.never_seen:
-        yield f"no schedule showed: {never.statement}  ({scenario.name}/contract.txt:{never.line})"
+        yield f"No schedule showed: {never.statement}  ({scenario.name}/contract.txt:{never.line})"
     if found.status == 0:
-        yield "the contract was kept in each of them"
+        yield "The contract held in each of them."
 
 
 def _first_difference(one: Tried) -> str:
     difference: comparison.Difference = one.verdict.differences[0]
-    return f"contract.txt:{difference.line}: {difference.statement}" + (f"   ({words.WHY[difference.kind]})" if difference.kind in words.WHY else "")
+    return f"contract.txt:{difference.line}: {difference.statement}"

@@ -84,13 +84,13 @@ def test_a_contract_that_is_kept_in_some_schedules_only_is_told_with_their_numbe
                        "listen; accept; read 1; read 2; closelistener", text=lucky)
     found = explore.explore(made)
     assert 0 < len(found.broken) < found.count
-    assert f"broken in {len(found.broken)} of {found.count} schedules, by luck kept in the others:" in "\n".join(explored.report(found, made, False))
+    assert f"broken in {len(found.broken)} of {found.count} schedules. In the others luck kept it." in "\n".join(explored.report(found, made, False))
 
 
 def test_a_contract_that_nothing_keeps_is_not_said_to_be_luck(tmp_path):
     made = scenario_of(tmp_path / "pair", "connect; close", "listen; accept; closelistener", text="client: hello\nserver others allowed\n")
     told = "\n".join(explored.report(explore.explore(made), made, False))
-    assert "the contract was broken in every schedule:" in told
+    assert "The contract was broken in every schedule:" in told
 
 
 @pytest.mark.parametrize("number", [scenario.number for scenario in find_all()])
@@ -133,6 +133,12 @@ def test_a_schedule_that_is_not_run_would_have_given_what_is_said_of_it(number):
         assert (again.outcome, again.turns) == (one.outcome, one.turns)
 
 
+def test_outcomes_that_part_at_the_same_line_have_headings_of_their_own():
+    report = explored.report(explore.explore(find("5"), skip=True), find("5"), False)
+    headings = [line.partition(": ")[2] for line in report if line.startswith("outcome ")]
+    assert len(headings) > 2 and len(set(headings)) == len(headings)
+
+
 def test_a_bound_is_told_when_it_is_reached():
     found = explore.explore(find("3"), limit=5)
     assert found.ran == 5 and found.left == explore.explore(find("3")).count - found.count > 5
@@ -143,8 +149,8 @@ def test_orders_that_always_held_are_listed_on_request_and_rightly():
     found = explore.explore(find("4"))
     orders = {(str(a), str(b)) for a, b in found.always}
     assert any(a.startswith("client: shutting down") for a, _ in orders)
-    assert "always so here" in "\n".join(explored.report(found, find("4"), True))
-    assert "always so here" not in "\n".join(explored.report(found, find("4"), False))
+    assert "These orders held" in "\n".join(explored.report(found, find("4"), True))
+    assert "These orders held" not in "\n".join(explored.report(found, find("4"), False))
 
 
 @pytest.mark.parametrize("text", ["server: reading data #1", r'client: sending "This is a message 2\n test" #1; server: closing #2', ""])
@@ -209,6 +215,19 @@ def test_where_the_wire_can_not_be_seen_it_is_said():
     terminal = Terminal("1", TCPLAB_ISOLATION="none")
     said = terminal.until_asked() + terminal.key("c")
     assert "note: no network of its own" in said and "on the wire" not in said and "sent a reset" not in said
+    assert terminal.status() == 0
+
+
+def test_who_is_blocked_is_shown_and_what_the_schedule_holds():
+    terminal = Terminal("2", SCHEDULE="client: connected #1")
+    said = new = terminal.until_asked()
+    for _ in range(6):
+        new = terminal.key("")
+        said += new
+    terminal.key("q")
+    assert "SCHEDULE: client: connected #1" in said and re.search(r"connected .*\(SCHEDULE\)", said)
+    assert "    server  waits in read, on connection 1" in said.replace("\r", "").splitlines()
+    assert max(map(len, said.replace("\r", "").splitlines())) <= 80
     assert terminal.status() == 0
 
 
