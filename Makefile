@@ -7,6 +7,7 @@
 BUILD     ?= build
 SCENARIOS ?= scenarios
 PYTHON    ?= python3
+export SCENARIOS
 
 # C11 and POSIX, with the warnings that catch a learner's mistakes. SANITIZE=1 and WERROR=1 are for the lab's own checks.
 CFLAGS    ?= -O1 -g
@@ -21,17 +22,19 @@ endif
 # All of these are names without folder and ending, as 09-example/relay. What was asked for by name is a program even if its
 # main is misspelt: then the linker says so. (A line in a comment that looks like main makes a program, too.)
 stems     = $(patsubst $(SCENARIOS)/%.c,%,$(filter $(SCENARIOS)/%.c,$(1)))
-sources  := $(call stems,$(wildcard $(SCENARIOS)/*/*.c))
+# Files whose names make or the shell would read as more than a name are not there for them.
+files     = $(call stems,$(shell ls -d $(1) 2>/dev/null | grep -xE '[^][:space:]["$$\#%:;&|<>()`!*?{}~^]+'))
+sources  := $(call files,$(SCENARIOS)/*/*.c)
 a_main    = ^[[:space:]]*((int|void)[[:space:]]+)?main[[:space:]]*[(]
 mains    := $(call stems,$(shell grep -lE '$(a_main)' $(SCENARIOS)/*/*.c 2>/dev/null))
 stems_of_programs := $(filter %/client %/server $(mains) $(MAKECMDGOALS:$(BUILD)/%=%),$(sources))
-shared   := $(filter-out $(stems_of_programs),$(sources)) $(call stems,$(wildcard $(SCENARIOS)/*/*/*.c))
+shared   := $(filter-out $(stems_of_programs),$(sources)) $(call files,$(SCENARIOS)/*/*/*.c)
 extras    = $(patsubst %,$(BUILD)/%.o,$(filter-out $(1)/exercises/% $(1)/mutants/%,$(filter $(1)/%,$(shared))))
 names    := $(sort $(patsubst %/,%,$(dir $(stems_of_programs))))
 programs := $(addprefix $(BUILD)/,$(stems_of_programs))
 common   := $(patsubst common/%.c,$(BUILD)/common/%.o,$(wildcard common/*.c))
 
-.PHONY: all help test lint fuzz bench clean check FORCE
+.PHONY: all help test lint fuzz bench clean check scenario step explore diff FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -48,24 +51,30 @@ help:                   ## this list
 # -- run and judge ------------------------------------------------------------------------------------------------------
 
 # What was set on the command line or in the environment (BUILD, SCENARIOS, SANITIZE, CC, PAUSE, ...) make hands on by
-# itself. FORCE: a file that happens to be called check-1 changes nothing.
+# itself. What stands for % goes through the environment, so that no shell reads it. FORCE: a file that happens to be called
+# check-1 changes nothing.
+scenario-% check-% step-% explore-% diff-%: export stem = $*
+
 scenario-%: FORCE       ## run the programs of scenario N and watch
-	@$(PYTHON) -m harness run '$*'
+	@$(PYTHON) -m harness run "$$stem"
 
 check-%: FORCE          ## the verdict alone: does scenario N keep its contract?
-	@$(PYTHON) -m harness check '$*'
+	@$(PYTHON) -m harness check "$$stem"
 
 step-%: FORCE           ## scenario N one line at a time: you say who goes on
-	@$(PYTHON) -m harness step '$*'
+	@$(PYTHON) -m harness step "$$stem"
 
 explore-%: FORCE        ## every schedule of N with one delay (DELAYS=2: two)
-	@$(PYTHON) -m harness explore '$*' --delays $(or $(DELAYS),1)
+	@$(PYTHON) -m harness explore "$$stem" --delays "$${DELAYS:-1}"
 
 check:                  ## the verdicts of all scenarios
 	@$(PYTHON) -m harness check
 
 diff-%: FORCE           ## how scenarios A and B differ
-	@sh tests/diff.sh '$(SCENARIOS)' '$*'
+	@sh tests/diff.sh "$$SCENARIOS" "$$stem"
+
+scenario step explore diff:
+	@echo 'Which one? For example: make $@-1$(if $(filter diff,$@),-2). The numbers are:$(foreach name,$(names), $(firstword $(subst -, ,$(name))))' >&2; exit 2
 
 FORCE:
 
@@ -73,10 +82,11 @@ FORCE:
 
 # Changes when the compiler or its flags do, and so has everything built again.
 stamp := $(BUILD)/.flags
-_ := $(shell [ -d $(BUILD) ] || mkdir -p $(BUILD); { IFS= read -r old <$(stamp); } 2>/dev/null; flags='$(CC) $(ALL_FLAGS)'; \
-    [ "$$old" = "$$flags" ] || { printf '%s\n' "$$flags" >$(stamp).$$$$ && mv $(stamp).$$$$ $(stamp); })
+_ := $(shell { [ -d $(BUILD) ] || mkdir -p $(BUILD); IFS= read -r old <$(stamp); flags='$(CC) $(ALL_FLAGS)'; \
+    [ "$$old" = "$$flags" ] || { printf '%s\n' "$$flags" >$(stamp).$$$$ && mv $(stamp).$$$$ $(stamp); }; } 2>/dev/null)
 
-compile = @mkdir -p $(@D) && $(CC) $(ALL_FLAGS) -MMD -MP -c -o $@ $<
+# Whole under another name first: who makes the same thing at the same time, or uses it, never sees half of it.
+compile = @mkdir -p $(@D) && $(CC) $(ALL_FLAGS) -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $@.$$$$ $< && mv -f $@.$$$$ $@ || { rm -f $@.$$$$; exit 1; }
 
 $(BUILD)/common/%.o: common/%.c $(stamp)
 	$(compile)
@@ -85,11 +95,11 @@ $(BUILD)/%.o: $(SCENARIOS)/%.c $(stamp)
 	$(compile)
 
 $(BUILD)/libcommon.a: $(common)
-	@rm -f $@ && $(AR) rc $@ $^
+	@rm -f $@.$$$$ && $(AR) rc $@.$$$$ $^ && mv -f $@.$$$$ $@
 
 define link
 $(BUILD)/$(1): $(BUILD)/$(1).o $(call extras,$(patsubst %/,%,$(dir $(1)))) $(BUILD)/libcommon.a
-	@$$(CC) $$(ALL_FLAGS) -o $$@ $$^
+	@$$(CC) $$(ALL_FLAGS) -o $$@.$$$$$$$$ $$^ && mv -f $$@.$$$$$$$$ $$@
 endef
 $(foreach program,$(stems_of_programs),$(eval $(call link,$(program))))
 

@@ -21,8 +21,11 @@ static bool is_port(const char *text)
 struct address address_from(int argc, char **argv)
 {
     struct address address = {.host = argc > 1 ? argv[1] : "localhost", .port = argc > 2 ? argv[2] : "8080"};
-    if (argc > 3 || !is_port(address.port)) {
+    bool port_alone = argc == 2 && is_port(argv[1]); // taken as a host, 8080 would be 0.0.31.144
+    if (argc > 3 || port_alone || !is_port(address.port)) {
         fprintf(stderr, "usage: %s [host [port]]   port: a number from 0 to 65535\n", argc > 0 ? argv[0] : "program");
+        if (port_alone)
+            fprintf(stderr, "The host comes first: %s localhost %s\n", argv[0], argv[1]);
         exit(2);
     }
     return address;

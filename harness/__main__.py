@@ -49,6 +49,7 @@ def main(argv: Optional[list[str]] = None) -> int:
     """Runs one command; returns its exit status."""
     args = _arguments(argv)
     try:
+        shared.find_room()
         return int(args.go(args))
     except (UnknownScenario, shared.Usage, BadSchedule, step.NoTerminal) as error:
         return shared.complain(str(error), 2)
@@ -70,7 +71,18 @@ def main(argv: Optional[list[str]] = None) -> int:
         return shared.complain(f"lab error: {type(error).__name__}: {error} (TCPLAB_DEBUG=1 shows where)", 3)
 
 
+def _open_what_is_closed() -> None:
+    """`check 1 >&-`: else the first thing that is opened would take the place of standard output."""
+    for fd, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(fd, "r" if fd == 0 else "w", encoding="utf-8"))
+
+
 if __name__ == "__main__":
+    _open_what_is_closed()
     try:
         status = main()
         sys.stdout.flush()

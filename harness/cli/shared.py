@@ -2,12 +2,15 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import dataclasses
 import json
 import os
 import shlex
+import shutil
 import signal
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any, Optional
 
@@ -18,10 +21,13 @@ from ..judge import contract as contracts
 from ..stage.build import build as make
 from ..stage.conductor import Conductor, Live, Policy, VirtualClock
 from ..stage.keeper import Keeper, open_keeper
-from ..stage.scenarios import Scenario
+from ..stage.scenarios import ROOT, Scenario
 
 
 _SETTINGS = ("SCHEDULE", "NOPAUSE", "TCPLAB_ISOLATION", "TCPLAB_CALLS", "BUILD", "SCENARIOS", "SANITIZE")     # that change a run
+
+
+_ODD = "][\"'`$#%:;&|<>()!*?{}~^\\"     # what make or the shell reads as more than a name
 
 
 class Usage(Exception):
@@ -54,6 +60,21 @@ class Interrupt:
 def complain(text: str, status: int) -> int:
     print(text, file=sys.stderr)
     return status
+
+
+def find_room() -> None:
+    """Where the folder for builds can't be written (a read-only checkout), takes one that goes with this command, and says so."""
+    for name in ("BUILD", "SCENARIOS"):
+        value = os.environ.get(name, "")
+        if value.startswith("-") or set(value) & set(_ODD) or any(c.isspace() or not c.isprintable() for c in value):
+            raise Usage(f"{name}={value!r}: make can't work with that name. Take one without blanks and without any of {_ODD}")
+    folder = ROOT / os.environ.get("BUILD", "build")
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if os.access(there, os.W_OK):
+        return
+    os.environ["BUILD"] = tempfile.mkdtemp(prefix="tcplab-")
+    atexit.register(shutil.rmtree, os.environ["BUILD"], ignore_errors=True)
+    print(f"note: {folder} can't be written: the programs are built elsewhere, and neither they nor the runs are kept", file=sys.stderr)
 
 
 def build(scenarios: list[Scenario]) -> None:
@@ -142,11 +163,22 @@ def judged(scenario: Scenario, conductor: Conductor,
         run = dataclasses.replace(run, calls=conductor.intake.with_sources(run.calls))
     reproduce = command(scenario, run.mode)
     text = "\n".join(trace.lines(run, reproduce, dataclasses.asdict(verdict))) + "\n"
-    last = scenario.build.parent / "last"
-    last.mkdir(parents=True, exist_ok=True)
-    for path in [last / f"{scenario.name}.jsonl", *files]:
+    _keep(scenario.build.parent / "last", f"{scenario.name}.jsonl", text)
+    for path in files:
         path.write_text(text, encoding="ascii")
     return run, verdict, contract, reproduce
+
+
+def _keep(folder: Path, name: str, text: str) -> None:
+    """Writes a run to where the last ones are kept. Where that can't be done, the run is judged all the same."""
+    try:
+        if folder.exists() and not folder.is_dir():
+            folder.unlink()
+            print(f"note: {folder} was no folder; it is one again", file=sys.stderr)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="ascii")
+    except OSError as error:
+        print(f"note: this run's trace could not be kept: {folder / name}: {error.strerror}", file=sys.stderr)
 
 
 def command(scenario: Scenario, mode: str) -> str:

@@ -161,12 +161,40 @@ def _memory(pid: int, at: int, size: int) -> bytes:
 
 def polled(thread: Thread) -> Optional[dict[int, int]]:
     """The descriptors that a poll, select or epoll_wait waits on, each with what it waits for (POLLIN, POLLOUT, ONCE), out of the
-    program's memory; None if that can't be read."""
+    program's memory; None if that can't be read. In place of an epoll that one waits on stands what that epoll waits on."""
+    found = _asked_for(thread)
+    if found is None:
+        return None
+    told: dict[int, int] = {}
+    todo, seen = list(found.items()), set()
+    while todo:
+        fd, events = todo.pop()
+        if _is_epoll(thread.pid, fd):
+            todo += _epoll(thread.pid, fd).items() if fd not in seen else ()
+            seen.add(fd)
+        else:
+            told[fd] = told.get(fd, 0) | events
+    return told
+
+
+def _is_epoll(pid: int, fd: int) -> bool:
+    try:
+        return os.readlink(f"/proc/{pid}/fd/{fd}") == "anon_inode:[eventpoll]"
+    except OSError:
+        return False
+
+
+def _epoll(pid: int, fd: int) -> dict[int, int]:
+    """What is registered with an epoll: descriptors and events."""
+    info = _read(f"/proc/{pid}/fdinfo/{fd}", lines=True)
+    return {int(one): int(events, 16) for one, events in re.findall(r"tfd:\s*(\d+)\s+events:\s*([0-9a-f]+)", info)}
+
+
+def _asked_for(thread: Thread) -> Optional[dict[int, int]]:
     a = thread.args
     try:
         if thread.call == "epoll_wait":
-            info = _read(f"/proc/{thread.pid}/fdinfo/{a[0]}", lines=True)
-            return {int(fd): int(events, 16) for fd, events in re.findall(r"tfd:\s*(\d+)\s+events:\s*([0-9a-f]+)", info)}
+            return _epoll(thread.pid, a[0])
         found: dict[int, int] = {}
         if thread.call == "poll":
             for fd, events, _ in struct.iter_unpack("=ihh", _memory(thread.pid, a[0], 8 * min(a[1], 4096))):

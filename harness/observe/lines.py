@@ -1,9 +1,11 @@
 """The log lines of programs that use common/: the datagrams that common/event.h documents."""
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Optional
 
+_ADDRESS = re.compile(r"-|[^>]*:\d{1,5}(>[^>]*:\d{1,5})?")
 EVENT_KINDS = ("note", "listen", "conn", "send", "recv", "pause")   # as event.h has them
 
 
@@ -24,10 +26,11 @@ class LogLine:
 
 
 def parse(data: bytes) -> Optional[LogLine]:
-    """None if it is none of ours: anybody on this machine may send one."""
+    """None if it is none: a program may send anything."""
     try:
         ns, pid, tid, role, kind, fd, count, address, source, text = data.decode("utf-8", "replace").split("\t", 9)
         line = LogLine(int(ns), int(pid), int(tid), role, kind, int(fd), int(count), "" if address == "-" else address, source, text)
     except ValueError:
         return None
-    return line if kind in EVENT_KINDS else None
+    right = kind in EVENT_KINDS and _ADDRESS.fullmatch(address) and all(abs(n) < 1 << 63 for n in (line.ns, line.pid, line.tid, line.fd, line.count))
+    return line if right else None

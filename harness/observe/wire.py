@@ -84,6 +84,7 @@ class Wire:
         self._at = 0
         self._start: dict[tuple[str, str], int] = {}
         self._scale: dict[tuple[str, str], int] = {}
+        self._reached: dict[tuple[str, str], int] = {}      # the highest stream offset at which a segment began
         self._missing = 0
 
     @property
@@ -123,8 +124,16 @@ class Wire:
             self._start[way], self._scale[way] = sequence, shift
         elif self._scale.get(back, -1) >= 0:
             window <<= max(0, self._scale.get(way, 0))
-        return Seen(ns, source, target, flags, (sequence - self._start.get(way, sequence)) % (1 << 32), length,
-                    (ack - self._start.get(back, ack)) % (1 << 32) if "A" in flags else 0, window, opens)
+        if opens:
+            self._reached[way] = 0
+        first = self._offset(way, sequence)
+        self._reached[way] = max(first, self._reached.get(way, 0))
+        return Seen(ns, source, target, flags, first, length, self._offset(back, ack) if "A" in flags else 0, window, opens)
+
+    def _offset(self, way: "tuple[str, str]", number: int) -> int:
+        """The stream offset of a sequence number, which begins again after 4 GiB: the one next to what was last seen."""
+        reached = self._reached.get(way, 0)
+        return max(0, reached + (number - self._start.get(way, number) - reached + (1 << 31)) % (1 << 32) - (1 << 31))
 
 
 def _parse(frame: bytes) -> "Optional[tuple[str, str, int, int, str, int, int, int]]":

@@ -1,10 +1,22 @@
 """Has make build the programs of a scenario's cast."""
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import hashlib
 import os
+import resource
+import signal
+import stat
 import subprocess
+from pathlib import Path
+from typing import Iterator
 
 from .scenarios import ROOT, Scenario
+
+LONGEST = 120               # seconds that make may take
+MEMORY = 4 << 30            # bytes of address space of each process that builds
+FILE_SIZE = 256 << 20       # bytes of each file that it writes
 
 
 class DoesNotBuild(Exception):
@@ -16,19 +28,105 @@ def build(scenarios: "list[Scenario]") -> str:
 
     Raises DoesNotBuild, and StageError where a stage.txt is wrong.
     """
+    for scenario in scenarios:
+        _refuse_odd_files(scenario.folder)
     env = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")}
     passed = [f"{name}={env[name]}" for name in ("BUILD", "SCENARIOS", "SANITIZE", "WERROR", "CC") if env.get(name)]
     prefix = env.get("BUILD") or "build"
     targets = [f"{prefix}/{scenario.name}/{file}" for scenario in scenarios for file in _files(scenario)]
+    command = [env.get("MAKE") or "make", "--no-print-directory", "-s", *passed, *targets]
+    programs = [ROOT / target for target in targets]
+    with _alone(ROOT / prefix):
+        _take_away_strangers(programs)
+        said = _make(command, env)
+        _remember(programs)
+    return said
+
+
+def _make(command: "list[str]", env: "dict[str, str]") -> str:
     try:
-        made = subprocess.run([env.get("MAKE") or "make", "--no-print-directory", "-s", *passed, *targets], cwd=ROOT, env=env,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              errors="replace", check=False)
+        made = subprocess.Popen(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                text=True, errors="replace", start_new_session=True, preexec_fn=_limit)
     except OSError as error:
         raise DoesNotBuild(f"can't run make: {error.strerror}; install make and a C compiler") from None
+    try:
+        said = made.communicate(timeout=LONGEST)[0].rstrip()
+    except BaseException as error:
+        os.killpg(made.pid, signal.SIGKILL)
+        made.communicate()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise DoesNotBuild(f"the build was ended: it took more than {LONGEST} s") from None
+        raise
     if made.returncode != 0:
-        raise DoesNotBuild(made.stdout.rstrip())
-    return made.stdout.rstrip()
+        limits = f"\n(a build may use {MEMORY >> 30} GiB of memory, and write files of {FILE_SIZE >> 20} MiB)"
+        raise DoesNotBuild(said + (limits if any(words in said for words in _OF_A_LIMIT) else ""))
+    return said
+
+
+_OF_A_LIMIT = ("File size limit exceeded", "out of memory", "virtual memory exhausted", "Cannot allocate memory", "File too large")
+
+
+def _limit() -> None:
+    for which, most in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_FSIZE, FILE_SIZE), (resource.RLIMIT_CORE, 0)):
+        hard = resource.getrlimit(which)[1]
+        resource.setrlimit(which, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Only one of several commands builds in a folder at a time. (A folder that can't be written is built in by nobody.)"""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / ".lock", "w", encoding="ascii")
+    except OSError:
+        yield
+        return
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _refuse_odd_files(folder: Path) -> None:
+    """What make, the compiler or the harness would read must be files, and in the scenario's own folder: a FIFO is waited for
+    for ever, and a link may show what lies elsewhere."""
+    for path in sorted(folder.rglob("*")):
+        link = path.is_symlink() and folder.resolve() not in path.resolve().parents
+        if link or path.exists() and not path.is_dir() and not stat.S_ISREG(path.stat().st_mode):
+            raise DoesNotBuild(f"{path}: {'a link to something outside of its folder' if link else 'not a regular file'}; take it away")
+
+
+def _sums(folder: Path) -> Path:
+    return folder / ".built"
+
+
+def _sum(program: Path) -> str:
+    return hashlib.sha256(program.read_bytes()).hexdigest()
+
+
+def _known(folder: Path) -> "dict[str, str]":
+    """By name: the checksum of each program when it was built."""
+    try:
+        words = [line.split(" ", 1) for line in _sums(folder).read_text(encoding="utf-8", errors="replace").splitlines()]
+    except OSError:
+        return {}
+    return {pair[1]: pair[0] for pair in words if len(pair) == 2}
+
+
+def _take_away_strangers(programs: "list[Path]") -> None:
+    """A program that is not as make built it (a run may have overwritten it) is built again."""
+    for program in programs:
+        known = _known(program.parent).get(program.name)
+        if known is not None and program.is_file() and _sum(program) != known:
+            program.unlink()
+
+
+def _remember(programs: "list[Path]") -> None:
+    for folder in dict.fromkeys(program.parent for program in programs):
+        sums = _known(folder)
+        new = {**sums, **{program.name: _sum(program) for program in programs if program.parent == folder}}
+        if new != sums:
+            with contextlib.suppress(OSError):      # of a folder that can't be written
+                _sums(folder).write_text("".join(f"{one} {name}\n" for name, one in new.items()), encoding="utf-8")
 
 
 def _files(scenario: Scenario) -> list[str]:

@@ -96,6 +96,8 @@ class Conductor:
         while self.stop is None:
             if self.tick():
                 self.stop = Stop("interrupted", "Ctrl-C")
+            elif (over := self.watch.over()) is not None:
+                self.stop = over
             elif self._pump(distance):
                 distance = _FIRST_LOOK
             elif distance < _SURE_LOOK and self.intake.somebody_runs(self._held_tids()):
@@ -141,7 +143,7 @@ class Conductor:
         if self.policy.name == "live":
             for event in self.book.events[-len(self.stage.programs):]:
                 if event.kind == "pause":
-                    self.watch.expect((event.ns + event.count - now) / 1e9)
+                    self.watch.pause((event.ns + event.count - now) / 1e9)
         for due in self.intake.due(now):
             if due - now <= PATIENCE * 1e9:
                 self.watch.expect((due - now) / 1e9)
@@ -229,6 +231,8 @@ class Conductor:
         if seen.timed and not self.held:
             self.stop = ending.too_long(self, seen)
             self.watch.expect_since(seen.limit)
+        if distance >= _LAST_LOOK:
+            self.keeper.wake()
         if not (seen.unknown and time.monotonic() - self.watch.since > GUESS and self._guess()):
             self.stop = self.stop or self.watch.stop({thread.pid for thread in seen.threads}, seen.busy)
         return min(distance * 2, _LAST_LOOK)
@@ -249,7 +253,9 @@ class Conductor:
         """Nothing can happen any more: lets somebody go on. False if there is nobody."""
         if self._start_who_is_due():
             return True
+        began = time.monotonic()
         held = self.policy.quiet(self.held) if self.held else None
+        self.watch.thought(time.monotonic() - began)
         if held is not None:
             self.release(held)
             self._count_sleeps(held)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Optional
 from ..observe import kernel, quiescence
 from ..trace import Ending, Run, Socket, Stop, Waiting
 from .keeper import PROCESSES
-from .limits import PATIENCE
+from .limits import PATIENCE, SEGMENTS
 from .starts import Process
 
 if TYPE_CHECKING:
@@ -113,9 +113,16 @@ def run(conductor: "Conductor") -> Run:
         whose = "" if set(names) == set(stage.names) else f" of the {' and the '.join(names)}"
         conductor.notes.append(f"system calls{whose} are not looked at: {reason}")
     conductor.notes.extend(f"not seen: {words}" for words in intake.unseen)
+    if intake.ignored:
+        n = intake.ignored
+        conductor.notes.append(f"ignored: {n} datagram{'s' if n > 1 else ''} to the lab's own socket, which {'were' if n > 1 else 'was'} no "
+                               "log line of a program of this run")
     missing = intake.wire.missing if intake.wire is not None else 0
     if missing:
         conductor.notes.append(f"{missing} frames of the wire are missing: the capture lost them")
+    if intake.left_out:
+        conductor.notes.append(f"{intake.left_out} segments are left out of the records: there were more than {SEGMENTS}")
+    missing += intake.left_out
     name = conductor.scenario.name
     return Run(name.split("-")[0], name, conductor.policy.name, conductor.keeper.isolated, intake.wire is not None, tuple(book.events),
                tuple(book.outputs), tuple(intake.segments()), tuple(book.endings), stop, sockets=tuple(book.samples), starts=tuple(book.starts), children=tuple(book.children), calls=tuple(book.calls),

@@ -15,6 +15,7 @@ import os
 import re
 import signal
 import socket
+import struct
 import time
 from dataclasses import dataclass, replace
 from typing import Any, Callable, Iterable, Optional
@@ -28,6 +29,7 @@ from ..trace import Call, Connection, End, Ending, Event, Output, Segment
 from .book import Book
 from .cast import Stage
 from .keeper import Keeper
+from .limits import SEGMENTS
 from .policies import Held
 
 _SANITIZER = re.compile(r"ERROR: (Address|Leak|Thread|Memory)Sanitizer|runtime error: ")
@@ -74,6 +76,9 @@ class Intake:
         self.unseen: dict[str, None] = {}           # what of the calls could not be looked at, in words
         self.moved = 0                              # counts what is progress: lines, output, segments, endings, bytes read or written
         self.crash = ""
+        self.left_out = 0                           # segments that are not in the records
+        self._furthest: dict[tuple[str, str], Segment] = {}     # of these, each way's last data: so how long a stream was is known
+        self.ignored = 0                            # datagrams that were no line of a program of this run
         self._by_thread: dict[int, int] = {}        # thread: the connection that it names last
         self._by_fd: dict[tuple[int, int], int] = {}    # the same for descriptors, out of lines
         self._observed: set[int] = set()            # processes whose calls are seen
@@ -159,26 +164,39 @@ class Intake:
         events = self.keeper.events
         while events is not None:
             try:
-                data, fds, _, _ = socket.recv_fds(events, 65536, 1)
+                data, extras, _, _ = events.recvmsg(65536, _EXTRAS)
             except BlockingIOError:
                 break
-            gate = socket.socket(fileno=fds[0]) if fds else None
-            item: Any = _report(data) if data.startswith(b"{") else lines.parse(data)
+            sender, gate = _sender(extras)
+            item: Any = None
+            if sender == self.keeper.pid:
+                item = _report(data)
+            elif gate is not _NO_GATE:
+                item = self._believed(lines.parse(data), sender)
             if item is None:
+                self.ignored += 1
                 if gate is not None:
                     gate.close()
                 continue
             ns = (item["ns"] if isinstance(item, dict) else item.ns) - self.start
-            found.append((ns, item, gate))
+            found.append((min(ns, self.now()), item, gate))
         return found
+
+    def _believed(self, line: "Optional[lines.LogLine]", sender: int) -> "Optional[lines.LogLine]":
+        """The line, under the name of the program that sent it; None if no program of the run did. Of a process that has ended
+        meanwhile, and that nobody was seen to start, nothing more is known than what it says."""
+        if line is None or line.pid != sender:
+            return None
+        who = self.members.who(sender)
+        if not who and not kernel.process_state(sender):
+            who = line.role if line.role in self.members.names else ""
+        return replace(line, role=who) if who else None
 
     def _item(self, item: Any, gate: Optional[socket.socket]) -> None:
         if isinstance(item, dict):
             getattr(self, f"_on_{item['t']}")(item)
-        elif item.role in self.members.names:
+        else:
             self._line(item, gate)
-        elif gate is not None:
-            gate.close()
 
     # -- lines --------------------------------------------------------------------------------------------------------
 
@@ -366,8 +384,14 @@ class Intake:
                 self.book.segments[at] = replace(self.book.segments[at], connection=number)
         else:
             number = self.registry.of_segment(*way)
-        self.book.add_segment(Segment(place, seen.ns, number, "", seen.flags, seen.first, seen.length, seen.ack, seen.window,
-                                      seen.source, seen.target))
+        segment = Segment(place, seen.ns, number, "", seen.flags, seen.first, seen.length, seen.ack, seen.window, seen.source, seen.target)
+        if len(self.book.segments) < SEGMENTS or set(seen.flags) & set("SFR"):
+            self.book.add_segment(segment)
+            return
+        self.left_out += 1
+        far = self._furthest.get(way)
+        if seen.length and (far is None or far.connection != number or far.first < seen.first):
+            self._furthest[way] = segment
 
     # -- output and endings -------------------------------------------------------------------------------------------
 
@@ -446,7 +470,8 @@ class Intake:
         """The segments so far, each with its sender's name."""
         ends = {made.number: made for made in self.registry.records()}
         pairs = self.registry.pairs()
-        return [replace(s, sender=self._sender(s, ends, pairs)) for s in self.book.segments]
+        kept = sorted((*self.book.segments, *self._furthest.values()), key=lambda s: s.seq)
+        return [replace(s, sender=self._sender(s, ends, pairs)) for s in kept]
 
     def _sender(self, segment: Segment, ends: "dict[int, Connection]", pairs: "dict[int, tuple[str, str]]") -> str:
         """Whose end a segment comes from. Of an end that nobody was seen to make, and of a refused connect, as the stage tells it."""
@@ -476,11 +501,35 @@ class Intake:
                 gate.close()
 
 
+_EXTRAS = socket.CMSG_SPACE(12) + socket.CMSG_SPACE(4)      # the sender's ids, and one descriptor
+_NO_GATE = socket.socket()      # stands for a descriptor that can be no gate
+_NO_GATE.close()
+
+
+def _sender(extras: "list[tuple[int, int, bytes]]") -> "tuple[int, Optional[socket.socket]]":
+    """What came with a datagram: the process that sent it, as the kernel says, and the gate at which its thread waits, if any."""
+    pid, gate = 0, None
+    for level, kind, data in extras:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
+            pid, = struct.unpack_from("=i", data)
+        elif level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            fd, = struct.unpack_from("=i", data)
+            try:
+                gate = socket.socket(fileno=fd)
+            except OSError:     # no socket
+                os.close(fd)
+                gate = _NO_GATE
+            if gate is not _NO_GATE and (gate.family, gate.type) != (socket.AF_UNIX, socket.SOCK_STREAM):
+                gate.close()
+                gate = _NO_GATE
+    return pid, gate
+
+
 def _release(gate: socket.socket) -> None:
     try:
-        gate.send(b"\0")
+        gate.send(b"\0", socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
     except OSError:
-        pass            # it was killed while it waited
+        pass            # it was killed while it waited; or it is none of common/'s, and takes nothing
     gate.close()
 
 

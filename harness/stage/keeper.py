@@ -42,6 +42,10 @@ FILE_SIZE = 64 << 20        # bytes of a file that a program writes
 DESCRIPTORS = 1024
 
 
+GONE = "the lab's own process that starts the programs is gone: it was killed; a program of this run may have done that"
+_AWAKE = 0.5                # seconds without an answer after which it is looked whether the keeper was stopped
+
+
 class KeeperError(Exception):
     """The lab itself failed."""
 
@@ -93,9 +97,12 @@ class Keeper:
         self._close()
         self.early: list[Ended] = []
         self._used = False
+        self.name = ""
         try:
             self.control.send(b'{"renew": true}')
             while True:
+                while not select.select([self.control], [], [], _AWAKE)[0]:
+                    self.wake()
                 message, fds, _, _ = socket.recv_fds(self.control, 65536, 3)
                 if fds or not message:
                     break       # what came before are endings of the last run
@@ -103,14 +110,14 @@ class Keeper:
             message = b""
         if not message:
             self.end()
-            raise KeeperError("the process that starts the programs is gone")
+            raise KeeperError(GONE)
         told = json.loads(message)
         self.isolated: bool = told["isolated"]
         self.why_not: str = told["why not"]
         got = {name: socket.socket(fileno=fd) for name, fd in zip(told["sockets"], fds)}
         self.events, self.wire, self.diag = got["events"], got.get("wire"), got.get("diag")
         self.events.setblocking(False)      # recv_fds() drops its flags before Python 3.12
-        self.name: str = told["name"]
+        self.name = str(told["name"])
         self.own: "set[int]" = set(told["own"])     # processes under the keeper that are no programs
 
     def fresh(self) -> None:
@@ -149,13 +156,26 @@ class Keeper:
         try:
             socket.send_fds(self.control, [json.dumps(request).encode()], fds)
             while True:     # a program that was started before may end just now
-                message = self.control.recv(65536)
-                answer: dict[str, Any] = json.loads(message or b'{"error": "the process that starts the programs is gone"}')
+                message = self._receive()
+                if not message:
+                    raise KeeperError(GONE)
+                answer: dict[str, Any] = json.loads(message)
                 if "ended" not in answer:
                     return answer
                 self.early.append(Ended(*answer["ended"]))
-        except OSError as error:
-            raise KeeperError(f"the process that starts the programs is gone ({error.strerror})") from None
+        except OSError:
+            raise KeeperError(GONE) from None
+
+    def _receive(self) -> bytes:
+        """The keeper's next message, b"" if it has gone. A program may have stopped it: then it is told to go on."""
+        while not select.select([self.control], [], [], _AWAKE)[0]:
+            self.wake()
+        return self.control.recv(65536)
+
+    def wake(self) -> None:
+        """Lets the keeper go on if somebody has stopped it."""
+        if kernel.process_state(self.pid) in ("T", "t"):
+            kernel.send_signal(self.pid, signal.SIGCONT)
 
     def set(self, sysctls: "Iterable[tuple[str, str]]") -> None:
         """Sets kernel settings (sysctl(8)) of the run's own network. Raises KeeperError: which, and why not."""
@@ -196,7 +216,7 @@ class Keeper:
             except BlockingIOError:
                 return found
             if not message:
-                raise KeeperError("the process that starts the programs is gone")
+                raise KeeperError(GONE)
             found.append(Ended(*json.loads(message)["ended"]))
 
     @property
@@ -214,11 +234,13 @@ class Keeper:
         self._close()
         try:
             self.control.shutdown(socket.SHUT_WR)
-            while self.control.recv(65536):     # until its programs are gone
+            while self._receive():      # until its programs are gone
                 pass
         except OSError:
             pass            # it has ended by itself
         self.control.close()
+        if self._used and _was_killed(self.pid):
+            kill_programs(self.name)
         _leaving.append(self.pid)
         self.pid = 0
         see_off(os.WNOHANG)
@@ -233,6 +255,26 @@ def open_keeper(isolate: bool = True, observe: bool = True) -> Keeper:
         keeper = Keeper(False, observe)
         keeper.why_not = why_not
     return keeper
+
+
+def _was_killed(pid: int) -> bool:
+    """Has that keeper ended by a signal? Then it could not end its programs."""
+    try:
+        told = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return told is not None and told.si_code in (os.CLD_KILLED, os.CLD_DUMPED)
+
+
+def kill_programs(name: str) -> None:
+    """Kills the programs whose log lines go to the socket of that name, and their children: their keeper is gone."""
+    while True:
+        found = [pid for pid in map(int, filter(str.isdecimal, os.listdir("/proc")))
+                 if f"TCPLAB_CONDUCTOR={name}" in kernel.environment(pid) and kernel.process_state(pid) not in ("", "Z", "X")]
+        if not found:
+            return
+        for pid in found:
+            kernel.send_signal(pid, signal.SIGKILL)
 
 
 # Keepers on their way out: closing a packet socket takes the kernel some 10 ms (it waits for an RCU grace period), which
@@ -305,6 +347,7 @@ def _event_socket() -> tuple[socket.socket, str]:
     name = f"tcplab-{os.urandom(8).hex()}"
     sock.bind("\0" + name)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)       # the kernel says who sends: a datagram may say anything
     return sock, "@" + name
 
 
@@ -328,6 +371,7 @@ class _Inside:
         self.tracer = Tracer(self._ended)
         self.spawner: Optional[Spawner] = None
         self.why_not = ""           # why no program's calls can be looked at
+        self.asked = False          # the spawner has yet to answer
         self.hold = ""
 
     def serve(self) -> None:
@@ -417,6 +461,7 @@ class _Inside:
             self._start_spawner(poller)
         if request["spawn"] and self.spawner is not None:
             self.spawner.ask(fds)
+            self.asked = True
         else:
             why_not = self.why_not if request["spawn"] else "switched off (TCPLAB_CALLS=off)"
             self._answer({**start(fds), "observed": False, "why not": why_not, "own": []})
@@ -434,9 +479,12 @@ class _Inside:
         """The spawner's answer; it is the harness's."""
         assert self.spawner is not None
         told = self.spawner.answer()
-        if told is None:        # somebody has killed it
+        if told is None:        # somebody has killed it: for the next program there will be another one
             poller.unregister(self.spawner.fileno())
             self.spawner, told = None, {"error": "the process that starts programs was killed"}
+        asked, self.asked = self.asked, False
+        if not asked:
+            return
         self._answer({**told, "observed": True, "why not": "", "own": [self.spawner.pid] if self.spawner is not None else []})
 
     # -- ending -------------------------------------------------------------------------------------------------------

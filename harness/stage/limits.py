@@ -10,12 +10,14 @@ from .spawner import MEMORY
 
 EVENTS = 10_000             # log lines of one run
 CALLS = 100_000             # system calls that are kept: those behind are not looked at
+SEGMENTS = 100_000          # segments that are kept
 OUTPUT = 1 << 20            # bytes of plain output of one run
 SPIN = 5.0                  # seconds of processor time without a line, a segment or an ending
 IDLE = 10.0                 # seconds without any: the run is given up
 UNPROVEN = 3.0              # seconds in which all wait, where the time limits of a socket can't be read
 GUESS = 1.0                 # seconds without any that pass for quiescence where the kernel does not tell: no proof
 PATIENCE = 30.0             # seconds that a run waits for a time limit, or a timer, of a program; for a longer one it does not
+LONGEST = 300.0             # seconds of a whole run, pauses not counted
 SLEEPS = 1_000              # sleeps that the clock let end, and nothing came of any of them
 
 
@@ -27,6 +29,25 @@ class Watch:
         self.since = time.monotonic()       # the last progress
         self.until = self.since             # up to here somebody has a reason to wait: a pause in real time, a timer
         self._cpu = -1.0
+        self._end = self.since + LONGEST
+        self._paused = self.since           # up to here pauses are in force that were not counted
+
+    def pause(self, seconds: float) -> None:
+        """A pause in real time goes on for so many seconds from now."""
+        self.expect(seconds)
+        now = time.monotonic()
+        self._end += max(0.0, now + seconds - max(self._paused, now))
+        self._paused = max(self._paused, now + seconds)
+
+    def thought(self, seconds: float) -> None:
+        """So long a policy took to say who goes on: it may have asked somebody."""
+        self._end += seconds
+
+    def over(self) -> Optional[Stop]:
+        """The end of a run that goes on and on."""
+        if time.monotonic() < self._end:
+            return None
+        return Stop("runaway", f"the run has gone on for {LONGEST:.0f} s, pauses not counted")
 
     def touch(self) -> None:
         """Something has happened."""

@@ -91,7 +91,7 @@ def frame(source: int, target: int, sequence: int, ack: int, bits: int, payload:
 
 def parsed(*frames: bytes) -> "list[wire.Seen]":
     one = object.__new__(wire.Wire)
-    one._start, one._scale = {}, {}
+    one._start, one._scale, one._reached = {}, {}, {}
     return [seen for seen in (one._segment(n, data) for n, data in enumerate(frames)) if seen is not None]
 
 
@@ -110,6 +110,15 @@ def test_a_syn_that_is_sent_again_opens_nothing_and_one_with_another_number_does
 def test_the_offset_of_sequence_numbers_that_wrap_goes_on():
     seen = parsed(frame(5, 80, 2 ** 32 - 2, 0, 2, 0), frame(5, 80, 3, 0, 24, 4))
     assert seen[1].first == 5
+
+
+def test_a_stream_of_more_than_4_gib_goes_on_counting():
+    step = 1 << 30
+    data = [frame(5, 80, n * step % 2 ** 32, 0, 24, 100) for n in range(1, 11)]
+    acks = [frame(80, 5, 1, (n * step + 100) % 2 ** 32, 16, 0) for n in range(1, 11)]
+    seen = parsed(frame(5, 80, 0, 0, 2, 0), *(one for pair in zip(data, acks) for one in pair), frame(5, 80, 3 * step % 2 ** 32, 0, 24, 100))
+    assert [one.first for one in seen[1:21:2]] == [n * step for n in range(1, 11)]
+    assert [one.ack for one in seen[2:21:2]] == [n * step + 100 for n in range(1, 11)]
 
 
 def test_a_take_never_waits():
