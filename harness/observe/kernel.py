@@ -264,6 +264,20 @@ def resident_bytes(pid: int) -> int:
     return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") if len(fields) > 1 else 0
 
 
+def memory_files(pids: Iterable[int]) -> int:
+    """Bytes in files that are memory (memfd_create(2), /dev/shm), of those that these processes have open; each file once."""
+    found: dict[tuple[int, int], int] = {}
+    for pid in pids:
+        for fd, what in descriptors(pid).items():
+            if what.startswith(("/memfd:", "/dev/shm/")):
+                try:
+                    told = os.stat(f"/proc/{pid}/fd/{fd}")
+                except OSError:
+                    continue
+                found[told.st_dev, told.st_ino] = told.st_blocks * 512
+    return sum(found.values())
+
+
 def descriptors(pid: int) -> dict[int, str]:
     """Descriptor to what it is: "socket:[123]", "pipe:[4]", "anon_inode:[timerfd]", a path."""
     found: dict[int, str] = {}

@@ -32,7 +32,7 @@ from ..observe import diag, kernel, ptrace, wire
 from ..observe.calls import Tracer
 from .spawner import Spawner, keep_from_programs, start
 
-_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
+_CLONE_NEWUSER, _CLONE_NEWNET, _CLONE_NEWIPC = 0x10000000, 0x40000000, 0x08000000     # IPC: what shmget(2) makes goes with the run
 _PR_SET_CHILD_SUBREAPER = 36
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -432,7 +432,7 @@ class _Inside:
         """Makes the next run's network and tells of it; kills what is left of the last run's programs first."""
         last = self.network
         if last is None:
-            why_not = _leave_network(_CLONE_NEWUSER | _CLONE_NEWNET) if self.isolate else "switched off (TCPLAB_ISOLATION=none)"
+            why_not = _leave_network(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC) if self.isolate else "switched off (TCPLAB_ISOLATION=none)"
         else:
             self.kill_all(False)
             why_not = last.why_not or _leave_network(_CLONE_NEWNET)

@@ -70,7 +70,7 @@ class Watch:
     def stop(self, pids: Iterable[int], busy: str) -> Optional[Stop]:
         """The end of a run that has passed a limit. `busy`: why nobody is known to wait for ever, in words."""
         pids = list(pids)
-        if sum(map(kernel.resident_bytes, pids)) > 2 * MEMORY:
+        if sum(map(kernel.resident_bytes, pids)) > 2 * MEMORY or kernel.memory_files(pids) > 2 * MEMORY:
             return Stop("runaway", f"more than {2 * MEMORY >> 20} MiB of memory")
         if time.monotonic() - self.since <= 0.5:
             return None
