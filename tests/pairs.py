@@ -2,13 +2,16 @@
 from __future__ import annotations
 
 import atexit
+import dataclasses
 import functools
 import os
+import re
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
+from harness.judge.findings import Facts
 from harness.stage.conductor import Conductor, Live, VirtualClock
 from harness.stage.keeper import Keeper, open_keeper
 from harness.stage.scenarios import ROOT, Scenario
@@ -37,10 +40,21 @@ def pair(folder: Path, client: str, server: str) -> Scenario:
     return Scenario("99-pair", folder, folder)
 
 
-def run(folder: Path, client: str, server: str, *, live: bool = False, isolate: bool = True, observe: bool = True) -> Run:
-    """Runs the two scripts under the virtual clock, or in real time."""
+def run(folder: Path, client: str, server: str, *, live: bool = False, isolate: bool = True, observe: bool = True, sources: bool = False) -> Run:
+    """Runs the two scripts under the virtual clock, or in real time. `sources`: the calls have the lines of acts.c."""
     shutil.rmtree(folder, ignore_errors=True)
-    return Conductor(pair(folder, client, server), Live() if live else VirtualClock(), keeper=lent(isolate), observe=observe).run()
+    conductor = Conductor(pair(folder, client, server), Live() if live else VirtualClock(), keeper=lent(isolate), observe=observe)
+    made = conductor.run()
+    return dataclasses.replace(made, calls=conductor.intake.with_sources(made.calls)) if sources else made
+
+
+def facts(run: Run) -> Facts:
+    return Facts(run)
+
+
+def without_lines(words: str) -> str:
+    """A sentence without the numbers of lines in acts.c."""
+    return re.sub(r"acts\.c:\d+", "acts.c:N", words)
 
 
 _keepers: "dict[bool, Keeper]" = {}

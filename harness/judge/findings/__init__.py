@@ -9,12 +9,12 @@ Where a fact could not be had (calls switched off, no wire), a finding is left o
 from __future__ import annotations
 
 from ...trace import Run
-from . import streams
+from . import endings, streams
 from .facts import Facts, Finding
 
 __all__ = ["FAMILIES", "Facts", "Finding", "find"]
 
-FAMILIES = (streams,)
+FAMILIES = (streams, endings)
 
 
 def find(run: Run) -> "tuple[Finding, ...]":

@@ -21,6 +21,15 @@ class Finding:
     source: str = ""            # where that act stands in its source: "server.c:31"
     lesson: str = ""            # the number of the lesson that shows it: "10"; "" if none does
     misconception: str = ""     # "M08", where one belief leads there
+    remark: bool = False        # it is worth to know, and no fault by itself
+
+
+@dataclass
+class Life:
+    """What one process did to one socket, from the call that made its descriptor to the close of it."""
+
+    calls: "list[Call]"
+    options: "list[Call]"       # of these, each setsockopt that did not fail
 
 
 class Facts:
@@ -80,3 +89,24 @@ class Facts:
         """What the kernel held for this end when the run was over; None if it was gone, or nobody looked."""
         end = self.sides.end(side)
         return next((s for s in self.run.stop.sockets if s.connection == side[0] and (end is None or s.local == end.address)), None)
+
+    @functools.cached_property
+    def _lives(self) -> "dict[int, Life]":
+        found: "dict[int, Life]" = {}
+        now: "dict[tuple[int, int], Life]" = {}
+        for call in self.run.calls:
+            if call.name in ("socket", "accept", "accept4") and call.returned >= 0 and not call.error:
+                now[call.pid, call.result] = Life([call], [])
+            life = now.get((call.pid, call.fd))
+            if life is not None:
+                life.calls.append(call)
+                life.options += [call] if call.name == "setsockopt" and not call.error else []
+                found[call.seq] = life
+            if call.name == "close":
+                now.pop((call.pid, call.fd), None)
+        return found
+
+    def life(self, call: Call) -> Life:
+        """Of the socket behind a call's descriptor. Empty where the process did not make that descriptor by a call of its own (but by a
+        fork, an exec or a dup): then nobody knows how it began."""
+        return self._lives.get(call.seq, Life([], []))

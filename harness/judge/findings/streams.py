@@ -1,29 +1,284 @@
-"""Findings about a stream's bytes and its end: unread, never written, reset, never closed."""
+"""Findings about the bytes of a stream: where they lie, which were never written, how reads cut what writes sent."""
 from __future__ import annotations
 
-from typing import Iterator
+from dataclasses import dataclass
+from typing import Iterator, Optional
 
+from ...trace import Call, Event, Socket, Waiting
+from ..sides import WRITES, Side
+from .acts import POLLS, at, count, listed, name, waits
 from .facts import Facts, Finding
 
+_DATA = 64                  # bytes of a buffer that a call record keeps
+_EOFS = 10                  # so many reads that returned 0: it goes on after the end
 
-def reset_by_unread(facts: Facts) -> "Iterator[Finding]":
-    """An end was closed with bytes unread: its kernel answers with a reset, and sends no FIN (RFC 1122, 4.2.2.13)."""
-    if not (facts.observed and facts.captured):
+
+# --- what is left at the end -----------------------------------------------------------------------------------------
+
+def unread(facts: Facts) -> "Iterator[Finding]":
+    """Bytes that lie in the receive queue of a connection which a program holds, when the run is over, and what it does meanwhile."""
+    for side, socket in _held(facts):
+        if socket.unread <= 0 or (facts.observed and facts.sides.end(side) is None):
+            continue
+        mine = [w for w in facts.run.stop.waiting if w.pid == socket.pid]
+        here = [w for w in mine if w.connection == side[0]]
+        if here and any(w.call in POLLS or w.call == "read" for w in here):
+            continue            # it is about to read, or waits for more of them
+        reads = [call for call in facts.reads(side) if call.returned >= 0 and call.result > 0]
+        words = f"{count(socket.unread, 'byte')} {'lies' if socket.unread == 1 else 'lie'} unread in the {socket.who}'s kernel, on connection {side[0]}."
+        if facts.observed:
+            words += f" The {socket.who} has read {count(facts.took(side), 'byte')} there" if reads else f" The {socket.who} has called no read there"
+            words += f", the last time at {reads[-1].source}." if reads and reads[-1].source else "."
+        words += f" Now it waits {waits(mine[0])}." if len(mine) == 1 else ""
+        last = reads[-1] if reads else None
+        yield Finding("unread-at-end", words, tuple(n for n in (last.seq if last else -1, socket.seq) if n >= 0), last.returned if last else socket.seq,
+                      socket.who, last.source if last else "", "1")
+
+
+def no_newline(facts: Facts) -> "Iterator[Finding]":
+    """A program has read all that came, the last byte is no newline, and it waits in read for more."""
+    for wait, side in _reading(facts):
+        reads = [call for call in facts.reads(side) if call.returned >= 0 and call.result > 0]
+        peer_waits = any(s == facts.sides.other(side) for _, s in _reading(facts))
+        if not reads or not peer_waits or not _all_taken(facts, side) or not _last_byte(reads[-1]).isprintable() or _last_byte(reads[-1]) == "":
+            continue
+        total = facts.took(side)
+        yield Finding("no-newline", f"The {wait.who} has read all {count(total, 'byte')} that came on connection {side[0]}, and the last one is "
+                      f'"{_last_byte(reads[-1])}", no newline. It waits in read for more, and no FIN has come. A program that reads lines waits until '
+                      "a newline comes, or the end of the stream.", (reads[-1].seq, *_pending(facts, wait)), reads[-1].returned, wait.who,
+                      reads[-1].source, "7", "M05")
+
+
+def no_answer(facts: Facts) -> "Iterator[Finding]":
+    """A program has read whole lines and called no write, and its peer waits in read for what it would write."""
+    for wait, side in _reading(facts):
+        other = facts.sides.other(side)
+        if other is None or facts.wrote(side) or any(True for _ in facts.writes(side)) or not any(w.connection == side[0] for w, s in _reading(facts) if s == other):
+            continue
+        reads = [call for call in facts.reads(side) if call.returned >= 0 and call.result > 0]
+        if not reads or not _all_taken(facts, side) or _last_byte(reads[-1]) not in ("", "\n"):
+            continue
+        yield Finding("no-write", f"The {wait.who} has read {count(facts.took(side), 'byte')} on connection {side[0]} and has called no write there. "
+                      f"The {facts.sides.name(other)} waits in read for an answer. What a program writes by stdio (printf, fputs, fprintf) stays in a buffer "
+                      "of its own until fflush, or until the buffer is full.", (reads[-1].seq, *_pending(facts, wait)), reads[-1].returned, wait.who,
+                      reads[-1].source)
+
+
+def window(facts: Facts) -> "Iterator[Finding]":
+    """A program waits in write: its peer's kernel has no room, since the peer does not read."""
+    for wait in facts.run.stop.waiting:
+        side = facts.sides.of(wait)
+        other = facts.sides.other(side)
+        socket = facts.socket(other) if other is not None else None
+        if wait.call != "write" or socket is None or socket.unread <= 0:
+            continue
+        peer = [w for w in facts.run.stop.waiting if w.pid == socket.pid]
+        does = f" The {socket.who} does not read them: it waits {waits(peer[0])}." if len(peer) == 1 and peer[0].call != "read" or \
+            len(peer) == 1 and peer[0].connection != socket.connection else f" The {socket.who} does not read them."
+        pending = _pending(facts, wait)
+        yield Finding("zero-window", f"The {wait.who} waits in write on connection {wait.connection}. {count(socket.unread, 'byte')} lie unread in the "
+                      f"{socket.who}'s kernel, which has no room for more.{does}", (*pending, socket.seq), pending[0] if pending else socket.seq, socket.who, "", "18")
+
+
+# --- what was not written --------------------------------------------------------------------------------------------
+
+def announced(facts: Facts) -> "Iterator[Finding]":
+    """A program logged that it sends, and called no write for it."""
+    if not facts.observed:
+        return
+    for side in facts.sides.known():
+        lines = [line for line in facts.sides.lines(side) if line.kind == "send" and line.count > 0]
+        asked = sum(call.asked for call in facts.writes(side))
+        if any(call.name == "sendmmsg" for call in facts.writes(side)) or sum(line.count for line in lines) <= asked:
+            continue
+        for n, line in enumerate(lines):
+            until = lines[n + 1].seq if n + 1 < len(lines) else 1 << 62
+            if not any(line.seq < call.seq < until for call in facts.writes(side)) and not any(c.seq > line.seq for c in _elsewhere(facts, line)):
+                behind = "after that" if n + 1 == len(lines) else "for that"
+                yield Finding("announced-not-written", f"The {line.who} said that it sends {count(line.count, 'byte')} on connection {side[0]} ({line.text!r}). "
+                              f"It called no write there {behind}.", (line.seq,), line.seq, line.who, line.source)
+                break
+
+
+def short_write(facts: Facts) -> "Iterator[Finding]":
+    """The kernel took less than a write asked for, and the rest was never written."""
+    if not facts.observed:
         return
     for side in facts.sides.all():
-        end = facts.sides.end(side)
-        if end is None or not end.holders or any(holder.until < 0 for holder in end.holders):
+        writes = [call for call in facts.writes(side) if call.returned >= 0 and call.name != "sendmmsg"]
+        if not writes:
             continue
-        last = max(end.holders, key=lambda holder: holder.until)
-        reset = next(facts.segments(side, "R"), None)
-        unread = facts.arrived(side, last.until) - facts.took(side, last.until)
-        if reset is None or unread <= 0 or any(True for _ in facts.segments(side, "F")):
+        last = writes[-1]
+        took = max(last.result, 0)
+        if last.error not in ("", "EAGAIN") or took >= last.asked or _wants_to_write(facts, last):
             continue
-        call = next((call for call in facts.calls(side, ("close",)) if call.pid == last.pid and call.seq <= last.until <= max(call.returned, call.seq)), None)
-        act = f"closed connection {side[0]}" if last.how == "close" else "ended"
-        yield Finding("reset-by-unread", f"The {last.who} {act} while {unread} {'byte' if unread == 1 else 'bytes'} lay unread in its kernel. "
-                      f"So its kernel sent a reset (RST) and no FIN.", (last.until, reset.seq), last.until, last.who,
-                      call.source if call else "", "10")
+        if last.error:
+            words = f"The {last.who}'s {name(last)} of {count(last.asked, 'byte')} on connection {side[0]} failed with EAGAIN: the kernel had no room. " \
+                    "It never wrote them later."
+        else:
+            words = f"The {last.who} asked {name(last)} for {count(last.asked, 'byte')} on connection {side[0]}, and the kernel took {took:,}. " \
+                    f"It never wrote the other {count(last.asked - took, 'byte')}."
+        yield Finding("short-write", words, (last.seq,), last.returned, last.who, last.source, "", "M03")
 
 
-FINDINGS = (reset_by_unread,)
+def write_failed(facts: Facts) -> "Iterator[Finding]":
+    """A write that failed for good, and what had happened before."""
+    signalled = {end.pid for end in (*facts.run.endings, *facts.run.children) if end.how == "signal PIPE"}
+    for side in facts.sides.all():
+        for call in facts.writes(side):
+            if not call.error or call.error in ("EAGAIN", "EINTR") or call.pid in signalled and call.error == "EPIPE":
+                continue
+            why, proof = _why_no_write(facts, side, call)
+            yield Finding("write-failed", f"The {call.who}'s {name(call)} of {count(call.asked, 'byte')} on connection {side[0]} failed with {call.error}.{why}",
+                          (*proof, call.seq), call.seq, call.who, call.source)
+            break
+
+
+def _why_no_write(facts: Facts, side: Side, call: Call) -> "tuple[str, tuple[int, ...]]":
+    end, other = facts.sides.end(side), facts.sides.other(side)
+    if end is not None and 0 <= end.shut < call.seq:
+        return f" The {call.who} had shut down its own sending there before (SHUT_WR).", (end.shut,)
+    reset = next((s for s in facts.segments(other, "R") if s.seq < call.returned), None) if other is not None else None
+    if reset is not None:
+        return f" The {facts.sides.name(other)}'s kernel had reset that connection (RST) before.", (reset.seq,)
+    return "", ()
+
+
+def read_reset(facts: Facts) -> "Iterator[Finding]":
+    """A read that failed with ECONNRESET, and whose kernel sent the reset."""
+    for side in facts.sides.all():
+        for call in facts.reads(side):
+            other = facts.sides.other(side)
+            reset = next((s for s in facts.segments(other, "R") if s.seq < call.returned), None) if other is not None else None
+            if call.error == "ECONNRESET" and reset is not None:
+                yield Finding("read-reset", f"The {call.who}'s {name(call)} on connection {side[0]} failed with ECONNRESET: the {facts.sides.name(other)}'s kernel "
+                              "had sent a reset (RST).", (reset.seq, call.seq), reset.seq, call.who, call.source)
+                break
+
+
+# --- how reads cut what writes sent ----------------------------------------------------------------------------------
+
+@dataclass(frozen=True)
+class _Piece:
+    """The part of a stream that one call moved: bytes `first` to `behind` - 1, from 0."""
+
+    call: Call
+    first: int
+    behind: int
+
+
+def glued(facts: Facts) -> "Iterator[Finding]":
+    """One read returned the bytes of several writes."""
+    for side, writes, reads in _streams(facts):
+        for read in reads:
+            inside = [one for one in writes if one.first < read.behind and one.behind > read.first]
+            if len(inside) > 1 and all(one.behind - one.first > 0 for one in inside):
+                sizes = [f"{one.behind - one.first:,}" for one in inside]
+                sizes = sizes if len(sizes) <= 4 else [*sizes[:3], f"{len(sizes) - 3} more"]
+                whole = "" if (inside[0].first, inside[-1].behind) == (read.first, read.behind) else "bytes of "
+                yield Finding("glued", f"One read of the {read.call.who}{at(read.call.source)} returned {count(read.behind - read.first, 'byte')}: {whole}"
+                              f"{len(inside)} writes of {listed_sizes(sizes)} bytes. Nothing in a stream marks where one write ended.",
+                              (*(one.call.seq for one in inside[:4]), read.call.seq), read.call.returned, read.call.who, read.call.source, "5", "M01", remark=True)
+                break
+
+
+def listed_sizes(sizes: "list[str]") -> str:
+    """Sizes in words, equal ones not left out: 9, 9 and 4."""
+    return " and ".join([", ".join(sizes[:-1]), sizes[-1]])
+
+
+def cut(facts: Facts) -> "Iterator[Finding]":
+    """A read had room for all that one write sent, and returned a part of it."""
+    for side, writes, reads in _streams(facts):
+        for read in reads:
+            one = next((w for w in writes if w.first <= read.first < w.behind), None)
+            if one is not None and read.first == one.first and read.behind < one.behind and read.call.asked >= one.behind - one.first:
+                yield Finding("one-write-several-reads", f"The {one.call.who} wrote {count(one.behind - one.first, 'byte')} in one call{at(one.call.source)}. The "
+                              f"{read.call.who}'s read{at(read.call.source)} had room for them and returned {count(read.behind - read.first, 'byte')}: a read returns what "
+                              "is there.", (one.call.seq, read.call.seq), read.call.returned, read.call.who, read.call.source, "6", "M01", remark=True)
+                break
+
+
+def eof_again(facts: Facts) -> "Iterator[Finding]":
+    """A program reads on after the end of the stream: each read returns 0 at once."""
+    for side in facts.sides.all():
+        ends = [call for call in facts.reads(side) if call.returned >= 0 and call.result == 0 and not call.error and call.asked > 0]
+        if len(ends) < _EOFS:
+            continue
+        first, other = ends[0], facts.sides.other(side)
+        fin = next((s for s in facts.segments(other, "F") if s.seq < first.returned), None) if other is not None else None
+        means = f"that is the end of the stream: the {facts.sides.name(other)} has sent its FIN" if fin is not None else "that is the end of the stream"
+        yield Finding("eof-again", f"The {first.who}'s {name(first)} on connection {side[0]}{at(first.source)} returned 0, {len(ends):,} times. 0 says EOF: {means}. "
+                      "Nothing more will come, so a loop that reads must end at 0.", (*((fin.seq,) if fin else ()), first.seq, ends[-1].seq), first.returned,
+                      first.who, first.source)
+
+
+# --- helpers ---------------------------------------------------------------------------------------------------------
+
+def _held(facts: Facts) -> "Iterator[tuple[Side, Socket]]":
+    """Each end that a program held when the run was over, once, with its socket."""
+    for side in facts.sides.all():
+        socket = facts.socket(side)
+        if socket is not None and socket.pid:
+            yield side, socket
+
+
+def _reading(facts: Facts) -> "Iterator[tuple[Waiting, Side]]":
+    """Who waits in read on a connection, when calls were seen and nothing is on its way."""
+    if not facts.observed or facts.run.stop.kind not in ("deadlock", "waiting", "over") or facts.run.stop.under_way:
+        return
+    for wait in facts.run.stop.waiting:
+        side = facts.sides.of(wait)
+        if wait.call == "read" and side is not None:
+            yield wait, side
+
+
+def _all_taken(facts: Facts, side: Side) -> bool:
+    """Has the program at this end read all that was written at the other one?"""
+    other = facts.sides.other(side)
+    return other is not None and facts.wrote(other) == facts.took(side)
+
+
+def _last_byte(call: Call) -> str:
+    """The last byte that a read returned; "" if the record does not have it."""
+    return call.data[call.result - 1] if 0 < call.result <= min(len(call.data), _DATA) else ""
+
+
+def _pending(facts: Facts, wait: Waiting) -> "tuple[int, ...]":
+    """The place of the call that a thread waits in."""
+    return tuple(call.seq for call in facts.run.calls if call.returned < 0 and (call.pid, call.tid) == (wait.pid, wait.tid))[-1:]
+
+
+def _elsewhere(facts: Facts, line: Event) -> "list[Call]":
+    """Writes of the line's process of which nobody knows the connection: the announced bytes may be in one of them."""
+    return [call for call in facts.run.calls if call.name in WRITES and call.pid == line.pid and not call.connection]
+
+
+def _wants_to_write(facts: Facts, last: Call) -> bool:
+    """May the rest still be written: does the program wait until the connection takes more, or is it in a write there?"""
+    return any(w.pid == last.pid and (w.call in POLLS or w.call == "write" and w.connection == last.connection) for w in facts.run.stop.waiting)
+
+
+def _streams(facts: Facts) -> "Iterator[tuple[Side, list[_Piece], list[_Piece]]]":
+    """Each direction of which all writes and reads are known, in pieces."""
+    if not facts.observed:
+        return
+    for side in facts.sides.all():
+        other = facts.sides.other(side)
+        if other is None:
+            continue
+        writes, reads = ([call for call in calls if call.returned >= 0 and call.result > 0] for calls in (facts.writes(side), facts.reads(other)))
+        if any(call.name in ("sendmmsg", "recvmmsg") for call in (*writes, *reads)) or len({call.tid for call in writes}) > 1 or len({call.tid for call in reads}) > 1:
+            continue
+        yield side, _pieces(writes), _pieces(reads)
+
+
+def _pieces(calls: "list[Call]") -> "list[_Piece]":
+    found, reached = [], 0
+    for call in calls:
+        found.append(_Piece(call, reached, reached + call.result))
+        reached += call.result
+    return found
+
+
+FINDINGS = (unread, no_newline, no_answer, window, announced, short_write, write_failed, read_reset, glued, cut, eof_again)

@@ -1,17 +1,92 @@
-"""Each finding about a stream: a pair that has it, and a near miss that has not."""
+"""Each finding about bytes: a pair that has it, and near misses that have not."""
 from __future__ import annotations
 
 from pathlib import Path
 
 import pairs
 import pytest
-from harness.judge.findings import find
+from harness.judge.findings import Finding, find
+from harness.judge.findings.streams import FINDINGS
+
+READ = "connect; readall 1"
 
 
-@pytest.mark.parametrize("server, codes", [
-    ("listen; accept; read 4; close", ["reset-by-unread"]),
-    ("listen; accept; read 5; close", []),
-])
-def test_an_end_that_is_closed_with_bytes_unread(tmp_path: Path, server: str, codes: "list[str]") -> None:
-    run = pairs.run(tmp_path / "pair", "connect; write 5; readall 1", server)
-    assert [one.code for one in find(run)] == codes
+def found(tmp_path: Path, client: str, server: str, **more: bool) -> "dict[str, Finding]":
+    """The findings of this family in a run of the two scripts, by code."""
+    run = pairs.run(tmp_path / "pair", client, server, sources=True, **more)
+    mine = {one for ask in FINDINGS for one in ask(pairs.facts(run))}
+    return {one.code: one for one in find(run) if one in mine}
+
+
+HAVE = [
+    ("unread-at-end", "connect; write 9; readall 1", "listen; accept; read 4; accept",
+     "5 bytes lie unread in the server's kernel, on connection 1. The server has read 4 bytes there, the last time at acts.c:N. Now it waits in accept."),
+    ("unread-at-end", "connect; write 1; readall 1", "listen; accept; accept",
+     "1 byte lies unread in the server's kernel, on connection 1. The server has called no read there. Now it waits in accept."),
+    ("no-newline", "connect; text hello; readall 1", "listen; accept; readall 100",
+     'The server has read all 5 bytes that came on connection 1, and the last one is "o", no newline. It waits in read for more, and no FIN has come. '
+     "A program that reads lines waits until a newline comes, or the end of the stream."),
+    ("no-write", "connect; line hello; readall 1", "listen; accept; readall 100",
+     "The server has read 6 bytes on connection 1 and has called no write there. The client waits in read for an answer. What a program writes by stdio "
+     "(printf, fputs, fprintf) stays in a buffer of its own until fflush, or until the buffer is full."),
+    ("announced-not-written", "connect; readall 1", "listen; accept; announce 6; read 1",
+     "The server said that it sends 6 bytes on connection 1 ('sending 6 bytes'). It called no write there after that."),
+    ("announced-not-written", "connect; readall 9", "listen; accept; announce 6; say 9; read 1",
+     "The server said that it sends 6 bytes on connection 1 ('sending 6 bytes'). It called no write there for that."),
+    ("short-write", "rcvbuf 4096; connect; hear-nothing", "sndbuf 4096; listen; accept; nonblock; try 1000000; accept", None),
+    ("write-failed", "connect; shut; ignore 13; try 5", "listen; accept; read 1; close",
+     "The client's write of 5 bytes on connection 1 failed with EPIPE. The client had shut down its own sending there before (SHUT_WR)."),
+    ("write-failed", "ignore 13; connect; read 1; try 5; try 6", "listen; accept; abort",
+     "The client's write of 5 bytes on connection 1 failed with EPIPE. The server's kernel had reset that connection (RST) before."),
+    ("read-reset", "connect; readall 1", "listen; accept; abort",
+     "The client's read on connection 1 failed with ECONNRESET: the server's kernel had sent a reset (RST)."),
+    ("glued", "connect; write 4; write 5; text x; readall 1", "listen; accept; slow 200; read 100; close",
+     "One read of the server (acts.c:N) returned 10 bytes: 3 writes of 4, 5 and 1 bytes. Nothing in a stream marks where one write ended."),
+    ("eof-again", "connect; close", "listen; accept; again 12; close",
+     "The server's read on connection 1 (acts.c:N) returned 0, 12 times. 0 says EOF: that is the end of the stream: the client has sent its FIN. "
+     "Nothing more will come, so a loop that reads must end at 0."),
+]
+
+HAVE_NOT = [
+    ("unread-at-end", "connect; write 9; readall 1", "listen; accept; read 9; accept"),
+    ("unread-at-end", "connect; write 9; readall 1", "listen; sleep-for-ever"),                   # nobody has accepted it
+    ("no-newline", "connect; line hello; readall 1", "listen; accept; readall 100"),
+    ("no-newline", "connect; text hello; shut; readall 1", "listen; accept; readall 100; accept"),
+    ("no-newline", "connect; text hello; readall 1", "listen; accept; read 5; text ok; accept"),   # the server waits for nobody's bytes
+    ("no-write", "connect; line hello; readall 100", "listen; accept; read 100; text a; readall 1"),
+    ("no-write", "connect; text hello; readall 1", "listen; accept; readall 100"),                # no whole line has come
+    ("zero-window", "connect; readall 1000000", "listen; accept; writeall 1000000"),
+    ("announced-not-written", "connect; readall 6", "listen; accept; say 6; read 1"),
+    ("announced-not-written", "connect; readall 12", "listen; accept; announce 6; fork; write 6; end; write 6; wait"),  # a child wrote it
+    ("short-write", "connect; readall 100000", "listen; accept; nonblock; try 100000"),
+    ("short-write", "rcvbuf 4096; connect; hear-nothing", "sndbuf 4096; listen; accept; nonblock; try 1000000; pollout"),  # it still wants to write
+    ("write-failed", "connect; write 5; close", "listen; accept; read 5; close"),
+    ("read-reset", "connect; readall 1", "listen; accept; close"),
+    ("glued", "connect; write 4; read 1; write 5; read 1", "listen; accept; read 100; write 1; read 100; write 1"),
+    ("one-write-several-reads", "connect; write 8; readall 1", "listen; accept; read 4; read 4; close"),    # it asked for so few
+    ("eof-again", "connect; close", "listen; accept; again 2; close"),
+]
+
+
+@pytest.mark.parametrize("code, client, server, words", HAVE)
+def test_a_pair_has_it(tmp_path: Path, code: str, client: str, server: str, words: "str | None") -> None:
+    mine = found(tmp_path, client, server)
+    assert code in mine
+    assert words is None or pairs.without_lines(mine[code].words) == words
+    assert all(place >= 0 for place in mine[code].evidence)
+
+
+@pytest.mark.parametrize("code, client, server", HAVE_NOT)
+def test_a_near_miss_has_it_not(tmp_path: Path, code: str, client: str, server: str) -> None:
+    assert code not in found(tmp_path, client, server)
+
+
+@pytest.mark.parametrize("code, client, server, words", [one for one in HAVE if one[0] in ("announced-not-written", "no-write", "short-write", "glued", "eof-again")])
+def test_where_calls_are_not_seen_nothing_is_concluded_from_them(tmp_path: Path, code: str, client: str, server: str, words: "str | None") -> None:
+    assert code not in found(tmp_path, client, server, observe=False)
+
+
+def test_the_zero_window_says_who_does_not_read(tmp_path: Path) -> None:
+    words = found(tmp_path, "rcvbuf 4096; connect; hear-nothing", "sndbuf 4096; listen; accept; writeall 1000000")["zero-window"].words
+    assert words.startswith("The server waits in write on connection 1. ") and "lie unread in the client's kernel, which has no room for more." in words
+    assert words.endswith("The client does not read them: it waits in poll.")

@@ -1,0 +1,71 @@
+"""Words that several families of findings share: a count, a call as a reader knows it, what a thread waits in, what it did last."""
+from __future__ import annotations
+
+from typing import Iterable, Optional
+
+from ...trace import Call, Waiting
+from ..sides import READS, WRITES, Side
+from .facts import Facts
+
+PLAIN = {"recvfrom": "recv", "sendto": "send", "accept4": "accept", "ppoll": "poll", "pselect6": "select", "epoll_pwait": "epoll_wait",
+         "nanosleep": "sleep", "clock_nanosleep": "sleep"}
+POLLS = ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait")
+ACCEPTS = ("accept", "accept4")
+SLEEPS = ("nanosleep", "clock_nanosleep")
+_FOR = {"futex": "for another thread of its own, in futex", "wait4": "for a child process, in wait4", "pause": "for a signal, in pause",
+        "rt_sigsuspend": "for a signal", "rt_sigtimedwait": "for a signal", "sleep": "in a sleep"}
+
+
+def count(n: int, what: str) -> str:
+    """1 byte, 1,234 bytes."""
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+
+
+def listed(words: "Iterable[str]") -> str:
+    """a; a and b; a, b and c. Each once."""
+    each = list(dict.fromkeys(words))
+    return " and ".join([", ".join(each[:-1]), each[-1]] if len(each) > 1 else each)
+
+
+def name(call: Call) -> str:
+    """The function of libc that a program calls, as far as the kernel's name tells it."""
+    return PLAIN.get(call.name, call.name)
+
+
+def at(source: str) -> str:
+    """ (server.c:31), where it is known."""
+    return f" ({source})" if source else ""
+
+
+def returned(call: Call) -> str:
+    """returned 5; failed with EPIPE."""
+    return f"failed with {call.error}" if call.error else f"returned {call.result:,}"
+
+
+def waits(waiting: Waiting) -> str:
+    """What a thread waits in, behind "The server waits": in read on connection 1."""
+    if waiting.call in _FOR:
+        return _FOR[waiting.call]
+    if waiting.call == "read" and waiting.fd == 0:
+        return "for its standard input, in read"
+    return f"in {waiting.call}" + (f" on connection {waiting.connection}" if waiting.connection and waiting.call in ("read", "write") else "")
+
+
+def did(call: Call) -> str:
+    """What a call on a connection did, behind "it": read 18 bytes."""
+    if call.error:
+        return f"called {name(call)}, which failed with {call.error}"
+    if call.name in READS:
+        return f"read {count(call.result, 'byte')}" if call.result or not call.asked else "read the end of the stream"
+    if call.name in WRITES:
+        return f"wrote {count(call.result, 'byte')}" if call.name != "sendmmsg" else "called sendmmsg"
+    return {"connect": "opened it", "accept": "accepted it", "shutdown": f"called shutdown with {call.option}"}.get(name(call), f"called {name(call)}")
+
+
+_ACTS = (*READS, *WRITES, *ACCEPTS, "connect", "shutdown")
+
+
+def last_act(facts: Facts, side: Side) -> Optional[Call]:
+    """The last call at this end of a connection that returned and did something to it; None if there is none, or calls were not seen."""
+    done = [call for call in facts.calls(side, _ACTS) if call.returned >= 0 and call.error not in ("EAGAIN", "EINTR") and call.option != "MSG_PEEK"]
+    return max(done, key=lambda call: call.returned) if done else None

@@ -1,0 +1,69 @@
+"""Each finding about the end of a connection: a pair that has it, and near misses that have not."""
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pairs
+import pytest
+from harness.judge.findings import Finding, find
+from harness.judge.findings.endings import FINDINGS
+
+
+def found(tmp_path: Path, client: str, server: str, **more: bool) -> "dict[str, Finding]":
+    """The findings of this family in a run of the two scripts, by code."""
+    run = pairs.run(tmp_path / "pair", client, server, sources=True, **more)
+    mine = {one for ask in FINDINGS for one in ask(pairs.facts(run))}
+    return {one.code: one for one in find(run) if one in mine}
+
+
+HAVE = [
+    ("reset-by-unread", "connect; write 5; readall 1", "listen; accept; read 4; close",
+     "The server closed connection 1 (acts.c:N) while 1 byte lay unread in its kernel. So its kernel sent a reset (RST) and no FIN."),
+    ("reset-by-unread", "connect; write 5; readall 1", "listen; accept; read 3; exit 0",
+     "The server ended, and with it its end of connection 1 while 2 bytes lay unread in its kernel. So its kernel sent a reset (RST) and no FIN."),
+    ("reset-by-linger", "connect; readall 1", "listen; accept; abort",
+     "The server had set SO_LINGER on connection 1 (acts.c:N). Its close sent a reset (RST) and no FIN."),
+    ("written-after-close", "connect; read 1; write 7; readall 1", "listen; accept; close; accept",
+     "The client wrote 7 bytes on connection 1 (acts.c:N) after the server had closed it. Nobody could read them: the server's kernel answered with a reset (RST)."),
+    ("written-after-close", "ignore 13; connect; read 1; write 7; readall 1", "listen; accept",
+     "The client wrote 7 bytes on connection 1 (acts.c:N) after the server had ended and so closed it. Nobody could read them: the server's kernel answered with "
+     "a reset (RST)."),
+    ("held-by-another", "connect; readall 1", "listen; accept; fork; close; end; wait; accept",
+     "Process P of the server closed connection 1 (acts.c:N), but process P of the server still has it open, as descriptor N. A FIN goes out only when the last copy "
+     "of a connection is closed. The client waits in read on connection 1."),
+    ("never-closed", "connect; close", "listen; accept; read 1; accept",
+     "The server has not closed connection 1: the client's FIN has come, and descriptor N is still open (CLOSE-WAIT). It waits in accept."),
+]
+
+HAVE_NOT = [
+    ("reset-by-unread", "connect; write 5; readall 1", "listen; accept; read 5; close"),
+    ("reset-by-unread", "connect; read 1; write 7; readall 1", "listen; accept; close; accept"),        # they came after the close
+    ("reset-by-linger", "connect; readall 1", "listen; accept; close"),
+    ("reset-by-linger", "connect; write 5; readall 1", "listen; accept; read 4; close"),
+    ("written-after-close", "connect; write 7; readall 1", "listen; accept; read 7; close; accept"),
+    ("written-after-close", "connect; read 1; write 7; close", "listen; accept; shut; read 7; close; accept"),   # it was not closed
+    ("held-by-another", "connect; readall 1", "listen; accept; fork; close; end; close; wait; accept"),
+    ("held-by-another", "connect; readall 1", "listen; accept; fork; shut; close; end; wait; accept"),   # the shutdown has sent the FIN
+    ("never-closed", "connect; close", "listen; accept; read 1; close; accept"),
+    ("never-closed", "connect; shut; readall 9", "listen; accept; read 1; write 9; close; accept"),
+]
+
+
+@pytest.mark.parametrize("code, client, server, words", HAVE)
+def test_a_pair_has_it(tmp_path: Path, code: str, client: str, server: str, words: str) -> None:
+    mine = found(tmp_path, client, server)
+    assert code in mine
+    told = re.sub(r"rocess \d+", "rocess P", re.sub(r"descriptor \d+", "descriptor N", pairs.without_lines(mine[code].words)))
+    assert told == words
+    assert all(place >= 0 for place in mine[code].evidence)
+
+
+@pytest.mark.parametrize("code, client, server", HAVE_NOT)
+def test_a_near_miss_has_it_not(tmp_path: Path, code: str, client: str, server: str) -> None:
+    assert code not in found(tmp_path, client, server)
+
+
+@pytest.mark.parametrize("code, client, server, words", [one for one in HAVE if one[0] != "never-closed"])
+def test_where_calls_are_not_seen_nothing_is_concluded_from_them(tmp_path: Path, code: str, client: str, server: str, words: str) -> None:
+    assert code not in found(tmp_path, client, server, observe=False)
