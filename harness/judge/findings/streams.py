@@ -2,11 +2,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Iterator, Optional
+from typing import Iterator
 
 from ...trace import Call, Event, Socket, Waiting
 from ..sides import WRITES, Side
-from .acts import POLLS, at, count, listed, name, waits
+from .acts import POLLS, at, count, name, waits
 from .facts import Facts, Finding
 
 _DATA = 64                  # bytes of a buffer that a call record keeps
