@@ -147,6 +147,15 @@ def test_a_contract_elsewhere_is_for_one_scenario_and_must_be_there(lab, tmp_pat
     assert status == 2 and "contract error" in err and "can't be read (No such file or directory)" in err
 
 
+def test_a_draft_is_written_and_nothing_is_overwritten(lab, tmp_path):
+    file = tmp_path / "draft.txt"
+    assert ask(lab, "draft", "92", "-o", str(file))[0] == 0        # whose own contract is wrong
+    assert ask(lab, "check", "91", "--contract", str(file))[0] == 0
+    status, _, err = ask(lab, "draft", "90", "-o", str(file))
+    assert status == 2 and "exists, and stays as it is" in err
+    assert ask(lab, "draft", "90", "-o", str(tmp_path / "no/folder"))[0] == 2
+
+
 def test_exploring_goes_on_behind_a_broken_scenario(lab):
     status, out, err = ask(lab, "explore", "92", "91")
     assert status == 2 and "contract error" in err and "91-no-contract: 1 outcome" in out
@@ -236,6 +245,8 @@ def test_a_server_on_another_port_than_it_was_given_is_refused(port, given, wher
     assert where in first["found"]
     out = ask(tmp_path, "check", "90")[1]
     assert out.startswith("differs: the server was given port 8080, and does not listen on it") and ":0:" not in out
+    (tmp_path / "90-port/contract.txt").unlink()
+    assert ask(tmp_path, "draft", "90")[0] == 1
 
 
 def test_without_a_private_network_any_port_is_right(tmp_path):
