@@ -34,7 +34,7 @@ names    := $(sort $(patsubst %/,%,$(dir $(stems_of_programs))))
 programs := $(addprefix $(BUILD)/,$(stems_of_programs))
 common   := $(patsubst common/%.c,$(BUILD)/common/%.o,$(wildcard common/*.c))
 
-.PHONY: all help test lint fuzz bench clean check scenario step explore diff FORCE
+.PHONY: all help test lint fuzz bench clean check scenario step explore draft diff FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -53,7 +53,7 @@ help:                   ## this list
 # What was set on the command line or in the environment (BUILD, SCENARIOS, SANITIZE, CC, PAUSE, ...) make hands on by
 # itself. What stands for % goes through the environment, so that no shell reads it. FORCE: a file that happens to be called
 # check-1 changes nothing.
-scenario-% check-% step-% explore-% diff-%: export stem = $*
+scenario-% check-% step-% explore-% draft-% diff-%: export stem = $*
 
 scenario-%: FORCE       ## run the programs of scenario N and watch
 	@$(PYTHON) -m harness run "$$stem"
@@ -67,13 +67,16 @@ step-%: FORCE           ## scenario N one line at a time: you say who goes on
 explore-%: FORCE        ## every schedule of N with one delay (DELAYS=2: two)
 	@$(PYTHON) -m harness explore "$$stem" --delays "$${DELAYS:-1}"
 
+draft-%: FORCE          ## write a first contract for N, from what its runs did
+	@$(PYTHON) -m harness draft "$$stem"
+
 check:                  ## the verdicts of all scenarios
 	@$(PYTHON) -m harness check
 
 diff-%: FORCE           ## how scenarios A and B differ
 	@sh tests/diff.sh "$$SCENARIOS" "$$stem"
 
-scenario step explore diff:
+scenario step explore draft diff:
 	@echo 'Which one? For example: make $@-1$(if $(filter diff,$@),-2). The numbers are:$(foreach name,$(names), $(firstword $(subst -, ,$(name))))' >&2; exit 2
 
 FORCE:

@@ -1,8 +1,8 @@
-"""The command line: python3 -m harness run|check|step|explore|list.
+"""The command line: python3 -m harness run|check|step|explore|draft|list.
 
-Exit statuses of check: 0 as expected; 1 the run left the contract; 2 it does not build, or wrong usage; 3 the lab itself
-failed. Of several scenarios, the highest. run shows, and ends with 0 whatever the programs did (2, 3 as above).
-130: ended by Ctrl-C.
+Exit statuses of check: 0 as expected, or told (there is no contract); 1 the run left the contract, or is suspicious; 2 it does not
+build, its contract or stage is wrong, or wrong usage; 3 the lab itself failed. Of several scenarios, the highest. run shows, and ends
+with 0 whatever the programs did (2, 3 as above). 130: ended by Ctrl-C.
 """
 from __future__ import annotations
 
@@ -11,19 +11,13 @@ import os
 import sys
 from typing import Optional
 
-from .cli import check, explore, run, shared, step
+from .cli import check, draft, explore, outcome, run, shared, step
 from .cli import list as listing
-from .explore.schedules import BadSchedule
-from .judge.contract import ContractError
-from .stage.build import DoesNotBuild
-from .stage.cast import StageError
-from .stage.keeper import KeeperError
-from .stage.scenarios import UnknownScenario
 
-_COMMANDS = (run, check, step, explore, listing)
+_COMMANDS = (run, check, step, explore, draft, listing)
 _EPILOG = """\
-exit status of check:  0 as expected   1 differs, deadlock, crash, runaway, no progress
-                       2 does not build, wrong usage   3 the lab itself failed   130 Ctrl-C
+exit status of check:  0 as expected; told (there is no contract)   1 differs, deadlock, crash, runaway, no progress
+                       2 does not build, contract error, stage error, wrong usage   3 the lab itself failed   130 Ctrl-C
 
 environment:
   PAUSE=0                 run: pauses take no time (the virtual clock), as in check
@@ -51,24 +45,19 @@ def main(argv: Optional[list[str]] = None) -> int:
     try:
         shared.find_room()
         return int(args.go(args))
-    except (UnknownScenario, shared.Usage, BadSchedule, step.NoTerminal) as error:
+    except step.NoTerminal as error:
         return shared.complain(str(error), 2)
-    except StageError as error:
-        return shared.complain(str(error), 2)
-    except DoesNotBuild as error:
-        return shared.complain(f"{error}\ndoes not build", 2)
     except BrokenPipeError:
         raise
-    except (ContractError, KeeperError, OSError) as error:
-        if os.environ.get("TCPLAB_DEBUG"):
+    except (Exception, KeyboardInterrupt) as error:
+        told = outcome.failed("", error)
+        if told.status == 3 and os.environ.get("TCPLAB_DEBUG"):
             raise
-        return shared.complain(f"lab error: {error}", 3)
-    except KeyboardInterrupt:
-        return 130
-    except Exception as error:  # whatever it is, it is the lab's fault and not the learner's
-        if os.environ.get("TCPLAB_DEBUG"):
-            raise
-        return shared.complain(f"lab error: {type(error).__name__}: {error} (TCPLAB_DEBUG=1 shows where)", 3)
+        if not getattr(args, "json", False):
+            return told.complain()
+        for name in [args.scenario] if isinstance(args.scenario, str) else args.scenario or [""]:
+            print(outcome.failed(name, error).json())
+        return told.status
 
 
 def _open_what_is_closed() -> None:

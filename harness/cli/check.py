@@ -2,13 +2,15 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 from pathlib import Path
 from typing import Any
 
-from ..stage.scenarios import Scenario, find, find_all
-from ..tell import screen, words
+from ..stage.scenarios import Scenario
+from ..tell import screen
 from . import shared
+from .outcome import Outcome, Usage, attempt, failed
 
 
 def add(commands: Any) -> None:
@@ -20,27 +22,46 @@ def add(commands: Any) -> None:
 
 
 def go(args: argparse.Namespace) -> int:
-    wanted = [find(name) for name in args.scenario] or find_all()
-    if args.trace:
-        shared.may_write(Path(args.trace), len(wanted))
+    scenarios, unknown = shared.wanted(args.scenario)
+    count = len(scenarios) + len(unknown)
+    try:
+        scenarios = shared.with_contract(scenarios, args.contract, count)
+        if args.trace:
+            shared.may_write(Path(args.trace), count)
+    except Usage as error:
+        unknown, scenarios = [failed(name, error) for name in (*(one.name for one in scenarios), *(one.scenario for one in unknown))], []
+        unknown = unknown if args.json else unknown[:1]
+    status = max((_tell(outcome, args) for outcome in unknown), default=0)
+    if not scenarios:
+        return status
+    interrupt = shared.Interrupt()
     with shared.Lab() as lab:
-        shared.build(wanted)
-        interrupt = shared.Interrupt()
-        return max((_check(scenario, args, lab, interrupt, len(wanted) > 1) for scenario in wanted), default=0)
+        broken = shared.build_each(scenarios)
+        for scenario in scenarios:
+            outcome = broken.get(scenario.name) or attempt(scenario.name, functools.partial(_check, scenario, args, lab, interrupt, count > 1))
+            status = max(status, _tell(outcome, args))
+    return status
 
 
-def _check(scenario: Scenario, args: argparse.Namespace, lab: shared.Lab, interrupt: shared.Interrupt, several: bool) -> int:
-    if interrupt.came:
-        return 130
-    run, verdict, contract, reproduce = shared.one_run(scenario, args, shared.policy(scenario, real_time=False), lab, tick=lambda: interrupt.came)
-    if interrupt.came:
-        return 130
+def _tell(outcome: Outcome, args: argparse.Namespace) -> int:
+    """Prints what is still to be said of an outcome; returns its exit status."""
     if args.json:
-        print(shared.as_json(scenario, verdict), flush=True)
-        return verdict.status
-    lead = f"{scenario.name}: " if several or verdict.status == 0 else ""
-    print(words.tell(verdict, run, contract, reproduce=reproduce, width=screen.width_of(sys.stdout),
-                     colour=screen.wants_colour(sys.stdout), fold=sys.stdout.isatty(), lead=lead), flush=True)
-    for note in run.notes if verdict.status or not several else ():
+        print(outcome.json(), flush=True)
+        return outcome.status
+    return outcome.complain()
+
+
+def _check(scenario: Scenario, args: argparse.Namespace, lab: shared.Lab, interrupt: shared.Interrupt, several: bool) -> Outcome:
+    if interrupt.came:
+        return failed(scenario.name, KeyboardInterrupt())
+    judged = shared.one_run(scenario, args, shared.policy(scenario, real_time=False), lab, tick=lambda: interrupt.came)
+    if interrupt.came:
+        return failed(scenario.name, KeyboardInterrupt())
+    if args.json:
+        return judged.outcome()
+    status = judged.verdict.status
+    print(judged.tell(width=screen.width_of(sys.stdout), colour=screen.wants_colour(sys.stdout), fold=sys.stdout.isatty(),
+                      lead=f"{scenario.name}: " if several or status == 0 else ""), flush=True)
+    for note in judged.run.notes if status or not several else ():
         print(f"note: {note}", flush=True)
-    return verdict.status
+    return judged.outcome()

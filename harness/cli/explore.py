@@ -2,13 +2,15 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 from typing import Any
 
 from ..explore import schedules
-from ..stage.scenarios import Scenario, find, find_all
+from ..stage.scenarios import Scenario
 from ..tell import explored
 from . import shared
+from .outcome import Outcome, attempt
 
 
 def add(commands: Any) -> None:
@@ -22,13 +24,19 @@ def add(commands: Any) -> None:
 
 
 def go(args: argparse.Namespace) -> int:
-    wanted = [find(name) for name in args.scenario] or find_all()
-    shared.build(wanted)
+    scenarios, unknown = shared.wanted(args.scenario)
     interrupt = shared.Interrupt()
-    return max((_explore(scenario, args, interrupt) for scenario in wanted), default=0)
+    broken = shared.build_each(scenarios)
+    status = max((outcome.complain() for outcome in unknown), default=0)
+    for scenario in scenarios:
+        outcome = broken.get(scenario.name) or attempt(scenario.name, functools.partial(_explore, scenario, args, interrupt))
+        status = max(status, outcome.complain())
+        if interrupt.came:
+            return 130
+    return status
 
 
-def _explore(scenario: Scenario, args: argparse.Namespace, interrupt: shared.Interrupt) -> int:
+def _explore(scenario: Scenario, args: argparse.Namespace, interrupt: shared.Interrupt) -> Outcome:
     drawn = sys.stderr.isatty()
 
     def progress(done: int, planned: int) -> None:
@@ -41,4 +49,4 @@ def _explore(scenario: Scenario, args: argparse.Namespace, interrupt: shared.Int
         if drawn:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
     print("\n".join(explored.report(found, scenario, args.always)))
-    return found.status
+    return Outcome(scenario.name, "explored", found.status)

@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..stage.scenarios import Scenario, find
+from ..stage.scenarios import Scenario, lesson
 from ..tell import screen, words
 from . import shared
+from .outcome import Outcome, Usage, attempt, failed
 
 
 def add(commands: Any) -> None:
@@ -20,33 +21,50 @@ def add(commands: Any) -> None:
 
 
 def go(args: argparse.Namespace) -> int:
-    scenario = find(args.scenario)
-    if args.trace:
-        shared.may_write(Path(args.trace), 1)
+    scenarios, unknown = shared.wanted([args.scenario])
+    if unknown:
+        return _tell(unknown[0], args)
+    scenario, = shared.with_contract(scenarios, args.contract, 1)
+    try:
+        if args.trace:
+            shared.may_write(Path(args.trace), 1)
+    except Usage as error:
+        return _tell(failed(scenario.name, error), args)
+    interrupt = shared.Interrupt()
     with shared.Lab() as lab:
-        shared.build([scenario])
-        return _show(scenario, args, lab, shared.Interrupt())
+        broken = shared.build_each([scenario])
+        outcome = broken.get(scenario.name) or attempt(scenario.name, lambda: _show(scenario, args, lab, interrupt))
+    return _tell(outcome, args)
 
 
-def _show(scenario: Scenario, args: argparse.Namespace, lab: shared.Lab, interrupt: shared.Interrupt) -> int:
+def _tell(outcome: Outcome, args: argparse.Namespace) -> int:
+    """Prints what is still to be said; returns the exit status: whatever the programs did, it was shown."""
+    if args.json:
+        print(outcome.json())
+    else:
+        outcome.complain()
+    return 0 if outcome.verdict is not None else outcome.status
+
+
+def _show(scenario: Scenario, args: argparse.Namespace, lab: shared.Lab, interrupt: shared.Interrupt) -> Outcome:
     policy = shared.policy(scenario, real_time=True)
+    scenario.load_contract()        # before anything is shown: a wrong one is refused
     shown = screen.Screen(sys.stderr if args.json else sys.stdout, policy.name == "live", scenario.stage.roles())
-    print(f"scenario {scenario.name}   lesson: lessons/{scenario.name}.md", file=shown.stream)
+    page = lesson(scenario.name)
+    print(f"scenario {scenario.name}" + (f"   lesson: {page}" if page else ""), file=shown.stream)
     shown.head()
 
     def tick() -> bool:
         shown.tick()
         return interrupt.came
     try:
-        run, verdict, contract, reproduce = shared.one_run(scenario, args, policy, lab, tell=shown.tell, tick=tick)
+        judged = shared.one_run(scenario, args, policy, lab, tell=shown.tell, tick=tick)
     finally:
         shown.end()
-    for note in run.notes:
+    for note in judged.run.notes:
         print(f"note: {note}", file=shown.stream)
-    print("\n".join(["", *map(shown.wrap, words.happened(run, verdict)), ""]), file=shown.stream)
+    print("\n".join(["", *map(shown.wrap, words.happened(judged.run, judged.verdict)), ""]), file=shown.stream)
     if interrupt.came:
-        return 130
-    print(words.tell(verdict, run, contract, reproduce=reproduce, width=shown.width, colour=shown.colour, fold=shown.terminal), file=shown.stream)
-    if args.json:
-        print(shared.as_json(scenario, verdict))
-    return 0
+        return failed(scenario.name, KeyboardInterrupt())
+    print(judged.tell(after_story=True, width=shown.width, colour=shown.colour, fold=shown.terminal), file=shown.stream)
+    return judged.outcome()

@@ -4,7 +4,7 @@ from __future__ import annotations
 import argparse
 import atexit
 import dataclasses
-import json
+import difflib
 import os
 import shlex
 import shutil
@@ -18,20 +18,19 @@ from .. import trace
 from ..explore import schedules
 from ..judge import comparison
 from ..judge import contract as contracts
+from ..judge import findings
 from ..stage.build import build as make
 from ..stage.conductor import Conductor, Live, Policy, VirtualClock
-from ..stage.keeper import Keeper, open_keeper
-from ..stage.scenarios import ROOT, Scenario
+from ..stage.keeper import Keeper, KeeperError, open_keeper
+from ..stage.scenarios import ROOT, Scenario, UnknownScenario, find, find_all
+from ..tell import told, words
+from .outcome import Outcome, Usage, failed
 
 
 _SETTINGS = ("SCHEDULE", "NOPAUSE", "TCPLAB_ISOLATION", "TCPLAB_CALLS", "BUILD", "SCENARIOS", "SANITIZE")     # that change a run
 
 
 _ODD = "][\"'`$#%:;&|<>()!*?{}~^\\"     # what make or the shell reads as more than a name
-
-
-class Usage(Exception):
-    """Something the caller can mend: what is wrong, and what to do."""
 
 
 class Interrupt:
@@ -84,6 +83,30 @@ def build(scenarios: list[Scenario]) -> None:
         print(warnings, file=sys.stderr)
 
 
+def build_each(scenarios: "list[Scenario]") -> "dict[str, Outcome]":
+    """The same for scenarios of which some may be broken. Returns the outcomes of those that are, by name."""
+    try:
+        if scenarios:
+            build(scenarios)
+        return {}
+    except Exception as error:
+        if len(scenarios) == 1:
+            return {scenarios[0].name: failed(scenarios[0].name, error)}
+    return {name: outcome for scenario in scenarios for name, outcome in build_each([scenario]).items()}
+
+
+def wanted(names: "list[str]") -> "tuple[list[Scenario], list[Outcome]]":
+    """The scenarios of these names, all if there are none; and an outcome for each name that is no scenario's."""
+    found: "list[Scenario]" = [] if names else find_all()
+    unknown: "list[Outcome]" = []
+    for name in names:
+        try:
+            found.append(find(name))
+        except UnknownScenario as error:
+            unknown.append(failed(name, error))
+    return found, unknown
+
+
 def no_pause() -> bool:
     return os.environ.get("NOPAUSE", "0") not in ("", "0")
 
@@ -109,7 +132,18 @@ def policy(scenario: Scenario, real_time: bool) -> Policy:
 def add_records(command: argparse.ArgumentParser) -> None:
     """The two options of commands that make one run of a scenario."""
     command.add_argument("--trace", metavar="FILE", help="write the run as JSON Lines (harness/TRACE.md)")
-    command.add_argument("--json", action="store_true", help="the verdict as one JSON object a scenario, nothing else on standard output")
+    command.add_argument("--json", action="store_true",
+                         help="one JSON object a scenario, whatever happens, and nothing else on standard output (harness/TRACE.md)")
+    command.add_argument("--contract", metavar="FILE", help="judge by this contract, and not by the scenario's own contract.txt")
+
+
+def with_contract(scenarios: "list[Scenario]", file: Optional[str], number: int) -> "list[Scenario]":
+    """The scenarios, judged by the contract that --contract names. `number`: how many were asked for."""
+    if file is None:
+        return scenarios
+    if number != 1:
+        raise Usage("--contract takes one scenario: name it")
+    return [dataclasses.replace(scenario, rules=Path(file)) for scenario in scenarios]
 
 
 def may_write(path: Path, runs: int) -> None:
@@ -131,7 +165,10 @@ class Lab:
         self._keeper: Optional[Keeper] = None
 
     def __enter__(self) -> "Lab":
-        self._keeper = open_keeper(isolate(), observe())
+        try:
+            self._keeper = open_keeper(isolate(), observe())
+        except KeeperError:
+            pass        # each run asks again, and says what is wrong
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -146,27 +183,60 @@ class Lab:
         return self._keeper
 
 
-def one_run(scenario: Scenario, args: argparse.Namespace, policy: Policy, lab: Lab,
-            **watch: Any) -> tuple[trace.Run, comparison.Verdict, contracts.Contract, str]:
-    """Runs a scenario and judges it; writes its trace. Returns the run, the verdict, the contract, the command that gives such a run again."""
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """One run, and all that is known of it. `contract`: None if the scenario has none."""
+
+    scenario: Scenario
+    run: trace.Run
+    verdict: comparison.Verdict
+    contract: Optional[contracts.Contract]
+    findings: "tuple[findings.Finding, ...]"
+    reproduce: str          # the command that gives such a run again
+
+    def outcome(self) -> Outcome:
+        return Outcome(self.scenario.name, self.verdict.word, self.verdict.status, verdict=self.verdict, findings=self.findings,
+                       notes=self.run.notes, reproduce=self.reproduce)
+
+    def tell(self, after_story: bool = False, **how: Any) -> str:
+        """The verdict in words. `after_story`: the run's story stands above it."""
+        if self.contract is None:
+            return told.tell(self.verdict, self.run, self.findings, reproduce=self.reproduce, after_story=after_story, **how)
+        return words.tell(self.verdict, self.run, self.contract, reproduce=self.reproduce, **how)
+
+
+def one_run(scenario: Scenario, args: argparse.Namespace, policy: Policy, lab: Lab, **watch: Any) -> Judged:
+    """Runs a scenario and judges it; writes its trace."""
     conductor = Conductor(scenario, policy, keeper=lab.keeper, observe=observe(), **watch)
     return judged(scenario, conductor, [Path(args.trace)] if args.trace else [])
 
 
-def judged(scenario: Scenario, conductor: Conductor,
-           files: "list[Path]") -> tuple[trace.Run, comparison.Verdict, contracts.Contract, str]:
+def judged(scenario: Scenario, conductor: Conductor, files: "list[Path]") -> Judged:
     """The same with a conductor of the caller's. `files`: where the trace is written besides build/last."""
-    contract = contracts.load(scenario.contract, scenario.stage.names)
+    contract = scenario.load_contract()
     run = conductor.run()
+    if isinstance(conductor.policy, schedules.Delays) and run.mode == "explore" and run.stop.kind != "interrupted":
+        check_schedule(conductor.policy)
     verdict = comparison.judge(run, contract)
-    if files or verdict.status:     # somebody will look at the calls
+    if files or verdict.status or contract is None:     # somebody will look at the calls
         run = dataclasses.replace(run, calls=conductor.intake.with_sources(run.calls))
     reproduce = command(scenario, run.mode)
     text = "\n".join(trace.lines(run, reproduce, dataclasses.asdict(verdict))) + "\n"
     _keep(scenario.build.parent / "last", f"{scenario.name}.jsonl", text)
     for path in files:
         path.write_text(text, encoding="ascii")
-    return run, verdict, contract, reproduce
+    return Judged(scenario, run, verdict, contract, findings.find(run), reproduce)
+
+
+def check_schedule(policy: schedules.Delays) -> None:
+    """Raises BadSchedule if a place of the schedule never came in the run: then nothing was delayed there."""
+    came = [str(place) for place in policy.places.values()]
+    for place in sorted(policy.delays):
+        if str(place) not in came:
+            like = difflib.get_close_matches(str(place), came, 3, 0.5)
+            near = [one for one in came if one in like] or [one for one in came if one.startswith(f"{place.who}: ")]
+            others = "it has:" if near else f"the {place.who} logs no lines"
+            raise schedules.BadSchedule("\n".join([f"SCHEDULE: this run has no line {str(place)!r}; {others}", *(f"    {one}" for one in near)]))
 
 
 def _keep(folder: Path, name: str, text: str) -> None:
@@ -185,8 +255,7 @@ def command(scenario: Scenario, mode: str) -> str:
     """What gives a run of this kind again, with the settings that it was made with."""
     settings = [f"{name}={shlex.quote(os.environ[name])}" for name in _SETTINGS if os.environ.get(name)]
     target = {"live": "scenario", "step": "step"}.get(mode, "check")
+    if scenario.rules is not None:
+        verb = "run" if mode == "live" else "check"
+        return " ".join([*settings, f"python3 -m harness {verb} {scenario.number} --contract {shlex.quote(str(scenario.rules))}"])
     return " ".join([*settings, f"make {target}-{scenario.number}"])
-
-
-def as_json(scenario: Scenario, verdict: comparison.Verdict) -> str:
-    return json.dumps({"scenario": scenario.name, **dataclasses.asdict(verdict)}, ensure_ascii=False)

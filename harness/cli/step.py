@@ -44,13 +44,14 @@ def go(args: argparse.Namespace) -> int:
         shown.head()
         conductor = Conductor(scenario, policy, isolate=shared.isolate(), observe=shared.observe(), tell=shown.tell, tick=lambda: bool(policy.wish))
         policy.conductor = conductor
-        run, *_ = shared.judged(scenario, conductor, [])
+        run = shared.judged(scenario, conductor, []).run
         if policy.wish == "end":
             return shared.complain("\nthe input has ended; make step-N needs keys", 2)
         if policy.wish == "q":
             return 0
         if policy.wish != "r":
             print("\n".join([*(f"note: {note}" for note in run.notes), "", *map(shown.wrap, words.happened(run))]))
+            shared.check_schedule(policy)
             return 0
 
 

@@ -142,6 +142,7 @@ class Tried:
     moot: "frozenset[Place]"
     verdict: comparison.Verdict
     ran: bool = True
+    run: Optional[Run] = None           # where it was to be kept; without calls, segments and samples where the verdict is bad
 
     @functools.cached_property
     def places(self) -> "frozenset[Place]":
@@ -166,10 +167,11 @@ class Job:
     """What all schedules of an exploration have in common. `tick` says True to end a run."""
 
     scenario: Scenario
-    contract: contracts.Contract
+    contract: Optional[contracts.Contract]      # None: nothing is judged
     skip: bool
     isolate: bool
     observe: bool = True
+    keep: bool = False                  # each run is kept with what came of it
     tick: Callable[[], bool] = lambda: False
 
     def attempt(self, schedule: "tuple[Place, ...]", lent: Optional[keeper.Keeper] = None) -> Tried:
@@ -177,7 +179,9 @@ class Job:
         policy = Delays(schedule, self.skip)
         run = Conductor(self.scenario, policy, isolate=self.isolate, observe=self.observe, keeper=lent, tick=self.tick).run()
         turns = tuple(sorted(((policy.places[seq], turn) for seq, turn in policy.turns.items()), key=lambda one: (one[1], one[0])))
-        return Tried(schedule, outcome_of(run, policy.turns), turns, frozenset(policy.moot), comparison.judge(run, self.contract))
+        verdict = comparison.judge(run, self.contract)
+        return Tried(schedule, outcome_of(run, policy.turns), turns, frozenset(policy.moot), verdict,
+                     run=run if self.keep else replace(run, calls=(), segments=(), sockets=()) if verdict.status else None)
 
 
 @dataclass(frozen=True)
@@ -192,6 +196,7 @@ class Report:
     broken: "tuple[Tried, ...]"                     # runs that left the contract
     never_seen: "tuple[comparison.Difference, ...]"      # branches and free orders that no schedule showed
     always: "tuple[tuple[Place, Place], ...]"       # orders across programs that no schedule turned round
+    judged: bool = True                             # there is a contract
 
     @property
     def count(self) -> int:
@@ -203,14 +208,14 @@ class Report:
 
     @property
     def status(self) -> int:
-        return 1 if (self.broken or self.never_seen) and not self.skip else 0
+        return 1 if (self.broken or self.never_seen) and not (self.skip and self.judged) else 0
 
 
-def explore(scenario: Scenario, *, delays: int = 1, limit: int = LIMIT, skip: bool = False, isolate: bool = True, observe: bool = True,
+def explore(scenario: Scenario, *, delays: int = 1, limit: int = LIMIT, skip: bool = False, isolate: bool = True, observe: bool = True, draft: bool = False,
             progress: Callable[[int, int], None] = lambda done, all_of_them: None, stop: Callable[[], bool] = lambda: False) -> Report:
-    """Every schedule with up to `delays` delays, at most `limit` runs, on all processors. Raises KeyboardInterrupt when `stop`
-    says True."""
-    job = Job(scenario, contracts.load(scenario.contract, scenario.stage.names), skip, isolate, observe, stop)
+    """Every schedule with up to `delays` delays, at most `limit` runs, on all processors. `draft`: whatever contract there is is not
+    looked at, and the runs are kept. Raises KeyboardInterrupt when `stop` says True."""
+    job = Job(scenario, None if draft else scenario.load_contract(), skip, isolate, observe, draft, stop)
     tried: dict[tuple[Place, ...], Tried] = {}
     with _Workers(job) as workers:
         tried.update((one.schedule, one) for one in workers.run([()]))
@@ -231,7 +236,7 @@ def explore(scenario: Scenario, *, delays: int = 1, limit: int = LIMIT, skip: bo
         groups.setdefault(one.outcome, []).append(one)
     return Report(scenario.name, delays, skip, tuple(map(tuple, groups.values())), planned - len(found),
                   tuple(one for one in found if one.verdict.status), comparison.explored([one.verdict for one in found], job.contract),
-                  tuple(_always(found)))
+                  tuple(_always(found)), job.contract is not None)
 
 
 def _same(schedule: "tuple[Place, ...]", tried: "dict[tuple[Place, ...], Tried]") -> Optional[Tried]:

@@ -11,15 +11,16 @@ Differences are sorted so that none stands before one that it waits for. This mo
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, replace
 from typing import Iterable, Iterator, Optional
 
-from . import causes
+from . import causes, ports
 from .sides import OPENER, Sides
-from .contract import After, Bytes, Contract, Deadlock, Ends, Free, Line, Never, Plan, Wire, code_of, fits, index_of, role_of
+from .contract import After, Bytes, Contract, Deadlock, Ends, Free, Line, Never, Plan, Wire, code_of, fits, index_of, misspelt, role_of
 from ..trace import Ending, Event, Output, Run, Segment, Waiting
 
-STATUS = {"as expected": 0, "differs": 1, "deadlock": 1, "crash": 1, "runaway": 1, "no progress": 1, "interrupted": 130}
+STATUS = {"as expected": 0, "told": 0, "differs": 1, "deadlock": 1, "crash": 1, "runaway": 1, "no progress": 1, "interrupted": 130}
 _LATE = math.inf    # a line that never came
 
 
@@ -27,13 +28,16 @@ _LATE = math.inf    # a line that never came
 class Difference:
     """One way in which the run left the contract. `kind`:
 
-    missing     WHO never logged the expected line: it logged `observed` instead, or nothing more (None)
+    missing     WHO never logged the expected line: it logged `observed` instead, or nothing more (None). found: "nearly" if the two
+                texts are nearly the same
     unexpected  WHO logged `observed` where another line, or none (expected ""), was to come
     order       the line came before the one that its `after` names (`other`)
-    luck        it came after it, but nothing forces that. found: "clock" if the pause did, "tcp" if only the clock
-                should have, "held" if another process still held the connection then, whose end brought it (`brought`), else ""
+    luck        nothing forces the order that the line's `after` asks for. found: "before" if the line came first this time. If it came
+                after it: "clock" if the pause did that, "tcp" if only the clock should have, "held" if another process still held
+                the connection then, whose end brought it (`brought`), else ""
     never       WHO logged what it must not
     free        exploring saw one order, or branch, only (never of a single run)
+    port        WHO listens elsewhere (`found`) than on the port that it was given (`expected`)
     ends, deadlock, bytes, wire    `expected` is what the contract says, `found` what the run says
     """
 
@@ -84,16 +88,23 @@ class _Match:
         return self.left_at == len(self.lines) and self.stray is None
 
 
-def judge(run: Run, contract: Contract) -> Verdict:
-    """The verdict on a run."""
+def judge(run: Run, contract: Optional[Contract]) -> Verdict:
+    """The verdict on a run. Without a contract it is told, and only what is suspicious of any programs has a word of its own."""
+    if contract is None:
+        word = run.stop.kind if run.stop.kind in STATUS else "told"
+        if word == "told" and any(end.how == "signal PIPE" for end in run.endings):
+            word = "crash"
+        return Verdict(word, STATUS[word])
     cast = Cast(run, contract.whos)
     order = causes.derive(run, cast.sides)
     verdicts = [_Comparison(cast, contract, plan, order).verdict() for plan in contract.plans]
     return max(verdicts, key=lambda v: (not v.differences, v.lines, -len(v.differences)))
 
 
-def explored(verdicts: Iterable[Verdict], contract: Contract) -> tuple[Difference, ...]:
+def explored(verdicts: Iterable[Verdict], contract: Optional[Contract]) -> tuple[Difference, ...]:
     """What all runs of an exploration together failed to show: an order that is not free, a branch never taken."""
+    if contract is None:
+        return ()
     verdicts = list(verdicts)
     seen = {pair for verdict in verdicts for pair in verdict.freedom}
     missed = []
@@ -266,6 +277,15 @@ def _started(run: Run) -> dict[str, tuple[int, ...]]:
 
 # --- one WHO's lines -------------------------------------------------------------------------------------------------
 
+_PORT = re.compile(r" \(port [0-9]+\)$")
+
+
+def _meets(text: str, event: Event) -> bool:
+    """Is the event what the contract's text says? A program that begins to listen may be told with its port, as it is shown:
+    `listening (port 8080)`."""
+    return fits(text, event.text) or event.kind == "listen" and fits(text, f"{event.text} (port {event.address.rpartition(':')[2]})")
+
+
 def _match(who: str, lines: tuple[Line, ...], events: tuple[Event, ...], is_open: bool) -> _Match:
     return _match_open(who, lines, events) if is_open else _match_whole(who, lines, events)
 
@@ -276,9 +296,9 @@ def _match_whole(who: str, lines: tuple[Line, ...], events: tuple[Event, ...]) -
     for event in events:
         now: dict[int, int] = {}
         for n in steps[-1]:
-            if n < len(lines) and fits(lines[n].text, event.text):
+            if n < len(lines) and _meets(lines[n].text, event):
                 now.setdefault(n + 1, n)
-            if n > 0 and lines[n - 1].many and fits(lines[n - 1].text, event.text):
+            if n > 0 and lines[n - 1].many and _meets(lines[n - 1].text, event):
                 now.setdefault(n, n)
         if not now:
             break
@@ -297,10 +317,10 @@ def _match_open(who: str, lines: tuple[Line, ...], events: tuple[Event, ...]) ->
     pairs: list[tuple[Line, Event]] = []
     at = 0
     for event in events:
-        if at < len(lines) and fits(lines[at].text, event.text):
+        if at < len(lines) and _meets(lines[at].text, event):
             pairs.append((lines[at], event))
             at += 1
-        elif at > 0 and lines[at - 1].many and fits(lines[at - 1].text, event.text):
+        elif at > 0 and lines[at - 1].many and _meets(lines[at - 1].text, event):
             pairs.append((lines[at - 1], event))
     return _Match(who, events, lines, tuple(pairs), at)
 
@@ -313,11 +333,16 @@ class _Comparison:
         self.unseen: list[str] = list(order.notes)
         self.orders = 0
         whos = self._whos()
-        self.matches = {who: _match(who, plan.lines_of(who), self.cast.lines(who), contract.is_open(who)) for who in whos}
+        self.matches = {who: _match(who, self._lines_of(who), self.cast.lines(who), contract.is_open(who)) for who in whos}
         self.met: dict[int, list[Event]] = {}       # contract line to its events
         for match in self.matches.values():
             for line, event in match.pairs:
                 self.met.setdefault(line.number, []).append(event)
+
+    def _lines_of(self, who: str) -> tuple[Line, ...]:
+        """WHO's lines of the contract. Without a private network no port is the one that is written."""
+        lines = self.plan.lines_of(who)
+        return lines if self.run.isolated else tuple(replace(line, text=_PORT.sub(" (port ...)", line.text)) for line in lines)
 
     def _whos(self) -> tuple[str, ...]:
         """Whose lines are compared. Of a role with numbered names also what none of them claims: lines are complete."""
@@ -333,7 +358,7 @@ class _Comparison:
     def verdict(self) -> Verdict:
         lines = list(self._line_differences())
         found = lines + list(self._after_differences()) + list(self._never_differences(lines))
-        found += list(self._ends(lines)) + list(self._deadlock(lines)) + list(self._bytes()) + list(self._wire())
+        found += [*self._ports(), *self._ends(lines)] + list(self._deadlock(lines)) + list(self._bytes()) + list(self._wire())
         found = self._sorted(found)
         word = self._word(found)
         branches = tuple(self.contract.blocks[n][branch] for n, branch in enumerate(self.plan.choice))
@@ -374,14 +399,16 @@ class _Comparison:
     def _left(self, match: _Match) -> Difference:
         line = match.lines[match.left_at] if match.left_at < len(match.lines) else None
         rest = [e for e in match.events if match.stray and e.seq >= match.stray.seq]
-        comes = line is not None and any(fits(line.text, e.text) for e in rest)
+        comes = line is not None and any(_meets(line.text, e) for e in rest)
         about = line or (match.lines[-1] if match.lines else None)
         before = [e for _, e in match.pairs][-1:]
+        nearly = line is not None and match.stray is not None and not comes and misspelt(line.text, match.stray.text)
         return Difference(
             kind="unexpected" if match.stray and (line is None or comes) else "missing", who=match.who,
             line=about.number if about else 0, statement=about.written if about else "",
             expected=line.text if line else "", observed=match.stray, hints=about.hints if about else (),
-            witnesses=tuple(before + ([match.stray] if match.stray else [])), blocked=self._blocked(match))
+            witnesses=tuple(before + ([match.stray] if match.stray else [])), blocked=None if nearly else self._blocked(match),
+            found="nearly" if nearly else "")
 
     def _blocked(self, match: _Match) -> Optional[Waiting]:
         """Where WHO waits, if it logged nothing behind the place at which it left the contract."""
@@ -410,7 +437,7 @@ class _Comparison:
         told = Difference("order", line.who, line.number, line.written, line.text, event, other=str(ref),
                           witnesses=tuple(sorted((before, event), key=lambda e: e.seq)), hints=line.hints)
         if before.seq > event.seq:
-            yield told
+            yield told if ref.clock or self._may_be_forced(before, event) else replace(told, kind="luck", found="before")
         elif self._is_luck(ref, before, event) and self._may_have_brought(before, event):
             self.unseen.append(f'"{line.who}: {line.text} after {ref}": without the calls nobody knows when process {before.pid} of '
                                f"the {before.who} ended")
@@ -421,6 +448,13 @@ class _Comparison:
             yield replace(told, kind="luck", found=found, brought=brought)
         else:
             self.orders += 1
+
+    def _may_be_forced(self, before: Event, event: Event) -> bool:
+        """Is there a cause of the kind that could put `event` behind `before` in some run? Not asked where `event` tells what its
+        program did itself, and nothing that it learnt or waited for."""
+        if event.who == before.who or any(start.after and start.pid == event.pid for start in self.run.starts):
+            return True
+        return event.kind in ("recv", "conn") or any(causes.is_a(event, what) for what in ("EOF", "reset"))
 
     def _by_another_holder(self, before: Event, event: Event) -> Optional[causes.Brought]:
         """What brought this EOF or reset, if the line before it is of a process that had given the connection up earlier."""
@@ -546,6 +580,14 @@ class _Comparison:
         elif stop.kind == "deadlock" and not asked and not lines:
             yield Difference("deadlock", stop.cycle[0] if stop.cycle else self.run.cast[-1].name, 0, "", "", found=found)
 
+    # ports
+
+    def _ports(self) -> Iterator[Difference]:
+        for one in ports.others(self.run):
+            line = next((said for said in self.plan.of(Line) if one.event in self.met.get(said.number, ())), None)
+            yield Difference("port", one.who, line.number if line else 0, line.written if line else "", str(one.given), one.event,
+                             found=" and ".join(map(str, one.found)), witnesses=(one.event,) if one.event else ())
+
     # bytes and the wire
 
     def _bytes(self) -> Iterator[Difference]:
@@ -632,8 +674,9 @@ class _Comparison:
         return any(named.number in lost for named in map(self.plan.named, line.after if line else ()) if named)
 
 
-# Luck comes last: it is about the contract, or follows from lines whose byte counts are wrong, which `bytes` tells.
-_RANK = {"missing": 0, "unexpected": 0, "order": 0, "never": 0, "ends": 1, "deadlock": 1, "bytes": 2, "wire": 3, "luck": 4}
+# Luck comes last: it is about the contract, or follows from lines whose byte counts are wrong, which `bytes` tells. Nothing else follows
+# from a port: the stage tells it to the others.
+_RANK = {"missing": 0, "unexpected": 0, "order": 0, "never": 0, "ends": 1, "deadlock": 1, "bytes": 2, "wire": 3, "port": 4, "luck": 5}
 
 
 def _lateness(d: Difference) -> tuple[int, float, int]:

@@ -1,32 +1,44 @@
 """The contract notation: what must be observed when a scenario runs, as typed statements.
 
-A contract is read line by line: a line splits at its first colon, at ` after ` (outside double quotes) and at its first
-word. Each kind of line is a frozen dataclass. Statements may stand in a branch of an `either:` block; a **plan** is the
-contract with one branch of every block chosen, so whoever judges sees plain lists. References (`after server: closing
+A contract is read line by line: a line splits at its first colon, at ` after ` (outside of quotes) and at its first
+word. A text between backquotes is taken as it stands. Each kind of line is a frozen dataclass. Statements may stand in a branch
+of an `either:` block; a **plan** is the contract with one branch of every block chosen, so whoever judges sees plain lists. References (`after server: closing
 #2`) are resolved for each plan, once, here: a contract that loads names only lines that exist, and orders no line
 before itself. Nothing here knows of runs.
 """
 from __future__ import annotations
 
+import difflib
 import functools
 import itertools
 import os
 import re
 import signal
+import stat
 from dataclasses import dataclass, field, replace
-from typing import Callable, Iterable, Iterator, Mapping, Optional, Sequence, TypeVar, Union
+from typing import Callable, Collection, Iterable, Iterator, Mapping, Optional, Sequence, TypeVar, Union
+
+from ..observe.kernel import PLAIN
 
 NAMES = ("client", "server")    # of the default cast
 WHO = re.compile(r"([a-z][a-z0-9-]*)(?:\[([1-9][0-9]*)\])?")
-CALLS = ("accept", "read", "write", "connect", "poll", "select", "epoll_wait", "pause", "wait4", "futex")
+CALLS = ("accept", "read", "write", "connect", "poll", "select", "epoll_wait", "sleep", "pause", "wait4", "futex",
+         "rt_sigsuspend", "rt_sigtimedwait")
 CODED = re.compile(r"(M[0-9]{2}): \S")     # a hint that answers a misconception of lessons/misconceptions.md
 FACTS = re.compile(r"SYN|FIN|RST|zero window|byte [1-9][0-9]*")
+KEYWORDS = ("never", "free", "either", "bytes", "wire", "deadlock")
 BEGINNINGS = "never, free, either, or, others allowed, bytes, wire, deadlock, ? or #"
+SPLITTERS = (" after ", " before ", " and ", " / ")     # words of the notation that may stand behind a text
 PLANS_MAX = 256
+SIZE_MAX, LINE_MAX = 1 << 18, 4096      # bytes of a contract, characters of a line
 
 
 class ContractError(Exception):
-    """A contract that says nothing: where, what is wrong, what to do."""
+    """A contract that can't be used: `path` and `number` of the line (0: the whole file), what is wrong and what to do."""
+
+    def __init__(self, path: str, number: int, words: str) -> None:
+        self.path, self.number, self.words = path, number, words
+        super().__init__(f"{path}:{number}: {words}" if number else f"{path}: {words}")
 
 
 @dataclass(frozen=True)
@@ -220,10 +232,23 @@ def fits(text: str, logged: str) -> bool:
     return True
 
 
-def load(path: Union[str, "os.PathLike[str]"], names: Sequence[str] = NAMES) -> Contract:
-    """Reads a contract. `names`: those of the cast. Raises ContractError: file, line, what is wrong, what to do."""
-    with open(path, encoding="utf-8") as file:
-        return parse(file.read(), _shown(os.fspath(path)), names)
+def misspelt(text: str, logged: str) -> bool:
+    """Are the two so nearly the same that one may be a misspelling of the other? Numbers, quoted text and words in capitals don't
+    count as spelling: a program that logs another one there means another thing."""
+    def plain(words: str) -> str:
+        return re.sub(r'"(?:[^"\\]|\\.)*"|[0-9]+', "", words)
+    one, other = plain(text), plain(logged)
+    capitals = [re.findall(r"\b[A-Z_]{2,}\b", words) for words in (one, other)]
+    return one != other and capitals[0] == capitals[1] and difflib.SequenceMatcher(None, one, other).ratio() > 0.85
+
+
+def load(path: Union[str, "os.PathLike[str]"], names: Sequence[str] = NAMES, codes: Optional[Collection[str]] = None) -> Contract:
+    """Reads a contract. `names`: those of the cast. `codes`: the misconceptions that there are ("M05"); None: any may be named.
+
+    Raises ContractError: file, line, what is wrong, what to do.
+    """
+    shown = _shown(os.fspath(path))
+    return parse(_read(os.fspath(path), shown), shown, names, codes)
 
 
 def _shown(path: str) -> str:
@@ -231,19 +256,47 @@ def _shown(path: str) -> str:
     return os.sep.join(parts[parts.index("scenarios"):]) if "scenarios" in parts else path
 
 
-def parse(text: str, path: str = "contract.txt", names: Sequence[str] = NAMES) -> Contract:
+def _read(path: str, shown: str) -> str:
+    """The text of a contract. Looks before it opens: opening a FIFO would wait for a writer."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise ContractError(shown, 0, "no regular file; a contract is a text file")
+        with open(path, "rb") as file:
+            data = file.read(SIZE_MAX + 1)
+    except OSError as error:
+        raise ContractError(shown, 0, f"can't be read ({error.strerror}); mend the file, or name another one") from None
+    if len(data) > SIZE_MAX:
+        raise ContractError(shown, 0, f"more than {SIZE_MAX} bytes; a contract is a page of lines")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        number = data[:error.start].count(b"\n") + 1
+        raise ContractError(shown, number, "not UTF-8; save the file as UTF-8") from None
+
+
+def parse(text: str, path: str = "contract.txt", names: Sequence[str] = NAMES, codes: Optional[Collection[str]] = None) -> Contract:
     """The same for a contract that is at hand as text."""
-    reader = _Reader(path, tuple(sorted(names)))
-    for number, raw in enumerate(text.splitlines(), 1):
+    reader = _Reader(path, tuple(sorted(names)), codes)
+    for number, raw in enumerate(text.split("\n"), 1):
         reader.take(number, raw)
     return reader.contract()
+
+
+def quoted(text: str) -> str:
+    """A logged text as a contract can hold it: between backquotes where the notation would take it for something else."""
+    if not text.isprintable():
+        text = "...".join("".join(c if c.isprintable() else "\n" for c in text).split("\n"))
+    plain = (text and text == text.strip() and not text.endswith(" *") and text != "*" and not text.startswith("`")
+             and not _open_quote(text) and not any(len(_split(text, word)) > 1 for word in SPLITTERS)
+             and not re.search(r"\s#[1-9][0-9]*$", text))
+    return text if plain else f"`{text.replace('`', '...')}`"
 
 
 # --- reading, a line at a time --------------------------------------------------------------------------------------
 
 class _Reader:
-    def __init__(self, path: str, names: tuple[str, ...]) -> None:
-        self.path, self.names = path, names
+    def __init__(self, path: str, names: tuple[str, ...], codes: Optional[Collection[str]]) -> None:
+        self.path, self.names, self.codes = path, names, codes
         self.statements: list[Any] = []
         self.blocks: list[list[str]] = []       # the branches' names, "" while a branch is empty
         self.block_lines: list[int] = []
@@ -252,11 +305,13 @@ class _Reader:
         self.hintable = False
 
     def fail(self, words: str, number: int = 0) -> ContractError:
-        return ContractError(f"{self.path}:{number or self.number}: {words}")
+        return ContractError(self.path, number or self.number, words)
 
     def take(self, number: int, raw: str) -> None:
         self.number = number
         line = raw.strip()
+        if len(line) > LINE_MAX:
+            raise self.fail(f"a line of more than {LINE_MAX} characters; put ... in place of a part of it")
         if not line or line.startswith("#"):
             return
         if line.startswith("?"):
@@ -274,6 +329,10 @@ class _Reader:
         if re.match(r"[Mm]\d+\s*:|M\d\d\b", words) and not CODED.match(words):
             raise self.fail(f'"{words.split()[0]}" is no code of a misconception; '
                             "write M, two digits, a colon and the question: ? M05: ...")
+        code = code_of([words])
+        if code and self.codes is not None and code not in self.codes:
+            raise self.fail(f"lessons/misconceptions.md has no {code}; it has {', '.join(sorted(self.codes)) or 'none'}. Name one of these, "
+                            "or write the question without a code")
         last = self.statements[-1]
         self.statements[-1] = replace(last, hints=last.hints + (words,))
 
@@ -348,15 +407,15 @@ class _At:
     names: tuple[str, ...]
 
     def fail(self, words: str) -> ContractError:
-        return ContractError(f"{self.path}:{self.number}: {words}")
+        return ContractError(self.path, self.number, words)
 
     def statement(self, line: str) -> Any:
-        base = self.number, re.sub(r"\s{2,}(?=after |before )", " ", line), self.branch
+        base = self.number, _written(line), self.branch
         allowed = re.fullmatch(r"(?:(\S+?):?\s+)?others\s+allowed", line)
         if allowed:
             return Open(*base, who=self.who(allowed[1]) if allowed[1] else "")
         if line.count('"') and _open_quote(line):
-            raise self.fail('a quoted text is not closed; end it with "')
+            raise self.fail('a quoted text is not closed; end it with ", or put the whole text between backquotes: `...`')
         head, colon, rest = line.partition(":")
         words, rest = head.split(), rest.strip()
         if not colon:
@@ -373,7 +432,8 @@ class _At:
             return self.line(self.who(words[0]), rest, base)
         if len(words) == 2 and words[1] == "ends":
             self.who(words[0])
-        raise self.fail(f'unknown word "{words[0] if words else ":"}"; a line begins with {self.beginnings}')
+        word = words[0] if words else ":"
+        raise self.fail(f'unknown word "{word}"; a line begins with {self.beginnings}{self.near(word)}')
 
     @property
     def beginnings(self) -> str:
@@ -385,8 +445,13 @@ class _At:
 
     def who(self, word: str) -> str:
         if not self.is_who(word or ""):
-            raise self.fail(f'unknown participant "{word}"; a line begins with {self.beginnings}')
+            raise self.fail(f'unknown participant "{word}"; a line begins with {self.beginnings}{self.near(role_of(word))}')
         return word
+
+    def near(self, word: str) -> str:
+        """The name that may have been meant."""
+        found = difflib.get_close_matches(word.lower(), (*self.names, *KEYWORDS), 1)
+        return f". Did you mean {found[0]}?" if found and found[0] != word else ""
 
     def line(self, who: str, rest: str, base: Base) -> Line:
         text, *refs = _split(rest, " after ")
@@ -397,7 +462,7 @@ class _At:
         text = text[:-2].rstrip() if many else text
         if not text or text == "*":
             raise self.fail(f'nothing behind "{who}:"; write the text of the line that it logs')
-        return Line(*base, who=who, text=text, many=many, after=self.refs(refs[0]) if refs else ())
+        return Line(*base, who=who, text=_unquoted(text), many=many, after=self.refs(refs[0]) if refs else ())
 
     def refs(self, words: str) -> tuple[After, ...]:
         found = []
@@ -411,14 +476,15 @@ class _At:
         if head.strip() == "wire":
             raise self.fail('a log line after a wire line; "after wire:" stands in wire: lines only')
         if not colon:
-            raise self.fail(f'"{words.strip()}" names no line; write after WHO: TEXT, or put ... for the word "after" or "and" of a text')
+            raise self.fail(f'"{words.strip()}" names no line; write after WHO: TEXT; a text that has the word "after" or "and" '
+                            "in it stands between backquotes: `...`")
         who, text = self.who(head.strip()), text.strip()
         nth = re.search(r"\s+#([1-9][0-9]*)$", text)
         text = text[:nth.start()] if nth else text
         text = text[:-2].rstrip() if text.endswith(" *") else text
         if not text:
             raise self.fail(f'nothing behind "{who}:"; write the text of the line that is meant')
-        return After(who, text, int(nth[1]) if nth else 0, clock)
+        return After(who, _unquoted(text), int(nth[1]) if nth else 0, clock)
 
     def never(self, rest: str, base: Base) -> Never:
         for where in ("after", "before"):
@@ -471,12 +537,14 @@ class _At:
     def how(self, words: str) -> str:
         words = " ".join(words.split())
         kind, _, rest = words.rpartition(" ")
-        if kind == "exit" and rest.isdigit() and int(rest) < 256 or kind == "waiting in" and rest in CALLS:
-            return words
+        if kind == "exit" and rest.isdecimal() and int(rest) < 256:
+            return f"exit {int(rest)}"
+        if kind == "waiting in" and PLAIN.get(rest, rest) in CALLS:
+            return f"waiting in {PLAIN.get(rest, rest)}"
         name = rest if not rest.startswith("SIG") else rest[3:]
         if kind == "signal" and hasattr(signal, "SIG" + name):
             return f"signal {name}"
-        raise self.fail(f'unknown ending "{words}"; write exit N, signal NAME, waiting in accept, waiting in read or waiting in write')
+        raise self.fail(f'unknown ending "{words}"; write exit N (0 to 255), signal NAME, or waiting in one of {", ".join(CALLS)}')
 
     @property
     def two(self) -> tuple[str, str]:
@@ -486,9 +554,13 @@ class _At:
 
 
 def _quoted_part(text: str) -> Iterator[tuple[int, bool]]:
-    """For each place, whether it is inside double quotes; inside, a backslash takes the next character along."""
-    inside = escaped = False
+    """For each place, whether it is inside quotes. Inside double quotes a backslash takes the next character along. A backquote
+    opens a quotation where a text begins, if another one follows."""
+    until, inside, escaped = -1, False, False
     for place, c in enumerate(text):
+        if place <= until:
+            yield place, True
+            continue
         yield place, inside
         if escaped:
             escaped = False
@@ -496,6 +568,19 @@ def _quoted_part(text: str) -> Iterator[tuple[int, bool]]:
             escaped = True
         elif c == '"':
             inside = not inside
+        elif c == "`" and not inside and text[:place].rstrip()[-1:] in ("", ":"):
+            until = text.find("`", place + 1)
+
+
+def _unquoted(text: str) -> str:
+    """What stands between backquotes; a text without them as it is."""
+    return text[1:-1] if re.fullmatch("`[^`]*`", text) else text
+
+
+def _written(line: str) -> str:
+    """A line as it is shown: with one blank before its `after`."""
+    inside = dict(_quoted_part(line))
+    return re.sub(r"\s{2,}(?=after |before )", lambda found: found[0] if inside[found.start()] else " ", line)
 
 
 def _open_quote(text: str) -> bool:
@@ -548,12 +633,17 @@ def _check_names(contract: Contract, fail: Fail) -> None:
 
 
 def _nearest(contract: Contract, ref: After) -> str:
-    same = [line for line in contract.statements if isinstance(line, Line) and fits(line.text, ref.text)]
-    if not same:
-        return "; write the line's text as it stands there"
-    if all(line.who != ref.who for line in same):
+    lines = [line for line in contract.statements if isinstance(line, Line)]
+    same = [line for line in lines if fits(line.text, ref.text)]
+    if same and all(line.who != ref.who for line in same):
         return f"; did you mean {same[0].who}?"
-    return f"; there are {len([x for x in same if x.who == ref.who])} such lines, or they stand in another branch"
+    if same:
+        return f"; there are {len([x for x in same if x.who == ref.who])} such lines, or they stand in another branch"
+    mine = {line.text: line for line in lines if line.who == ref.who}
+    near = difflib.get_close_matches(ref.text, mine, 1)
+    if near:
+        return f"; did you mean line {mine[near[0]].number}: {mine[near[0]]}?"
+    return "; write the line's text as it stands there" if mine else f"; the contract has no line of {ref.who}"
 
 
 def _check_once(plan: Plan, fail: Fail) -> None:

@@ -79,6 +79,11 @@ class Program:
     input: str = ""             # its standard input, a file of the scenario's folder; "": /dev/null
     environment: tuple[tuple[str, str], ...] = ()   # added to what the harness sets
 
+    @property
+    def given(self) -> int:
+        """The port as written, if it is among the program's arguments; else 0."""
+        return self.listens if self.listens is not None and any(f"{{{self.name}}}" in word for word in self.words) else 0
+
     def arguments(self, ports: Mapping[str, int], isolated: bool) -> list[str]:
         """The arguments of one process, without the program's own name.
 
@@ -116,9 +121,9 @@ class Stage:
                 return program
         raise KeyError(name)
 
-    def roles(self) -> tuple[Role, ...]:
-        """The cast as a trace tells it."""
-        return tuple(Role(program.name, program.listens is not None, program.times) for program in self.programs)
+    def roles(self, isolated: bool = False) -> tuple[Role, ...]:
+        """The cast as a trace tells it. `isolated`: in a private network each program is given its port as written."""
+        return tuple(Role(program.name, program.listens is not None, program.times, program.given if isolated else 0) for program in self.programs)
 
 
 def load(folder: Path) -> Stage:

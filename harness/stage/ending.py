@@ -127,7 +127,7 @@ def run(conductor: "Conductor") -> Run:
     return Run(name.split("-")[0], name, conductor.policy.name, conductor.keeper.isolated, intake.wire is not None, tuple(book.events),
                tuple(book.outputs), tuple(intake.segments()), tuple(book.endings), stop, sockets=tuple(book.samples), starts=tuple(book.starts), children=tuple(book.children), calls=tuple(book.calls),
                observed=all_observed(conductor), connections=intake.connections(),
-               cast=stage.roles(), missing=missing, notes=tuple(conductor.notes), versions=_versions())
+               cast=stage.roles(conductor.keeper.isolated), missing=missing, notes=tuple(conductor.notes), versions=_versions())
 
 
 def _what_it_does(process: Process, stop: Stop) -> str:

@@ -1,4 +1,7 @@
-"""Finds scenarios: a scenario is a folder NN-name with a client.c, or with a contract.txt or a stage.txt. Numbers may have gaps."""
+"""Finds scenarios, and what belongs to them: the contract, the lesson, the list of misconceptions.
+
+A scenario is a folder NN-name with one of client.c, server.c, contract.txt, stage.txt. Numbers may have gaps.
+"""
 from __future__ import annotations
 
 import functools
@@ -6,7 +9,9 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Optional
 
+from ..judge import contract as contracts
 from . import cast
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -14,11 +19,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Scenario:
-    """One scenario's places. `build` is the folder of its built programs."""
+    """One scenario's places. `build` is the folder of its built programs. `rules`: a contract that lies elsewhere."""
 
     name: str               # "04-half-close"
     folder: Path
     build: Path
+    rules: Optional[Path] = None
 
     @property
     def number(self) -> str:
@@ -27,7 +33,13 @@ class Scenario:
 
     @property
     def contract(self) -> Path:
-        return self.folder / "contract.txt"
+        return self.rules or self.folder / "contract.txt"
+
+    def load_contract(self) -> Optional[contracts.Contract]:
+        """Its contract; None if it has none. Raises ContractError, and StageError: a contract names programs of the cast."""
+        if self.rules is None and not os.path.lexists(self.contract):
+            return None
+        return contracts.load(self.contract, self.stage.names, misconceptions())
 
     @functools.cached_property
     def stage(self) -> cast.Stage:
@@ -37,6 +49,28 @@ class Scenario:
     def program(self, file: str) -> Path:
         """What make builds of FILE.c."""
         return self.build / file
+
+
+def lesson(name: str) -> str:
+    """The page of a scenario's lesson, from the lab's own folder on; "" if it has none, as those from 90 on."""
+    page = f"lessons/{name}.md"
+    return page if (ROOT / page).is_file() else ""
+
+
+def lesson_of(number: str) -> str:
+    """The page of the lesson of that number, as lesson() gives it; "" if there is none."""
+    pages = sorted((ROOT / "lessons").glob(f"{int(number):02}-*.md")) if number.isdecimal() else []
+    return f"lessons/{pages[0].name}" if pages else ""
+
+
+@functools.lru_cache(maxsize=None)
+def misconceptions() -> "Optional[frozenset[str]]":
+    """The codes that lessons/misconceptions.md tells of; None if there is no such page."""
+    try:
+        text = (ROOT / "lessons/misconceptions.md").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return frozenset(re.findall(r"^## (M[0-9]{2})\b", text, re.MULTILINE))
 
 
 class UnknownScenario(Exception):
@@ -50,7 +84,7 @@ def find_all() -> list[Scenario]:
     names = sorted(entry.name for entry in folder.iterdir() if re.fullmatch(r"\d+-[a-z0-9-]+", entry.name)) \
         if folder.is_dir() else []
     return [Scenario(name, folder / name, build / name) for name in names
-            if any((folder / name / file).exists() for file in ("client.c", "contract.txt", "stage.txt"))]
+            if any((folder / name / file).exists() for file in ("client.c", "server.c", "contract.txt", "stage.txt"))]
 
 
 def find(wanted: str) -> Scenario:

@@ -4,8 +4,8 @@ from __future__ import annotations
 from typing import Iterator
 
 from ..explore.schedules import Outcome, Place, Report, Tried
-from ..judge import comparison
 from ..stage.scenarios import Scenario
+from . import words
 
 
 def schedule_in_words(schedule: "tuple[Place, ...]") -> str:
@@ -108,6 +108,13 @@ def _at(who: str, lines: "tuple[str, ...]", n: int) -> str:
 
 
 def _contract(found: Report, scenario: Scenario) -> Iterator[str]:
+    if not found.judged:
+        yield "There is no contract.txt, so nothing is judged."
+        for one in found.broken[:1]:
+            yield f"{len(found.broken)} of {found.count} schedules ended in a crash, in a deadlock, or not at all:"
+            yield f"  {one.verdict.word}: {schedule_in_words(one.schedule)}"
+            yield f"  {command(one.schedule, scenario.number, found.skip).replace('make step', 'make check')}"
+        return
     if found.skip:
         yield "The contract is not judged: it may count on the pauses."
         return
@@ -116,7 +123,7 @@ def _contract(found: Report, scenario: Scenario) -> Iterator[str]:
             yield "The contract was broken in every schedule:"
         else:
             yield f"The contract was broken in {len(found.broken)} of {found.count} schedules. In the others luck kept it."
-        yield f"  {_first_difference(one)}"
+        yield from _first_difference(one)
         yield f"  {schedule_in_words(one.schedule)}"
         yield f"  {command(one.schedule, scenario.number, found.skip).replace('make step', 'make check')}"
     for never in found.never_seen:
@@ -125,6 +132,10 @@ def _contract(found: Report, scenario: Scenario) -> Iterator[str]:
         yield "The contract held in each of them."
 
 
-def _first_difference(one: Tried) -> str:
-    difference: comparison.Difference = one.verdict.differences[0]
-    return f"contract.txt:{difference.line}: {difference.statement}"
+def _first_difference(one: Tried) -> Iterator[str]:
+    """What went wrong in one schedule, and the contract's line about it, if it has one."""
+    first = one.verdict.differences[0] if one.verdict.differences else None
+    sentence = words.sentence_of(first, one.run) if first and one.run else one.outcome.stop
+    yield f"  {sentence if one.verdict.word == 'differs' else f'{one.verdict.word}: {sentence}'}"
+    if first and first.line:
+        yield f"  contract.txt:{first.line}: {first.statement}"

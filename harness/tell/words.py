@@ -14,8 +14,9 @@ from typing import Iterable, Iterator, Optional
 
 from ..judge import causes
 from ..judge.comparison import Cast, Difference, Verdict
-from ..judge.contract import After, Contract, Line, role_of
+from ..judge.contract import After, Contract, Ends, Line, role_of
 from ..judge.sides import OPENER, READS, WRITES, Side, Sides, Told
+from ..stage import scenarios
 from ..trace import Call, Ending, Event, Output, Role, Run, Socket, Waiting
 
 COLOURS = ("36", "33", "35", "34", "96", "93", "95", "94")  # cyan, yellow, magenta, blue, then the bright ones: by column
@@ -143,10 +144,18 @@ def _as_expected(verdict: Verdict, run: Run, contract: Contract) -> str:
         parts.append(f"{_count(verdict.orders, 'order')} that TCP{' or the pause' if _paused(contract) else ''} forced")
     if run.stop.kind == "deadlock":
         parts.append("a deadlock, proven, as the contract says")
-    else:
+    elif {role.name for role in run.cast} <= {role_of(ends.who) for ends in contract.plan(verdict.choice).of(Ends)}:
         parts.append(f"{'both' if len(run.cast) == 2 else 'all'} ends as the contract says")
     parts += [f"this time: {branch}" for branch in verdict.branches]
+    parts += [f"the {who} {_ended(how)}, of which the contract says nothing" for who, how in _ends_unsaid(verdict, run, contract)]
     return f"as expected: {', '.join(parts)}"
+
+
+def _ends_unsaid(verdict: Verdict, run: Run, contract: Contract) -> list[tuple[str, str]]:
+    """Who ended how, of those whose end the contract does not tell, and who did not just end with 0 or wait for the next client."""
+    plan = contract.plan(verdict.choice)
+    said = {role_of(ends.who) for ends in plan.of(Ends)}
+    return sorted({(end.who, end.how) for end in run.endings if end.who not in said and end.how not in ("exit 0", "waiting in accept")})
 
 
 def _paused(contract: Contract) -> bool:
@@ -269,6 +278,11 @@ class _Teller:
             yield from self._why_order(d)
         elif d.kind == "luck":
             yield from _why_luck(d, counted=not any(words.startswith("orders by bytes") for words in self.verdict.unseen))
+        elif d.kind == "port":
+            yield f"It listens on port {d.found}. The lab looked for it and told the others; by hand a client would be refused."
+        elif d.found == "nearly" and d.observed:
+            yield (f"The two texts are nearly the same. Is one of them misspelt? The contract's stands in {self.contract.path}:{d.line}, "
+                   f"the program's in {d.observed.source}.")
         elif d.kind in ("missing", "unexpected"):
             line = next((x for x in self.plan.of(Line) if x.number == d.line and d.expected), None)
             if line is not None:
@@ -384,11 +398,11 @@ class _Teller:
     # the hint, and how many more
 
     def hint(self) -> Iterator[str]:
-        lesson = f"lesson {int(self.run.number)}: lessons/{self.run.name}.md" if self.run.number.isdigit() else ""
+        page = scenarios.lesson(self.run.name)
         yield from (self.first.hints if self.first else ())
-        if lesson:
-            yield lesson
-        if self.verdict.misconception:
+        if page:
+            yield f"lesson {int(self.run.number)}: {page}"
+        if self.verdict.misconception in (scenarios.misconceptions() or ()):
             yield f"misconception {self.verdict.misconception}: lessons/misconceptions.md#{self.verdict.misconception.lower()}"
 
     def others(self) -> Iterator[str]:
@@ -438,6 +452,8 @@ def _order(d: Difference, run: Run) -> str:
 
 
 def _luck(d: Difference, run: Run) -> str:
+    if d.found == "before":
+        return f"the {d.who} said {_quoted(d.expected)} before {_says(d.other)}, and nothing forces the order that the contract asks for"
     after = f"the {d.who} said {_quoted(d.expected)} after {_says(d.other)}"
     if d.found == "clock":
         return f"{after}: that is the pause's doing, not TCP's"
@@ -451,6 +467,10 @@ def _luck(d: Difference, run: Run) -> str:
 def _why_luck(d: Difference, counted: bool) -> Iterator[str]:
     if d.found == "clock":
         yield f'The contract must say so: "after clock: {d.other}".'
+    elif d.found == "before":
+        who, other = role_of(d.who), role_of(d.other.partition(":")[0])
+        yield f"Either line may come first: the {who} did not wait for anything of the {other} here."
+        yield f"If the {who} is to wait, it needs something that it receives. If not, take the after away: then the contract is wrong, not the programs."
     elif d.found == "held" and d.brought and d.observed:
         yield from _why_held(d.brought, d.witnesses[0], _what_came(d.observed))
     elif d.found == "tcp":
@@ -516,12 +536,16 @@ def _wire(d: Difference, run: Run) -> str:
     return f"on the wire, the {d.who}'s {d.expected} was never seen"
 
 
+def _port(d: Difference, run: Run) -> str:
+    return f"the {d.who} was given port {d.expected}, and does not listen on it"
+
+
 def _free(d: Difference, run: Run) -> str:
     return f"exploring never saw this: {d.expected}"
 
 
 _SENTENCES = {"missing": _missing, "unexpected": _unexpected, "order": _order, "luck": _luck, "never": _never,
-              "ends": _ends, "deadlock": _deadlock, "bytes": _bytes, "wire": _wire, "free": _free}
+              "ends": _ends, "deadlock": _deadlock, "bytes": _bytes, "wire": _wire, "free": _free, "port": _port}
 
 
 def cause_of(text: str) -> str:

@@ -140,6 +140,7 @@ class Role:
     name: str               # "server"
     listens: bool           # it serves: name[2] is what handles its second connection. Else name[2] is the second of its processes
     times: int = 1          # how often the stage starts it
+    port: int = 0           # the port that it was given to listen on; 0: none, or the kernel was to choose one
 
 
 @dataclass(frozen=True)

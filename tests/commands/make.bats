@@ -23,7 +23,7 @@ teardown() {
     run make help
     [ "$status" -eq 0 ]
     [ "${#lines[@]}" -le 24 ]
-    for target in all help scenario-N check-N check diff-A-B test lint fuzz bench clean; do
+    for target in all help scenario-N check-N check draft-N diff-A-B test lint fuzz bench clean; do
         [[ "$output" == *"make $target "* ]]
     done
     for line in "${lines[@]}"; do [ "${#line}" -le 80 ]; done
@@ -76,12 +76,12 @@ teardown() {
 @test "make explore-1 tells the outcomes, and its command repeats one" {
     run make explore-1 NOPAUSE=1
     [ "$status" -eq 0 ]
-    [[ "${lines[0]}" == "01-break-after-first-message: 2 outcomes in "*" schedules, each with at most one delay; pauses are nothing" ]]
+    [[ "${lines[0]}" == "01-break-after-first-message: 2 outcomes in "*" schedules with at most one delay, pauses switched off" ]]
     [[ "$output" == *"SCHEDULE='client: pausing 5 s #1' make step-1"* ]]
     run make scenario-1 NOPAUSE=1 SCHEDULE='client: pausing 5 s #1'
     [[ "$output" == *"  EOF"* ]]
     run make explore-2 DELAYS=2
-    [[ "${lines[0]}" == *"each with at most 2 delays" ]]
+    [[ "${lines[0]}" == *"with at most 2 delays" ]]
 }
 
 @test "make step-1 without a terminal says so" {
@@ -207,12 +207,43 @@ teardown() {
     [ "$status" -eq 2 ]
 }
 
-@test "a contract with a mistake names file and line, and is the lab's error" {
+@test "a contract with a mistake is a contract error with file, line and remedy, and the others are judged" {
     echo 'sever: listening' >>scenarios/03-ack-per-packet/contract.txt
-    run python3 -m harness check 3
-    [ "$status" -eq 3 ]
-    [[ "$output" == *"contract.txt:"*"sever"* ]]
-    [[ "$output" != *Traceback* ]]
+    run python3 -m harness check 3 0
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"contract error: scenarios/03-ack-per-packet/contract.txt:40: unknown participant \"sever\""*"Did you mean server?"* ]]
+    [[ "$output" == *"00-anatomy: as expected"* ]]
+    [[ "$output" != *Traceback* && "$output" != *"lab error"* ]]
+    run make check-3
+    [ "$status" -eq 2 ]
+}
+
+@test "a scenario without a contract is run, told, explored and drafted" {
+    cp -r scenarios/06-short-reads "$BATS_TEST_TMPDIR/90-mine"
+    rm "$BATS_TEST_TMPDIR/90-mine/contract.txt"
+    export SCENARIOS=$BATS_TEST_TMPDIR BUILD=$BATS_TEST_TMPDIR/b
+    run make scenario-90
+    [ "$status" -eq 0 ]
+    [[ "${lines[0]}" == "scenario 90-mine" ]]
+    [[ "$output" == *"told: there is no contract.txt, so nothing is judged"* ]]
+    run make check-90
+    [ "$status" -eq 0 ]
+    [[ "$output" == "90-mine: told: the client ended with exit 0, the server waits in accept; there is no contract.txt"* ]]
+    run make explore-90
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"1 outcome"*"There is no contract.txt, so nothing is judged."* ]]
+    make draft-90 >"$BATS_TEST_TMPDIR/90-mine/contract.txt"
+    run make check-90
+    [[ "$output" == "90-mine: as expected: "* ]]
+    run python3 -m harness draft 90 -o "$BATS_TEST_TMPDIR/90-mine/contract.txt"
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"exists, and stays as it is"* ]]
+}
+
+@test "a SCHEDULE with a line that never comes says which lines there are" {
+    run env SCHEDULE='server: reding data #1' python3 -m harness check 1
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"this run has no line 'server: reding data #1'; it has:"*"server: reading data #1"* ]]
 }
 
 @test "make diff-1-2 shows the break, and nothing else" {

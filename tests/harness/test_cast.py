@@ -341,11 +341,11 @@ def test_the_stages_of_the_other_tests_load(path):
 
 
 def test_a_scenario_is_found_by_its_programs_or_by_what_it_says_of_them(tmp_path, monkeypatch):
-    for file in ("90-a/client.c", "91-b/stage.txt", "92-c/contract.txt", "93-d/server.c", "94-E/client.c"):
+    for file in ("90-a/client.c", "91-b/stage.txt", "92-c/contract.txt", "93-d/server.c", "94-E/client.c", "95-e/other.c"):
         (tmp_path / file).parent.mkdir()
         (tmp_path / file).touch()
     monkeypatch.setenv("SCENARIOS", str(tmp_path))
-    assert [scenario.name for scenario in find_all()] == ["90-a", "91-b", "92-c"]
+    assert [scenario.name for scenario in find_all()] == ["90-a", "91-b", "92-c", "93-d"]
 
 
 def test_a_scenario_reads_its_stage_when_it_is_asked_for(folder):

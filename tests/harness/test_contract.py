@@ -76,6 +76,40 @@ def test_a_hints_code_is_what_it_begins_with(words, code):
     assert code_of(only(f"client: x\n    ? {words}").hints) == code
 
 
+CODES = ("M04", "M05")
+
+
+def test_a_code_that_the_list_of_misconceptions_does_not_have_is_refused():
+    assert code_of(parse("client: x\n    ? M05: Who?", codes=CODES).statements[0].hints) == "M05"
+    assert parse("client: x\n    ? M77: Who?")            # there is no list
+    with pytest.raises(ContractError, match=r"^contract.txt:2: lessons/misconceptions.md has no M77; it has M04, M05\."):
+        parse("client: x\n    ? M77: Who?", codes=CODES)
+
+
+@pytest.mark.parametrize("text", ["read after close", "one and two", "before that, once / twice", 'a disk of 5" and more', " indented", "got *",
+                                  "the answer is #2", "", "*", "plain", 'say "x after y"', 'server: "odd', "`", "a ` b after c", "x after server: y"])
+def test_any_text_can_be_written_as_a_line_and_named_behind_after(text):
+    written = contract.quoted(text)
+    loaded = parse(f"server: {written}\nclient: {written}  after server: {written}\nnever: client: {written} before server: {written}\n"
+                   f"client: last  after server: {written} and client: {written}")
+    server, client, never, last = loaded.statements
+    assert server.who == "server" and fits(server.text, text) and fits(client.text, text)
+    assert client.after == (After("server", server.text),)
+    assert last.after == (After("server", server.text), After("client", server.text)) and last.text == "last"
+    assert (never.text, never.where, never.other) == (server.text, "before", After("server", server.text))
+
+
+def test_a_text_between_backquotes_can_have_a_number_or_a_star_behind_it():
+    loaded = parse("server: `a and b` *\nserver: `a and b`\nclient: x after server: `a and b` #2")
+    assert loaded.statements[0].many and loaded.plans[0].named(loaded.statements[2].after[0]).number == 2
+
+
+def test_backquotes_that_do_not_hold_the_whole_text_are_characters_like_others():
+    assert only("client: gcc: `x' undeclared").text == "gcc: `x' undeclared"
+    line = only("client: go\nserver: `a` b `c` after client: go")
+    assert (line.text, line.after) == ("`a` b `c`", (After("client", "go"),))
+
+
 def test_comments_and_empty_lines_say_nothing():
     assert len(parse("# server: x\n\n   # y\nclient: a # b\n").statements) == 1
     assert only("client: a # b").text == "a # b"
@@ -97,6 +131,14 @@ def test_each_other_kind_of_line_is_known(text, kind):
 
 def test_signals_are_named_with_or_without_sig():
     assert only("server: x\nserver ends: signal SIGPIPE").how == "signal PIPE"
+
+
+@pytest.mark.parametrize("written, meant", [
+    ("poll", "poll"), ("ppoll", "poll"), ("pselect6", "select"), ("select", "select"), ("epoll_pwait", "epoll_wait"), ("recvfrom", "read"),
+    ("wait4", "wait4"), ("waitid", "wait4"), ("futex", "futex"), ("pause", "pause"), ("clock_nanosleep", "sleep"), ("sleep", "sleep"),
+    ("rt_sigtimedwait", "rt_sigtimedwait"), ("accept4", "accept"), ("connect", "connect")])
+def test_a_program_may_wait_in_any_call_that_the_kernel_names(written, meant):
+    assert only(f"server: x\nserver ends: waiting in {written}").how == f"waiting in {meant}"
 
 
 def test_a_never_line_keeps_the_side_on_which_it_is_forbidden():
@@ -187,6 +229,19 @@ def test_a_long_chain_of_references_loads_and_a_long_circle_is_refused():
     assert len(str(error.value)) < 200
 
 
+def test_what_is_no_text_file_is_refused_and_nobody_waits_for_it(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "latin").write_bytes(b"server: x\nclient: gr\xfc\xdfe\n")
+    for name, words in (("fifo", "no regular file"), ("nothing", r"can't be read \(No such file"), ("latin", "2: not UTF-8"), (".", "no regular file")):
+        with pytest.raises(ContractError, match=words):
+            contract.load(tmp_path / name)
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_read_over(tmp_path):
+    (tmp_path / "c").write_bytes(b"\xef\xbb\xbfserver: x\r\n    ? why\r\n")
+    assert contract.load(tmp_path / "c").statements[0].text == "x"
+
+
 def test_dots_stand_for_any_characters_and_nothing_else_does():
     assert fits("got ... bytes", "got 5 bytes") and fits("a.b*", "a.b*")
     assert not fits("got ... bytes", "got 5 byte") and not fits("a.b", "axb")
@@ -196,6 +251,12 @@ def test_dots_stand_for_any_characters_and_nothing_else_does():
     ("sever: listening", 1, 'unknown participant "sever"; a line begins with client, server'),
     ("server: x\n\nclient end: exit 0", 3, 'unknown word "end"'),
     ("server: x\nserver listens", 2, "no colon"),
+    ("sever: listening", 1, "Did you mean server?"),
+    ("server: x\nnevr: client: y", 2, "Did you mean never?"),
+    ('server: Received "a"\nclient: x after server: Recieved "a"', 2, 'did you mean line 1: server: Received "a"?'),
+    ("client: x after server: y", 1, "the contract has no line of server"),
+    ("server: x\nserver ends: exit 256", 2, "exit N (0 to 255)"),
+    ("server: " + "x" * 5000, 1, "more than 4096 characters"),
     ("server:", 1, "nothing behind"),
     ("server[0]: x", 1, "unknown participant"),
     ('server: "x', 1, "quoted text is not closed"),

@@ -1,0 +1,91 @@
+"""What became of each scenario that a command was asked for, whatever it was: a verdict, or the reason why there is none.
+
+One scenario that is broken does not swallow the others, and with --json each has its object (harness/TRACE.md, "Verdicts as JSON").
+"""
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import sys
+from dataclasses import dataclass
+from typing import Callable, Optional
+
+from ..explore.schedules import BadSchedule
+from ..judge.comparison import Verdict
+from ..judge.contract import ContractError
+from ..judge.findings import Finding
+from ..stage.build import DoesNotBuild
+from ..stage.cast import StageError
+from ..stage.scenarios import UnknownScenario
+
+
+class Usage(Exception):
+    """Something the caller can mend: what is wrong, and what to do."""
+
+
+# The errors that have a word of their own: the word, and its exit status. Any other is the lab's: "lab error", 3.
+_WORDS: "tuple[tuple[type[BaseException], str, int], ...]" = (
+    (ContractError, "contract error", 2), (StageError, "stage error", 2), (DoesNotBuild, "does not build", 2),
+    (UnknownScenario, "wrong usage", 2), (BadSchedule, "wrong usage", 2), (Usage, "wrong usage", 2), (KeyboardInterrupt, "interrupted", 130))
+
+
+# Where an error is: `stage.txt:3: ...`, or the compiler's first `client.c:38:5: error: ...`
+_PLACE = re.compile(r"\A([^\n:]+\.txt):(?:(\d+):)? |^([^\n:]+):(\d+):\d+: (?:fatal )?error: ", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One scenario's. `message`, `file` and `line` tell of an error; else there are a verdict and its findings."""
+
+    scenario: str
+    word: str
+    status: int
+    message: str = ""
+    file: str = ""
+    line: int = 0
+    verdict: Optional[Verdict] = None
+    findings: "tuple[Finding, ...]" = ()
+    notes: "tuple[str, ...]" = ()
+    reproduce: str = ""
+
+    def json(self) -> str:
+        """One JSON object on one line."""
+        verdict = dataclasses.asdict(self.verdict or Verdict(self.word, self.status))
+        findings = [dataclasses.asdict(one) for one in self.findings]
+        return json.dumps({"scenario": self.scenario, **verdict, "word": self.word, "status": self.status, "message": self.message,
+                           "file": self.file, "line": self.line, "findings": findings, "notes": self.notes, "reproduce": self.reproduce},
+                          ensure_ascii=False)
+
+    def complain(self) -> int:
+        """Says on standard error what is wrong; returns the exit status."""
+        if self.word == "does not build":       # the compiler's own words first
+            print(f"{self.message}\n{self.scenario}: does not build" if self.scenario else f"{self.message}\ndoes not build", file=sys.stderr)
+        elif self.message:
+            print(self.message if self.word in ("stage error", "wrong usage") else f"{self.word}: {self.message}", file=sys.stderr)
+        return self.status
+
+
+def failed(scenario: str, error: BaseException) -> Outcome:
+    """The outcome of a scenario that came to no verdict."""
+    word, status = next(((word, status) for kind, word, status in _WORDS if isinstance(error, kind)), ("lab error", 3))
+    known = status != 3 or isinstance(error, OSError) or type(error).__name__ == "KeeperError"
+    message = str(error) if known else f"{type(error).__name__}: {error} (TCPLAB_DEBUG=1 shows where)"
+    place = _PLACE.search(message) if status == 2 else None
+    if isinstance(error, ContractError):
+        return Outcome(scenario, word, status, message, error.path, error.number)
+    return Outcome(scenario, word, status, message, (place[1] or place[3]) if place else "", int(place[2] or place[4] or 0) if place else 0)
+
+
+def attempt(scenario: str, do: "Callable[[], Outcome]") -> Outcome:
+    """Does it; an error becomes an outcome, too. A reader that has gone (BrokenPipeError) ends the command."""
+    try:
+        return do()
+    except BrokenPipeError:
+        raise
+    except (Exception, KeyboardInterrupt) as error:
+        outcome = failed(scenario, error)
+        if outcome.status == 3 and os.environ.get("TCPLAB_DEBUG"):
+            raise
+        return outcome

@@ -1,0 +1,52 @@
+"""Does each program listen on the port that it was given? In come the records of a run; out come the programs that do not."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Iterator, Optional
+
+from ..trace import Call, Event, Run
+
+
+@dataclass(frozen=True)
+class OtherPort:
+    """A program that listens, and not on the port that its arguments named."""
+
+    who: str
+    given: int
+    found: tuple[int, ...]      # where it listens
+    event: Optional[Event]      # its line that says so, if it has one
+
+
+def others(run: Run) -> Iterator[OtherPort]:
+    """Those of a run. Nothing is said of a program whose port the kernel was to choose, or that was given none."""
+    for role in run.cast:
+        if not role.port:
+            continue
+        events = [event for event in run.events if event.who == role.name and event.kind == "listen"]
+        calls = [call for call in run.calls if call.who == role.name and call.name == "listen" and not call.error]
+        found = dict.fromkeys([*(_port(event.address) for event in events), *(_bound(run, call) for call in calls), *_seen(run, role.name)])
+        found.pop(0, None)
+        if found and role.port not in found:
+            yield OtherPort(role.name, role.port, tuple(found), events[0] if events else None)
+
+
+def _port(address: str) -> int:
+    number = address.rpartition(":")[2]
+    return int(number) if number.isdecimal() else 0
+
+
+def _bound(run: Run, listen: Call) -> int:
+    """The port that the program bound before it called listen; 0: it left the choice to the kernel, or it is not known."""
+    binds = [call for call in run.calls if call.name == "bind" and (call.pid, call.fd) == (listen.pid, listen.fd)
+             and call.seq < listen.seq and not call.error]
+    return _port(binds[-1].address) if binds else 0
+
+
+def _seen(run: Run, who: str) -> Iterator[int]:
+    """Where the kernel showed it: at its listening sockets, and at the connections that it accepted."""
+    for sock in (*run.sockets, *run.stop.sockets):
+        if sock.who == who and sock.state == "LISTEN":
+            yield _port(sock.local)
+    for made in run.connections:
+        if made.acceptor is not None and made.acceptor.who == who:
+            yield _port(made.acceptor.address)

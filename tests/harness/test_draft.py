@@ -1,0 +1,101 @@
+"""A draft is a contract that the programs keep at once, in the plain run and in every schedule; and it is no more than they did."""
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.explore import drafts, schedules
+from harness.judge import comparison, contract
+from harness.judge.contract import Bytes, Ends, Free, Line, Open
+from harness.stage.build import build
+from harness.stage.conductor import Conductor, VirtualClock
+from harness.stage.scenarios import Scenario, find, find_all
+from pairs import lent, pair
+import test_stages
+
+built = test_stages.built       # the fixture
+SERVER = "listen; accept; read 1; closelistener"
+
+
+def kept(made: Scenario, tmp_path: Path, explore: bool = True) -> contract.Contract:
+    """The scenario's draft; it is kept at once, and explored."""
+    text = drafts.draft(made)
+    (tmp_path / "draft.txt").write_text(text)
+    made = replace(made, rules=tmp_path / "draft.txt")
+    loaded = made.load_contract()
+    verdict = comparison.judge(Conductor(made, VirtualClock(), keeper=lent()).run(), loaded)
+    assert verdict.word == "as expected", (text, verdict.differences)
+    if explore:
+        found = schedules.explore(made)
+        assert found.status == 0 and found.judged, text
+    return loaded
+
+
+@pytest.mark.parametrize("name", [one.name for one in find_all()])
+def test_a_draft_of_each_scenario_is_kept_at_once(name, tmp_path):
+    made = find(name)
+    build([made])
+    drafted, written = kept(made, tmp_path, explore=name < "03"), made.load_contract()
+    for who in written.whos:
+        assert [line.text for line in drafted.plans[0].lines_of(who)] == [line.text for line in written.plans[0].lines_of(who)]
+
+
+def test_a_draft_finds_the_orders_that_a_person_wrote(tmp_path):
+    made = find("1")
+    build([made])
+    def orders(said: contract.Contract) -> "set[tuple[str, str]]":
+        return {(str(line), f"{'clock ' if ref.clock else ''}{ref}") for line in said.plans[0].of(Line) for ref in line.after}
+    assert orders(kept(made, tmp_path)) == orders(made.load_contract())
+
+
+@pytest.mark.parametrize("name", ["three-in-turn", "two-ports"])
+def test_a_draft_of_a_larger_cast_is_kept_at_once(name, tmp_path, built):
+    assert kept(test_stages.scenario(built, name), tmp_path).whos
+
+
+def test_each_outcome_of_a_race_has_its_branch(tmp_path):
+    made = pair(tmp_path / "pair", "connect; thread; event one; write 1; end; thread; event other; write 2; end; join; close",
+                "listen; accept; read 1; read 2; read 1; closelistener")
+    loaded = kept(made, tmp_path)
+    assert len(loaded.blocks) == 1 and loaded.is_open("client") and not loaded.is_open("server")
+
+
+def test_a_number_that_is_another_one_in_each_run_is_left_open(tmp_path):
+    made = find("0")
+    build([made])
+    run = Conductor(made, VirtualClock(), keeper=lent()).run()
+    def with_port(port: int):
+        return replace(run, outputs=tuple(replace(o, text=f"accepted 127.0.0.1:{port}\n") if o.text.startswith("accepted") else o for o in run.outputs))
+    text = drafts.write(made.name, [with_port(40001), with_port(50002)], [with_port(41111)])
+    assert "server: accepted 127.0.0.1:...\n" in text
+
+
+def test_of_too_many_outcomes_only_what_they_share_is_written():
+    import runs
+    many = [runs.run("\n".join(f"client: {n}" for n in ["a", *("x" * (n + 1) for _ in range(2))])) for n in range(drafts.BRANCHES_MAX + 1)]
+    loaded = contract.parse(drafts.write("90-many", many[:2], many))
+    assert [line.text for line in loaded.plans[0].of(Line)] == ["a"] and loaded.plans[0].of(Open) and loaded.plans[0].of(Ends)
+
+
+def test_what_one_run_only_shows_is_not_in_the_draft():
+    import runs
+    one = runs.run("client: a\nserver: b")
+    other = runs.run("client: a\nserver: b", ends="client: exit 1, server: waiting in accept")
+    loaded = contract.parse(drafts.write("90-two", [one, one], [one, other]))
+    assert len(loaded.blocks) == 1 and not any(isinstance(said, (Bytes, Free)) for said in loaded.statements)
+    assert comparison.judge(other, loaded).word == comparison.judge(one, loaded).word == "as expected"
+    third = runs.run("client: a\nserver: c")
+    assert comparison.judge(third, loaded).word == "differs"
+
+
+def test_runs_without_an_end_give_no_draft(tmp_path):
+    with pytest.raises(drafts.NoDraft, match="runaway"):
+        drafts.draft(pair(tmp_path / "pair", "connect; flood", SERVER))
+
+
+def test_lines_that_look_like_the_notation_can_be_drafted(tmp_path):
+    made = pair(tmp_path / "pair", "connect; event read after close and before / between; event got *; event `x` after server: y; write 1; close", SERVER)
+    texts = [line.text for line in kept(made, tmp_path).plans[0].lines_of("client")]
+    assert texts[1:4] == ["read after close and before / between", "got *", "...x... after server: y"]
