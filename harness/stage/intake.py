@@ -29,7 +29,7 @@ from ..trace import Call, Connection, End, Ending, Event, Output, Segment
 from .book import Book
 from .cast import Stage
 from .keeper import Keeper
-from .limits import SEGMENTS
+from .limits import SEGMENTS, SPINS
 from .policies import Held
 
 _SANITIZER = re.compile(r"ERROR: (Address|Leak|Thread|Memory)Sanitizer|runtime error: ")
@@ -76,6 +76,7 @@ class Intake:
         self.unseen: dict[str, None] = {}           # what of the calls could not be looked at, in words
         self.moved = 0                              # counts what is progress: lines, output, segments, endings, bytes read or written
         self.crash = ""
+        self._idle = self._idle_from = 0
         self.left_out = 0                           # segments that are not in the records
         self._furthest: dict[tuple[str, str], Segment] = {}     # of these, each way's last data: so how long a stream was is known
         self.ignored = 0                            # datagrams that were no line of a program of this run
@@ -283,8 +284,18 @@ class Intake:
         self.timers.returned(call, self._inodes.pop(entry, 0))
         if call.name in _MOVES and call.result > 0:
             self.moved += 1
+        self._count_idle(call)
         if told.get("held"):
             self._held(call, place, entry=False)
+
+    def _count_idle(self, call: Call) -> None:
+        """Counts the calls one after the other of which nothing comes, and that wait for nothing."""
+        if self.moved != self._idle_from or call.limit > 0:
+            self._idle_from, self._idle = self.moved, 0
+        self._idle += 1
+        if self._idle > SPINS:
+            self.over(f"the {call.who} makes one call after the other, {SPINS} of them, and nothing comes of it: the last one is {call.name}, "
+                      f"which returned {call.error or call.result}")
 
     def _made(self, place: int, call: Call, told: "dict[str, Any]") -> Call:
         """What the call did to descriptors and connections."""

@@ -12,6 +12,7 @@ EVENTS = 10_000             # log lines of one run
 CALLS = 100_000             # system calls that are kept: those behind are not looked at
 SEGMENTS = 100_000          # segments that are kept
 OUTPUT = 1 << 20            # bytes of plain output of one run
+SPINS = 1_000               # system calls one after the other of which nothing comes, and that wait for nothing
 SPIN = 5.0                  # seconds of processor time without a line, a segment or an ending
 IDLE = 10.0                 # seconds without any: the run is given up
 UNPROVEN = 3.0              # seconds in which all wait, where the time limits of a socket can't be read
