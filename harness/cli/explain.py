@@ -1,0 +1,93 @@
+"""explain: any programs, in any language: what they did, as their system calls tell it, and why it went so."""
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from .. import trace
+from ..judge.findings import find
+from ..stage import brought
+from ..stage.conductor import Conductor, Live, Policy, VirtualClock
+from ..stage.keeper import CantStart
+from ..stage.scenarios import ROOT
+from ..tell import brought as page
+from . import shared
+
+_TEXT = """Runs programs of your own in a network of their own, and tells what they did and why: any binaries or scripts, in any language, each
+with its own arguments and port. They listen and connect on localhost, 127.0.0.1 or [::1]. A C file in place of a program is built first.
+Servers start first; clients start when the servers listen. Each has a terminal of its own, at which nobody types."""
+_EPILOG = """\
+examples:
+  python3 -m harness explain --server './srv 9000' --client './cli localhost 9000'
+  python3 -m harness explain --server 'srv.c 9000' --client 'python3 cli.py' --client 'nc localhost 9000' --stdin client-2=names.txt
+
+exit status:  0 told, idle   1 deadlock, crash, runaway, no progress   2 can't be started, does not build, wrong usage   130 Ctrl-C
+"""
+
+
+def add(commands: Any) -> None:
+    command = commands.add_parser("explain", help="programs of your own: what they did, and why", description=_TEXT, epilog=_EPILOG,
+                                  formatter_class=argparse.RawDescriptionHelpFormatter)
+    command.add_argument("--server", action="append", default=[], metavar="COMMAND", help="a program that listens, with its arguments; may be given again")
+    command.add_argument("--client", action="append", default=[], metavar="COMMAND", help="a program that connects; may be given again: client-2")
+    command.add_argument("--stdin", action="append", default=[], metavar="NAME=FILE", help="what a program reads: --stdin client=FILE")
+    command.add_argument("--tty", default="", metavar="NAME", help="this program gets your terminal; the others are told of afterwards")
+    command.add_argument("--until-idle", action="store_true", help="the run ends when all wait and nothing is on its way (so without --tty)")
+    shared.add_records(command)
+    command.set_defaults(go=go)
+
+
+def go(args: argparse.Namespace) -> int:
+    if not args.server and not args.client:
+        raise shared.Usage("no program to run; write: --server './srv 9000' --client './cli localhost 9000'")
+    if args.trace:
+        shared.may_write(Path(args.trace), 1)
+    inputs = [brought.option(text) for text in args.stdin]
+    if None in inputs:
+        raise shared.Usage(f"--stdin {args.stdin[inputs.index(None)]}: write NAME=FILE, as in --stdin client=names.txt")
+    with tempfile.TemporaryDirectory(prefix="tcplab-") as folder:
+        try:
+            interrupt = shared.Interrupt()
+            cast = brought.cast(args.server, args.client, Path(folder), stdin=dict(one for one in inputs if one), tty=args.tty)
+            with shared.Lab() as lab:
+                return _run(cast, args, lab, interrupt)
+        except (brought.BadCommand, CantStart) as error:
+            raise shared.Usage(str(error)) from None
+
+
+def _run(cast: brought.Brought, args: argparse.Namespace, lab: shared.Lab, interrupt: shared.Interrupt) -> int:
+    policy: Policy = Live()
+    if shared.no_pause() or os.environ.get("PAUSE", "1") == "0":
+        policy = VirtualClock(shared.no_pause())
+    shown = page.Page(sys.stderr if args.json else sys.stdout, policy.name == "live", cast.stage.roles(), late=bool(args.tty))
+    shown.head()
+    conductor = Conductor(cast, policy, keeper=lab.keeper, observe=shared.observe(), tell=shown.tell, tick=lambda: interrupt.came)
+    conductor.waits_for_keys &= not args.until_idle
+    try:
+        run = conductor.run()
+    finally:
+        shown.end()
+    run = dataclasses.replace(run, calls=conductor.intake.with_sources(run.calls))
+    found = find(run)
+    word, status, sentence = page.verdict(run)
+    lessons = {path.name[:2]: f"lessons/{path.name}" for path in (ROOT / "lessons").glob("[0-9][0-9]-*.md")}
+    print("\n".join(page.ending(run, found, width=shown.width, fold=shown.terminal, colour=shown.colour, lessons=lessons)), file=shown.stream)
+    told = {"word": word, "status": status, "words": sentence, "findings": [dataclasses.asdict(one) for one in found]}
+    if args.trace:
+        Path(args.trace).write_text("\n".join(trace.lines(run, _command(args), told)) + "\n", encoding="ascii")
+    if args.json:
+        print(json.dumps({"scenario": cast.name, **told}, ensure_ascii=False), flush=True)
+    return status
+
+
+def _command(args: argparse.Namespace) -> str:
+    """What makes such a run again."""
+    options = [("server", one) for one in args.server] + [("client", one) for one in args.client] + [("stdin", one) for one in args.stdin]
+    return " ".join(["python3 -m harness explain", *(f"--{name} {shlex.quote(text)}" for name, text in options)])
