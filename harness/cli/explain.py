@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from .. import trace
+from ..explore.schedules import parse
 from ..judge.findings import find
 from ..stage import brought
 from ..stage.conductor import Conductor, Live, Policy, VirtualClock
 from ..stage.keeper import CantStart
 from ..stage.scenarios import ROOT
 from ..tell import brought as page
-from . import shared
+from . import shared, step
 
 _TEXT = """Runs programs of your own in a network of their own, and tells what they did and why: any binaries or scripts, in any language, each
 with its own arguments and port. They listen and connect on localhost, 127.0.0.1 or [::1]. A C file in place of a program is built first.
@@ -39,6 +40,7 @@ def add(commands: Any) -> None:
     command.add_argument("--client", action="append", default=[], metavar="COMMAND", help="a program that connects; may be given again: client-2")
     command.add_argument("--stdin", action="append", default=[], metavar="NAME=FILE", help="what a program reads: --stdin client=FILE")
     command.add_argument("--tty", default="", metavar="NAME", help="this program gets your terminal; the others are told of afterwards")
+    command.add_argument("--step", action="store_true", help="one call at a time: you say who goes on")
     command.add_argument("--until-idle", action="store_true", help="the run ends when all wait and nothing is on its way (so without --tty)")
     shared.add_records(command)
     command.set_defaults(go=go)
@@ -56,6 +58,8 @@ def go(args: argparse.Namespace) -> int:
         try:
             interrupt = shared.Interrupt()
             cast = brought.cast(args.server, args.client, Path(folder), stdin=dict(one for one in inputs if one), tty=args.tty)
+            if args.step:
+                return _step(cast, interrupt)
             with shared.Lab() as lab:
                 return _run(cast, args, lab, interrupt)
         except (brought.BadCommand, CantStart) as error:
@@ -77,14 +81,42 @@ def _run(cast: brought.Brought, args: argparse.Namespace, lab: shared.Lab, inter
     run = dataclasses.replace(run, calls=conductor.intake.with_sources(run.calls))
     found = find(run)
     word, status, sentence = page.verdict(run)
-    lessons = {path.name[:2]: f"lessons/{path.name}" for path in (ROOT / "lessons").glob("[0-9][0-9]-*.md")}
-    print("\n".join(page.ending(run, found, width=shown.width, fold=shown.terminal, colour=shown.colour, lessons=lessons)), file=shown.stream)
+    print("\n".join(page.ending(run, found, width=shown.width, fold=shown.terminal, colour=shown.colour, lessons=_lessons())), file=shown.stream)
     told = {"word": word, "status": status, "words": sentence, "findings": [dataclasses.asdict(one) for one in found]}
     if args.trace:
         Path(args.trace).write_text("\n".join(trace.lines(run, _command(args), told)) + "\n", encoding="ascii")
     if args.json:
         print(json.dumps({"scenario": cast.name, **told}, ensure_ascii=False), flush=True)
     return status
+
+
+def _step(cast: brought.Brought, interrupt: shared.Interrupt) -> int:
+    """Each thread is held at each of its calls, before it is made and when it has returned."""
+    step.need_terminal(sys.stdin)
+    waker = interrupt.at_once()
+    schedule = parse(os.environ.get("SCHEDULE", ""), cast.stage.names)
+    while True:
+        shown = page.Page(sys.stdout, False, cast.stage.roles())
+        policy = step.Step(schedule, shared.no_pause(), waker)
+        policy.hold_calls = "all"
+        print("Each program is held before each of its calls, and when it has returned.\n"
+              "You say who goes on. write(4) is about to be made on descriptor 4;\n"
+              "write(4) = 18 has returned 18.")
+        shown.head()
+        conductor = Conductor(cast, policy, isolate=shared.isolate(), tell=shown.tell, tick=lambda: bool(policy.wish))
+        policy.conductor = conductor
+        run = conductor.run()
+        shown.end()
+        if policy.wish == "end":
+            return shared.complain("\nthe input has ended; --step needs keys", 2)
+        if policy.wish != "r":
+            if policy.wish != "q":
+                print("\n".join(page.ending(run, find(run), width=shown.width, fold=shown.terminal, colour=shown.colour, lessons=_lessons())))
+            return 0
+
+
+def _lessons() -> "dict[str, str]":
+    return {path.name[:2]: f"lessons/{path.name}" for path in (ROOT / "lessons").glob("[0-9][0-9]-*.md")}
 
 
 def _command(args: argparse.Namespace) -> str:

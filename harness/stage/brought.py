@@ -38,6 +38,10 @@ class Brought(Scenario):
         return ""
 
     @property
+    def contract(self) -> Path:
+        return self.build / "contract.txt"      # there is none
+
+    @property
     def stage(self) -> Stage:
         return self.brought
 

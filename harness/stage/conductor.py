@@ -82,7 +82,8 @@ class Conductor:
 
     def _note_what_is_missing(self) -> None:
         if not self.keeper.isolated:
-            self.notes.append(f"no network of its own here ({self.keeper.why_not}): a free port of this machine, and no look at the wire")
+            ports = "the ports of this machine" if any(program.as_written for program in self.stage.programs) else "a free port of this machine"
+            self.notes.append(f"no network of its own here ({self.keeper.why_not}): {ports}, and no look at the wire")
         elif self.intake.wire is None:
             self.notes.append("packets can't be captured here: no look at the wire")
         if self.stage.sysctls and not self.keeper.isolated:
@@ -243,7 +244,7 @@ class Conductor:
         if distance >= _LAST_LOOK:
             self.keeper.wake()
         if not (seen.unknown and time.monotonic() - self.watch.since > GUESS and self._guess()):
-            self.stop = self.stop or self.watch.stop({thread.pid for thread in seen.threads}, seen.busy)
+            self.stop = self.stop or self.watch.stop({thread.pid for thread in seen.threads}, seen.busy, self.intake.members.who)
             spins = self.intake.spins() if self.stop is not None and self.stop.kind in ("runaway", "no progress") else ""
             if spins:
                 self.stop = Stop("runaway", spins)

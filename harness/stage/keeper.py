@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import errno
 import fcntl
 import gc
 import json
@@ -158,7 +159,8 @@ class Keeper:
         if "error" in answer:
             os.close(out)
             os.close(err)
-            raise CantStart(f"can't start {argv[0]}: {answer['error']}")
+            hint = "; a script needs a first line such as #!/bin/sh" if answer["error"] == os.strerror(errno.ENOEXEC) else ""
+            raise CantStart(f"can't start {argv[0]}: {answer['error']}{hint}")
         self.own |= set(answer["own"])
         return Spawned(answer["pid"], out, err, answer["observed"], answer["why not"], path)
 

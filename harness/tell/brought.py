@@ -38,9 +38,9 @@ class Page(screen.Screen):
     def end(self) -> None:
         self._shown_lines(self.fold.end())
         super().end()
+        for line in ["", *self._kept] if self.late else ():
+            super()._print(line)
         self.late = False
-        for line in self._kept:
-            self._print(line)
         self._kept.clear()
 
     def _shown_lines(self, lines: "Sequence[standard.Shown]") -> None:
@@ -128,7 +128,7 @@ def waits(run: Run) -> Iterator[str]:
     own = ("futex", "wait4", "pause", "rt_sigsuspend", "rt_sigtimedwait")
     named = {w.pid for w in run.stop.waiting if w.call not in own}
     for w in run.stop.waiting:
-        if w.call not in own or w.pid not in named:
+        if w.call and w.call not in own or w.pid not in named:
             yield f"the {w.who} waits {_for_what(w, run)}"
 
 
