@@ -227,3 +227,19 @@ def test_options_for_programs_that_are_not_there_are_refused(tmp_path):
         brought.cast(["true"], [], tmp_path, stdin={"client": given(tmp_path, "")})
     with pytest.raises(brought.BadCommand, match="is no file"):
         brought.cast(["true"], [], tmp_path, stdin={"server": str(tmp_path / "none")})
+
+
+RELAY = """import select, socket
+front = socket.create_server(('127.0.0.1', 9001))
+back = socket.create_connection(('127.0.0.1', 9000))
+conn, _ = front.accept()
+select.select([conn, back], [], [])
+"""
+SILENT = "import socket, sys\nl = socket.create_server(('127.0.0.1', 9000))\nc, _ = l.accept()\n{}\n"
+ASKS = "import socket\nsocket.create_connection(('127.0.0.1', 9001)).recv(1)\n"
+
+
+@pytest.mark.parametrize("waits, word", [("c.recv(1)", "deadlock"), ("input()", "idle")])
+def test_a_relay_is_stuck_only_if_both_of_its_ends_are(tmp_path, waits, word):
+    servers = [script(tmp_path, "srv.py", SILENT.format(waits)), script(tmp_path, "relay.py", RELAY)]
+    assert page.verdict(run(tmp_path, servers, [script(tmp_path, "cli.py", ASKS)]))[0] == word
