@@ -289,12 +289,14 @@ def _stuck(seen: Look) -> "list[Thread]":
     """The threads that wait on connections, and only on ends that nobody will move: who waits at the other end of one is stuck, too. A
     thread that may also be woken from outside (a later client, somebody who types) is not stuck."""
     on = {thread.tid: [sock for sock in _socks(thread, seen.targets.get(thread.tid, ()), seen) if sock.peer] for thread in seen.threads}
-    stuck = {thread.tid: thread for thread in seen.threads if on[thread.tid] and not _from_outside(thread, seen)}
+    outside = {thread.tid for thread in seen.threads if _from_outside(thread, seen)}
+    stuck = {thread.tid: thread for thread in seen.threads if on[thread.tid] and thread.tid not in outside}
     at: "dict[int, list[int]]" = {}     # socket: the threads that wait on it
-    of: "dict[int, list[int]]" = {}     # process: its threads that wait on a connection
+    of: "dict[int, list[int]]" = {}     # process: its threads that wait on a connection, or for somebody outside
     for thread in seen.threads:
         for sock in on[thread.tid]:
             at.setdefault(sock.inode, []).append(thread.tid)
+        if on[thread.tid] or thread.tid in outside:
             of.setdefault(thread.pid, []).append(thread.tid)
     while True:
         left = {tid: thread for tid, thread in stuck.items() if all(_nobody_moves(sock, seen, stuck, at, of) for sock in on[tid])}
@@ -305,7 +307,7 @@ def _stuck(seen: Look) -> "list[Thread]":
 
 def _nobody_moves(sock: Sock, seen: Look, stuck: "Mapping[int, Thread]", at: "Mapping[int, list[int]]", of: "Mapping[int, list[int]]") -> bool:
     """Is nobody at the other end of this connection who may still move? Who waits on that end answers; if nobody does, all threads of its
-    holders do that wait on a connection."""
+    holders do that wait on a connection or for somebody outside."""
     other = seen.network.other_end(sock)
     tids = at.get(other.inode, []) if other is not None and other.inode else []
     return all(tid in stuck for tid in tids or [tid for pid in _holders(sock, seen) for tid in of.get(pid, [])])
