@@ -98,7 +98,7 @@ class Conductor:
         while self.stop is None:
             if self.tick():
                 self.stop = Stop("interrupted", "Ctrl-C")
-            elif (over := self.watch.over()) is not None:
+            elif not self._somebody_types() and (over := self.watch.over()) is not None:
                 self.stop = over
             elif self._pump(distance):
                 distance = _FIRST_LOOK
