@@ -98,7 +98,6 @@ def _step(cast: brought.Brought, interrupt: shared.Interrupt) -> int:
     while True:
         shown = page.Page(sys.stdout, False, cast.stage.roles())
         policy = step.Step(schedule, shared.no_pause(), waker)
-        policy.hold_calls = "all"
         print("Each program is held before each of its calls, and when it has returned.\n"
               "You say who goes on. write(4) is about to be made on descriptor 4;\n"
               "write(4) = 18 has returned 18.")

@@ -197,8 +197,10 @@ class Conductor:
         env.update(TCPLAB_CONDUCTOR=self.keeper.name, TCPLAB_ROLE=program.name, TCPLAB_HOLD=self.policy.hold)
         sanitized = _sanitized(path)
         given = str(self.scenario.folder / program.input) if program.input else os.devnull
+        # Somebody's own program logs no lines to be held at: it is held at its calls.
+        hold = "all" if program.as_written and self.policy.hold == "all" else self.policy.hold_calls
         made = self.keeper.spawn([str(path), *self.starts.arguments(program, self._listening)], env, limit_data=not (sanitized or program.as_written),
-                                 stdin=given, observe=self.observe and not sanitized, hold=self.policy.hold_calls, terminal=program.terminal)
+                                 stdin=given, observe=self.observe and not sanitized, hold=hold, terminal=program.terminal)
         if not made.observed:
             self._unobserved[program.name] = "it is built with a sanitizer" if sanitized else made.why_not
         process.pid = made.pid
