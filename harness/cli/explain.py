@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from .. import trace
-from ..explore.schedules import parse
+from ..explore.schedules import explore, parse
 from ..judge.findings import find
 from ..stage import brought
-from ..stage.conductor import Conductor, Live, Policy, VirtualClock
+from ..stage.conductor import Conductor
 from ..stage.keeper import CantStart
 from ..stage.scenarios import ROOT
 from ..tell import brought as page
 from . import shared, step
 
+LIMIT = 200         # schedules of --explore, unless told otherwise
 _TEXT = """Runs programs of your own in a network of their own, and tells what they did and why: any binaries or scripts, in any language, each
 with its own arguments and port. They listen and connect on localhost, 127.0.0.1 or [::1]. A C file in place of a program is built first.
 Servers start first; clients start when the servers listen. Each has a terminal of its own, at which nobody types."""
@@ -41,6 +42,8 @@ def add(commands: Any) -> None:
     command.add_argument("--stdin", action="append", default=[], metavar="NAME=FILE", help="what a program reads: --stdin client=FILE")
     command.add_argument("--tty", default="", metavar="NAME", help="this program gets your terminal; the others are told of afterwards")
     command.add_argument("--step", action="store_true", help="one call at a time: you say who goes on")
+    command.add_argument("--explore", action="store_true", help="every schedule with one delay at a call: which outcomes are there?")
+    command.add_argument("--limit", type=int, default=LIMIT, metavar="N", help="--explore runs at most N schedules (default %(default)s)")
     command.add_argument("--until-idle", action="store_true", help="the run ends when all wait and nothing is on its way (so without --tty)")
     shared.add_records(command)
     command.set_defaults(go=go)
@@ -60,6 +63,8 @@ def go(args: argparse.Namespace) -> int:
             cast = brought.cast(args.server, args.client, Path(folder), stdin=dict(one for one in inputs if one), tty=args.tty)
             if args.step:
                 return _step(cast, interrupt)
+            if args.explore:
+                return _explore(cast, args, interrupt)
             with shared.Lab() as lab:
                 return _run(cast, args, lab, interrupt)
         except (brought.BadCommand, CantStart) as error:
@@ -67,9 +72,7 @@ def go(args: argparse.Namespace) -> int:
 
 
 def _run(cast: brought.Brought, args: argparse.Namespace, lab: shared.Lab, interrupt: shared.Interrupt) -> int:
-    policy: Policy = Live()
-    if shared.no_pause() or os.environ.get("PAUSE", "1") == "0":
-        policy = VirtualClock(shared.no_pause())
+    policy = shared.policy(cast, real_time=True)
     shown = page.Page(sys.stderr if args.json else sys.stdout, policy.name == "live", cast.stage.roles(), late=bool(args.tty))
     shown.head()
     conductor = Conductor(cast, policy, keeper=lab.keeper, observe=shared.observe(), tell=shown.tell, tick=lambda: interrupt.came)
@@ -112,6 +115,24 @@ def _step(cast: brought.Brought, interrupt: shared.Interrupt) -> int:
             if policy.wish != "q":
                 print("\n".join(page.ending(run, find(run), width=shown.width, fold=shown.terminal, colour=shown.colour, lessons=_lessons())))
             return 0
+
+
+def _explore(cast: brought.Brought, args: argparse.Namespace, interrupt: shared.Interrupt) -> int:
+    drawn = sys.stderr.isatty()
+
+    def progress(done: int, planned: int) -> None:
+        if drawn:
+            print(f"\r{done} of {planned} schedules", end="", file=sys.stderr, flush=True)
+    cast.contract.parent.mkdir(parents=True, exist_ok=True)
+    cast.contract.write_text("others allowed\n", encoding="ascii")      # nothing is judged
+    try:
+        found = explore(cast, limit=args.limit, skip=shared.no_pause(), isolate=shared.isolate(), observe=shared.observe(), progress=progress,
+                        stop=lambda: interrupt.came)
+    finally:
+        if drawn:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    print("\n".join(page.outcomes(found, f"{_command(args)} --step")))
+    return 0
 
 
 def _lessons() -> "dict[str, str]":

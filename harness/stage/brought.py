@@ -39,7 +39,7 @@ class Brought(Scenario):
 
     @property
     def contract(self) -> Path:
-        return self.build / "contract.txt"      # there is none
+        return self.build / "contract.txt"
 
     @property
     def stage(self) -> Stage:

@@ -1,13 +1,15 @@
 """The page of a run of somebody's own programs: standard lines, output and endings in columns; what came of it; findings."""
 from __future__ import annotations
 
+import shlex
 import textwrap
 from typing import Iterator, Sequence, TextIO
 
+from ..explore.schedules import Report
 from ..judge import standard
 from ..judge.findings import Finding
 from ..trace import Call, Ending, Event, Output, Record, Role, Run, Segment, Waiting
-from . import screen, words
+from . import explored, screen, words
 
 MARK = "\u00b7 "        # before each standard line: what the program did, and did not say
 WIDEST = 2000           # characters of a line of output that are shown
@@ -161,3 +163,21 @@ def ending(run: Run, found: "Sequence[Finding]", *, width: int, fold: bool, colo
     if status != 130 and word not in ("told", "deadlock"):
         lines += [line for clause in dict.fromkeys(waits(run)) for line in words.folded(f"  {clause}", width, fold)]
     return [*told, *lines]
+
+
+def outcomes(found: Report, command: str) -> "list[str]":
+    """What exploring found. `command`: what steps through a run."""
+    many = "1 outcome" if len(found.groups) == 1 else f"{len(found.groups)} outcomes"
+    told = [f"{many} in {found.count} schedules with at most one delay: a program is held before one of its calls, or behind it,",
+            "until nothing else can happen."]
+    if found.left:
+        told.append(f"not run: {found.left} schedules more (--limit); what they would show is not known")
+    first = found.groups[0][0].outcome
+    for n, group in enumerate(found.groups, 1):
+        one = group[0]
+        apart = "" if len(found.groups) == 1 else ": " + explored.parting(one.outcome, first if n > 1 else found.groups[1][0].outcome)[0]
+        told += ["", f"outcome {n}, in {len(group)} of {found.count} schedules{apart}", f"  {explored.how_it_ended(one.outcome)}"]
+        if one.schedule:
+            places = "; ".join(map(str, one.schedule))
+            told += [f"  to see it, {explored.schedule_in_words(one.schedule)}:", f"  SCHEDULE={shlex.quote(places)} {command}"]
+    return told

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pairs
 import pytest
+from harness.explore import schedules
 from harness.judge import standard
 from harness.stage import brought
 from harness.stage.conductor import Conductor, Live
@@ -243,3 +244,18 @@ ASKS = "import socket\nsocket.create_connection(('127.0.0.1', 9001)).recv(1)\n"
 def test_a_relay_is_stuck_only_if_both_of_its_ends_are(tmp_path, waits, word):
     servers = [script(tmp_path, "srv.py", SILENT.format(waits)), script(tmp_path, "relay.py", RELAY)]
     assert page.verdict(run(tmp_path, servers, [script(tmp_path, "cli.py", ASKS)]))[0] == word
+
+
+def test_exploring_holds_at_calls_and_shows_both_ends_of_a_race(tmp_path):
+    """A server that closes at once: a client that writes before reads EOF; one that writes after is reset."""
+    server = script(tmp_path, "srv.py", "import socket\nl = socket.create_server(('127.0.0.1', 9000))\nc, _ = l.accept()\nc.close()\n")
+    client = script(tmp_path, "cli.py", "import socket\ns = socket.create_connection(('127.0.0.1', 9000))\n"
+                                        "try: print('sent', s.send(b'x')), print(s.recv(1))\nexcept OSError as e: print(e.errno)\n")
+    cast = brought.cast([server], [client], tmp_path / "built", stdin={})
+    cast.contract.parent.mkdir(parents=True)
+    cast.contract.write_text("others allowed\n")
+    found = schedules.explore(cast, limit=60)
+    told = page.outcomes(found, "COMMAND --step")
+    assert len(found.groups) > 1 and found.left == 0
+    assert any("recv: ECONNRESET" in line for line in told) and any("EOF" in line for line in told)
+    assert any(line.startswith("  SCHEDULE=") and line.endswith(" COMMAND --step") for line in told)
