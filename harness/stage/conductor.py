@@ -246,7 +246,7 @@ class Conductor:
         if distance >= _LAST_LOOK:
             self.keeper.wake()
         if not (seen.unknown and time.monotonic() - self.watch.since > GUESS and self._guess()):
-            self.stop = self.stop or self.watch.stop({thread.pid for thread in seen.threads}, seen.busy, self.intake.members.who)
+            self.stop = self.stop or self.watch.stop({thread.pid for thread in seen.threads}, seen.busy)
             spins = self.intake.spins() if self.stop is not None and self.stop.kind in ("runaway", "no progress") else ""
             if spins:
                 self.stop = Stop("runaway", spins)

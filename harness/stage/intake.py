@@ -20,6 +20,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any, Callable, Iterable, Optional
 
+from ..judge.sides import READS
 from ..observe import kernel, lines, source
 from ..observe.connections import Registry
 from ..observe.members import Members
@@ -117,8 +118,7 @@ class Intake:
         call = next(call for call in reversed(self.book.calls) if (call.tid, call.name, call.fd) == key[:3])
         where = f"connection {call.connection}" if call.connection else f"descriptor {call.fd}"
         ends = f"fails with {key[3]}" if key[3] else "returns 0"
-        means = ": that is EOF, and a further read gives nothing else" if not key[3] and call.connection else ""
-        return f"the {call.who} spins: {kernel.PLAIN.get(call.name, call.name)} on {where} {ends} again and again ({count:,} times){means}"
+        return f"the {call.who} spins: {kernel.PLAIN.get(call.name, call.name)} on {where} {ends} again and again, more than {least:,} times"
 
     def nothing_new(self) -> None:
         """Counts anew what is done in vain: something has moved."""
@@ -313,7 +313,7 @@ class Intake:
             self.fruitless[call.tid] = self.fruitless.get(call.tid, 0) + 1
         elif call.name in ("connect", "accept", "accept4", "close", "shutdown"):
             self.fruitless.clear()
-        if call.fd >= 0 and (call.error or call.name in _MOVES and call.result == 0 and call.asked > 0):
+        if call.fd >= 0 and (call.error or call.name in READS and call.result == 0 and call.asked > 0):
             key = call.tid, call.name, call.fd, call.error
             self.in_vain[key] = self.in_vain.get(key, 0) + 1
             if self.in_vain[key] > ENDS and not call.error and call.connection:

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import time
-from typing import Callable, Iterable, Optional
+from typing import Iterable, Optional
 
 from ..observe import kernel
 from ..trace import Stop
@@ -31,7 +31,7 @@ class Watch:
         self.most = idle
         self.since = time.monotonic()       # the last progress
         self.until = self.since             # up to here somebody has a reason to wait: a pause in real time, a timer
-        self._cpu: "dict[int, float]" = {}  # process: its processor time when it was first looked at since then
+        self._cpu = -1.0
         self._end = self.since + LONGEST
         self._paused = self.since           # up to here pauses are in force that were not counted
 
@@ -55,7 +55,7 @@ class Watch:
     def touch(self) -> None:
         """Something has happened."""
         self.since = time.monotonic()
-        self._cpu = {}
+        self._cpu = -1.0
 
     def expect(self, seconds: float) -> None:
         """Somebody has said that it will go on by itself in so many seconds from now."""
@@ -70,17 +70,17 @@ class Watch:
         """Seconds without progress, of a time in which somebody could have gone on."""
         return time.monotonic() - max(self.since, min(self.until, time.monotonic()))
 
-    def stop(self, pids: Iterable[int], busy: str, who: Callable[[int], str]) -> Optional[Stop]:
-        """The end of a run that has passed a limit. `busy`: why nobody is known to wait for ever, in words. `who`: a process's name."""
+    def stop(self, pids: Iterable[int], busy: str) -> Optional[Stop]:
+        """The end of a run that has passed a limit. `busy`: why nobody is known to wait for ever, in words."""
         pids = list(pids)
         if sum(map(kernel.resident_bytes, pids)) > 2 * MEMORY or kernel.memory_files(pids) > 2 * MEMORY:
             return Stop("runaway", f"more than {2 * MEMORY >> 20} MiB of memory")
         if time.monotonic() - self.since <= 0.5:
             return None
-        used = {pid: cpu - self._cpu.setdefault(pid, cpu) for pid, cpu in ((pid, kernel.cpu_seconds(pid)) for pid in pids)}
-        if sum(used.values()) > SPIN:
-            most = who(max(used, key=lambda pid: used[pid]))
-            return Stop("runaway", f"{SPIN:.0f} s of processor time, and nothing moved: the {most or 'program'} spins")
-        if self.quiet_for > self.most and sum(used.values()) < SPIN / 2:
+        cpu = sum(map(kernel.cpu_seconds, pids))
+        self._cpu = cpu if self._cpu < 0 else self._cpu
+        if cpu - self._cpu > SPIN:
+            return Stop("runaway", f"{SPIN:.0f} s of processor time without a line: something spins")
+        if self.quiet_for > self.most and cpu - self._cpu < SPIN / 2:
             return Stop("no progress", f"no progress for {self.most:.0f} s: {busy or 'the kernel does not tell more'}")
         return None

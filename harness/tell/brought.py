@@ -153,7 +153,7 @@ def ending(run: Run, found: "Sequence[Finding]", *, width: int, fold: bool, colo
     for one in found:
         more = [f"misconception {one.misconception}"] if one.misconception else []
         more += [f"lesson {int(one.lesson)}: {lessons[one.lesson]}"] if one.lesson in lessons else []
-        place = f" (at {one.source})" if one.source else ""
+        place = f" (at {one.source})" if one.source and one.source not in one.words else ""
         told += [*words.folded(f"{one.words}{place} [{one.code}]", width, fold), *(f"  {line}" for line in more), ""]
     for note in run.notes:
         told += words.folded(f"note: {note}", width, fold)
