@@ -17,9 +17,9 @@ from ..judge.findings import find
 from ..stage import brought
 from ..stage.conductor import Conductor
 from ..stage.keeper import CantStart
-from ..stage.scenarios import ROOT
 from ..tell import brought as page
 from . import shared, step
+from .outcome import Outcome, Usage
 
 LIMIT = 200         # schedules of --explore, unless told otherwise
 _TEXT = """Runs programs of your own in a network of their own, and tells what they did and why: any binaries or scripts, in any language, each
@@ -46,17 +46,17 @@ def add(commands: Any) -> None:
     command.add_argument("--limit", type=int, default=LIMIT, metavar="N", help="--explore runs at most N schedules (default %(default)s)")
     command.add_argument("--until-idle", action="store_true", help="the run ends when all wait and nothing is on its way (so without --tty)")
     shared.add_records(command)
-    command.set_defaults(go=go)
+    command.set_defaults(go=go, scenario="explain")
 
 
 def go(args: argparse.Namespace) -> int:
     if not args.server and not args.client:
-        raise shared.Usage("no program to run; write: --server './srv 9000' --client './cli localhost 9000'")
+        raise Usage("no program to run; write: --server './srv 9000' --client './cli localhost 9000'")
     if args.trace:
         shared.may_write(Path(args.trace), 1)
     inputs = [brought.option(text) for text in args.stdin]
     if None in inputs:
-        raise shared.Usage(f"--stdin {args.stdin[inputs.index(None)]}: write NAME=FILE, as in --stdin client=names.txt")
+        raise Usage(f"--stdin {args.stdin[inputs.index(None)]}: write NAME=FILE, as in --stdin client=names.txt")
     with tempfile.TemporaryDirectory(prefix="tcplab-") as folder:
         try:
             interrupt = shared.Interrupt()
@@ -68,7 +68,7 @@ def go(args: argparse.Namespace) -> int:
             with shared.Lab() as lab:
                 return _run(cast, args, lab, interrupt)
         except (brought.BadCommand, CantStart) as error:
-            raise shared.Usage(str(error)) from None
+            raise Usage(str(error)) from None
 
 
 def _run(cast: brought.Brought, args: argparse.Namespace, lab: shared.Lab, interrupt: shared.Interrupt) -> int:
@@ -84,12 +84,12 @@ def _run(cast: brought.Brought, args: argparse.Namespace, lab: shared.Lab, inter
     run = dataclasses.replace(run, calls=conductor.intake.with_sources(run.calls))
     found = find(run)
     word, status, sentence = page.verdict(run)
-    print("\n".join(page.ending(run, found, width=shown.width, fold=shown.terminal, colour=shown.colour, lessons=_lessons())), file=shown.stream)
-    told = {"word": word, "status": status, "words": sentence, "findings": [dataclasses.asdict(one) for one in found]}
+    print("\n".join(page.ending(run, found, width=shown.width, fold=shown.terminal, colour=shown.colour)), file=shown.stream)
+    outcome = Outcome(cast.name, word, status, sentence, findings=found, notes=run.notes, reproduce=_command(args))
     if args.trace:
-        Path(args.trace).write_text("\n".join(trace.lines(run, _command(args), told)) + "\n", encoding="ascii")
+        Path(args.trace).write_text("\n".join(trace.lines(run, outcome.reproduce, json.loads(outcome.json()))) + "\n", encoding="ascii")
     if args.json:
-        print(json.dumps({"scenario": cast.name, **told}, ensure_ascii=False), flush=True)
+        print(outcome.json(), flush=True)
     return status
 
 
@@ -113,7 +113,7 @@ def _step(cast: brought.Brought, interrupt: shared.Interrupt) -> int:
             return shared.complain("\nthe input has ended; --step needs keys", 2)
         if policy.wish != "r":
             if policy.wish != "q":
-                print("\n".join(page.ending(run, find(run), width=shown.width, fold=shown.terminal, colour=shown.colour, lessons=_lessons())))
+                print("\n".join(page.ending(run, find(run), width=shown.width, fold=shown.terminal, colour=shown.colour)))
             return 0
 
 
@@ -123,8 +123,6 @@ def _explore(cast: brought.Brought, args: argparse.Namespace, interrupt: shared.
     def progress(done: int, planned: int) -> None:
         if drawn:
             print(f"\r{done} of {planned} schedules", end="", file=sys.stderr, flush=True)
-    cast.contract.parent.mkdir(parents=True, exist_ok=True)
-    cast.contract.write_text("others allowed\n", encoding="ascii")      # nothing is judged
     try:
         found = explore(cast, limit=args.limit, skip=shared.no_pause(), isolate=shared.isolate(), observe=shared.observe(), progress=progress,
                         stop=lambda: interrupt.came)
@@ -132,11 +130,7 @@ def _explore(cast: brought.Brought, args: argparse.Namespace, interrupt: shared.
         if drawn:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
     print("\n".join(page.outcomes(found, f"{_command(args)} --step")))
-    return 0
-
-
-def _lessons() -> "dict[str, str]":
-    return {path.name[:2]: f"lessons/{path.name}" for path in (ROOT / "lessons").glob("[0-9][0-9]-*.md")}
+    return found.status
 
 
 def _command(args: argparse.Namespace) -> str:

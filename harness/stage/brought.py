@@ -39,7 +39,7 @@ class Brought(Scenario):
 
     @property
     def contract(self) -> Path:
-        return self.build / "contract.txt"
+        return self.build / "contract.txt"      # there is none
 
     @property
     def stage(self) -> Stage:
@@ -74,7 +74,7 @@ def cast(servers: "Sequence[str]", clients: "Sequence[str]", folder: Path, *, st
         programs.append(Program(name, str(_file(name, words[0], folder / name)), start, listens=ANY_PORT if n < len(serving) else None,
                                 words=tuple(words[1:]), input=_input(name, stdin.get(name, "")), environment=(*_PLAIN, *environment),
                                 terminal="ours" if name == tty else "own", as_written=True))
-    return Brought("explain", Path.cwd(), folder, Stage("the command line", tuple(programs)))
+    return Brought("explain", Path.cwd(), folder, brought=Stage("the command line", tuple(programs)))
 
 
 _PLAIN = (("TERM", "dumb"),)        # no colours, no moving cursor: its output is shown in a column

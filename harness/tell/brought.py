@@ -8,6 +8,7 @@ from typing import Iterator, Sequence, TextIO
 from ..explore.schedules import Report
 from ..judge import standard
 from ..judge.findings import Finding
+from ..stage import scenarios
 from ..trace import Call, Ending, Event, Output, Record, Role, Run, Segment, Waiting
 from . import explored, screen, words
 
@@ -147,12 +148,14 @@ def _for_what(w: Waiting, run: Run) -> str:
     return {"futex": "for another thread of its own", "wait4": "for a child process", "sleep": "in a sleep"}.get(w.call, f"in {w.call}") + place
 
 
-def ending(run: Run, found: "Sequence[Finding]", *, width: int, fold: bool, colour: bool, lessons: "dict[str, str]") -> "list[str]":
-    """All that stands under the columns: the findings, a paragraph each, then the verdict. `lessons`: the page of each lesson's number."""
+def ending(run: Run, found: "Sequence[Finding]", *, width: int, fold: bool, colour: bool) -> "list[str]":
+    """All that stands under the columns: the findings, a paragraph each, then the verdict."""
     told: "list[str]" = [""]
     for one in found:
-        more = [f"misconception {one.misconception}"] if one.misconception else []
-        more += [f"lesson {int(one.lesson)}: {lessons[one.lesson]}"] if one.lesson in lessons else []
+        more = [f"misconception {one.misconception}: lessons/misconceptions.md#{one.misconception.lower()}"] \
+            if one.misconception in (scenarios.misconceptions() or ()) else []
+        page = scenarios.lesson_of(one.lesson)
+        more += [f"lesson {int(one.lesson)}: {page}"] if page else []
         place = f" (at {one.source})" if one.source and one.source not in one.words else ""
         told += [*words.folded(f"{one.words}{place} [{one.code}]", width, fold), *(f"  {line}" for line in more), ""]
     for note in run.notes:

@@ -90,6 +90,12 @@ assert [one.text for one in run.outputs] == ["hi"] and verdict["word"] == "told"
 END
 }
 
+@test "with --json what can't be started is an object, too" {
+    run bash -c "python3 -m harness explain --client nosuch --json 2>/dev/null"
+    [ "$status" -eq 2 ]
+    python3 -c 'import json, sys; told = json.loads(sys.argv[1]); assert (told["word"], told["status"]) == ("wrong usage", 2), told' "$output"
+}
+
 @test "nothing is left behind" {
     explain --server "$PAIRS/echo.c 9000 away" --client true
     [ "$status" -eq 0 ]

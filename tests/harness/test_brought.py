@@ -252,8 +252,6 @@ def test_exploring_holds_at_calls_and_shows_both_ends_of_a_race(tmp_path):
     client = script(tmp_path, "cli.py", "import socket\ns = socket.create_connection(('127.0.0.1', 9000))\n"
                                         "try: print('sent', s.send(b'x')), print(s.recv(1))\nexcept OSError as e: print(e.errno)\n")
     cast = brought.cast([server], [client], tmp_path / "built", stdin={})
-    cast.contract.parent.mkdir(parents=True)
-    cast.contract.write_text("others allowed\n")
     found = schedules.explore(cast, limit=60)
     told = page.outcomes(found, "COMMAND --step")
     assert len(found.groups) > 1 and found.left == 0
