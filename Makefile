@@ -34,7 +34,7 @@ names    := $(sort $(patsubst %/,%,$(dir $(stems_of_programs))))
 programs := $(addprefix $(BUILD)/,$(stems_of_programs))
 common   := $(patsubst common/%.c,$(BUILD)/common/%.o,$(wildcard common/*.c))
 
-.PHONY: all help test lint fuzz bench clean check scenario step explore draft diff FORCE
+.PHONY: all help explain test lint fuzz bench clean check scenario step explore draft diff FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -69,6 +69,10 @@ explore-%: FORCE        ## every schedule of N with one delay (DELAYS=2: two)
 
 draft-%: FORCE          ## write a first contract for N, from what its runs did
 	@$(PYTHON) -m harness draft "$$stem"
+
+explain:                ## programs of your own: SERVER='./srv 90' CLIENT='./cli 90'
+	@: $(if $(and $(SERVER),$(CLIENT)),,$(error name your programs: make explain SERVER='./srv 9000' CLIENT='./cli localhost 9000'))
+	@$(PYTHON) -m harness explain --server "$$SERVER" --client "$$CLIENT" $(ARGS)
 
 check:                  ## the verdicts of all scenarios
 	@$(PYTHON) -m harness check

@@ -23,7 +23,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Callable, Iterable, Iterator, Optional, Sequence
 
-from ..judge import comparison
+from ..judge import comparison, standard
 from ..judge import contract as contracts
 from ..stage import keeper
 from ..stage.conductor import Conductor, Held
@@ -155,10 +155,12 @@ class Tried:
 
 def outcome_of(run: Run, turns: "dict[int, int]") -> Outcome:
     """The outcome of a run. `turns`: as in Delays; of two lines of the same turn, the older thread's is first, whichever came
-    first in this run."""
-    whos = sorted({e.who for e in run.events} | {o.who for o in run.outputs})
+    first in this run. Of a program that logs nothing count the ends of streams and the failed calls, and not in how many pieces bytes came."""
+    told = [line for line in standard.lines(run) if line.kind in ("EOF", "short") or line.failed and "EAGAIN" not in line.kind]
+    whos = sorted({e.who for e in run.events} | {o.who for o in run.outputs} | {line.who for line in told})
     events = sorted(run.events, key=lambda e: (turns.get(e.seq, math.inf), e.tid, e.seq))
-    lines = tuple((who, (*(e.text for e in events if e.who == who), *(o.text for o in run.outputs if o.who == who))) for who in whos)
+    told.sort(key=lambda line: (turns.get(line.seq, math.inf), line.tid, line.seq))
+    lines = tuple((who, (*(e.text for e in events if e.who == who), *(line.text for line in told if line.who == who), *(o.text for o in run.outputs if o.who == who))) for who in whos)
     return Outcome(lines, tuple(sorted((e.who, e.how) for e in run.endings)), run.stop.kind)
 
 

@@ -36,6 +36,7 @@ _ON_DESCRIPTOR = {
     "accept": (43, 202), "accept4": (288, 242), "sendto": (44, 206), "recvfrom": (45, 207), "sendmsg": (46, 211), "recvmsg": (47, 212),
     "sendmmsg": (307, 269), "recvmmsg": (299, 243), "shutdown": (48, 210), "bind": (49, 200), "listen": (50, 201),
     "setsockopt": (54, 208), "sendfile": (40, 71), "fcntl": (72, 25), "timerfd_settime": (286, 86), "close_range": (436, 436),
+    "splice": (275, 76),
 }
 _ALWAYS = {
     "poll": (7, -1), "ppoll": (271, 73), "select": (23, -1), "pselect6": (270, 72), "socket": (41, 198), "nanosleep": (35, 101),
@@ -254,7 +255,7 @@ class Tracer:
             self._on(thread)
             return
         self._serial += 1
-        told.update(t="call", n=self._serial, pid=thread.pid, tid=thread.tid, name=name)
+        told.update(t="call", n=self._serial, pid=thread.pid, tid=thread.tid, name=told.get("name", name))
         if program.text is not None:
             told["at"], told["object"] = _callers(thread.pid, info[1], program.text), program.text[3]
         thread.asked, thread.made = told, (info[0], info[2])
@@ -395,6 +396,10 @@ def _asked(thread: _Thread, name: str, args: "tuple[int, ...]") -> Optional["dic
     if name in _ON_DESCRIPTOR:
         fd = ctypes.c_int(args[0] & 0xFFFFFFFF).value
         told: "dict[str, Any]" = {"fd": fd}
+        if name == "splice":        # it reads a socket into a pipe, or writes a pipe into a socket
+            reads = kernel.socket_inode(_what(pid, fd)) > 0
+            fd = fd if reads else ctypes.c_int(args[2] & 0xFFFFFFFF).value
+            told = {"fd": fd, "name": "read" if reads else "write", "option": "splice", "asked": args[4]}
         if name != "close_range":
             what = _what(pid, fd)
             if not what.startswith(("socket:", "pipe:", "anon_inode:")):

@@ -174,7 +174,7 @@ def polled(thread: Thread) -> Optional[dict[int, int]]:
             seen.add(fd)
         else:
             told[fd] = told.get(fd, 0) | events
-    return told
+    return dict(sorted(told.items()))
 
 
 def _is_epoll(pid: int, fd: int) -> bool:

@@ -261,9 +261,10 @@ class Records:
         return tuple(found)
 
     def cycle(self, seen: Look) -> "tuple[str, ...]":
-        """The names of a cycle of processes each of which has a thread that waits for the next one; () if there is none."""
+        """The names of a cycle of processes each of which has a thread that waits for the next one, and for nobody who may still move;
+        () if there is none."""
         graph: dict[int, set[int]] = {}
-        for thread in seen.threads:
+        for thread in _stuck(seen):
             for sock in _socks(thread, seen.targets.get(thread.tid, ()), seen):
                 graph.setdefault(thread.pid, set()).update(_holders(sock, seen))
         for start in sorted(graph):
@@ -282,6 +283,44 @@ def _socks(thread: Thread, fds: Iterable[int], seen: Look) -> "list[Sock]":
 def _holders(sock: Sock, seen: Look) -> "set[int]":
     """The processes that hold the other end of a connection."""
     return seen.network.holders(seen.network.other_end(sock))
+
+
+def _stuck(seen: Look) -> "list[Thread]":
+    """The threads that wait on connections, and only on ends that nobody will move: who waits at the other end of one is stuck, too. A
+    thread that may also be woken from outside (a later client, somebody who types) is not stuck."""
+    on = {thread.tid: [sock for sock in _socks(thread, seen.targets.get(thread.tid, ()), seen) if sock.peer] for thread in seen.threads}
+    outside = {thread.tid for thread in seen.threads if _from_outside(thread, seen)}
+    stuck = {thread.tid: thread for thread in seen.threads if on[thread.tid] and thread.tid not in outside}
+    at: "dict[int, list[int]]" = {}     # socket: the threads that wait on it
+    of: "dict[int, list[int]]" = {}     # process: its threads that wait on a connection, or for somebody outside
+    for thread in seen.threads:
+        for sock in on[thread.tid]:
+            at.setdefault(sock.inode, []).append(thread.tid)
+        if on[thread.tid] or thread.tid in outside:
+            of.setdefault(thread.pid, []).append(thread.tid)
+    while True:
+        left = {tid: thread for tid, thread in stuck.items() if all(_nobody_moves(sock, seen, stuck, at, of) for sock in on[tid])}
+        if len(left) == len(stuck):
+            return list(stuck.values())
+        stuck = left
+
+
+def _nobody_moves(sock: Sock, seen: Look, stuck: "Mapping[int, Thread]", at: "Mapping[int, list[int]]", of: "Mapping[int, list[int]]") -> bool:
+    """Is nobody at the other end of this connection who may still move? Who waits on that end answers; if nobody does, all threads of its
+    holders do that wait on a connection or for somebody outside."""
+    other = seen.network.other_end(sock)
+    tids = at.get(other.inode, []) if other is not None and other.inode else []
+    return all(tid in stuck for tid in tids or [tid for pid in _holders(sock, seen) for tid in of.get(pid, [])])
+
+
+def _from_outside(thread: Thread, seen: Look) -> bool:
+    """Does it wait, among others, for a new connection, or for its standard input, or a terminal?"""
+    for fd in seen.targets.get(thread.tid, ()):
+        sock = seen.network.held.get((thread.pid, fd))
+        name = seen.names.get(thread.pid, {}).get(fd, "")
+        if sock.state == "LISTEN" if sock is not None else fd == 0 and name.startswith(("/", "pipe:")) or name.startswith("/dev/"):
+            return True
+    return False
 
 
 def parents(pid: int) -> "set[int]":

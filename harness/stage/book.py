@@ -8,7 +8,7 @@ from ..trace import Call, Ending, Event, Output, Record, Segment, Socket, Start
 
 
 class Book:
-    """Takes records in. `tell` is called with each as it comes (with a call: when it has returned)."""
+    """Takes records in. `tell` is called with each as it comes; with a call as it is entered, and once more when it has returned."""
 
     def __init__(self, tell: Callable[[Record], None]) -> None:
         self.tell = tell
@@ -46,13 +46,15 @@ class Book:
     def add_call(self, call: Call) -> None:
         self._call_at[call.seq] = len(self.calls)
         self.calls.append(call)
+        self.tell(call)
 
     def call(self, seq: int) -> Call:
         return self.calls[self._call_at[seq]]
 
     def update_call(self, call: Call) -> None:
-        """Takes in what became known of a call: its return, its connection."""
+        """Takes in what became known of a call when it returned."""
         self.calls[self._call_at[call.seq]] = call
+        self.tell(call)
 
     def add_output(self, output: Output) -> None:
         self.outputs.append(output)
@@ -60,6 +62,7 @@ class Book:
 
     def add_segment(self, segment: Segment) -> None:
         self.segments.append(segment)
+        self.tell(segment)
 
     def add_ending(self, ending: Ending) -> None:
         self.endings.append(ending)

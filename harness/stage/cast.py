@@ -42,6 +42,7 @@ class Start:
 
     at once     when the run begins
     listens     when all of `who` listen
+    connected   when all of `who` have made a connection (or tried to), or have ended
     line        when `who` has logged `text` (`...` stands for any characters, as in a contract) for the `nth` time
     ended       when all processes of all of `who` have ended
     """
@@ -78,6 +79,8 @@ class Program:
     numbers: tuple[tuple[str, int], ...] = ()   # the ports, as written, of itself and of those it connects to
     input: str = ""             # its standard input, a file of the scenario's folder; "": /dev/null
     environment: tuple[tuple[str, str], ...] = ()   # added to what the harness sets
+    terminal: str = ""          # "own": a terminal that the harness reads is its standard input and output; "ours": the harness's is; "": none
+    as_written: bool = False    # `words` have no placeholders, and its memory is limited by what it uses, not by what it reserves
 
     @property
     def given(self) -> int:
@@ -91,6 +94,8 @@ class Program:
         lack some, and they have their port as written. Without one it must have all of `connects` (else KeyError), and the
         program's own port is 0, so that the kernel chooses a free one.
         """
+        if self.as_written:
+            return list(self.words)
         known: dict[str, str] = {"host": "localhost"}
         for name, number in self.numbers:
             if name == self.name:

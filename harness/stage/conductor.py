@@ -22,7 +22,7 @@ from . import cast, ending
 from .book import Book
 from .intake import Intake, how
 from .keeper import PROCESSES, Ended, Keeper, open_keeper
-from .limits import CALLS, EVENTS, GUESS, IDLE, OUTPUT, PATIENCE, SLEEPS, UNPROVEN, Watch
+from .limits import CALLS, EVENTS, FLOOD, GUESS, IDLE, OUTPUT, PATIENCE, SLEEPS, UNPROVEN, Watch
 from .policies import Held, Live, Policy, VirtualClock
 from .scenarios import Scenario
 from .starts import Process, Starts, said
@@ -52,6 +52,7 @@ class Conductor:
         self.watch = Watch(IDLE if self.stage.limit == cast.LIMIT else self.stage.limit)
         self._signals = list(self.stage.signals)
         self._unobserved: dict[str, str] = {}       # program: why its calls are not looked at
+        self.waits_for_keys = any(program.terminal == "ours" for program in self.stage.programs)
         self._sleeps = 0                            # that the clock let end since something came of one
         self._moved = 0
 
@@ -81,7 +82,8 @@ class Conductor:
 
     def _note_what_is_missing(self) -> None:
         if not self.keeper.isolated:
-            self.notes.append(f"no network of its own here ({self.keeper.why_not}): a free port of this machine, and no look at the wire")
+            ports = "the ports of this machine" if any(program.as_written for program in self.stage.programs) else "a free port of this machine"
+            self.notes.append(f"no network of its own here ({self.keeper.why_not}): {ports}, and no look at the wire")
         elif self.intake.wire is None:
             self.notes.append("packets can't be captured here: no look at the wire")
         if self.stage.sysctls and not self.keeper.isolated:
@@ -96,7 +98,7 @@ class Conductor:
         while self.stop is None:
             if self.tick():
                 self.stop = Stop("interrupted", "Ctrl-C")
-            elif (over := self.watch.over()) is not None:
+            elif not self._somebody_types() and (over := self.watch.over()) is not None:
                 self.stop = over
             elif self._pump(distance):
                 distance = _FIRST_LOOK
@@ -126,6 +128,8 @@ class Conductor:
             self._moved = self.intake.moved
             self._sleeps = 0
             self.watch.touch()
+            self.intake.nothing_new()
+            self.starts.connected = self.intake.connected
         if len(self.book.events) >= EVENTS:
             self._runaway(f"more than {EVENTS} lines were logged")
         if len(self.book.calls) >= CALLS and self.observe:
@@ -193,14 +197,16 @@ class Conductor:
         env.update(TCPLAB_CONDUCTOR=self.keeper.name, TCPLAB_ROLE=program.name, TCPLAB_HOLD=self.policy.hold)
         sanitized = _sanitized(path)
         given = str(self.scenario.folder / program.input) if program.input else os.devnull
-        made = self.keeper.spawn([str(path), *self.starts.arguments(program, self._listening)], env, limit_data=not sanitized, stdin=given,
-                                 observe=self.observe and not sanitized, hold=self.policy.hold_calls)
+        # Somebody's own program logs no lines to be held at: it is held at its calls.
+        hold = "all" if program.as_written and self.policy.hold == "all" else self.policy.hold_calls
+        made = self.keeper.spawn([str(path), *self.starts.arguments(program, self._listening)], env, limit_data=not (sanitized or program.as_written),
+                                 stdin=given, observe=self.observe and not sanitized, hold=hold, terminal=program.terminal)
         if not made.observed:
             self._unobserved[program.name] = "it is built with a sanitizer" if sanitized else made.why_not
         process.pid = made.pid
         self.book.starts.append(Start(self.book.place(), self.intake.now(), program.name, made.pid, self.starts.waited_for(program, self.book, self._is_about)))
         self.starts.started[made.pid] = process
-        self.intake.started(program.name, made.pid, made.out, made.err)
+        self.intake.started(program.name, made.pid, made.out, made.err, made.terminal, FLOOD if program.as_written else OUTPUT)
         self.watch.touch()
 
     def _send_signals(self) -> None:
@@ -223,19 +229,32 @@ class Conductor:
             if not self._pump(0.0) and self.stop is None and not self._go_on():      # else a line had been on its way
                 if seen.unasked and time.monotonic() - self.watch.since < UNPROVEN and not self._clients_ended():
                     return _LAST_LOOK
-                self.stop = ending.why(self, seen)
+                stop = ending.why(self, seen)
+                if self._somebody_types() and stop.kind != "deadlock":
+                    return _LAST_LOOK
+                self.stop = stop
             return _FIRST_LOOK
+        if seen.timed and self._somebody_types():
+            self.watch.touch()
+            return _LAST_LOOK
         if seen.timed and self.held and all(held.kind == "pause" for held in self.held) and self._waited_as_long_as_a_pause():
             self._go_on()
             return _FIRST_LOOK
         if seen.timed and not self.held:
-            self.stop = ending.too_long(self, seen)
+            self.stop = ending.too_long(self, seen) or ending.waits_on(self, seen)
             self.watch.expect_since(seen.limit)
         if distance >= _LAST_LOOK:
             self.keeper.wake()
         if not (seen.unknown and time.monotonic() - self.watch.since > GUESS and self._guess()):
             self.stop = self.stop or self.watch.stop({thread.pid for thread in seen.threads}, seen.busy)
+            spins = self.intake.spins() if self.stop is not None and self.stop.kind in ("runaway", "no progress") else ""
+            if spins:
+                self.stop = Stop("runaway", spins)
         return min(distance * 2, _LAST_LOOK)
+
+    def _somebody_types(self) -> bool:
+        """Does a program run that has the harness's own terminal, so that a human may end any wait?"""
+        return self.waits_for_keys and any(one.program.terminal == "ours" and not one.ended for one in self.starts.started.values())
 
     def _with_timers(self, seen: quiescence.Look) -> quiescence.Look:
         """A calm look, unless a program has set a timer that has not gone off."""
@@ -373,8 +392,7 @@ class Conductor:
         self.keeper.freeze()        # freeze, look, then kill: else one side would log the other's death
         while self.intake.take():
             pass
-        for fd in list(self.intake.pipes):
-            self.intake.take_output(fd)
+        self.intake.last_output()
         return ending.run(self)
 
 

@@ -2,13 +2,14 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Optional
 
 from ..observe import kernel, quiescence
 from ..trace import Ending, Run, Socket, Stop, Waiting
 from .keeper import PROCESSES
-from .limits import PATIENCE, SEGMENTS
+from .limits import AGAIN, OUTPUT, PATIENCE, SEGMENTS
 from .starts import Process
 
 if TYPE_CHECKING:
@@ -78,6 +79,21 @@ def too_long(conductor: "Conductor", seen: quiescence.Look) -> "Optional[Stop]":
     return Stop("waiting", words, waiting=_records(conductor).waiting(seen), sockets=sockets(conductor, seen))
 
 
+def waits_on(conductor: "Conductor", seen: quiescence.Look) -> "Optional[Stop]":
+    """The end of a run in which all wait, and each wait that ends by itself has done so again and again, and nothing came of it. Clients
+    that still run get the time of a run without progress."""
+    timed = [thread for thread in seen.threads if not kernel.waits_for_ever(thread)]
+    if not timed or any(conductor.intake.fruitless.get(thread.tid, 0) < AGAIN for thread in timed):
+        return None
+    ended = conductor._clients_ended()
+    early = ended and all(program.as_written for program in conductor.stage.programs)
+    if not early and time.monotonic() - conductor.watch.since < conductor.watch.most:
+        return None
+    found = [f"the {conductor.intake.members.who(thread.pid)} in {thread.call}" for thread in timed]
+    words = f"all wait, some with a time limit, again and again, and nothing comes of it: {', '.join(dict.fromkeys(found))}"
+    return Stop("over" if ended else "waiting", "" if ended else words, waiting=_records(conductor).waiting(seen), sockets=sockets(conductor, seen))
+
+
 def _serves_on(seen: quiescence.Look) -> bool:
     """Is everybody that is left ready for the next client: in accept, in a poll of listeners, or waiting for one that is?"""
     def ready(thread: kernel.Thread) -> bool:
@@ -117,6 +133,7 @@ def run(conductor: "Conductor") -> Run:
         n = intake.ignored
         conductor.notes.append(f"ignored: {n} datagram{'s' if n > 1 else ''} to the lab's own socket, which {'were' if n > 1 else 'was'} no "
                                "log line of a program of this run")
+    conductor.notes.extend(f"what the {who} printed after the first {OUTPUT >> 20} MiB of output is not kept" for who in sorted(intake.cut))
     missing = intake.wire.missing if intake.wire is not None else 0
     if missing:
         conductor.notes.append(f"{missing} frames of the wire are missing: the capture lost them")

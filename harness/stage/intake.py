@@ -20,6 +20,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any, Callable, Iterable, Optional
 
+from ..judge.sides import READS
 from ..observe import kernel, lines, source
 from ..observe.connections import Registry
 from ..observe.members import Members
@@ -29,13 +30,14 @@ from ..trace import Call, Connection, End, Ending, Event, Output, Segment
 from .book import Book
 from .cast import Stage
 from .keeper import Keeper
-from .limits import SEGMENTS, SPINS
+from .limits import ENDS, SEGMENTS
 from .policies import Held
 
 _SANITIZER = re.compile(r"ERROR: (Address|Leak|Thread|Memory)Sanitizer|runtime error: ")
 _ACCEPTS = ("accept", "accept4")
 _COPIES = ("dup", "dup2", "dup3", "fcntl")
 _SLEEPS = ("nanosleep", "clock_nanosleep")
+_WAITS = ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", *_SLEEPS)
 _MOVES = ("read", "readv", "recvfrom", "recvmsg", "recvmmsg", "write", "writev", "sendto", "sendmsg", "sendmmsg", "sendfile")
 
 
@@ -58,6 +60,7 @@ class _Pipe:
     pid: int
     stream: str
     rest: bytearray
+    most: int           # bytes of all programs' output up to which this program's is kept
 
 
 class Intake:
@@ -76,10 +79,14 @@ class Intake:
         self.unseen: dict[str, None] = {}           # what of the calls could not be looked at, in words
         self.moved = 0                              # counts what is progress: lines, output, segments, endings, bytes read or written
         self.crash = ""
-        self._idle = self._idle_from = 0
         self.left_out = 0                           # segments that are not in the records
         self._furthest: dict[tuple[str, str], Segment] = {}     # of these, each way's last data: so how long a stream was is known
         self.ignored = 0                            # datagrams that were no line of a program of this run
+        self.connected: set[str] = set()            # names whose processes have asked for a connection
+        self.fruitless: dict[int, int] = {}         # thread: how often a wait with a limit has ended by it since anything moved
+        self.in_vain: dict[tuple[int, str, int, str], int] = {}     # thread, call, descriptor, how it ended: how often since anything moved
+        self.cut: set[str] = set()                  # names whose output is not kept from some byte on
+        self._datagrams: set[int] = set()           # sockets that have no connections
         self._by_thread: dict[int, int] = {}        # thread: the connection that it names last
         self._by_fd: dict[tuple[int, int], int] = {}    # the same for descriptors, out of lines
         self._observed: set[int] = set()            # processes whose calls are seen
@@ -103,6 +110,21 @@ class Intake:
         """As far as calls and lines tell: is a thread on its way to its next one? A look at the kernel would find it running."""
         return any(tid not in held for tid in self._running)
 
+    def spins(self, least: int = ENDS) -> str:
+        """Who makes the same call again and again, and in vain, since anything moved; "" if nobody has done so more often than `least`."""
+        key, count = max(self.in_vain.items(), key=lambda one: one[1], default=((0, "", 0, ""), 0))
+        if count <= least:
+            return ""
+        call = next(call for call in reversed(self.book.calls) if (call.tid, call.name, call.fd) == key[:3])
+        where = f"connection {call.connection}" if call.connection else f"descriptor {call.fd}"
+        ends = f"fails with {key[3]}" if key[3] else "returns 0"
+        return f"the {call.who} spins: {kernel.PLAIN.get(call.name, call.name)} on {where} {ends} again and again, more than {least:,} times"
+
+    def nothing_new(self) -> None:
+        """Counts anew what is done in vain: something has moved."""
+        self.fruitless.clear()
+        self.in_vain.clear()
+
     def seen_waiting(self, tids: "Iterable[int]") -> None:
         """A look at the kernel found these threads waiting."""
         for tid in tids:
@@ -123,14 +145,17 @@ class Intake:
         """Is something already here that the next batch takes?"""
         return bool(self._later or self._segments_later)
 
-    def started(self, who: str, pid: int, out: int, err: int) -> None:
-        """A program was started; its output comes from these descriptors."""
+    def started(self, who: str, pid: int, out: int, err: int, terminal: str = "", most: int = 0) -> None:
+        """A program was started; its output comes from these descriptors. `terminal`: the path of the one that it writes to, if it does.
+        `most`: bytes of output after which the run is over; what comes after `most_output` is not kept."""
         self.members.started(pid, who)
         self._programs.add(pid)
         for fd, stream in ((out, "stdout"), (err, "stderr")):
             os.set_blocking(fd, False)
-            self._pipes[fd] = _Pipe(who, pid, stream, bytearray())
+            self._pipes[fd] = _Pipe(who, pid, stream, bytearray(), most or self.most_output)
             self.pipe_names.add(os.readlink(f"/proc/self/fd/{fd}"))
+        if terminal:
+            self.pipe_names.add(terminal)
 
     def now(self) -> int:
         return time.monotonic_ns() - self.start
@@ -284,22 +309,25 @@ class Intake:
         self.timers.returned(call, self._inodes.pop(entry, 0))
         if call.name in _MOVES and call.result > 0:
             self.moved += 1
-        self._count_idle(call)
+        if call.name in _WAITS and call.limit >= 0 and call.result == 0 and not call.error:
+            self.fruitless[call.tid] = self.fruitless.get(call.tid, 0) + 1
+        elif call.name in ("connect", "accept", "accept4", "close", "shutdown"):
+            self.fruitless.clear()
+        if call.fd >= 0 and (call.error or call.name in READS and call.result == 0 and call.asked > 0):
+            key = call.tid, call.name, call.fd, call.error
+            self.in_vain[key] = self.in_vain.get(key, 0) + 1
+            if self.in_vain[key] > ENDS and not call.error and call.connection:
+                self.over(self.spins())
         if told.get("held"):
             self._held(call, place, entry=False)
-
-    def _count_idle(self, call: Call) -> None:
-        """Counts the calls one after the other of which nothing comes, and that wait for nothing."""
-        if self.moved != self._idle_from or call.limit > 0:
-            self._idle_from, self._idle = self.moved, 0
-        self._idle += 1
-        if self._idle > SPINS:
-            self.over(f"the {call.who} makes one call after the other, {SPINS} of them, and nothing comes of it: the last one is {call.name}, "
-                      f"which returned {call.error or call.result}")
 
     def _made(self, place: int, call: Call, told: "dict[str, Any]") -> Call:
         """What the call did to descriptors and connections."""
         pid, inode = call.pid, kernel.socket_inode(told.get("what", ""))
+        if call.name == "connect" and self._inodes.get(call.seq, 0) in self._datagrams:
+            return call
+        if call.name == "connect":
+            self.connected.add(call.who)
         if call.error and call.error != "EINPROGRESS":
             return call
         own, arrow, peer = call.address.partition(">")
@@ -309,6 +337,8 @@ class Intake:
             self.registry.listens(self._bound.get(self._inodes.get(call.seq, 0), ""))
         elif call.name == "socket" and inode:
             self.registry.has(place, pid, call.result, inode)
+            if call.asked == socket.SOCK_DGRAM:
+                self._datagrams.add(inode)
         elif call.name in _COPIES and inode:
             if call.name != "fcntl" and call.result != call.fd and call.result in self.registry.descriptors(pid):
                 self.registry.closed(place, pid, call.tid, call.result)     # dup2 closes what was there
@@ -415,22 +445,39 @@ class Intake:
                 data = os.read(fd, 65536)
             except BlockingIOError:
                 return news
+            except OSError:     # EIO: a terminal whose last program has closed it
+                data = b""
             if not data:
                 os.close(fd)
                 del self._pipes[fd]
-                if pipe.rest:
-                    self._output(pipe, bytes(pipe.rest))
+                self._rest(pipe)
                 return True
             news = True
             self._output_bytes += len(data)
-            if self._output_bytes > self.most_output:
-                self.over(f"the {pipe.who} printed more than {self.most_output >> 20} MiB")
+            if self._output_bytes > pipe.most:
+                self.over(f"the {pipe.who} printed more than {pipe.most >> 20} MiB")
                 return True
+            if self._output_bytes > self.most_output:
+                self.cut.add(pipe.who)
+                self.moved += 1
+                continue
             pipe.rest += data
             *whole, last = bytes(pipe.rest).split(b"\n")
             pipe.rest[:] = last
             for line in whole:
                 self._output(pipe, line)
+
+    def last_output(self) -> None:
+        """The run is over: what there is still to read, unfinished lines too."""
+        for fd in list(self._pipes):
+            self.take_output(fd)
+        for pipe in self._pipes.values():
+            self._rest(pipe)
+
+    def _rest(self, pipe: _Pipe) -> None:
+        if pipe.rest:
+            self._output(pipe, bytes(pipe.rest))
+            pipe.rest.clear()
 
     def _output(self, pipe: _Pipe, line: bytes) -> None:
         text = line.decode("utf-8", "replace")

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import errno
 import fcntl
 import gc
 import json
@@ -24,6 +25,7 @@ import select
 import signal
 import socket
 import struct
+import termios
 import threading
 from dataclasses import dataclass
 from typing import Any, Iterable, Optional
@@ -50,6 +52,10 @@ class KeeperError(Exception):
     """The lab itself failed."""
 
 
+class CantStart(KeeperError):
+    """A program that the system does not start."""
+
+
 @dataclass(frozen=True)
 class Spawned:
     """A program that was started: its process, the read ends of its output, and whether its calls are looked at."""
@@ -59,6 +65,7 @@ class Spawned:
     err: int
     observed: bool
     why_not: str
+    terminal: str = ""      # the path of the terminal that is its standard output, if it has one
 
 
 @dataclass(frozen=True)
@@ -132,14 +139,18 @@ class Keeper:
         self.events = self.wire = self.diag = None
 
     def spawn(self, argv: list[str], env: dict[str, str], limit_data: bool, *, stdin: str = os.devnull, observe: bool = True,
-              hold: str = "") -> Spawned:
-        """Starts a program. `stdin`: a file's path. `observe`: its calls are looked at, where the system allows it; `hold`: which of
+              hold: str = "", terminal: str = "") -> Spawned:
+        """Starts a program. `stdin`: a file's path. `terminal`: as in cast.Program; with one of its own, and no `stdin`, it reads there. `observe`: its calls are looked at, where the system allows it; `hold`: which of
         them hold their thread ("", "sleeps", "all"). Raises KeeperError if it can't be started."""
         self._used = True
-        out, out_end = os.pipe()
+        path = ""
+        out, out_end = _terminal() if terminal == "own" else os.pipe()
+        if os.isatty(out_end):
+            path = os.ttyname(out_end)
+            stdin = path if stdin == os.devnull else stdin
         err, err_end = os.pipe()
         letter = os.memfd_create("program")     # an environment may be larger than a datagram
-        os.write(letter, json.dumps({"argv": argv, "env": env, "limit data": limit_data, "stdin": stdin}).encode())
+        os.write(letter, json.dumps({"argv": argv, "env": env, "limit data": limit_data, "stdin": stdin, "ours": terminal == "ours"}).encode())
         try:
             answer = self._ask({"spawn": observe, "hold": hold}, [out_end, err_end, letter])
         finally:
@@ -148,9 +159,10 @@ class Keeper:
         if "error" in answer:
             os.close(out)
             os.close(err)
-            raise KeeperError(f"can't start {argv[0]}: {answer['error']}")
+            hint = "; a script needs a first line such as #!/bin/sh" if answer["error"] == os.strerror(errno.ENOEXEC) else ""
+            raise CantStart(f"can't start {argv[0]}: {answer['error']}{hint}")
         self.own |= set(answer["own"])
-        return Spawned(answer["pid"], out, err, answer["observed"], answer["why not"])
+        return Spawned(answer["pid"], out, err, answer["observed"], answer["why not"], path)
 
     def _ask(self, request: dict[str, Any], fds: "list[int]") -> dict[str, Any]:
         try:
@@ -291,6 +303,20 @@ def see_off(flags: int = 0) -> None:
             gone = True
         if gone:
             _leaving.remove(pid)
+
+
+def _terminal() -> "tuple[int, int]":
+    """The two ends of a terminal that changes nothing of what is written to it, and shows nothing of what is typed; of a pipe where there
+    is none to be had."""
+    try:
+        ours, theirs = os.openpty()
+    except OSError:
+        return os.pipe()
+    settings = termios.tcgetattr(theirs)
+    settings[1] &= ~termios.OPOST
+    settings[3] &= ~(termios.ECHO | termios.ECHONL)
+    termios.tcsetattr(theirs, termios.TCSANOW, settings)
+    return ours, theirs
 
 
 # From here on: inside the keeper's process.

@@ -12,13 +12,15 @@ EVENTS = 10_000             # log lines of one run
 CALLS = 100_000             # system calls that are kept: those behind are not looked at
 SEGMENTS = 100_000          # segments that are kept
 OUTPUT = 1 << 20            # bytes of plain output of one run
-SPINS = 1_000               # system calls one after the other of which nothing comes, and that wait for nothing
+FLOOD = 128 << 20           # the same of programs whose output behind OUTPUT is read, and not kept
 SPIN = 5.0                  # seconds of processor time without a line, a segment or an ending
 IDLE = 10.0                 # seconds without any: the run is given up
 UNPROVEN = 3.0              # seconds in which all wait, where the time limits of a socket can't be read
 GUESS = 1.0                 # seconds without any that pass for quiescence where the kernel does not tell: no proof
 PATIENCE = 30.0             # seconds that a run waits for a time limit, or a timer, of a program; for a longer one it does not
 LONGEST = 300.0             # seconds of a whole run, pauses not counted
+ENDS = 1_000                # reads of one thread at the end of a stream, and calls that fail, without anything that moves: then it spins
+AGAIN = 3                   # times that a wait with a limit ended by it, one after the other, and nothing came of it
 SLEEPS = 1_000              # sleeps that the clock let end, and nothing came of any of them
 
 

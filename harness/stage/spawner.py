@@ -46,8 +46,10 @@ def start(fds: "list[int]") -> "dict[str, Any]":
     if letter["limit data"]:
         hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
         resource.setrlimit(resource.RLIMIT_DATA, (MEMORY if hard == resource.RLIM_INFINITY else min(MEMORY, hard), hard))
-    actions = [(os.POSIX_SPAWN_OPEN, 0, letter["stdin"], os.O_RDONLY, 0),
+    actions = [(os.POSIX_SPAWN_OPEN, 0, letter["stdin"], os.O_RDONLY | os.O_NOCTTY, 0),
                (os.POSIX_SPAWN_DUP2, fds[0], 1), (os.POSIX_SPAWN_DUP2, fds[1], 2)]
+    if letter["ours"]:
+        actions = []        # it keeps what the harness itself was started with
     try:
         pid = os.posix_spawn(letter["argv"][0], letter["argv"], letter["env"], file_actions=actions, setpgroup=0,
                              setsigmask=[], setsigdef=[signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD])

@@ -33,6 +33,7 @@ class Starts:
     isolated: bool
     started: "dict[int, Process]" = field(default_factory=dict)
     ports: "dict[str, int]" = field(default_factory=dict)
+    connected: "set[str]" = field(default_factory=set)      # names whose processes have asked for a connection
     reserved: Optional[socket.socket] = None
 
     def left(self) -> "list[Program]":
@@ -50,8 +51,8 @@ class Starts:
         return next((program for program in self.left() if self._may(program, listening, events, about)), None)
 
     def anyway(self) -> Optional[Program]:
-        """One that waits for a listener that never comes: it is started all the same, and is refused."""
-        return next((p for p in self.left() if p.starts.kind == "listens" and all(self._count(self.stage.program(w)) for w in p.starts.who)
+        """One that waits for a listener, or for a connection, that never comes: it is started all the same."""
+        return next((p for p in self.left() if p.starts.kind in ("listens", "connected") and all(self._count(self.stage.program(w)) for w in p.starts.who)
                      and not self._in_turn(p)), None)
 
     def waited_for(self, program: Program, book: Book, about: "About") -> "tuple[int, ...]":
@@ -78,10 +79,16 @@ class Starts:
             return True
         if starts.kind == "listens":
             return all(self._listens(name, listening) for name in starts.who)
+        if starts.kind == "connected":
+            return all(name in self.connected or self._ended(name) for name in starts.who)
         if starts.kind == "line":
             return said(events, about, starts.who[0], starts.text, starts.nth)
-        return all(self.of(name) and all(one.ended for one in self.of(name)) and self._count(self.stage.program(name)) == self.stage.program(name).times
-                   for name in starts.who)
+        return all(self._ended(name) for name in starts.who)
+
+    def _ended(self, name: str) -> bool:
+        """Has it been started as often as the stage says, and has each of its processes ended?"""
+        started = self.of(name)
+        return len(started) == self.stage.program(name).times and all(one.ended for one in started)
 
     def _listens(self, name: str, listening: Callable[[str], "list[int]"]) -> bool:
         found = listening(name) if self.of(name) else []

@@ -41,7 +41,7 @@ def _lines(found: Report, scenario: Scenario, always: bool) -> Iterator[str]:
         yield f"not run: {found.left} schedules more (--limit {found.ran}); what they would show is not known"
     yield ""
     if len(found.groups) == 1:
-        yield f"In all of them {_how_it_ended(found.groups[0][0].outcome)}."
+        yield f"In all of them {how_it_ended(found.groups[0][0].outcome)}."
     else:
         yield from _outcomes(found, scenario)
     yield ""
@@ -56,21 +56,21 @@ def _lines(found: Report, scenario: Scenario, always: bool) -> Iterator[str]:
 def _outcomes(found: Report, scenario: Scenario) -> Iterator[str]:
     """Each with a heading that tells it apart from the first one; the first one's tells it apart from the second."""
     first, second = (found.groups[n][0].outcome for n in (0, 1))
-    told = _parting(first, second)[0]
+    told = parting(first, second)[0]
     headings: "list[str]" = []
     for n, group in enumerate(found.groups):
         outcome, schedule = group[0].outcome, group[0].schedule
-        this, there = _parting(outcome, first) if n else (told, told)
+        this, there = parting(outcome, first) if n else (told, told)
         for other, heading in zip(found.groups, headings):
             if heading == this:
-                this += f", and {_parting(outcome, other[0].outcome)[0]}"
+                this += f", and {parting(outcome, other[0].outcome)[0]}"
         headings.append(this)
         yield from [""] if n else []
         yield f"outcome {n + 1}: {this}"
         yield f"  in {len(group)} of {found.count} schedules{'' if n else '; that without a delay is one of them'}"
         if there != told:
             yield f"  where in outcome 1 {there}"
-        yield f"  {_how_it_ended(outcome)}"
+        yield f"  {how_it_ended(outcome)}"
         if schedule:
             yield f"  to see it, {schedule_in_words(schedule)}:"
             yield f"  {command(schedule, scenario.number, found.skip)}"
@@ -80,13 +80,13 @@ def _count(delays: int) -> str:
     return "one delay" if delays == 1 else f"{delays} delays"
 
 
-def _how_it_ended(outcome: Outcome) -> str:
+def how_it_ended(outcome: Outcome) -> str:
     ends = [f"the {who} {'ended with ' if how.startswith(('exit', 'signal')) else 'was '}{how}" for who, how in outcome.endings]
     stop = {"deadlock": "; a deadlock, proven", "over": ""}.get(outcome.stop, f"; {outcome.stop}")
     return ", ".join(ends) + stop
 
 
-def _parting(one: Outcome, other: Outcome) -> "tuple[str, str]":
+def parting(one: Outcome, other: Outcome) -> "tuple[str, str]":
     """The first line of a program that is not the same in both: what happens there in the one, and in the other."""
     theirs = dict(other.lines)
     for who in dict.fromkeys([*dict(one.lines), *theirs]):

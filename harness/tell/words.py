@@ -88,12 +88,31 @@ def _longest(cast: tuple[Role, ...]) -> int:
     return max(len("program"), *(len(role.name) for role in cast))
 
 
-def _row(ns: int, who: str, text: str, width: int, colour: bool, cast: tuple[Role, ...]) -> str:
+def row(ns: int, who: str, text: str, *, width: int, colour: bool, cast: tuple[Role, ...], dim: bool = False) -> str:
+    """Any text in a program's column; `dim`: where there are colours it steps back behind the log lines."""
+    return _row(ns, who, text, width, colour, cast, "2;" if dim else "")
+
+
+def room_of(who: str, width: int, cast: tuple[Role, ...]) -> int:
+    """How many characters a line has from the beginning of a program's column to the next column, or to the end of the width."""
+    names, starts = names_of(cast), _starts(width, cast)
+    if not starts:
+        return width - 12 - _longest(cast)
+    at = names.index(who) if who in names else 0
+    return (starts[at + 1] - 1 if at + 1 < len(starts) else width - 10) - starts[at]
+
+
+def verdict_word(word: str, good: bool, colour: bool) -> str:
+    """The first word of a verdict."""
+    return _dyed(word, GOOD if good else BAD, colour)
+
+
+def _row(ns: int, who: str, text: str, width: int, colour: bool, cast: tuple[Role, ...], style: str = "") -> str:
     names, starts = names_of(cast), _starts(width, cast)
     if starts:
-        text = " " * (starts[names.index(who)] if who in names else 0) + _painted(text, who, colour, cast)
+        text = " " * (starts[names.index(who)] if who in names else 0) + _painted(text, who, colour, cast, style)
     else:
-        text = _painted(f"{who:{_longest(cast)}}  {text}", who, colour, cast)
+        text = _painted(f"{who:{_longest(cast)}}  {text}", who, colour, cast, style)
     return f"{ns / 1e9:8.3f}  {text}"
 
 
@@ -109,9 +128,9 @@ def columns(events: Iterable[Event], *, width: int = 100, colour: bool = False, 
     return [format_event(event, width=width, colour=colour, cast=cast) for event in events]
 
 
-def _painted(text: str, who: str, colour: bool, cast: tuple[Role, ...]) -> str:
+def _painted(text: str, who: str, colour: bool, cast: tuple[Role, ...], style: str = "") -> str:
     names = names_of(cast)
-    return _dyed(text, COLOURS[names.index(who) % len(COLOURS)], colour) if who in names else text
+    return _dyed(text, style + COLOURS[names.index(who) % len(COLOURS)], colour) if who in names else text
 
 
 def _dyed(text: str, code: str, colour: bool) -> str:

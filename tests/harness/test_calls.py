@@ -336,7 +336,7 @@ from pathlib import Path
 from harness.stage.conductor import Conductor, Live
 from harness.stage.scenarios import Scenario
 folder = Path({str(made.folder)!r})
-conductor = Conductor(Scenario("99-pair", folder, folder), Live(), tell=lambda r: print(r.pid if hasattr(r, "pid") else 0, conductor.keeper.pid, flush=True))
+conductor = Conductor(Scenario("99-pair", folder, folder), Live(), tell=lambda r: hasattr(r, "kind") and print(r.pid, conductor.keeper.pid, flush=True))
 conductor.run()
 """
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)

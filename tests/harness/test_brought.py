@@ -1,0 +1,259 @@
+"""Programs of anybody's: what explain runs, and the word that it has for the run."""
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pairs
+import pytest
+from harness.explore import schedules
+from harness.judge import standard
+from harness.stage import brought
+from harness.stage.conductor import Conductor, Live
+from harness.tell import brought as page
+
+HERE = Path(__file__).resolve().parent / "brought"
+PYTHON = sys.executable
+
+
+def run(tmp_path, servers=(), clients=(), isolate=True, observe=True, **how):
+    cast = brought.cast(servers, clients, tmp_path / "built", stdin=how.pop("stdin", {}), **how)
+    return Conductor(cast, Live(), keeper=pairs.lent(isolate), observe=observe).run()
+
+
+def texts(run, who):
+    return [line.text for line in standard.lines(run) if line.who == who]
+
+
+def printed(run, who):
+    return [one.text.rstrip("\r") for one in run.outputs if one.who == who and one.stream == "stdout"]
+
+
+def script(tmp_path, name, text):
+    path = tmp_path / name
+    path.write_text(text)
+    return f"{PYTHON} {path}"
+
+
+def given(tmp_path, text):
+    path = tmp_path / "given.txt"
+    path.write_text(text)
+    return str(path)
+
+
+# --- whole programs ---------------------------------------------------------------------------------------------------
+
+def test_two_silent_clients_of_a_chat_server_are_idle_and_no_deadlock(tmp_path):
+    made = run(tmp_path, [f"{HERE}/chat.c"], [f"{HERE}/talker.c"] * 2)
+    assert page.verdict(made)[:2] == ("idle", 0)
+    waits = list(page.waits(made))
+    assert "the server waits in select for a new connection, or for the client and client-2" in waits
+    assert "the client waits in select for its standard input, or for connection 1" in waits
+    assert printed(made, "server") == ["joined", "joined"]      # though it never flushes, and is killed
+
+
+def test_what_one_client_says_comes_to_the_other(tmp_path):
+    made = run(tmp_path, [f"{HERE}/chat.c"], [f"{HERE}/talker.c"] * 2, stdin={"client-2": given(tmp_path, "hi all\n")})
+    assert printed(made, "client") == ["hi all"]
+    assert page.verdict(made)[0] == "idle"      # the first one still waits for its keyboard
+
+
+def test_an_echo_server_in_c_and_a_client_in_python_over_ipv6(tmp_path):
+    client = script(tmp_path, "cli.py", "import socket\ns = socket.create_connection(('::1', 9000))\ns.sendall(b'over six')\nprint(s.recv(100))\n")
+    made = run(tmp_path, [f"{HERE}/echo.c 9000"], [client])
+    assert texts(made, "client") == ["connecting to [::1]:9000", "connected", "sending 8 bytes", "received 8 bytes", "closing"]
+    assert texts(made, "server") == ["listening ([::]:9000)", "accepted", "received 8 bytes", "sending 8 bytes", "EOF", "closing"]
+    assert (page.verdict(made)[0], printed(made, "server")) == ("told", ["echoing"])
+
+
+def test_a_program_that_daemonises_is_followed_and_leaves_nothing(tmp_path):
+    client = script(tmp_path, "cli.py", "import socket\ns = socket.create_connection(('localhost', 9000))\ns.sendall(b'x')\ns.recv(9)\n")
+    made = run(tmp_path, [f"{HERE}/echo.c 9000 away"], [client])
+    assert "received 1 byte" in texts(made, "server")
+    assert page.verdict(made)[0] == "told"
+
+
+def test_a_client_that_never_gets_its_answer_is_a_proven_deadlock(tmp_path):
+    server = script(tmp_path, "srv.py", "import socket\nl = socket.create_server(('127.0.0.1', 9000))\nc, _ = l.accept()\nc.recv(100)\nc.recv(100)\n")
+    client = script(tmp_path, "cli.py", "import socket\ns = socket.create_connection(('127.0.0.1', 9000))\ns.sendall(b'ask')\ns.recv(1)\n")
+    assert page.verdict(run(tmp_path, [server], [client]))[:2] == ("deadlock", 1)
+
+
+def test_who_waits_for_a_client_that_waits_for_its_keyboard_is_idle(tmp_path):
+    server = script(tmp_path, "srv.py", "import socket\nl = socket.create_server(('127.0.0.1', 9000))\nc, _ = l.accept()\nc.recv(100)\n")
+    client = script(tmp_path, "cli.py", "import socket\ns = socket.create_connection(('127.0.0.1', 9000))\ninput()\n")
+    made = run(tmp_path, [server], [client])
+    assert page.verdict(made)[:2] == ("idle", 0)
+    assert "the client waits in read for its standard input" in list(page.waits(made))
+
+
+def test_netcat_on_both_sides(tmp_path):
+    if not shutil.which("nc"):
+        pytest.skip("nc is not installed")
+    made = run(tmp_path, ["nc -l 9000"], ["nc -N localhost 9000"], stdin={"client": given(tmp_path, "hello\n")})
+    assert (page.verdict(made)[0], printed(made, "server")) == ("told", ["hello"])
+    assert texts(made, "client")[:2] == ["connecting to 127.0.0.1:9000", "connected"]      # of a connect that went on by itself
+
+
+def test_curl_against_a_small_server_in_c(tmp_path):
+    if not shutil.which("curl"):
+        pytest.skip("curl is not installed")
+    made = run(tmp_path, [f"{HERE}/http.c 8000"], ["curl -sS http://localhost:8000/"])
+    assert (page.verdict(made)[0], printed(made, "client")) == ("told", ["hi"])
+
+
+def test_the_http_server_of_python_polls_on_and_the_run_ends(tmp_path):
+    client = script(tmp_path, "cli.py", "import urllib.request\nprint(urllib.request.urlopen('http://127.0.0.1:8000/').status)\n")
+    made = run(tmp_path, [f"{PYTHON} -m http.server 8000 --bind 127.0.0.1 --directory {tmp_path}"], [client])
+    assert (page.verdict(made)[0], printed(made, "client")) == ("told", ["200"])
+
+
+def test_a_pair_in_go(tmp_path):
+    if not shutil.which("go"):
+        pytest.skip("go is not installed")
+    import subprocess
+    for name, body in (("srv", 'l, _ := net.Listen("tcp", ":9000"); for { c, _ := l.Accept(); io.Copy(c, c); c.Close() }'),
+                       ("cli", 'c, _ := net.Dial("tcp", "localhost:9000"); c.Write([]byte("go")); c.(*net.TCPConn).CloseWrite(); '
+                               'b, _ := io.ReadAll(c); println(string(b))')):
+        (tmp_path / f"{name}.go").write_text(f'package main\nimport ("io"; "net")\nfunc main() {{ {body} }}\n')
+        subprocess.run(["go", "build", "-o", str(tmp_path / name), str(tmp_path / f"{name}.go")], check=True, cwd=tmp_path)
+    made = run(tmp_path, [str(tmp_path / "srv")], [str(tmp_path / "cli")])
+    assert page.verdict(made)[0] == "told"
+    assert "sending 2 bytes" in texts(made, "server") and "received 2 bytes" in texts(made, "client")
+
+
+def test_without_a_network_of_its_own_the_ports_are_those_of_the_machine(tmp_path):
+    import socket
+    with socket.socket() as probe:      # a port that is free now: programs that are brought have their ports built in
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    made = run(tmp_path, [f"{HERE}/http.c {port}"], [script(tmp_path, "cli.py", f"import urllib.request\nurllib.request.urlopen('http://127.0.0.1:{port}/')\n")],
+               isolate=False)
+    assert page.verdict(made)[0] == "told"
+    assert any("the ports of this machine" in note for note in made.notes)
+
+
+def test_with_calls_switched_off_one_line_says_so_and_output_is_shown(tmp_path):
+    made = run(tmp_path, [f"{HERE}/chat.c"], [f"{HERE}/talker.c"], observe=False)
+    assert standard.lines(made) == () and printed(made, "server") == ["joined"]
+    assert [note for note in made.notes if "system calls" in note] == ["system calls are not looked at: switched off (TCPLAB_CALLS=off)"]
+
+
+# --- much of everything -----------------------------------------------------------------------------------------------
+
+def test_fifty_megabytes_are_a_few_lines(tmp_path):
+    server = script(tmp_path, "srv.py", "import socket\nl = socket.create_server(('127.0.0.1', 9000))\nc, _ = l.accept()\nn = 0\n"
+                                        "while b := c.recv(65536): n += len(b)\nprint(n)\n")
+    client = script(tmp_path, "cli.py", "import socket\ns = socket.create_connection(('127.0.0.1', 9000))\ns.sendall(bytes(50_000_000))\n")
+    made = run(tmp_path, [server], [client])
+    shown = standard.folded(standard.lines(made))
+    assert printed(made, "server") == ["50000000"]
+    assert len(shown) < 25
+    more = [one for one in shown if isinstance(one, standard.More)]
+    taken = sum(one.bytes for one in more) + sum(one.count for one in shown if isinstance(one, standard.Line) and one.kind == "received")
+    assert taken == 50_000_000
+
+
+def test_a_reader_that_goes_on_at_the_end_of_the_stream_is_a_runaway(tmp_path):
+    server = script(tmp_path, "srv.py", "import socket\nl = socket.create_server(('127.0.0.1', 9000))\nc, _ = l.accept()\nwhile True: c.recv(10)\n")
+    client = script(tmp_path, "cli.py", "import socket\nsocket.create_connection(('127.0.0.1', 9000)).close()\n")
+    word, status, words = page.verdict(run(tmp_path, [server], [client]))
+    assert (word, status) == ("runaway", 1)
+    assert words.startswith("the server spins: read on connection 1 returns 0 again and again")
+
+
+def test_three_hundred_lines_of_output_are_all_there(tmp_path):
+    made = run(tmp_path, [], [script(tmp_path, "cli.py", "for n in range(300): print('line', n)\n")])
+    assert printed(made, "client") == [f"line {n}" for n in range(300)]
+
+
+def test_a_flood_of_output_is_cut_and_the_run_goes_on(tmp_path):
+    made = run(tmp_path, [], [script(tmp_path, "cli.py", "for n in range(40): print('x' * 65535)\n")])
+    assert page.verdict(made)[0] == "told" and made.endings[0].how == "exit 0"
+    assert 900_000 < sum(len(one.text) for one in made.outputs) <= 1 << 20
+    assert any("is not kept" in note for note in made.notes)
+
+
+def test_an_unfinished_line_of_a_killed_program_is_shown(tmp_path):
+    made = run(tmp_path, [], [script(tmp_path, "cli.py", "import signal, sys\nprint('who? ', end='', flush=True)\nsignal.pause()\n")])
+    assert printed(made, "client") == ["who? "]
+
+
+def test_a_crash_is_a_crash_and_a_broken_pipe_too(tmp_path):
+    dies = script(tmp_path, "cli.py", "import os\nos.abort()\n")
+    assert page.verdict(run(tmp_path, [], [dies]))[:2] == ("crash", 1)
+    killed = script(tmp_path, "pipe.py", "import os, signal\nsignal.signal(signal.SIGPIPE, signal.SIG_DFL)\nos.kill(os.getpid(), signal.SIGPIPE)\n")
+    assert page.verdict(run(tmp_path, [], [killed]))[2] == "the client was ended by signal PIPE"
+
+
+# --- the command line -------------------------------------------------------------------------------------------------
+
+def test_clients_start_one_after_the_other_once_all_servers_listen(tmp_path):
+    server = script(tmp_path, "srv.py", "import socket, sys\nl = socket.create_server(('127.0.0.1', int(sys.argv[1])))\nwhile True: l.accept()\n")
+    client = script(tmp_path, "cli.py", "import socket, sys\nsocket.create_connection(('127.0.0.1', int(sys.argv[1]))).recv(1)\n")
+    made = run(tmp_path, [f"{server} 9000", f"{server} 9001"], [f"{client} 9001", f"{client} 9000", f"{client} 9001"])
+    assert [one.who for one in made.starts] == ["server", "server-2", "client", "client-2", "client-3"]
+    assert [one.opener.who for one in made.connections] == ["client", "client-2", "client-3"]
+
+
+def test_a_client_whose_server_never_listens_is_started_all_the_same(tmp_path):
+    made = run(tmp_path, ["true"], [script(tmp_path, "cli.py", "import socket\nsocket.create_connection(('127.0.0.1', 9000))\n")])
+    assert "connect to 127.0.0.1:9000: ECONNREFUSED" in texts(made, "client")
+
+
+def test_settings_before_the_program_are_its_environment(tmp_path):
+    made = run(tmp_path, [], ["GREETING='two words' sh -c 'echo \"$GREETING {host} {server}\"'"])
+    assert printed(made, "client") == ["two words {host} {server}"]
+
+
+@pytest.mark.parametrize("command, words", [
+    ("nosuch 1", "there is no program 'nosuch'"), ("", "names no program"), ("'x", "a quote is not closed"), (".", "is a folder"),
+    ("nosuch.c", "there is no file nosuch.c"), ("ls;pwd", "sh -c"),
+])
+def test_what_cannot_be_started_is_told_in_one_line(tmp_path, command, words):
+    with pytest.raises(brought.BadCommand) as refused:
+        brought.cast([command], [], tmp_path, stdin={})
+    assert words in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_a_file_that_is_not_executable_is_told_with_the_remedy(tmp_path):
+    (tmp_path / "srv.py").write_text("pass\n")
+    with pytest.raises(brought.BadCommand, match="python3 "):
+        brought.cast([f"{tmp_path}/srv.py 9000"], [], tmp_path / "built", stdin={})
+
+
+def test_options_for_programs_that_are_not_there_are_refused(tmp_path):
+    with pytest.raises(brought.BadCommand, match="there are server"):
+        brought.cast(["true"], [], tmp_path, stdin={"client": given(tmp_path, "")})
+    with pytest.raises(brought.BadCommand, match="is no file"):
+        brought.cast(["true"], [], tmp_path, stdin={"server": str(tmp_path / "none")})
+
+
+RELAY = """import select, socket
+front = socket.create_server(('127.0.0.1', 9001))
+back = socket.create_connection(('127.0.0.1', 9000))
+conn, _ = front.accept()
+select.select([conn, back], [], [])
+"""
+SILENT = "import socket, sys\nl = socket.create_server(('127.0.0.1', 9000))\nc, _ = l.accept()\n{}\n"
+ASKS = "import socket\nsocket.create_connection(('127.0.0.1', 9001)).recv(1)\n"
+
+
+@pytest.mark.parametrize("waits, word", [("c.recv(1)", "deadlock"), ("input()", "idle")])
+def test_a_relay_is_stuck_only_if_both_of_its_ends_are(tmp_path, waits, word):
+    servers = [script(tmp_path, "srv.py", SILENT.format(waits)), script(tmp_path, "relay.py", RELAY)]
+    assert page.verdict(run(tmp_path, servers, [script(tmp_path, "cli.py", ASKS)]))[0] == word
+
+
+def test_exploring_holds_at_calls_and_shows_both_ends_of_a_race(tmp_path):
+    """A server that closes at once: a client that writes before reads EOF; one that writes after is reset."""
+    server = script(tmp_path, "srv.py", "import socket\nl = socket.create_server(('127.0.0.1', 9000))\nc, _ = l.accept()\nc.close()\n")
+    client = script(tmp_path, "cli.py", "import socket\ns = socket.create_connection(('127.0.0.1', 9000))\n"
+                                        "try: print('sent', s.send(b'x')), print(s.recv(1))\nexcept OSError as e: print(e.errno)\n")
+    cast = brought.cast([server], [client], tmp_path / "built", stdin={})
+    found = schedules.explore(cast, limit=60)
+    told = page.outcomes(found, "COMMAND --step")
+    assert len(found.groups) > 1 and found.left == 0
+    assert any("recv: ECONNRESET" in line for line in told) and any("EOF" in line for line in told)
+    assert any(line.startswith("  SCHEDULE=") and line.endswith(" COMMAND --step") for line in told)
