@@ -51,7 +51,7 @@ def _refuse(runs: Iterable[Run]) -> None:
     for run in runs:
         if run.stop.kind == "interrupted":
             raise KeyboardInterrupt
-        if run.stop.kind in ("runaway", "no progress"):
+        if run.stop.kind in ("crash", "runaway", "no progress"):
             raise NoDraft(f"a run ended as {run.stop.kind} ({run.stop.words}); mend the programs first, then draft the contract")
 
 

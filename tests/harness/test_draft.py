@@ -90,9 +90,10 @@ def test_what_one_run_only_shows_is_not_in_the_draft():
     assert comparison.judge(third, loaded).word == "differs"
 
 
-def test_runs_without_an_end_give_no_draft(tmp_path):
-    with pytest.raises(drafts.NoDraft, match="runaway"):
-        drafts.draft(pair(tmp_path / "pair", "connect; flood", SERVER))
+@pytest.mark.parametrize("act, kind", [("flood", "runaway"), ("crash", "crash")])
+def test_runs_that_nobody_can_mean_give_no_draft(tmp_path, act, kind):
+    with pytest.raises(drafts.NoDraft, match=f"ended as {kind} "):
+        drafts.draft(pair(tmp_path / "pair", f"connect; {act}", SERVER))
 
 
 def test_lines_that_look_like_the_notation_can_be_drafted(tmp_path):

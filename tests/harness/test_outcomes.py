@@ -5,8 +5,9 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from unittest import mock
 
@@ -72,6 +73,15 @@ def test_each_of_them_has_its_object_and_none_swallows_another(lab):
         ("contract.txt", 2), ("client.c", 1), ("stage.txt", 2), ("", 0)]
     assert 'did you mean line 3: server: closing?' in found["92-bad-contract"]["message"]
     assert (found["97-differs"]["misconception"], found["97-differs"]["differences"][0]["kind"]) == ("M04", "ends")
+
+
+def test_each_field_of_an_object_is_described():
+    page = (ROOT / "harness/TRACE.md").read_text().partition("## Verdicts as JSON")[2]
+    told, of_a_difference, of_a_finding = [set(re.findall(r"`(\w+)`", " ".join(line.split("|")[1] for line in table.splitlines() if line.startswith("|"))))
+                                           for table in page.split("\n\n| field")[-3:]]
+    assert told == FIELDS
+    assert of_a_difference == {field.name for field in fields(comparison.Difference)}
+    assert of_a_finding == {field.name for field in fields(findings.Finding)}
 
 
 def test_the_same_in_words_says_each_on_its_own_and_goes_on(lab):
