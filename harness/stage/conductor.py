@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +30,6 @@ __all__ = ["Conductor", "Held", "Live", "Policy", "VirtualClock"]
 
 _FIRST_LOOK, _LAST_LOOK = 0.0001, 0.02      # seconds between looks at the kernel
 _SURE_LOOK = 0.004          # after so long it is looked whether a thread that should be on the move is
-_CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT, signal.SIGSYS, signal.SIGTRAP}
 
 
 class Conductor:
@@ -358,10 +356,8 @@ class Conductor:
     # -- the end ------------------------------------------------------------------------------------------------------
 
     def _take_ending(self, ended: Ended) -> None:
-        number = os.WTERMSIG(ended.status) if os.WIFSIGNALED(ended.status) else 0
         who = self.intake.members.who(ended.pid)
-        if number in _CRASHES and not self.intake.crash:
-            self.intake.crash = f"the {who} died of {how(ended.status).replace('signal ', 'SIG')}"
+        self.intake.crashed(f"the {who}", ended.status)
         process = self.starts.started.get(ended.pid)
         if process is not None:
             process.ended = True

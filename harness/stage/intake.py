@@ -12,7 +12,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import re
 import signal
 import socket
 import struct
@@ -20,7 +19,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any, Callable, Iterable, Optional
 
-from ..observe import kernel, lines, source
+from ..observe import kernel, lines, sanitizer, source
 from ..observe.connections import Registry
 from ..observe.members import Members
 from ..observe.timers import Timers
@@ -32,7 +31,7 @@ from .keeper import Keeper
 from .limits import SEGMENTS
 from .policies import Held
 
-_SANITIZER = re.compile(r"ERROR: (Address|Leak|Thread|Memory)Sanitizer|runtime error: ")
+_CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT, signal.SIGSYS, signal.SIGTRAP, signal.SIGPIPE}
 _ACCEPTS = ("accept", "accept4")
 _COPIES = ("dup", "dup2", "dup3", "fcntl")
 _SLEEPS = ("nanosleep", "clock_nanosleep")
@@ -75,7 +74,8 @@ class Intake:
         self.sources: dict[int, str] = {}           # thread: where it logged its last line
         self.unseen: dict[str, None] = {}           # what of the calls could not be looked at, in words
         self.moved = 0                              # counts what is progress: lines, output, segments, endings, bytes read or written
-        self.crash = ""
+        self.crash = ""                             # how a program of the run crashed, in words
+        self.reported = ""                          # the program that a sanitizer has a report about
         self.left_out = 0                           # segments that are not in the records
         self._furthest: dict[tuple[str, str], Segment] = {}     # of these, each way's last data: so how long a stream was is known
         self.ignored = 0                            # datagrams that were no line of a program of this run
@@ -251,7 +251,7 @@ class Intake:
             self.registry.has(place, pid, fd, inode)
         if told.get("at"):
             self._callers[place] = told["object"], told["at"]
-        call = Call(place, told["ns"] - self.start, self.members.who(pid), pid, tid, name, fd, self.registry.number_of(pid, fd),
+        call = Call(place, told["ns"] - self.start, self.members.who(pid), pid, tid, name, fd, self.registry.number_of(pid, told.get("asked", -1) if name == "epoll_ctl" else fd),
                     told.get("asked", 0), told.get("data", ""), told.get("address", ""), _option(name, told),
                     told.get("value", 0), told.get("limit", -1))
         self.book.add_call(call)
@@ -295,7 +295,8 @@ class Intake:
         if call.name == "bind":
             self._bound[self._inodes.get(call.seq, 0)] = call.address
         elif call.name == "listen":
-            self.registry.listens(self._bound.get(self._inodes.get(call.seq, 0), ""))
+            inode = self._inodes.get(call.seq, 0)
+            self.registry.listens(call.address or self._bound.get(inode, ""), place, call.who, pid, inode)
         elif call.name == "socket" and inode:
             self.registry.has(place, pid, call.result, inode)
         elif call.name in _COPIES and inode:
@@ -358,6 +359,7 @@ class Intake:
         if pid not in self._programs:
             who = self.members.who(pid)
             self.book.children.append(Ending(place, self.now(), who, pid, how(told["status"]), self.last(pid), True))
+            self.crashed(f"a child process of the {who}", told["status"])
             self.moved += 1
 
     def _on_unseen(self, told: "dict[str, Any]") -> None:
@@ -425,8 +427,8 @@ class Intake:
         text = line.decode("utf-8", "replace")
         self.moved += 1
         self.book.add_output(Output(self.book.place(), self.now(), pipe.who, pipe.stream, text))
-        if _SANITIZER.search(text) and not self.crash:
-            self.crash = f"a sanitizer stopped the {pipe.who}: {text.strip()}"
+        if pipe.stream == "stderr" and not self.crash and sanitizer.begins(text):
+            self.crash, self.reported = f"a sanitizer stopped the {pipe.who}", pipe.who
 
     # -- where in the source ------------------------------------------------------------------------------------------
 
@@ -487,6 +489,11 @@ class Intake:
         others = [program.name for program in self.stage.programs if program.listens is None]
         return ((asked or others) if opens else named or [""])[0]
 
+    def crashed(self, who: str, status: int) -> None:
+        """A process has ended: of a signal that a program's own doing raises?"""
+        if not self.crash and os.WIFSIGNALED(status) and os.WTERMSIG(status) in _CRASHES:
+            self.crash = f"{who} died of {how(status).replace('signal ', 'SIG')}"
+
     def last(self, pid: int) -> int:
         """The place of the last line of a process, -1 if it has none."""
         return next((e.seq for e in reversed(self.book.events) if e.pid == pid), -1)
@@ -534,8 +541,10 @@ def _release(gate: socket.socket) -> None:
 
 
 def _option(name: str, told: "dict[str, Any]") -> str:
-    peeks = name.startswith("recv") and told.get("flags", 0) & socket.MSG_PEEK
-    return str(told.get("option") or told.get("how") or ("MSG_PEEK" if peeks else ""))
+    flags = told.get("flags", 0)
+    flag = "MSG_PEEK" if name.startswith("recv") and flags & socket.MSG_PEEK else ""
+    flag = "MSG_MORE" if name.startswith("send") and flags & socket.MSG_MORE else flag
+    return str(told.get("option") or told.get("how") or flag)
 
 
 def in_words(call: Call, entry: bool) -> str:
