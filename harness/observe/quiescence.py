@@ -92,6 +92,15 @@ def look(pids: Iterable[int], held: "set[int]", ours: "set[str]", network: Optio
     return replace(made, busy=words, timed=True, limit=limit)
 
 
+def frozen(pids: "list[int]", last: Look, network: Network, pending: "Optional[set[int]]") -> Look:
+    """The programs once they have been stopped in the middle of a run. Where a thread stands then says nothing. It counts as waiting if it
+    waited at the last look before, and (`pending`) is in a call that has not returned, where calls are seen."""
+    before = {thread.tid: thread for thread in last.threads if thread.call and (pending is None or thread.tid in pending or thread.fd < 3)}
+    threads = tuple(before.get(thread.tid, replace(thread, call="")) for thread in _threads(pids, set()))
+    files = {pid: kernel.descriptors(pid) for pid in pids}
+    return Look(threads, network.now(files), last.busy, last.under_way, targets=last.targets, names=files)
+
+
 def _threads(pids: "list[int]", held: "set[int]") -> "tuple[Thread, ...]":
     return tuple(thread for pid in pids for thread in kernel.threads(pid, held))
 
@@ -261,9 +270,12 @@ class Records:
         return tuple(found)
 
     def cycle(self, seen: Look) -> "tuple[str, ...]":
-        """The names of a cycle of processes each of which has a thread that waits for the next one; () if there is none."""
+        """The names of a cycle of processes each of which has a thread that waits for the next one; () if there is none. A thread
+        that somebody else may wake, too (a next client, a person at its standard input), is in no cycle: it is idle."""
         graph: dict[int, set[int]] = {}
         for thread in seen.threads:
+            if thread.call in ("poll", "select", "epoll_wait") and _may_be_woken_by_others(thread, seen):
+                continue
             for sock in _socks(thread, seen.targets.get(thread.tid, ()), seen):
                 graph.setdefault(thread.pid, set()).update(_holders(sock, seen))
         for start in sorted(graph):
@@ -277,6 +289,12 @@ class Records:
 
 def _socks(thread: Thread, fds: Iterable[int], seen: Look) -> "list[Sock]":
     return [seen.network.held[thread.pid, fd] for fd in fds if (thread.pid, fd) in seen.network.held]
+
+
+def _may_be_woken_by_others(thread: Thread, seen: Look) -> bool:
+    """Does it wait also for what comes from outside of the run: a listener, or what is no socket, as its standard input?"""
+    fds = seen.targets.get(thread.tid, {})
+    return any(sock.state == "LISTEN" for sock in _socks(thread, fds, seen)) or any(fd == 0 for fd in fds)
 
 
 def _holders(sock: Sock, seen: Look) -> "set[int]":

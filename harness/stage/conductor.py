@@ -21,7 +21,7 @@ from . import cast, ending
 from .book import Book
 from .intake import Intake, how
 from .keeper import PROCESSES, Ended, Keeper, open_keeper
-from .limits import CALLS, EVENTS, GUESS, IDLE, OUTPUT, PATIENCE, SLEEPS, UNPROVEN, Watch
+from .limits import CALLS, EVENTS, GUESS, IDLE, IDLE_CALLS, OUTPUT, PATIENCE, SLEEPS, UNPROVEN, Watch
 from .policies import Held, Live, Policy, VirtualClock
 from .scenarios import Scenario
 from .starts import Process, Starts, said
@@ -50,6 +50,7 @@ class Conductor:
         self.watch = Watch(IDLE if self.stage.limit == cast.LIMIT else self.stage.limit)
         self._signals = list(self.stage.signals)
         self._unobserved: dict[str, str] = {}       # program: why its calls are not looked at
+        self.last = quiescence.Look(())             # the last look
         self._sleeps = 0                            # that the clock let end since something came of one
         self._moved = 0
 
@@ -223,7 +224,7 @@ class Conductor:
                     return _LAST_LOOK
                 self.stop = ending.why(self, seen)
             return _FIRST_LOOK
-        if seen.timed and self.held and all(held.kind == "pause" for held in self.held) and self._waited_as_long_as_a_pause():
+        if (seen.timed or self._spins(seen)) and self.held and all(held.kind == "pause" for held in self.held) and self._waited_as_long_as_a_pause():
             self._go_on()
             return _FIRST_LOOK
         if seen.timed and not self.held:
@@ -232,7 +233,10 @@ class Conductor:
         if distance >= _LAST_LOOK:
             self.keeper.wake()
         if not (seen.unknown and time.monotonic() - self.watch.since > GUESS and self._guess()):
-            self.stop = self.stop or self.watch.stop({thread.pid for thread in seen.threads}, seen.busy)
+            running = [thread for thread in seen.threads if not thread.call]
+            who = " and ".join(sorted({f"the {self.intake.members.who(thread.pid)}" for thread in running}))
+            self.stop = self.stop or self.watch.stop({thread.pid for thread in seen.threads}, seen.busy, who,
+                                                     any(self.intake.idle.get(thread.tid, 0) >= IDLE_CALLS for thread in running))
         return min(distance * 2, _LAST_LOOK)
 
     def _with_timers(self, seen: quiescence.Look) -> quiescence.Look:
@@ -263,6 +267,11 @@ class Conductor:
         if anyway is not None:
             self._spawn(Process(anyway, len(self.starts.of(anyway.name)) + 1, 0))
         return anyway is not None
+
+    def _spins(self, seen: quiescence.Look) -> bool:
+        """Do all that run make calls of which nothing comes? They may wait so for what a pause holds back."""
+        running = [thread for thread in seen.threads if not thread.call]
+        return bool(running) and all(self.intake.idle.get(thread.tid, 0) >= IDLE_CALLS for thread in running)
 
     def _waited_as_long_as_a_pause(self) -> bool:
         """All others wait for a time of their own: has as much real time passed as the first pause still has?"""
@@ -319,7 +328,7 @@ class Conductor:
             return quiescence.Look((), busy="a program is ending")   # the keeper has yet to say how
         if self.observe and not self.intake.alive <= set(pids):
             return quiescence.Look((), busy="a process is ending")   # its parent hears of it once the keeper has
-        seen = self.look(pids)
+        seen = self.last = self.look(pids)
         self.intake.seen_waiting(thread.tid for thread in seen.threads if thread.call)
         return seen
 
@@ -366,6 +375,7 @@ class Conductor:
 
     def _finish(self) -> Run:
         assert self.stop is not None
+        self.intake.frozen = True
         self.keeper.freeze()        # freeze, look, then kill: else one side would log the other's death
         while self.intake.take():
             pass

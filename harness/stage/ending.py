@@ -96,7 +96,8 @@ def run(conductor: "Conductor") -> Run:
     stop = conductor.stop
     assert stop is not None
     if stop.kind in ("interrupted", "runaway", "no progress"):
-        seen = conductor.look(conductor._pids()[:PROCESSES])
+        pending = {call.tid for call in book.calls if call.returned < 0}
+        seen = quiescence.frozen(conductor._pids()[:PROCESSES], conductor.last, conductor.network, pending if conductor.observe else None)
         stop = replace(stop, waiting=_records(conductor).waiting(seen), sockets=sockets(conductor, seen), under_way=seen.under_way)
     if intake.crash:
         report = sanitizer.read(output.text for output in book.outputs if output.who == intake.reported and output.stream == "stderr")

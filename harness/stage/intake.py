@@ -35,6 +35,7 @@ _CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.
 _ACCEPTS = ("accept", "accept4")
 _COPIES = ("dup", "dup2", "dup3", "fcntl")
 _SLEEPS = ("nanosleep", "clock_nanosleep")
+_POLLS = ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait")
 _MOVES = ("read", "readv", "recvfrom", "recvmsg", "recvmmsg", "write", "writev", "sendto", "sendmsg", "sendmmsg", "sendfile")
 
 
@@ -73,6 +74,7 @@ class Intake:
         self.wire = Wire(keeper.wire, clock_offset() + start) if keeper.wire is not None else None
         self.sources: dict[int, str] = {}           # thread: where it logged its last line
         self.unseen: dict[str, None] = {}           # what of the calls could not be looked at, in words
+        self.frozen = False                         # the run is over: all programs are being stopped
         self.moved = 0                              # counts what is progress: lines, output, segments, endings, bytes read or written
         self.crash = ""                             # how a program of the run crashed, in words
         self.reported = ""                          # the program that a sanitizer has a report about
@@ -85,6 +87,7 @@ class Intake:
         self.alive: set[int] = set()                # observed processes that have not been seen to end
         self._programs: set[int] = set()            # what the stage started; the others are their children
         self._running: dict[int, int] = {}          # threads that are in no call that is looked at, and were not seen to wait: process
+        self.idle: dict[int, int] = {}              # thread: how many of its last calls brought nothing
         self._open: dict[int, int] = {}             # serial of a call that has not returned: place of its entry
         self._callers: dict[int, tuple[str, list[int]]] = {}    # place of a call's entry: the program, addresses on its stack
         self._inodes: dict[int, int] = {}           # place of a call's entry: the socket behind its descriptor
@@ -271,7 +274,7 @@ class Intake:
 
     def _on_return(self, told: "dict[str, Any]") -> None:
         entry = self._open.pop(told["n"], None)
-        if entry is None:
+        if entry is None or self.frozen and told.get("error") == "EINTR":      # the freeze did that, and not the run
             return
         place = self.book.place()
         self._running[told["tid"]] = told["pid"]
@@ -283,6 +286,7 @@ class Intake:
         self.timers.returned(call, self._inodes.pop(entry, 0))
         if call.name in _MOVES and call.result > 0:
             self.moved += 1
+        self.idle[call.tid] = self.idle.get(call.tid, 0) + 1 if _brings_nothing(call) else 0
         if told.get("held"):
             self._held(call, place, entry=False)
 
@@ -538,6 +542,13 @@ def _release(gate: socket.socket) -> None:
     except OSError:
         pass            # it was killed while it waited; or it is none of common/'s, and takes nothing
     gate.close()
+
+
+def _brings_nothing(call: Call) -> bool:
+    """Is it one of which a loop may make thousands without getting on? A wait for a time is none."""
+    if call.name in _SLEEPS or call.limit > 0 and call.result == 0:
+        return False
+    return bool(call.error) or call.name in _POLLS or call.name in _MOVES and call.result == 0
 
 
 def _option(name: str, told: "dict[str, Any]") -> str:

@@ -5,7 +5,7 @@ from typing import Iterator, Optional
 
 from ...trace import Call, Listener, Segment
 from ..sides import ACCEPTOR, Side
-from .acts import ACCEPTS, at, count, life, listed
+from .acts import ACCEPTS, at, count, listed
 from .facts import Facts, Finding
 
 _TIME_WAIT = 60_000_000_000     # ns: how long Linux keeps the end of a connection that closed first (tcp(7) has no option for it)
@@ -117,7 +117,7 @@ def _nobody(facts: Facts, call: Call, answer: int) -> "tuple[str, tuple[int, ...
         gone = max(h.until for h in earlier[-1].holders)
         return f"The {earlier[-1].who} had listened on {earlier[-1].address} before, and had given that listener up by then.", (earlier[-1].since, gone)
     bound = next((one for one in facts.run.calls if one.name == "bind" and not one.error and 0 <= one.returned < call.seq
-                  and _takes(one.address, asked) and not any(b.name == "close" for b in life(facts, one) if b.seq < answer)
+                  and _takes(one.address, asked) and not any(b.name == "close" for b in facts.life(one).calls if b.seq < answer)
                   and not any(end.pid == one.pid and end.seq < answer for end in (*facts.run.endings, *facts.run.children))), None)
     if bound is not None and not any(one.who == bound.who for one in facts.run.listeners):
         return f"The {bound.who} had bound a socket to {bound.address}{at(bound.source)}, and had not called listen.", (bound.seq,)
@@ -237,10 +237,10 @@ def _both_reuse(facts: Facts, call: Call, side: Side) -> bool:
 
 def _reuses(facts: Facts, call: Call) -> Optional[bool]:
     """Had this bind's socket SO_REUSEADDR set before it? None: not known."""
-    found = life(facts, call)
-    if not found:
+    life = facts.life(call)
+    if not life.calls:
         return None
-    set_so = [one for one in found if one.name == "setsockopt" and one.option == "SO_REUSEADDR" and not one.error and one.seq < call.seq]
+    set_so = [one for one in life.options if one.option == "SO_REUSEADDR" and one.seq < call.seq]
     return bool(set_so) and set_so[-1].value != 0
 
 
@@ -265,7 +265,7 @@ def not_listening(facts: Facts) -> "Iterator[Finding]":
     """accept fails with EINVAL on a socket on which nobody called listen."""
     for call in facts.run.calls:
         if call.name in ACCEPTS and call.error == "EINVAL":
-            mine = life(facts, call)
+            mine = facts.life(call).calls
             if mine and not any(one.name == "listen" and not one.error for one in mine):
                 yield Finding("not-listening", f"The {call.who} called accept{at(call.source)} on a socket on which it had not called listen: EINVAL. "
                               "A socket takes connections from listen on.", (mine[0].seq, call.seq), call.seq, call.who, call.source)

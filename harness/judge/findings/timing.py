@@ -5,7 +5,7 @@ from typing import Iterator, Optional
 
 from ...trace import Call, Segment
 from ..sides import READS, WRITES, Side
-from .acts import ACCEPTS, POLLS, at, count, life, name
+from .acts import ACCEPTS, POLLS, at, count, name
 from .facts import Facts, Finding
 
 _DELAYED = 30_000_000       # ns: a kernel delays an acknowledgement by 40 ms at least (TCP_DELACK_MIN), and sends any other at once
@@ -41,12 +41,13 @@ def _limit_of(facts: Facts, call: Call) -> Optional[Call]:
     option = "SO_SNDTIMEO" if call.name in WRITES else "SO_RCVTIMEO"
     if call.error != "EAGAIN" or call.returned < 0 or call.name not in (*READS, *WRITES, *ACCEPTS):
         return None
-    mine = life(facts, call)
-    if call.name in READS and any(one.option == "SO_RCVLOWAT" for one in mine):
+    life = facts.life(call)
+    if call.name in READS and any(one.option == "SO_RCVLOWAT" for one in life.options):
         return None
-    set_so = [one for one in mine if one.name == "setsockopt" and one.option == option and not one.error and one.seq < call.seq]
-    if not set_so and mine and mine[0].name in ACCEPTS:     # it has what its listener has
-        set_so = [one for one in life(facts, mine[0]) if one.name == "setsockopt" and one.option == option and not one.error and one.seq < mine[0].seq]
+    set_so = [one for one in life.options if one.option == option and one.seq < call.seq]
+    made = life.calls[0] if life.calls else call
+    if not set_so and made.name in ACCEPTS:     # it has what its listener has
+        set_so = [one for one in facts.life(made).options if one.option == option and one.seq < made.seq]
     last = set_so[-1] if set_so else None
     return last if last is not None and last.value > 0 and call.returned_ns - call.ns >= last.value * 0.9 else None
 
@@ -74,8 +75,8 @@ def alarm(facts: Facts) -> "Iterator[Finding]":
         timer = timers[-1] if timers else None
         if timer is not None and timer.limit > 0 and 0 <= call.returned_ns - (timer.ns + timer.limit) < _SLACK:
             where = f" on connection {call.connection}" if call.connection else ""
-            yield Finding("alarm", f"The {call.who}'s {name(call)}{where}{at(call.source)} ended with EINTR: the alarm of {_seconds(timer.limit)} went off that it had "
-                          f"set by {timer.name}{at(timer.source)}.", (timer.seq, call.seq), call.returned, call.who, call.source)
+            yield Finding("alarm", f"The {call.who}'s {name(call)}{where}{at(call.source)} ended with EINTR: the alarm of {_seconds(timer.limit)} went off, "
+                          f"which it had set with {timer.name}{at(timer.source)}.", (timer.seq, call.seq), call.returned, call.who, call.source)
 
 
 # --- two kernels that wait for each other ----------------------------------------------------------------------------
@@ -96,7 +97,7 @@ def small_write_stall(facts: Facts) -> "Iterator[Finding]":
             writer = _writer(facts, side, held)
             source = writer.source if writer is not None else ""
             ms = round((held.ns - before.ns) / 1e6)
-            times = f" So {len(stalls)} times in this run." if len(stalls) > 1 else ""
+            times = f" That happened {len(stalls)} times in this run." if len(stalls) > 1 else ""
             yield Finding("small-write-stall", f"The {me}'s kernel held {count(held.length, 'byte')} back until the {count(before.length, 'byte')} before them were "
                           f"acknowledged (Nagle's algorithm), and the {they}'s kernel delayed that acknowledgement. So the two segments e{before.seq} and e{held.seq} "
                           f"lie {ms} ms apart.{times} One write for both, or TCP_NODELAY, ends that.",

@@ -34,6 +34,8 @@ def in_the_accept_queue(facts: Facts) -> "Iterator[Finding]":
                     f"{'it' if len(waiting) == 1 else 'them'}."
         else:
             words = f"{count(socket.unread, 'connection')} {'waits' if socket.unread == 1 else 'wait'} in the accept queue of {socket.local}, not accepted."
+        once = any(call.name == "epoll_ctl" and (call.pid, call.asked) == (socket.pid, socket.fd) and call.value & _EPOLLET for call in facts.run.calls)
+        words += " Its epoll tells of them once (EPOLLET): who is told must accept until EAGAIN." if once else ""
         meanwhile = [f"Meanwhile the {one.who} waits {waits(one)}{_what_came(facts, one)}." for one in mine]
         acts = [call for one in mine for call in facts.run.calls if (call.pid, call.tid) == (one.pid, one.tid) and call.returned < 0]
         begun = min((s.seq for s in facts.run.segments if known and s.connection == waiting[0]), default=socket.seq)
@@ -125,7 +127,7 @@ def edge_triggered(facts: Facts) -> "Iterator[Finding]":
             "With EPOLLONESHOT it is told once, and then no more until it asks anew (EPOLL_CTL_MOD)."
         read = f" Its last read there {returned(reads[-1])}." if reads else ""
         yield Finding("edge-not-drained", f"{count(socket.unread, 'byte')} {'lies' if socket.unread == 1 else 'lie'} unread on connection {side[0]}, and the {wait.who} "
-                      f"waits in epoll_wait. {why}{read}", (last.seq, *(call.seq for call in reads[-1:]), wait.seq, socket.seq), wait.seq, wait.who,
+                      f"waits in epoll_wait. {why}{read}", (last.seq, *(call.seq for call in reads[-1:]), wait.seq, socket.seq), reads[-1].seq if reads else last.seq, wait.who,
                       reads[-1].source if reads else wait.source, "26")
 
 
@@ -172,26 +174,26 @@ def _is_idle(round_: "list[Call]") -> bool:
 
 
 def _again(round_: "list[Call]", times: int) -> str:
-    """calls recv on connection 1 and ... again and again"""
+    """called recv on connection 1 again and again"""
     acts = [f"{name(call)}{f' on connection {call.connection}' if call.connection else ''}{at(call.source)}" for call in round_]
-    results = [f"{'it' if len(round_) == 1 else name(call)} {'returns ' + (call.error or str(call.result))}" for call in round_]
-    return f"calls {listed(acts)} again and again, {times:,} times, and each time {listed(results)}"
+    results = [f"{'it' if len(round_) == 1 else name(call)} {'returned ' + (call.error or str(call.result))}" for call in round_]
+    return f"called {listed(acts)} again and again, {times:,} times, and each time {listed(results)}"
 
 
 def _meaning(round_: "list[Call]") -> str:
     """What that result says, where one of the calls has one of those that people meet."""
     for call in round_:
         if call.error == "EAGAIN" and call.name in READS:
-            return "EAGAIN: nothing has come, and the socket does not block. A wait in poll would cost nothing."
+            return "EAGAIN: nothing had come, and the socket does not block. A wait in poll would cost nothing."
         if call.error == "EAGAIN" and call.name in ACCEPTS:
-            return "EAGAIN: no connection waits to be accepted, and the listener does not block. A wait in poll would cost nothing."
+            return "EAGAIN: no connection waited to be accepted, and the listener does not block. A wait in poll would cost nothing."
         if call.error == "EAGAIN" and call.name in WRITES:
-            return "EAGAIN: the kernel has no room for more bytes, and the socket does not block. poll with POLLOUT waits for room."
+            return "EAGAIN: the kernel had no room for more bytes, and the socket does not block. poll with POLLOUT waits for room."
         if call.error in ("EMFILE", "ENFILE"):
-            return f"{call.error}: there is no descriptor left. Are those that are done with closed?"
+            return f"{call.error}: there was no descriptor left. Are those that are done with closed?"
         if call.error in ("EPIPE", "ECONNRESET", "ENOTCONN", "EBADF", "EINVAL", "ENOTSOCK"):
             return f"{call.error} does not go away by itself: the loop must end at such an error."
-    return "Nothing comes of it."
+    return "Nothing came of it."
 
 
 def spins_without_calls(facts: Facts) -> "Iterator[Finding]":
@@ -201,7 +203,7 @@ def spins_without_calls(facts: Facts) -> "Iterator[Finding]":
         return
     for end in facts.run.endings:
         mine = [call for call in facts.run.calls if call.pid == end.pid]
-        if end.how != "still running" or any(call.returned < 0 for call in mine) or any(w.pid == end.pid for w in stop.waiting):
+        if end.how != "still running" or any(call.returned < 0 for call in mine) or not any(w.pid == end.pid and not w.call for w in stop.waiting):
             continue
         if any(call.ns > end.ns - 1_000_000_000 for call in mine):
             continue
@@ -220,7 +222,7 @@ def queue_is_full(facts: Facts) -> "Iterator[Finding]":
             continue
         port = call.address.rpartition(":")[2]
         for socket in facts.run.stop.sockets:
-            listen = next((c for c in facts.run.calls if c.name == "listen" and (c.pid, c.fd) == (socket.pid, socket.fd) and not c.error), None)
+            listen = next((c for c in reversed(facts.run.calls) if c.name == "listen" and (c.pid, c.fd) == (socket.pid, socket.fd) and not c.error), None)
             if socket.state == "LISTEN" and socket.local.rpartition(":")[2] == port and listen is not None and socket.unread > listen.asked >= 0:
                 yield Finding("accept-queue-full", f"The {call.who} waits in connect{at(call.source)}: the accept queue of {socket.local} is full. "
                               f"{count(socket.unread, 'connection')} {'waits' if socket.unread == 1 else 'wait'} there, the {socket.who} asked for a backlog of {listen.asked} "
