@@ -13,7 +13,7 @@ _FIRST = re.compile(r"==\d+==\s*(?:ERROR|WARNING): (\w+Sanitizer): ?(.*)")
 _UNDEFINED = re.compile(r"(?P<file>[^\s:]+):(?P<line>\d+):\d+: runtime error: (?P<what>.*)")
 _FRAME = re.compile(r"\s*#\d+ (?:0x[0-9a-f]+ )?(?:in )?\S+ (?P<file>\S+?):(?P<line>\d+)(?::\d+)?(?: .*)?$")
 _ACCESS = re.compile(r"(?:\s*)(READ|WRITE|Read|Write) of size (\d+)")
-_NO_PLACE = re.compile(r"\s*(on|in|at|for)? ?(unknown )?(address|thread|object)\b.*| \(.*|: .*")
+_NO_PLACE = re.compile(r"\s*\b(on|in|at|for) (0x|unknown|address|thread|object).*| \(.*|: .*")
 
 
 @dataclass(frozen=True)

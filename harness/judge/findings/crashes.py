@@ -21,10 +21,13 @@ def died(facts: Facts) -> "Iterator[Finding]":
         if not number or number in _SENT_BY_OTHERS or sanitizer.read(_stderr(facts, end.who)) is not None:
             continue
         means = f": {MEANS[number]}" if number in MEANS else ""
-        last = _last_call(facts, end)
+        within = next((call for call in facts.run.calls if call.pid == end.pid and call.returned < 0), None)
+        last = within or _last_call(facts, end)
         words = f"{_process(end)} died of SIG{number}{means}."
-        if last is not None:
-            words += f" The last call that was seen of it is {name(last)}{at(last.source)}, which {returned(last)}." if last.returned >= 0 else ""
+        if within is not None:
+            words += f" It was in {name(within)}{f' on connection {within.connection}' if within.connection else ''}{at(within.source)}."
+        elif last is not None:
+            words += f" The last call that was seen of it is {name(last)}{at(last.source)}, which {returned(last)}."
         said = _last_output(facts, end)
         words += f' The last line that it printed is "{said[0]}".' if said else ""
         yield Finding("died-of-signal", words, tuple(n for n in (last.seq if last else -1, said[1] if said else -1, end.seq) if n >= 0), end.seq, end.who,

@@ -10,7 +10,7 @@ from .facts import Facts, Finding
 
 _DELAYED = 30_000_000       # ns: a kernel delays an acknowledgement by 40 ms at least (TCP_DELACK_MIN), and sends any other at once
 _SMALL = 500                # bytes: less than any kernel's largest segment, so that Nagle's algorithm may hold it back
-_SLACK = 100_000_000        # ns within which a signal that is due is delivered
+_SLACK = 1_000_000_000      # ns within which a signal that is due is delivered
 
 
 def _seconds(ns: int) -> str:
