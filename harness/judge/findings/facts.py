@@ -32,14 +32,6 @@ class Life:
     options: "list[Call]"       # of these, each setsockopt that did not fail
 
 
-@dataclass
-class Life:
-    """What one process did to one socket, from the call that made its descriptor to the close of it."""
-
-    calls: "list[Call]"
-    options: "list[Call]"       # of these, each setsockopt that did not fail
-
-
 class Facts:
     """One run's. Nothing here believes a log line."""
 
