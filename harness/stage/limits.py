@@ -18,6 +18,7 @@ UNPROVEN = 3.0              # seconds in which all wait, where the time limits o
 GUESS = 1.0                 # seconds without any that pass for quiescence where the kernel does not tell: no proof
 PATIENCE = 30.0             # seconds that a run waits for a time limit, or a timer, of a program; for a longer one it does not
 LONGEST = 300.0             # seconds of a whole run, pauses not counted
+SPIN_LEAST = 1.0            # the same of a program that runs when a run is given up, on a machine that has others to run
 IDLE_CALLS = 500            # calls of one thread in a row of which nothing came: it may spin
 SLEEPS = 1_000              # sleeps that the clock let end, and nothing came of any of them
 
@@ -82,6 +83,8 @@ class Watch:
             return Stop("runaway", f"{who or 'a program'} has used {SPIN:.0f} s of processor time, and nothing came of it: it spins")
         if self.quiet_for > self.most and who and idle:
             return Stop("runaway", f"{who} makes calls again and again, and nothing comes of them: it spins")
+        if self.quiet_for > self.most and who and cpu - self._cpu > SPIN_LEAST:
+            return Stop("runaway", f"{who} runs on and on, and nothing comes of it: it spins")
         if self.quiet_for > self.most and cpu - self._cpu < SPIN / 2:
             return Stop("no progress", f"no progress for {self.most:.0f} s: {busy or 'the kernel does not tell more'}")
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Iterator, Optional
 
 from ...observe import sanitizer
-from ...trace import Call, Ending
+from ...trace import Call, Ending, plain
 from .acts import at, name, returned
 from .facts import Facts, Finding
 
@@ -29,7 +29,7 @@ def died(facts: Facts) -> "Iterator[Finding]":
         elif last is not None:
             words += f" The last call that was seen of it is {name(last)}{at(last.source)}, which {returned(last)}."
         said = _last_output(facts, end)
-        words += f' The last line that it printed is "{said[0]}".' if said else ""
+        words += f' The last line that it printed is "{plain(said[0])}".' if said else ""
         yield Finding("died-of-signal", words, tuple(n for n in (last.seq if last else -1, said[1] if said else -1, end.seq) if n >= 0), end.seq, end.who,
                       last.source if last else "")
 
@@ -41,7 +41,7 @@ def sanitized(facts: Facts) -> "Iterator[Finding]":
         report = sanitizer.read(output.text for output in lines)
         if report is not None:
             first = next(output for output in lines if sanitizer.begins(output.text))
-            yield Finding("sanitizer", f"{report.words(who)}.", (first.seq,), first.seq, who, report.place)
+            yield Finding("sanitizer", f"{plain(report.words(who))}.", (first.seq,), first.seq, who, report.place)
 
 
 def broken_pipe(facts: Facts) -> "Iterator[Finding]":
@@ -82,7 +82,7 @@ def ended_early(facts: Facts) -> "Iterator[Finding]":
         else:
             failed = None
         said = errors[-1] if errors and alone else None
-        words += f' Its last words on standard error are "{said.text.strip()}".' if said else ""
+        words += f' Its last words on standard error are "{plain(said.text.strip())}".' if said else ""
         yield Finding("ended-early", words, tuple(n for n in (failed.seq if failed else -1, said.seq if said else -1, end.seq) if n >= 0), end.seq, end.who,
                       failed.source if failed else "")
 

@@ -199,7 +199,7 @@ def _meaning(round_: "list[Call]") -> str:
 def spins_without_calls(facts: Facts) -> "Iterator[Finding]":
     """A program that runs on and on and makes none of the calls that are looked at."""
     stop = facts.run.stop
-    if stop.kind != "runaway" or "processor time" not in stop.words or not facts.observed:
+    if stop.kind != "runaway" or "it spins" not in stop.words or not facts.observed:
         return
     for end in facts.run.endings:
         mine = [call for call in facts.run.calls if call.pid == end.pid]
