@@ -13,6 +13,7 @@ from typing import Optional
 
 from .cli import check, draft, explain, explore, outcome, run, shared, step
 from .cli import list as listing
+from .tell import terminal
 
 _COMMANDS = (run, check, step, explore, draft, explain, listing)
 _EPILOG = """\
@@ -72,6 +73,7 @@ def _open_what_is_closed() -> None:
 
 if __name__ == "__main__":
     _open_what_is_closed()
+    sys.stdout, sys.stderr = terminal.Stream(sys.stdout), terminal.Stream(sys.stderr)     # type: ignore[assignment]
     try:
         status = main()
         sys.stdout.flush()

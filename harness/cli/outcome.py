@@ -55,8 +55,7 @@ class Outcome:
         verdict = dataclasses.asdict(self.verdict or Verdict(self.word, self.status))
         findings = [dataclasses.asdict(one) for one in self.findings]
         return json.dumps({"scenario": self.scenario, **verdict, "word": self.word, "status": self.status, "message": self.message,
-                           "file": self.file, "line": self.line, "findings": findings, "notes": self.notes, "reproduce": self.reproduce},
-                          ensure_ascii=False)
+                           "file": self.file, "line": self.line, "findings": findings, "notes": self.notes, "reproduce": self.reproduce})
 
     def complain(self) -> int:
         """Says on standard error what is wrong; returns the exit status."""

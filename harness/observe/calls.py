@@ -17,6 +17,7 @@ import os
 import signal
 import socket
 import struct
+import sys
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -345,6 +346,8 @@ class Tracer:
             told["what"] = _what(pid, result)
         if name in ("accept", "accept4") and result >= 0:
             told["address"] = _ends(pid, result)
+        elif name == "listen" and result == 0:
+            told["address"] = _own(pid, asked["fd"])
         elif name == "connect" and (result == 0 or told["error"] == "EINPROGRESS"):
             told["address"] = _ends(pid, asked["fd"], asked.get("address", ""))
 
@@ -386,6 +389,15 @@ def _ends(pid: int, fd: int, peer: str = "") -> str:
     with sock:
         own, other = address.of_name(sock.getsockname), address.of_name(sock.getpeername) or peer
     return f"{own}>{other}" if own and other else ""
+
+
+def _own(pid: int, fd: int) -> str:
+    """The address of a socket, asked of itself; "" where that is refused."""
+    sock = sockets.copy_of(pid, fd)
+    if sock is None:
+        return ""
+    with sock:
+        return address.of_name(sock.getsockname)
 
 
 # -- what was asked -------------------------------------------------------------------------------------------------------
@@ -452,7 +464,7 @@ def _waits(pid: int, name: str, args: "tuple[int, ...]") -> "dict[str, Any]":
             bits |= int.from_bytes(ptrace.memory(pid, pointer, (min(args[0], 1024) + 7) // 8), "little")
         fds = [fd for fd in range(min(args[0], 1024)) if bits >> fd & 1]
         limit = -1 if not args[4] else _timespec(pid, args[4], 1000 if name == "select" else 1)
-    return {"fds": fds, "limit": limit, "sleep": not fds and limit >= 0}
+    return {"asked": len(fds), "limit": limit, "sleep": not fds and limit >= 0}
 
 
 def _timespec(pid: int, address: int, unit: int = 1) -> int:
@@ -512,8 +524,9 @@ def _on_descriptor(thread: _Thread, name: str, args: "tuple[int, ...]", told: "d
         ms = ctypes.c_int(args[3] & 0xFFFFFFFF).value
         told["limit"] = -1 if ms < 0 else ms * 1_000_000
     elif name == "epoll_ctl":
-        told["fds"] = [ctypes.c_int(args[2] & 0xFFFFFFFF).value]
+        told["asked"] = ctypes.c_int(args[2] & 0xFFFFFFFF).value
         told["how"] = {1: "EPOLL_CTL_ADD", 2: "EPOLL_CTL_DEL", 3: "EPOLL_CTL_MOD"}.get(args[1], "")
+        told["value"] = int.from_bytes(ptrace.memory(pid, args[3], 4), sys.byteorder) if args[1] != 2 else 0
     elif name == "timerfd_settime":
         raw = ptrace.memory(pid, args[2], 32)
         if len(raw) == 32:
@@ -526,7 +539,7 @@ def _option(pid: int, args: "tuple[int, ...]") -> "tuple[str, int]":
     level, option = args[1] & 0xFFFFFFFF, args[2] & 0xFFFFFFFF
     raw = ptrace.memory(pid, args[3], min(args[4] & 0xFFFFFFFF, 16))
     value = int.from_bytes(raw[:4], "little", signed=True)
-    name = {socket.SOL_SOCKET: _SOL_SOCKET, socket.IPPROTO_TCP: _TCP}.get(level, {}).get(option, f"{level}/{option}")
+    name = {socket.SOL_SOCKET: _SOL_SOCKET, socket.IPPROTO_TCP: _TCP, socket.IPPROTO_IPV6: {socket.IPV6_V6ONLY: "IPV6_V6ONLY"}}.get(level, {}).get(option, f"{level}/{option}")
     if name in ("SO_RCVTIMEO", "SO_SNDTIMEO") and len(raw) == 16:
         seconds, rest = struct.unpack("=qq", raw)
         value = seconds * 1_000_000_000 + rest * 1000

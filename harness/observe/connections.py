@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Iterable, Optional
 
-from ..trace import Connection, End, Holder
+from ..trace import Connection, End, Holder, Listener
 
 Pair = tuple[str, str]      # the opener's address, the acceptor's
 
@@ -29,8 +29,11 @@ class _End:
     given_up: "list[Holder]" = field(default_factory=list)
 
     def record(self, who_is: "dict[int, str]") -> End:
+        return End(self.who, self.pid, self.address, self.all_holders(who_is), self.shut)
+
+    def all_holders(self, who_is: "dict[int, str]") -> "tuple[Holder, ...]":
         still = [Holder(who_is.get(pid, self.who), pid, since) for pid, since in self.holders.items()]
-        return End(self.who, self.pid, self.address, tuple(sorted([*self.given_up, *still], key=lambda h: (h.since, h.pid))), self.shut)
+        return tuple(sorted([*self.given_up, *still], key=lambda h: (h.since, h.pid)))
 
 
 @dataclass
@@ -54,6 +57,8 @@ class Registry:
         self._asked: dict[Pair, int] = {}               # pairs whose SYN was seen and not yet answered: how many SYNs are open
         self._wire: dict[Pair, int] = {}                # pair: the connection that its segments belong to now
         self.ports: set[str] = set()                    # ports that somebody listens on
+        self._listeners: list[tuple[int, _End]] = []    # place of the listen, and who listens
+        self._listening: dict[int, _End] = {}           # the same by inode
         self.who: dict[int, str] = {}
 
     # -- what is known ------------------------------------------------------------------------------------------------
@@ -82,6 +87,9 @@ class Registry:
     def records(self) -> "tuple[Connection, ...]":
         return tuple(Connection(made.number, made.opener.record(self.who) if made.opener else None,
                                 made.acceptor.record(self.who) if made.acceptor else None) for made in self._made)
+
+    def listeners(self) -> "tuple[Listener, ...]":
+        return tuple(Listener(end.who, end.pid, end.address, place, end.all_holders(self.who)) for place, end in self._listeners)
 
     def pairs(self) -> "dict[int, Pair]":
         """Number: the opener's address and the acceptor's."""
@@ -118,12 +126,23 @@ class Registry:
         """The process has this socket behind this descriptor from now on."""
         self._fds.setdefault(pid, {})[fd] = inode
         self._since.setdefault((pid, inode), place)
-        found = self._by_inode.get(inode)
-        if found is not None:
-            found[1].holders.setdefault(pid, place)
+        end = self._end(inode)
+        if end is not None:
+            end.holders.setdefault(pid, place)
 
-    def listens(self, address: str) -> None:
+    def _end(self, inode: int) -> Optional[_End]:
+        """The end of a connection, or the listener, that this socket is."""
+        found = self._by_inode.get(inode)
+        return found[1] if found is not None else self._listening.get(inode)
+
+    def listens(self, address: str, place: int = -1, who: str = "", pid: int = 0, inode: int = 0) -> None:
+        """Somebody listens at this address. `inode`: its socket, where a call told of it (a line tells the address alone)."""
         self.ports.add(address.rpartition(":")[2])
+        if inode and inode not in self._listening:      # a second listen(2) changes the backlog
+            end = _End(who, pid, address, inode)
+            self._listening[inode] = end
+            self._listeners.append((place, end))
+            self._hold_from_now(place, end)
 
     def connected(self, place: int, who: str, pid: int, inode: int, own: str, peer: str) -> int:
         """connect(2) has made one (or has begun to: EINPROGRESS). Returns its number."""
@@ -142,11 +161,15 @@ class Registry:
         made = next((one for one in of_pair if getattr(one, side) is None or getattr(one, side).inode == 0), None) or self._make(pair)
         setattr(made, side, end)
         self._by_inode[end.inode] = (made, end)
+        self._hold_from_now(place, end)
+        return made.number
+
+    def _hold_from_now(self, place: int, end: _End) -> None:
+        """Whoever has the socket holds the end that it has just become."""
         for pid, fds in self._fds.items():
             if end.inode in fds.values():
                 end.holders.setdefault(pid, place if pid == end.pid else self._since.get((pid, end.inode), place))
         end.holders.setdefault(end.pid, place)
-        return made.number
 
     def shut(self, place: int, pid: int, fd: int) -> None:
         """shutdown(2) of what is sent."""
@@ -161,12 +184,12 @@ class Registry:
 
     def _gives_up(self, place: int, pid: int, tid: int, inode: int, how: str) -> None:
         self._since.pop((pid, inode), None)
-        found = self._by_inode.get(inode)
-        if found is None:
-            return
-        since = found[1].holders.pop(pid, None)
-        if since is not None:
-            found[1].given_up.append(Holder(self.who.get(pid, found[1].who), pid, since, place, how, tid))
+        end = self._end(inode)
+        since = end.holders.pop(pid, None) if end is not None else None
+        if end is not None and since is not None:
+            end.given_up.append(Holder(self.who.get(pid, end.who), pid, since, place, how, tid))
+            if not end.holders:
+                self._listening.pop(inode, None)        # the kernel may give this number to another socket
 
     def forked(self, place: int, pid: int, child: int) -> None:
         """A process (no thread) was born: it has all descriptors of its parent."""

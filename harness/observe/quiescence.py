@@ -92,6 +92,15 @@ def look(pids: Iterable[int], held: "set[int]", ours: "set[str]", network: Optio
     return replace(made, busy=words, timed=True, limit=limit)
 
 
+def frozen(pids: "list[int]", last: Look, network: Network, pending: "Optional[set[int]]") -> Look:
+    """The programs once they have been stopped in the middle of a run. Where a thread stands then says nothing. It counts as waiting if it
+    waited at the last look before, and (`pending`) is in a call that has not returned, where calls are seen."""
+    before = {thread.tid: thread for thread in last.threads if thread.call and (pending is None or thread.tid in pending or thread.fd < 3)}
+    threads = tuple(before.get(thread.tid, replace(thread, call="")) for thread in _threads(pids, set()))
+    files = {pid: kernel.descriptors(pid) for pid in pids}
+    return Look(threads, network.now(files), last.busy, last.under_way, targets=last.targets, names=files)
+
+
 def _threads(pids: "list[int]", held: "set[int]") -> "tuple[Thread, ...]":
     return tuple(thread for pid in pids for thread in kernel.threads(pid, held))
 

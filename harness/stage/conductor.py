@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +21,7 @@ from . import cast, ending
 from .book import Book
 from .intake import Intake, how
 from .keeper import PROCESSES, Ended, Keeper, open_keeper
-from .limits import CALLS, EVENTS, FLOOD, GUESS, IDLE, OUTPUT, PATIENCE, SLEEPS, UNPROVEN, Watch
+from .limits import CALLS, EVENTS, FLOOD, GUESS, IDLE, IDLE_CALLS, OUTPUT, PATIENCE, SLEEPS, UNPROVEN, Watch
 from .policies import Held, Live, Policy, VirtualClock
 from .scenarios import Scenario
 from .starts import Process, Starts, said
@@ -31,7 +30,6 @@ __all__ = ["Conductor", "Held", "Live", "Policy", "VirtualClock"]
 
 _FIRST_LOOK, _LAST_LOOK = 0.0001, 0.02      # seconds between looks at the kernel
 _SURE_LOOK = 0.004          # after so long it is looked whether a thread that should be on the move is
-_CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT, signal.SIGSYS, signal.SIGTRAP}
 
 
 class Conductor:
@@ -53,6 +51,7 @@ class Conductor:
         self._signals = list(self.stage.signals)
         self._unobserved: dict[str, str] = {}       # program: why its calls are not looked at
         self.waits_for_keys = any(program.terminal == "ours" for program in self.stage.programs)
+        self.last = quiescence.Look(())             # the last look
         self._sleeps = 0                            # that the clock let end since something came of one
         self._moved = 0
 
@@ -237,7 +236,7 @@ class Conductor:
         if seen.timed and self._somebody_types():
             self.watch.touch()
             return _LAST_LOOK
-        if seen.timed and self.held and all(held.kind == "pause" for held in self.held) and self._waited_as_long_as_a_pause():
+        if (seen.timed or self._spins(seen)) and self.held and all(held.kind == "pause" for held in self.held) and self._waited_as_long_as_a_pause():
             self._go_on()
             return _FIRST_LOOK
         if seen.timed and not self.held:
@@ -246,7 +245,10 @@ class Conductor:
         if distance >= _LAST_LOOK:
             self.keeper.wake()
         if not (seen.unknown and time.monotonic() - self.watch.since > GUESS and self._guess()):
-            self.stop = self.stop or self.watch.stop({thread.pid for thread in seen.threads}, seen.busy)
+            running = [thread for thread in seen.threads if not thread.call]
+            who = " and ".join(sorted({f"the {self.intake.members.who(thread.pid)}" for thread in running}))
+            self.stop = self.stop or self.watch.stop({thread.pid for thread in seen.threads}, seen.busy, who,
+                                                     any(self.intake.idle.get(thread.tid, 0) >= IDLE_CALLS for thread in running))
             spins = self.intake.spins() if self.stop is not None and self.stop.kind in ("runaway", "no progress") else ""
             if spins:
                 self.stop = Stop("runaway", spins)
@@ -284,6 +286,11 @@ class Conductor:
         if anyway is not None:
             self._spawn(Process(anyway, len(self.starts.of(anyway.name)) + 1, 0))
         return anyway is not None
+
+    def _spins(self, seen: quiescence.Look) -> bool:
+        """Do all that run make calls of which nothing comes? They may wait so for what a pause holds back."""
+        running = [thread for thread in seen.threads if not thread.call]
+        return bool(running) and all(self.intake.idle.get(thread.tid, 0) >= IDLE_CALLS for thread in running)
 
     def _waited_as_long_as_a_pause(self) -> bool:
         """All others wait for a time of their own: has as much real time passed as the first pause still has?"""
@@ -340,7 +347,7 @@ class Conductor:
             return quiescence.Look((), busy="a program is ending")   # the keeper has yet to say how
         if self.observe and not self.intake.alive <= set(pids):
             return quiescence.Look((), busy="a process is ending")   # its parent hears of it once the keeper has
-        seen = self.look(pids)
+        seen = self.last = self.look(pids)
         self.intake.seen_waiting(thread.tid for thread in seen.threads if thread.call)
         return seen
 
@@ -377,10 +384,8 @@ class Conductor:
     # -- the end ------------------------------------------------------------------------------------------------------
 
     def _take_ending(self, ended: Ended) -> None:
-        number = os.WTERMSIG(ended.status) if os.WIFSIGNALED(ended.status) else 0
         who = self.intake.members.who(ended.pid)
-        if number in _CRASHES and not self.intake.crash:
-            self.intake.crash = f"the {who} died of {how(ended.status).replace('signal ', 'SIG')}"
+        self.intake.crashed(f"the {who}", ended.status)
         process = self.starts.started.get(ended.pid)
         if process is not None:
             process.ended = True
@@ -389,6 +394,7 @@ class Conductor:
 
     def _finish(self) -> Run:
         assert self.stop is not None
+        self.intake.frozen = True
         self.keeper.freeze()        # freeze, look, then kill: else one side would log the other's death
         while self.intake.take():
             pass

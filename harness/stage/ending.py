@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Optional
 
-from ..observe import kernel, quiescence
+from ..observe import kernel, quiescence, sanitizer
 from ..trace import Ending, Run, Socket, Stop, Waiting
 from .keeper import PROCESSES
 from .limits import AGAIN, OUTPUT, PATIENCE, SEGMENTS
@@ -112,10 +112,12 @@ def run(conductor: "Conductor") -> Run:
     stop = conductor.stop
     assert stop is not None
     if stop.kind in ("interrupted", "runaway", "no progress"):
-        seen = conductor.look(conductor._pids()[:PROCESSES])
+        pending = {call.tid for call in book.calls if call.returned < 0}
+        seen = quiescence.frozen(conductor._pids()[:PROCESSES], conductor.last, conductor.network, pending if conductor.observe else None)
         stop = replace(stop, waiting=_records(conductor).waiting(seen), sockets=sockets(conductor, seen), under_way=seen.under_way)
     if intake.crash:
-        stop = replace(stop, kind="crash", words=intake.crash)
+        report = sanitizer.read(output.text for output in book.outputs if output.who == intake.reported and output.stream == "stderr")
+        stop = replace(stop, kind="crash", words=report.words(intake.reported) if report is not None else intake.crash)
     for process in conductor.starts.started.values():
         if not process.ended:
             doing = _what_it_does(process, stop) if conductor.told else "not known"
@@ -143,7 +145,7 @@ def run(conductor: "Conductor") -> Run:
     name = conductor.scenario.name
     return Run(name.split("-")[0], name, conductor.policy.name, conductor.keeper.isolated, intake.wire is not None, tuple(book.events),
                tuple(book.outputs), tuple(intake.segments()), tuple(book.endings), stop, sockets=tuple(book.samples), starts=tuple(book.starts), children=tuple(book.children), calls=tuple(book.calls),
-               observed=all_observed(conductor), connections=intake.connections(),
+               observed=all_observed(conductor), connections=intake.connections(), listeners=intake.registry.listeners(),
                cast=stage.roles(conductor.keeper.isolated), missing=missing, notes=tuple(conductor.notes), versions=_versions())
 
 

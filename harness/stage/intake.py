@@ -12,7 +12,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import re
 import signal
 import socket
 import struct
@@ -21,7 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Callable, Iterable, Optional
 
 from ..judge.sides import READS
-from ..observe import kernel, lines, source
+from ..observe import kernel, lines, sanitizer, source
 from ..observe.connections import Registry
 from ..observe.members import Members
 from ..observe.timers import Timers
@@ -33,11 +32,12 @@ from .keeper import Keeper
 from .limits import ENDS, SEGMENTS
 from .policies import Held
 
-_SANITIZER = re.compile(r"ERROR: (Address|Leak|Thread|Memory)Sanitizer|runtime error: ")
+_CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT, signal.SIGSYS, signal.SIGTRAP, signal.SIGPIPE}
 _ACCEPTS = ("accept", "accept4")
 _COPIES = ("dup", "dup2", "dup3", "fcntl")
 _SLEEPS = ("nanosleep", "clock_nanosleep")
 _WAITS = ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", *_SLEEPS)
+_POLLS = ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait")
 _MOVES = ("read", "readv", "recvfrom", "recvmsg", "recvmmsg", "write", "writev", "sendto", "sendmsg", "sendmmsg", "sendfile")
 
 
@@ -77,8 +77,10 @@ class Intake:
         self.wire = Wire(keeper.wire, clock_offset() + start) if keeper.wire is not None else None
         self.sources: dict[int, str] = {}           # thread: where it logged its last line
         self.unseen: dict[str, None] = {}           # what of the calls could not be looked at, in words
+        self.frozen = False                         # the run is over: all programs are being stopped
         self.moved = 0                              # counts what is progress: lines, output, segments, endings, bytes read or written
-        self.crash = ""
+        self.crash = ""                             # how a program of the run crashed, in words
+        self.reported = ""                          # the program that a sanitizer has a report about
         self.left_out = 0                           # segments that are not in the records
         self._furthest: dict[tuple[str, str], Segment] = {}     # of these, each way's last data: so how long a stream was is known
         self.ignored = 0                            # datagrams that were no line of a program of this run
@@ -93,6 +95,7 @@ class Intake:
         self.alive: set[int] = set()                # observed processes that have not been seen to end
         self._programs: set[int] = set()            # what the stage started; the others are their children
         self._running: dict[int, int] = {}          # threads that are in no call that is looked at, and were not seen to wait: process
+        self.idle: dict[int, int] = {}              # thread: how many of its last calls brought nothing
         self._open: dict[int, int] = {}             # serial of a call that has not returned: place of its entry
         self._callers: dict[int, tuple[str, list[int]]] = {}    # place of a call's entry: the program, addresses on its stack
         self._inodes: dict[int, int] = {}           # place of a call's entry: the socket behind its descriptor
@@ -277,7 +280,7 @@ class Intake:
             self.registry.has(place, pid, fd, inode)
         if told.get("at"):
             self._callers[place] = told["object"], told["at"]
-        call = Call(place, told["ns"] - self.start, self.members.who(pid), pid, tid, name, fd, self.registry.number_of(pid, fd),
+        call = Call(place, told["ns"] - self.start, self.members.who(pid), pid, tid, name, fd, self.registry.number_of(pid, told.get("asked", -1) if name == "epoll_ctl" else fd),
                     told.get("asked", 0), told.get("data", ""), told.get("address", ""), _option(name, told),
                     told.get("value", 0), told.get("limit", -1))
         self.book.add_call(call)
@@ -297,7 +300,7 @@ class Intake:
 
     def _on_return(self, told: "dict[str, Any]") -> None:
         entry = self._open.pop(told["n"], None)
-        if entry is None:
+        if entry is None or self.frozen and told.get("error") == "EINTR":      # the freeze did that, and not the run
             return
         place = self.book.place()
         self._running[told["tid"]] = told["pid"]
@@ -318,6 +321,7 @@ class Intake:
             self.in_vain[key] = self.in_vain.get(key, 0) + 1
             if self.in_vain[key] > ENDS and not call.error and call.connection:
                 self.over(self.spins())
+        self.idle[call.tid] = self.idle.get(call.tid, 0) + 1 if _brings_nothing(call) else 0
         if told.get("held"):
             self._held(call, place, entry=False)
 
@@ -334,7 +338,8 @@ class Intake:
         if call.name == "bind":
             self._bound[self._inodes.get(call.seq, 0)] = call.address
         elif call.name == "listen":
-            self.registry.listens(self._bound.get(self._inodes.get(call.seq, 0), ""))
+            inode = self._inodes.get(call.seq, 0)
+            self.registry.listens(call.address or self._bound.get(inode, ""), place, call.who, pid, inode)
         elif call.name == "socket" and inode:
             self.registry.has(place, pid, call.result, inode)
             if call.asked == socket.SOCK_DGRAM:
@@ -399,6 +404,7 @@ class Intake:
         if pid not in self._programs:
             who = self.members.who(pid)
             self.book.children.append(Ending(place, self.now(), who, pid, how(told["status"]), self.last(pid), True))
+            self.crashed(f"a child process of the {who}", told["status"])
             self.moved += 1
 
     def _on_unseen(self, told: "dict[str, Any]") -> None:
@@ -483,8 +489,8 @@ class Intake:
         text = line.decode("utf-8", "replace")
         self.moved += 1
         self.book.add_output(Output(self.book.place(), self.now(), pipe.who, pipe.stream, text))
-        if _SANITIZER.search(text) and not self.crash:
-            self.crash = f"a sanitizer stopped the {pipe.who}: {text.strip()}"
+        if pipe.stream == "stderr" and not self.crash and sanitizer.begins(text):
+            self.crash, self.reported = f"a sanitizer stopped the {pipe.who}", pipe.who
 
     # -- where in the source ------------------------------------------------------------------------------------------
 
@@ -545,6 +551,11 @@ class Intake:
         others = [program.name for program in self.stage.programs if program.listens is None]
         return ((asked or others) if opens else named or [""])[0]
 
+    def crashed(self, who: str, status: int) -> None:
+        """A process has ended: of a signal that a program's own doing raises?"""
+        if not self.crash and os.WIFSIGNALED(status) and os.WTERMSIG(status) in _CRASHES:
+            self.crash = f"{who} died of {how(status).replace('signal ', 'SIG')}"
+
     def last(self, pid: int) -> int:
         """The place of the last line of a process, -1 if it has none."""
         return next((e.seq for e in reversed(self.book.events) if e.pid == pid), -1)
@@ -591,9 +602,18 @@ def _release(gate: socket.socket) -> None:
     gate.close()
 
 
+def _brings_nothing(call: Call) -> bool:
+    """Is it one of which a loop may make thousands without getting on? A wait for a time is none."""
+    if call.name in _SLEEPS or call.limit > 0 and call.result == 0:
+        return False
+    return bool(call.error) or call.name in _POLLS or call.name in _MOVES and call.result == 0
+
+
 def _option(name: str, told: "dict[str, Any]") -> str:
-    peeks = name.startswith("recv") and told.get("flags", 0) & socket.MSG_PEEK
-    return str(told.get("option") or told.get("how") or ("MSG_PEEK" if peeks else ""))
+    flags = told.get("flags", 0)
+    flag = "MSG_PEEK" if name.startswith("recv") and flags & socket.MSG_PEEK else ""
+    flag = "MSG_MORE" if name.startswith("send") and flags & socket.MSG_MORE else flag
+    return str(told.get("option") or told.get("how") or flag)
 
 
 def in_words(call: Call, entry: bool) -> str:

@@ -21,6 +21,8 @@ PATIENCE = 30.0             # seconds that a run waits for a time limit, or a ti
 LONGEST = 300.0             # seconds of a whole run, pauses not counted
 ENDS = 1_000                # reads of one thread at the end of a stream, and calls that fail, without anything that moves: then it spins
 AGAIN = 3                   # times that a wait with a limit ended by it, one after the other, and nothing came of it
+SPIN_LEAST = 1.0            # the same of a program that runs when a run is given up, on a machine that has others to run
+IDLE_CALLS = 500            # calls of one thread in a row of which nothing came: it may spin
 SLEEPS = 1_000              # sleeps that the clock let end, and nothing came of any of them
 
 
@@ -70,8 +72,9 @@ class Watch:
         """Seconds without progress, of a time in which somebody could have gone on."""
         return time.monotonic() - max(self.since, min(self.until, time.monotonic()))
 
-    def stop(self, pids: Iterable[int], busy: str) -> Optional[Stop]:
-        """The end of a run that has passed a limit. `busy`: why nobody is known to wait for ever, in words."""
+    def stop(self, pids: Iterable[int], busy: str, who: str = "", idle: bool = False) -> Optional[Stop]:
+        """The end of a run that has passed a limit. `busy`: why nobody is known to wait for ever, in words. `who`: the programs that run
+        ("the server"). `idle`: they make calls of which nothing comes."""
         pids = list(pids)
         if sum(map(kernel.resident_bytes, pids)) > 2 * MEMORY or kernel.memory_files(pids) > 2 * MEMORY:
             return Stop("runaway", f"more than {2 * MEMORY >> 20} MiB of memory")
@@ -80,7 +83,11 @@ class Watch:
         cpu = sum(map(kernel.cpu_seconds, pids))
         self._cpu = cpu if self._cpu < 0 else self._cpu
         if cpu - self._cpu > SPIN:
-            return Stop("runaway", f"{SPIN:.0f} s of processor time without a line: something spins")
+            return Stop("runaway", f"{who or 'a program'} has used {SPIN:.0f} s of processor time, and nothing came of it: it spins")
+        if self.quiet_for > self.most and who and idle:
+            return Stop("runaway", f"{who} makes calls again and again, and nothing comes of them: it spins")
+        if self.quiet_for > self.most and who and cpu - self._cpu > SPIN_LEAST:
+            return Stop("runaway", f"{who} runs on and on, and nothing comes of it: it spins")
         if self.quiet_for > self.most and cpu - self._cpu < SPIN / 2:
             return Stop("no progress", f"no progress for {self.most:.0f} s: {busy or 'the kernel does not tell more'}")
         return None

@@ -16,8 +16,9 @@ from ..judge import causes
 from ..judge.comparison import Cast, Difference, Verdict
 from ..judge.contract import After, Contract, Ends, Line, role_of
 from ..judge.sides import OPENER, READS, WRITES, Side, Sides, Told
+from ..observe import sanitizer
 from ..stage import scenarios
-from ..trace import Call, Ending, Event, Output, Role, Run, Socket, Waiting
+from ..trace import Call, Ending, Event, Output, Role, Run, Socket, Waiting, plain
 
 COLOURS = ("36", "33", "35", "34", "96", "93", "95", "94")  # cyan, yellow, magenta, blue, then the bright ones: by column
 GOOD, BAD = "32", "31"                                      # green, red
@@ -108,7 +109,7 @@ def verdict_word(word: str, good: bool, colour: bool) -> str:
 
 
 def _row(ns: int, who: str, text: str, width: int, colour: bool, cast: tuple[Role, ...], style: str = "") -> str:
-    names, starts = names_of(cast), _starts(width, cast)
+    names, starts, text = names_of(cast), _starts(width, cast), plain(text)
     if starts:
         text = " " * (starts[names.index(who)] if who in names else 0) + _painted(text, who, colour, cast, style)
     else:
@@ -272,9 +273,13 @@ class _Teller:
             yield self._seen(event)
         stderr = {o.who: o.text.rstrip("\n") for o in self.run.outputs if o.stream == "stderr"}      # the last line of each
         for who in dict.fromkeys(e.who for e in self.run.endings if e.how.startswith("exit ") and e.how != "exit 0"):
-            yield from [f"  stderr  {who:{self.wide}}{stderr[who]}"] if who in stderr else []
+            yield from [f"  stderr  {who:{self.wide}}{plain(stderr[who])}"] if who in stderr and not self._sanitized(who) else []
         if d and d.kind in ("order", "luck", "never"):
             yield f"  line    {d.statement}  ({self.contract.path}:{d.line})"
+
+    def _sanitized(self, who: str) -> bool:
+        """Has a sanitizer a report about it? Then the last line of its standard error is one of the report, and tells nothing."""
+        return any(o.who == who and o.stream == "stderr" and sanitizer.begins(o.text) for o in self.run.outputs)
 
     def _event(self, seq: int) -> Event:
         return self.events[seq]

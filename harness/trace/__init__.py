@@ -3,7 +3,9 @@
 Nothing looks at a run from a second angle: who judges, tells or tests reads a Run, or its file (TRACE.md).
 """
 from .jsonl import is_trace, lines, load
-from .records import (Call, Connection, End, Ending, Event, Holder, Output, Record, Role, Run, Segment, Socket, Start, Stop, Waiting)
+from .plain import plain
+from .records import (Call, Connection, End, Ending, Event, Holder, Listener, Output, Record, Role, Run, Segment, Socket, Start, Stop,
+                      Waiting)
 
-__all__ = ["Call", "Connection", "End", "Ending", "Event", "Holder", "Output", "Record", "Role", "Run", "Segment", "Socket", "Start", "Stop",
-           "Waiting", "is_trace", "lines", "load"]
+__all__ = ["Call", "Connection", "End", "Ending", "Event", "Holder", "Listener", "Output", "Record", "Role", "Run", "Segment", "Socket", "Start",
+           "Stop", "Waiting", "is_trace", "lines", "load", "plain"]

@@ -8,7 +8,7 @@ import dataclasses
 import json
 from typing import Any, Union
 
-from .records import Call, Connection, End, Ending, Event, Holder, Output, Record, Role, Run, Segment, Socket, Start, Stop, Waiting
+from .records import Call, Connection, End, Ending, Event, Holder, Listener, Output, Record, Role, Run, Segment, Socket, Start, Stop, Waiting
 
 VERSION = 2
 _KINDS: "dict[str, type]" = {"start": Start, "event": Event, "call": Call, "output": Output, "segment": Segment, "socket": Socket, "exit": Ending}
@@ -16,7 +16,7 @@ _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
 def lines(run: Run, reproduce: str, verdict: "dict[str, Any]") -> "list[str]":
-    """The header, every record in the run's order, the connections, why the run stopped, the verdict."""
+    """The header, every record in the run's order, the connections, the listeners, why the run stopped, the verdict."""
     header = {"record": "header", "format": "tcplab trace", "version": VERSION, "scenario": run.name, "mode": run.mode,
               "isolated": run.isolated, "wire": run.wire, "missing": run.missing, "observed": run.observed,
               "cast": [dataclasses.asdict(role) for role in run.cast], "notes": list(run.notes), "reproduce": reproduce, **run.versions}
@@ -26,6 +26,7 @@ def lines(run: Run, reproduce: str, verdict: "dict[str, Any]") -> "list[str]":
     told: "list[dict[str, Any]]" = [header]
     told += [{"record": _NAMES[type(one)], **dataclasses.asdict(one)} for one in sorted(records, key=lambda one: one.seq)]
     told += [{"record": "connection", **dataclasses.asdict(one)} for one in run.connections]
+    told += [{"record": "listener", **dataclasses.asdict(one)} for one in run.listeners]
     told += [{"record": "stop", **stop}, {"record": "verdict", **verdict}]
     return [json.dumps(record) for record in told]
 
@@ -41,7 +42,7 @@ def is_trace(first_line: str) -> bool:
 
 def load(text: str) -> "tuple[Run, dict[str, Any]]":
     """Reads back what lines() wrote: the run and its verdict. ValueError names the line that is no record, or the version."""
-    found: "dict[str, list[Any]]" = {name: [] for name in (*_KINDS, "connection")}
+    found: "dict[str, list[Any]]" = {name: [] for name in (*_KINDS, "connection", "listener")}
     single: "dict[str, dict[str, Any]]" = {"header": {}, "stop": {}, "verdict": {}}
     for number, line in enumerate(text.split("\n"), 1):
         if not line:
@@ -55,6 +56,8 @@ def load(text: str) -> "tuple[Run, dict[str, Any]]":
                 found[name].append(_KINDS[name](**record))
             elif name == "connection":
                 found[name].append(Connection(record["number"], _end(record["opener"]), _end(record["acceptor"])))
+            elif name == "listener":
+                found[name].append(Listener(holders=_holders(record), **record))
             else:
                 single[name].update(record)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -73,12 +76,15 @@ def _run(found: "dict[str, list[Any]]", header: "dict[str, Any]", stop: "dict[st
                tuple(found["segment"]), tuple(one for one in found["exit"] if not one.child), stopped,
                sockets=tuple(one for one in found["socket"] if one.seq not in last),
                starts=tuple(found["start"]), children=tuple(one for one in found["exit"] if one.child), calls=tuple(found["call"]), observed=header["observed"],
-               connections=tuple(found["connection"]), cast=tuple(Role(**one) for one in header["cast"]), missing=header["missing"],
+               connections=tuple(found["connection"]), listeners=tuple(found["listener"]), cast=tuple(Role(**one) for one in header["cast"]), missing=header["missing"],
                notes=tuple(header["notes"]), versions={"system": header["system"]} if "system" in header else {})
 
 
 def _end(told: "Union[None, dict[str, Any]]") -> "Union[None, End]":
     if told is None:
         return None
-    holders = tuple(Holder(**one) for one in told.pop("holders"))
-    return End(holders=holders, **told)
+    return End(holders=_holders(told), **told)
+
+
+def _holders(told: "dict[str, Any]") -> "tuple[Holder, ...]":
+    return tuple(Holder(**one) for one in told.pop("holders"))

@@ -86,12 +86,12 @@ class Call:
     tid: int
     name: str               # "write", as in the kernel's table
     fd: int = -1            # its descriptor, or -1
-    connection: int = 0     # the connection behind the descriptor; for connect and accept the one that they made
-    asked: int = 0          # bytes asked for; listen: the backlog; kill-like calls: the signal
+    connection: int = 0     # the connection behind the descriptor (epoll_ctl: the watched one); for connect and accept the one that they made
+    asked: int = 0          # bytes asked for; listen: the backlog; socket: its type; poll: how many descriptors; epoll_ctl: which one
     data: str = ""          # the first 64 bytes that were written or read, one character a byte (ISO 8859-1)
     address: str = ""       # connect, bind, sendto: whom it names; accept: "own>peer"
-    option: str = ""        # setsockopt: "SO_RCVTIMEO"; shutdown: "SHUT_WR"
-    value: int = 0          # setsockopt: the value (times in ns)
+    option: str = ""        # setsockopt: "SO_RCVTIMEO"; shutdown: "SHUT_WR"; epoll_ctl: "EPOLL_CTL_ADD"; recv: "MSG_PEEK"; send: "MSG_MORE"
+    value: int = 0          # setsockopt: the value (times in ns); epoll_ctl: the events that are waited for
     limit: int = -1         # poll, select, epoll_wait, sleeps, timers: how long, in ns; -1: for ever, or it has none
     source: str = ""        # "client.c:38", where known
     returned: int = -1      # place of the return; -1: it had not returned when the run was over
@@ -131,6 +131,17 @@ class Connection:
     number: int             # from 1, in the order in which they were made
     opener: Optional[End]   # who connected; None: not known
     acceptor: Optional[End]     # who accepted; None: nobody has, or it is not known
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A socket on which a program listened."""
+
+    who: str
+    pid: int                # the process that called listen(2)
+    address: str            # "0.0.0.0:8080"; "" if it is not known
+    since: int              # place at which listen(2) returned
+    holders: tuple[Holder, ...] = ()    # the processes that had descriptors of it
 
 
 @dataclass(frozen=True)
@@ -222,6 +233,7 @@ class Run:
     calls: tuple[Call, ...] = ()        # in the order of their entries; () with observed False
     observed: bool = False              # the programs' system calls were seen, all of them
     connections: tuple[Connection, ...] = ()    # as far as known; () where neither calls nor lines told
+    listeners: tuple[Listener, ...] = ()    # in the order in which they began to listen; () where the calls were not seen
     cast: tuple[Role, ...] = (Role("server", True), Role("client", False))
     missing: int = 0                    # frames that the capture lost: so no segment is no proof
     notes: tuple[str, ...] = ()         # what the harness could not do here, one line each

@@ -9,12 +9,12 @@ Where a fact could not be had (calls switched off, no wire), a finding is left o
 from __future__ import annotations
 
 from ...trace import Run
-from . import endings, streams
+from . import connecting, crashes, endings, streams, timing, waiting
 from .facts import Facts, Finding
 
 __all__ = ["FAMILIES", "Facts", "Finding", "find"]
 
-FAMILIES = (streams, endings)
+FAMILIES = (streams, endings, waiting, connecting, crashes, timing)
 
 
 def find(run: Run) -> "tuple[Finding, ...]":

@@ -1,0 +1,299 @@
+"""Findings about how connections begin: refused, asked for too early, an address in use, reset before anybody accepted them."""
+from __future__ import annotations
+
+from typing import Iterator, Optional
+
+from ...trace import Call, Listener, Segment
+from ..sides import ACCEPTOR, Side
+from .acts import ACCEPTS, at, count, listed
+from .facts import Facts, Finding
+
+_TIME_WAIT = 60_000_000_000     # ns: how long Linux keeps the end of a connection that closed first (tcp(7) has no option for it)
+
+
+# --- refused ---------------------------------------------------------------------------------------------------------
+
+def refused(facts: Facts) -> "Iterator[Finding]":
+    """A connect that was answered by a reset: who asked for what, and who listens where. A program that got through to that port
+    later (it goes through a host's addresses, or tries again) is not told of."""
+    found: "dict[tuple[str, str], list[tuple[Call, int]]]" = {}
+    for call in facts.run.calls:
+        answer = _refusal(facts, call)
+        if answer is not None and not _got_through(facts, call):
+            found.setdefault((call.who, _port(_asked(call))), []).append((call, answer))
+    for (who, port), tries in found.items():
+        last, answer = tries[-1]
+        asked = listed(_asked(call) for call, _ in tries)
+        words = f"The {who} asked for {asked}, and was refused (ECONNREFUSED)"
+        words += ": nobody listened there." if all(_here(_asked(call)) for call, _ in tries) else "."
+        why, proof = _who_listens(facts, last, answer)
+        yield Finding("refused", f"{words} {why}".strip(), (*(call.seq for call, _ in tries[-2:]), answer, *proof), last.seq, who, last.source, "13")
+    if not facts.observed:
+        yield from _refused_on_the_wire(facts)
+
+
+def _asked(call: Call) -> str:
+    """The address that a connect named."""
+    return call.address.rpartition(">")[2]
+
+
+def _refusal(facts: Facts, call: Call) -> Optional[int]:
+    """The place at which a connect was refused, None if it was not. One that does not block learns of it later: by the wire."""
+    if call.name != "connect" or call.error not in ("ECONNREFUSED", "EINPROGRESS"):
+        return None
+    if call.error == "ECONNREFUSED":
+        return call.returned
+    own, _, peer = call.address.partition(">")
+    answers = (s for s in facts.run.segments if s.seq > call.seq and (s.source, s.target) == (peer, own))
+    first = next(answers, None)
+    return first.seq if first is not None and "R" in first.flags else None
+
+
+def _got_through(facts: Facts, call: Call) -> bool:
+    return any(one.name == "connect" and one.pid == call.pid and one.seq > call.seq and _port(_asked(one)) == _port(_asked(call))
+               and (not one.error or one.error == "EINPROGRESS" and _refusal(facts, one) is None) for one in facts.run.calls)
+
+
+def _refused_on_the_wire(facts: Facts) -> "Iterator[Finding]":
+    """The same where calls were not seen: nobody can say for certain who asked."""
+    told = {_asked(call) for call in facts.run.calls if _refusal(facts, call) is not None}
+    syns: "dict[tuple[str, str], Segment]" = {}
+    for segment in facts.run.segments:
+        way = segment.source, segment.target
+        if segment.flags == "S":
+            syns[way] = segment
+        elif way[::-1] in syns:
+            syn = syns.pop(way[::-1])
+            if "R" in segment.flags and syn.target not in told:
+                told.add(syn.target)
+                said = [f'The {e.who} said "{e.text}" at {e.address}.' for e in facts.run.events if e.kind == "listen" and e.seq < segment.seq and e.address]
+                yield Finding("refused", " ".join([f"A connect to {syn.target} was refused: nobody listened there.", *dict.fromkeys(said)]),
+                              (syn.seq, segment.seq), syn.seq)
+
+
+def _who_listens(facts: Facts, call: Call, answer: int) -> "tuple[str, tuple[int, ...]]":
+    """Why nobody answered at that address, and the places that show it; "" if nobody can say."""
+    asked = _asked(call)
+    port = _port(asked)
+    open_now = [one for one in facts.run.listeners if one.address and one.since < call.seq and _held(one, call.seq, answer)]
+    doubtful = [one for one in facts.run.listeners if one not in open_now and _held_at_all(one, call.seq, answer)]
+    if doubtful or any(_port(one.address) == port and _takes(one.address, asked) and one.address[:4] != "[::]" for one in open_now):
+        return "", ()
+    same = [one for one in open_now if _port(one.address) == port]
+    proof = tuple(one.since for one in same or open_now)
+    if same:
+        return _other_address(asked, same), proof
+    swapped = [one for one in open_now if _port(one.address) == _swapped(port)]
+    if swapped:
+        one = swapped[0]
+        return (f"The {one.who} listens on port {_port(one.address)}. {port} is 0x{int(port):04X} and {_port(one.address)} is 0x{int(_port(one.address)):04X}: "
+                "the same two bytes in the other order. That is what a missing htons(), or one too many, does to a port."), (one.since,)
+    if open_now:
+        where = listed(f"the {one.who} listens on {one.address}" for one in open_now)
+        return f"{where[:1].upper()}{where[1:]}: another port.", proof
+    return _nobody(facts, call, answer)
+
+
+def _other_address(asked: str, same: "list[Listener]") -> str:
+    where = listed(f"the {one.who} listens on {one.address}" for one in same)
+    words = f"{where[:1].upper()}{where[1:]} only"
+    families = {_family(one.address) for one in same}
+    if families == {4} and _family(asked) == 6:
+        return f"{words}: that is an IPv4 address, and {_host(asked)} is an IPv6 address."
+    if families == {6} and _family(asked) == 4:
+        return f"{words}: that is an IPv6 address, and {_host(asked)} is an IPv4 address."
+    return f"{words}, which is another address."
+
+
+def _nobody(facts: Facts, call: Call, answer: int) -> "tuple[str, tuple[int, ...]]":
+    """Nobody listened on any port at that moment."""
+    asked = _asked(call)
+    later = next((one for one in facts.run.listeners if one.since > answer and _takes(one.address, asked)), None)
+    if later is not None:
+        listen = next((one for one in facts.run.calls if one.name == "listen" and one.returned == later.since), None)
+        return f"The {later.who} began to listen on {later.address} only later{at(listen.source if listen else '')}.", (later.since,)
+    earlier = [one for one in facts.run.listeners if _takes(one.address, asked) and one.holders and all(0 <= h.until < call.seq for h in one.holders)]
+    if earlier:
+        gone = max(h.until for h in earlier[-1].holders)
+        return f"The {earlier[-1].who} had listened on {earlier[-1].address} before, and had given that listener up by then.", (earlier[-1].since, gone)
+    bound = next((one for one in facts.run.calls if one.name == "bind" and not one.error and 0 <= one.returned < call.seq
+                  and _takes(one.address, asked) and not any(b.name == "close" for b in facts.life(one).calls if b.seq < answer)
+                  and not any(end.pid == one.pid and end.seq < answer for end in (*facts.run.endings, *facts.run.children))), None)
+    if bound is not None and not any(one.who == bound.who for one in facts.run.listeners):
+        return f"The {bound.who} had bound a socket to {bound.address}{at(bound.source)}, and had not called listen.", (bound.seq,)
+    return ("No program of this run listened on any port then.", ()) if facts.observed else ("", ())
+
+
+def _held(one: Listener, since: int, until: int) -> bool:
+    """Did somebody certainly hold this listener all that time?"""
+    return any(h.since <= since and (h.until < 0 or h.until > until) for h in one.holders)
+
+
+def _held_at_all(one: Listener, since: int, until: int) -> bool:
+    """May somebody have held it during a part of that time?"""
+    return one.since < until and any(h.until < 0 or h.until > since for h in one.holders)
+
+
+def _takes(listener: str, asked: str) -> bool:
+    """Does a listener at this address take connections to that one? [::] may take IPv4, too."""
+    if _port(listener) != _port(asked):
+        return False
+    host, wanted = _host(listener), _host(asked)
+    if host == "[::]":
+        return True
+    return _family(listener) == _family(asked) and (host in (wanted, "0.0.0.0") or wanted == "0.0.0.0" and host.startswith("127."))
+
+
+def _here(address: str) -> bool:
+    """Is it an address of this machine, where a reset says that nobody listens? At another one a firewall may have sent it."""
+    return _host(address).startswith(("127.", "[::1]", "0.0.0.0", "[::]"))
+
+
+def _host(address: str) -> str:
+    return address.rpartition(":")[0]
+
+
+def _port(address: str) -> str:
+    return address.rpartition(":")[2]
+
+
+def _family(address: str) -> int:
+    return 6 if address.startswith("[") else 4
+
+
+def _swapped(port: str) -> str:
+    """The port whose two bytes stand in the other order."""
+    return str(int.from_bytes(int(port).to_bytes(2, "big"), "little")) if port.isdecimal() and int(port) < 1 << 16 else ""
+
+
+# --- in use ----------------------------------------------------------------------------------------------------------
+
+def in_use(facts: Facts) -> "Iterator[Finding]":
+    """bind or listen failed with EADDRINUSE: who has the address."""
+    for call in facts.run.calls:
+        if call.error == "EADDRINUSE" and call.name == "bind":
+            why, proof = _who_has_it(facts, call)
+            yield Finding("in-use", f"The {call.who} could not bind {call.address}{at(call.source)}: EADDRINUSE. {why}".strip(), (call.seq, *proof),
+                          call.seq, call.who, call.source, "16")
+
+
+def _who_has_it(facts: Facts, call: Call) -> "tuple[str, tuple[int, ...]]":
+    port = _port(call.address)
+    listener = next((one for one in facts.run.listeners if _port(one.address) == port and _overlap(facts, one.address, call.address)
+                     and one.since < call.seq and _held(one, call.seq, call.returned)), None)
+    if listener is not None:
+        who = f"The {listener.who}" if listener.who != call.who else f"The {listener.who} itself" if listener.pid == call.pid \
+            else f"Another process of the {listener.who}"
+        return f"{who} already listened on {listener.address}. SO_REUSEADDR does not help there: only one of them can have the port.", (listener.since,)
+    for side in facts.sides.all():
+        end = facts.sides.end(side)
+        if end is not None and _port(end.address) == port and end.pid and _overlap(facts, end.address, call.address) and not _both_reuse(facts, call, side):
+            why = _not_over(facts, call, side)
+            if why is not None:
+                return f"{why[0]} {_remedy(facts, call, side)}", why[1]
+    return "", ()
+
+
+def _overlap(facts: Facts, one: str, other: str) -> bool:
+    """Can't two sockets have these two addresses at once? [::] takes the addresses of IPv4, too, unless IPV6_V6ONLY is set."""
+    hosts = {_host(one), _host(other)}
+    if _family(one) == _family(other):
+        return len(hosts) == 1 or bool(hosts & {"0.0.0.0", "[::]"})
+    return "[::]" in hosts and not any(call.option == "IPV6_V6ONLY" and call.value for call in facts.run.calls)
+
+
+def _not_over(facts: Facts, call: Call, side: Side) -> "Optional[tuple[str, tuple[int, ...]]]":
+    """Is this end of an earlier connection still there when the bind fails? In words, with the places that show it; None if not, or if
+    nobody can say."""
+    end, other = facts.sides.end(side), facts.sides.other(side)
+    if end is None or other is None or not facts.captured or any(h.since > call.seq for h in end.holders):
+        return None
+    mine, theirs = _fin(facts, side, call.seq), _fin(facts, other, call.seq)
+    if any(s.seq < call.seq for one in (side, other) for s in facts.segments(one, "R")):
+        return None
+    held = [h for h in end.holders if h.until < 0 or h.until > call.returned]
+    connection = f"connection {side[0]}"
+    if held:
+        who = f"The {held[-1].who}" if held[-1].who != call.who or held[-1].pid == call.pid else f"Another process of the {call.who}"
+        return f"{who} still held {connection}, whose end here has that port.", (held[-1].since,)
+    if mine is None:
+        return None
+    if theirs is None:
+        return f"The {end.who} had closed {connection}, whose end here has that port. The other end had not: so the connection was not over.", (mine.seq,)
+    if mine.seq < theirs.seq and call.ns - theirs.ns < _TIME_WAIT:
+        return (f"The {end.who} closed {connection} first. So its end of it keeps that port for a minute after the end, in TIME-WAIT, "
+                "in case a late segment comes."), (mine.seq, theirs.seq)
+    return None
+
+
+def _fin(facts: Facts, side: Side, before: int) -> "Optional[Segment]":
+    return next((s for s in facts.segments(side, "F") if s.seq < before), None)
+
+
+def _both_reuse(facts: Facts, call: Call, side: Side) -> bool:
+    """Had both sockets SO_REUSEADDR? Then the earlier connection is not what stands in the way."""
+    return _reuses(facts, call) is True and _earlier_reuses(facts, side) is True
+
+
+def _reuses(facts: Facts, call: Call) -> Optional[bool]:
+    """Had this bind's socket SO_REUSEADDR set before it? None: not known."""
+    life = facts.life(call)
+    if not life.calls:
+        return None
+    set_so = [one for one in life.options if one.option == "SO_REUSEADDR" and one.seq < call.seq]
+    return bool(set_so) and set_so[-1].value != 0
+
+
+def _earlier_reuses(facts: Facts, side: Side) -> Optional[bool]:
+    """The same of the socket that the earlier connection came from: an accepted one has what its listener had."""
+    made = next((one for one in facts.calls(side, (*ACCEPTS, "connect")) if one.returned >= 0), None)
+    return _reuses(facts, made) if made is not None else None
+
+
+def _remedy(facts: Facts, call: Call, side: Side) -> str:
+    now, before = _reuses(facts, call), _earlier_reuses(facts, side)
+    if now and before is False:
+        return "This socket has SO_REUSEADDR; the earlier one had not, and both must have it."
+    if before and now is False:
+        return "The earlier socket had SO_REUSEADDR; this one has not, and both must have it before bind."
+    return "SO_REUSEADDR, set before bind on both sockets, lets a new listener have the port."
+
+
+# --- no listener at all ----------------------------------------------------------------------------------------------
+
+def not_listening(facts: Facts) -> "Iterator[Finding]":
+    """accept fails with EINVAL on a socket on which nobody called listen."""
+    for call in facts.run.calls:
+        if call.name in ACCEPTS and call.error == "EINVAL":
+            mine = facts.life(call).calls
+            if mine and not any(one.name == "listen" and not one.error for one in mine):
+                yield Finding("not-listening", f"The {call.who} called accept{at(call.source)} on a socket on which it had not called listen: EINVAL. "
+                              "A socket takes connections from listen on.", (mine[0].seq, call.seq), call.seq, call.who, call.source)
+                return
+
+
+# --- reset in the queue ----------------------------------------------------------------------------------------------
+
+def reset_unaccepted(facts: Facts) -> "Iterator[Finding]":
+    """A listener was given up while a connection waited in its accept queue: its kernel resets that connection."""
+    if not facts.observed or any(call.name in ACCEPTS and call.result >= 0 and call.returned >= 0 and not call.connection for call in facts.run.calls):
+        return
+    for made in facts.run.connections:
+        reset = next((s for s in facts.run.segments if s.connection == made.number and "R" in s.flags), None)
+        if made.acceptor is not None or made.opener is None or reset is None or reset.target != made.opener.address:
+            continue
+        for listener in facts.run.listeners:
+            last = max(listener.holders, key=lambda h: h.until, default=None)
+            if last is None or any(h.until < 0 for h in listener.holders) or not _takes(listener.address, reset.source) or not last.until < reset.seq:
+                continue
+            if any(listener.since < other.since < reset.seq and _takes(other.address, reset.source) for other in facts.run.listeners):
+                continue
+            arrived = facts.arrived((made.number, ACCEPTOR), last.until)
+            act = "closed its listener" if last.how == "close" else "ended"
+            bytes_ = f", with {count(arrived, 'byte')}" if arrived else ""
+            yield Finding("reset-unaccepted", f"The {last.who} {act} while connection {made.number} waited in its accept queue{bytes_}: nobody had accepted it. "
+                          "So its kernel sent a reset (RST).", (last.until, reset.seq), last.until, last.who)
+            break
+
+
+FINDINGS = (refused, in_use, not_listening, reset_unaccepted)

@@ -1,0 +1,112 @@
+"""Findings about how programs ended: by a signal, by a sanitizer, or by themselves and too early."""
+from __future__ import annotations
+
+from typing import Iterator, Optional
+
+from ...observe import sanitizer
+from ...trace import Call, Ending, plain
+from .acts import at, name, returned
+from .facts import Facts, Finding
+
+MEANS = {"SEGV": "it used memory that is not its own", "BUS": "it used memory that is not there", "FPE": "a division by zero, or one that overflows",
+         "ILL": "it ran into what is no instruction", "ABRT": "it called abort, or a check in it did: an assert, malloc's",
+         "SYS": "it made a system call that is not allowed here", "ALRM": "an alarm went off, and it had not said what to do then"}
+_SENT_BY_OTHERS = ("KILL", "TERM", "INT", "HUP", "QUIT", "USR1", "USR2", "STOP", "PIPE")   # PIPE: broken_pipe() below says more
+
+
+def died(facts: Facts) -> "Iterator[Finding]":
+    """A program was ended by a signal that its own doing raised: which, and what it did last."""
+    for end in (*facts.run.endings, *facts.run.children):
+        number = end.how[7:] if end.how.startswith("signal ") else ""
+        if not number or number in _SENT_BY_OTHERS or sanitizer.read(_stderr(facts, end.who)) is not None:
+            continue
+        means = f": {MEANS[number]}" if number in MEANS else ""
+        within = next((call for call in facts.run.calls if call.pid == end.pid and call.returned < 0), None)
+        last = within or _last_call(facts, end)
+        words = f"{_process(end)} died of SIG{number}{means}."
+        if within is not None:
+            words += f" It was in {name(within)}{f' on connection {within.connection}' if within.connection else ''}{at(within.source)}."
+        elif last is not None:
+            words += f" The last call that was seen of it is {name(last)}{at(last.source)}, which {returned(last)}."
+        said = _last_output(facts, end)
+        words += f' The last line that it printed is "{plain(said[0])}".' if said else ""
+        yield Finding("died-of-signal", words, tuple(n for n in (last.seq if last else -1, said[1] if said else -1, end.seq) if n >= 0), end.seq, end.who,
+                      last.source if last else "")
+
+
+def sanitized(facts: Facts) -> "Iterator[Finding]":
+    """A sanitizer's report, with the place in the program's own file."""
+    for who in dict.fromkeys(output.who for output in facts.run.outputs):
+        lines = [output for output in facts.run.outputs if output.who == who and output.stream == "stderr"]
+        report = sanitizer.read(output.text for output in lines)
+        if report is not None:
+            first = next(output for output in lines if sanitizer.begins(output.text))
+            yield Finding("sanitizer", f"{plain(report.words(who))}.", (first.seq,), first.seq, who, report.place)
+
+
+def broken_pipe(facts: Facts) -> "Iterator[Finding]":
+    """A write to a connection that takes nothing any more, and the signal that comes with it."""
+    for end in (*facts.run.endings, *facts.run.children):
+        if end.how != "signal PIPE":
+            continue
+        last = next((call for call in reversed(facts.run.calls) if call.pid == end.pid and call.error == "EPIPE"), None)
+        if last is None:
+            yield Finding("sigpipe", f"{_process(end)} died of SIGPIPE: it wrote to something that nobody can read from any more.", (end.seq,), end.seq, end.who, "", "9")
+            continue
+        where = f" on connection {last.connection}" if last.connection else ""
+        side = facts.sides.of(last)
+        other, mine = (facts.sides.other(side), facts.sides.end(side)) if side is not None else (None, None)
+        reset = next((s for s in facts.segments(other, "R") if s.seq < last.returned), None) if other is not None else None
+        why, proof = "", [last.seq, end.seq]
+        if reset is not None:
+            why = f" Before it the {facts.sides.name(other)}'s kernel had reset that connection (RST)."
+            proof.insert(0, reset.seq)
+        elif mine is not None and 0 <= mine.shut < last.seq:
+            why = " It had shut down its own sending there before."
+            proof.insert(0, mine.shut)
+        yield Finding("sigpipe", f"{_process(end)} died of SIGPIPE: its {name(last)}{where}{at(last.source)} failed with EPIPE.{why} "
+                      "SIGPIPE ends a program that neither ignores nor handles it.", tuple(proof), last.seq, end.who, last.source, "9")
+
+
+def ended_early(facts: Facts) -> "Iterator[Finding]":
+    """A program ended by itself with a status that says that something failed: with its last words, and what failed."""
+    for end in facts.run.endings:
+        if not end.how.startswith("exit ") or end.how == "exit 0" or sanitizer.read(_stderr(facts, end.who)) is not None:
+            continue
+        errors = [output for output in facts.run.outputs if output.who == end.who and output.stream == "stderr" and output.text.strip()]
+        alone = sum(1 for other in facts.run.endings if other.who == end.who) == 1
+        words = f"The {end.who} ended by itself, with {end.how}."
+        failed = _last_call(facts, end)
+        if failed is not None and failed.error and failed.error not in ("EAGAIN", "EINTR", "EINPROGRESS"):
+            words += f" The last call that was seen of it is {name(failed)}{at(failed.source)}, which {returned(failed)}."
+        else:
+            failed = None
+        said = errors[-1] if errors and alone else None
+        words += f' Its last words on standard error are "{plain(said.text.strip())}".' if said else ""
+        yield Finding("ended-early", words, tuple(n for n in (failed.seq if failed else -1, said.seq if said else -1, end.seq) if n >= 0), end.seq, end.who,
+                      failed.source if failed else "")
+
+
+def _process(end: Ending) -> str:
+    return f"A child process of the {end.who}" if end.child else f"The {end.who}"
+
+
+def _stderr(facts: Facts, who: str) -> "list[str]":
+    return [output.text for output in facts.run.outputs if output.who == who and output.stream == "stderr"]
+
+
+def _last_call(facts: Facts, end: Ending) -> Optional[Call]:
+    """The last call of a process that had returned when it ended; closing what it had is no act that tells anything."""
+    mine = [call for call in facts.run.calls if call.pid == end.pid and call.returned >= 0 and call.name not in ("close", "close_range")]
+    return max(mine, key=lambda call: call.returned) if mine else None
+
+
+def _last_output(facts: Facts, end: Ending) -> "Optional[tuple[str, int]]":
+    """The last line that a program printed, and its place; None if there is none, or several processes may have printed it."""
+    if end.child or sum(1 for other in facts.run.endings if other.who == end.who) != 1:
+        return None
+    lines = [output for output in facts.run.outputs if output.who == end.who and output.text.strip()]
+    return (lines[-1].text.strip(), lines[-1].seq) if lines else None
+
+
+FINDINGS = (died, sanitized, broken_pipe, ended_early)

@@ -1,0 +1,142 @@
+"""Findings about waits that time ends: a limit of a socket, of a poll, an alarm; and two kernels that wait for each other for a while."""
+from __future__ import annotations
+
+from typing import Iterator, Optional
+
+from ...trace import Call, Segment
+from ..sides import READS, WRITES, Side
+from .acts import ACCEPTS, POLLS, at, count, name
+from .facts import Facts, Finding
+
+_DELAYED = 30_000_000       # ns: a kernel delays an acknowledgement by 40 ms at least (TCP_DELACK_MIN), and sends any other at once
+_SMALL = 500                # bytes: less than any kernel's largest segment, so that Nagle's algorithm may hold it back
+_SLACK = 1_000_000_000      # ns within which a signal that is due is delivered
+
+
+def _seconds(ns: int) -> str:
+    return f"{ns / 1e9:g} s" if ns >= 1_000_000_000 else f"{ns / 1e6:g} ms"
+
+
+# --- limits ----------------------------------------------------------------------------------------------------------
+
+def socket_limit(facts: Facts) -> "Iterator[Finding]":
+    """A read, an accept or a write that SO_RCVTIMEO or SO_SNDTIMEO has ended: EAGAIN, though the socket blocks."""
+    found: "dict[tuple[int, int, str, int], list[tuple[Call, Call]]]" = {}
+    for call in facts.run.calls:
+        limit = _limit_of(facts, call)
+        if limit is not None:
+            found.setdefault((call.pid, call.fd, call.name, limit.value), []).append((call, limit))
+    for ended in found.values():
+        call, limit = ended[0]
+        nothing = "no connection came" if call.name in ACCEPTS else "no byte came" if call.name in READS else "the kernel had no room for more bytes"
+        where = f" on connection {call.connection}" if call.connection else ""
+        times = f"; so {len(ended)} times" if len(ended) > 1 else ""
+        yield Finding("socket-time-limit", f"The {call.who}'s {name(call)}{where}{at(call.source)} ended with {call.error} because of the socket's time limit "
+                      f"({limit.option}, {_seconds(limit.value)}{', ' + limit.source if limit.source else ''}): {nothing} within it{times}.",
+                      (limit.seq, *(one.seq for one, _ in ended[:3])), call.returned, call.who, call.source)
+
+
+def _limit_of(facts: Facts, call: Call) -> Optional[Call]:
+    """The setsockopt whose time limit has ended this call; None if that is not certain. A socket that does not block says EAGAIN at once."""
+    option = "SO_SNDTIMEO" if call.name in WRITES else "SO_RCVTIMEO"
+    if call.error != "EAGAIN" or call.returned < 0 or call.name not in (*READS, *WRITES, *ACCEPTS):
+        return None
+    life = facts.life(call)
+    if call.name in READS and any(one.option == "SO_RCVLOWAT" for one in life.options):
+        return None
+    set_so = [one for one in life.options if one.option == option and one.seq < call.seq]
+    made = life.calls[0] if life.calls else call
+    if not set_so and made.name in ACCEPTS:     # it has what its listener has
+        set_so = [one for one in facts.life(made).options if one.option == option and one.seq < made.seq]
+    last = set_so[-1] if set_so else None
+    return last if last is not None and last.value > 0 and call.returned_ns - call.ns >= last.value * 0.9 else None
+
+
+def poll_limit(facts: Facts) -> "Iterator[Finding]":
+    """A poll that ended because of its limit, with nothing ready."""
+    found: "dict[tuple[int, int, str, int, str], list[Call]]" = {}
+    for call in facts.run.calls:
+        if call.name in POLLS and call.limit > 0 and call.result == 0 and not call.error and call.returned >= 0 and (call.asked or call.fd >= 0):
+            found.setdefault((call.pid, call.tid, call.name, call.limit, call.source), []).append(call)
+    for calls in found.values():
+        first = calls[0]
+        times = f" {len(calls):,} times" if len(calls) > 1 else ""
+        yield Finding("poll-time-limit", f"The {first.who}'s {name(first)}{at(first.source)} ended{times} because of its own limit of {_seconds(first.limit)}, "
+                      "with nothing ready.", tuple(call.seq for call in calls[:3]), first.returned, first.who, first.source)
+
+
+def alarm(facts: Facts) -> "Iterator[Finding]":
+    """A call that a signal ended when an alarm of the same process was due."""
+    for call in facts.run.calls:
+        if call.error != "EINTR" or call.returned < 0:
+            continue
+        timers = [one for one in facts.run.calls if one.name in ("alarm", "setitimer", "timer_settime") and one.pid == call.pid and not one.error
+                  and 0 <= one.returned < call.returned]
+        timer = timers[-1] if timers else None
+        if timer is not None and timer.limit > 0 and 0 <= call.returned_ns - (timer.ns + timer.limit) < _SLACK:
+            where = f" on connection {call.connection}" if call.connection else ""
+            yield Finding("alarm", f"The {call.who}'s {name(call)}{where}{at(call.source)} ended with EINTR: the alarm of {_seconds(timer.limit)} went off, "
+                          f"which it had set with {timer.name}{at(timer.source)}.", (timer.seq, call.seq), call.returned, call.who, call.source)
+
+
+# --- two kernels that wait for each other ----------------------------------------------------------------------------
+
+def small_write_stall(facts: Facts) -> "Iterator[Finding]":
+    """Nagle's algorithm holds a small segment back until the one before it is acknowledged (RFC 1122, 4.2.3.4), and the other kernel
+    delays that acknowledgement in the hope of an answer that carries it (4.2.3.2)."""
+    if not (facts.observed and facts.captured):
+        return
+    for side in facts.sides.all():
+        other = facts.sides.other(side)
+        if other is None or _told_to_hold(facts, side):
+            continue
+        stalls = list(_stalls(facts, side, other))
+        if stalls:
+            before, acknowledged, held = stalls[0]
+            me, they = facts.sides.name(side), facts.sides.name(other)
+            writer = _writer(facts, side, held)
+            source = writer.source if writer is not None else ""
+            ms = round((held.ns - before.ns) / 1e6)
+            times = f" That happened {len(stalls)} times in this run." if len(stalls) > 1 else ""
+            yield Finding("small-write-stall", f"The {me}'s kernel held {count(held.length, 'byte')} back until the {count(before.length, 'byte')} before them were "
+                          f"acknowledged (Nagle's algorithm), and the {they}'s kernel delayed that acknowledgement. So the two segments e{before.seq} and e{held.seq} "
+                          f"lie {ms} ms apart.{times} One write for both, or TCP_NODELAY, ends that.",
+                          (before.seq, acknowledged.seq, held.seq), held.seq, me, source, "19")
+
+
+def _told_to_hold(facts: Facts, side: Side) -> bool:
+    """Was Nagle's algorithm switched off there, or the kernel told to wait for more bytes by other means?"""
+    return any(call.option in ("TCP_NODELAY", "TCP_CORK", "MSG_MORE") for call in facts.calls(side))
+
+
+def _stalls(facts: Facts, side: Side, other: Side) -> "Iterator[tuple[Segment, Segment, Segment]]":
+    """A small segment, the late acknowledgement of it, and the small one that had waited for that."""
+    before: Optional[Segment] = None
+    answer: Optional[Segment] = None
+    segments = [s for s in facts.run.segments if facts.sides.of_segment(s) in (side, other)]
+    for segment in segments:
+        if facts.sides.of_segment(segment) == other:
+            answer = segment
+            continue
+        if not segment.length:
+            continue
+        if before is not None and answer is not None and answer.seq > before.seq and not answer.length and answer.ack == before.first + before.length == segment.first:
+            late = answer.ns - before.ns >= _DELAYED
+            writer = _writer(facts, side, segment)
+            waited = writer is not None and 0 <= writer.returned < answer.seq
+            if late and waited and answer.window >= segment.length and segment.length <= _SMALL:
+                yield before, answer, segment
+        before = segment
+
+
+def _writer(facts: Facts, side: Side, segment: Segment) -> Optional[Call]:
+    """The write that handed the kernel the last byte of a segment."""
+    total = 0
+    for call in facts.writes(side):
+        total += max(call.result, 0)
+        if total >= segment.first + segment.length - 1:
+            return call
+    return None
+
+
+FINDINGS = (socket_limit, poll_limit, alarm, small_write_stall)

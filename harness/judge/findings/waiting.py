@@ -1,0 +1,240 @@
+"""Findings about who waits: in an accept queue, in a circle, for an event that was told once; and who does not wait but spins."""
+from __future__ import annotations
+
+from typing import Iterator, Optional
+
+from ...trace import Call, Waiting
+from ..sides import ACCEPTOR, OPENER, READS, WRITES
+from .acts import ACCEPTS, POLLS, SLEEPS, at, count, did, last_act, listed, name, returned, waits
+from .facts import Facts, Finding
+
+_FOR_EVER = 1 << 62
+_EPOLLET, _EPOLLONESHOT = 1 << 31, 1 << 30
+_SPINS = 200                # so many times the same, and nothing moved: it spins
+
+
+# --- the accept queue ------------------------------------------------------------------------------------------------
+
+def in_the_accept_queue(facts: Facts) -> "Iterator[Finding]":
+    """Connections that were made and that nobody had accepted when the run was over, and what the program that listens did meanwhile."""
+    for socket in facts.run.stop.sockets:
+        if socket.state != "LISTEN" or socket.unread <= 0 or socket.pid != _first_holder(facts, socket.local, socket.pid):
+            continue
+        port = socket.local.rpartition(":")[2]
+        waiting = [made.number for made in facts.run.connections if made.opener is not None and made.acceptor is None and _port_of(facts, made.number) == port]
+        known = facts.observed and len(waiting) == socket.unread
+        holders = {one.pid for one in facts.run.stop.sockets if one.state == "LISTEN" and one.local == socket.local}
+        mine = [one for one in facts.run.stop.waiting if one.pid in holders]
+        if any(one.call == "accept" and one.fd == socket.fd for one in mine if one.pid == socket.pid):
+            continue
+        if known:
+            words = listed(_queued(facts, number) for number in waiting[:3])
+            words += f" (and {len(waiting) - 3} more)" if len(waiting) > 3 else ""
+            words = f"{words[:1].upper()}{words[1:]} {'waits' if len(waiting) == 1 else 'wait'} in the accept queue of {socket.local}: the {socket.who} has not accepted " \
+                    f"{'it' if len(waiting) == 1 else 'them'}."
+        else:
+            words = f"{count(socket.unread, 'connection')} {'waits' if socket.unread == 1 else 'wait'} in the accept queue of {socket.local}, not accepted."
+        once = any(call.name == "epoll_ctl" and (call.pid, call.asked) == (socket.pid, socket.fd) and call.value & _EPOLLET for call in facts.run.calls)
+        words += " Its epoll tells of them once (EPOLLET): who is told must accept until EAGAIN." if once else ""
+        meanwhile = [f"Meanwhile the {one.who} waits {waits(one)}{_what_came(facts, one)}." for one in mine]
+        acts = [call for one in mine for call in facts.run.calls if (call.pid, call.tid) == (one.pid, one.tid) and call.returned < 0]
+        begun = min((s.seq for s in facts.run.segments if known and s.connection == waiting[0]), default=socket.seq)
+        yield Finding("in-accept-queue", " ".join([words, *dict.fromkeys(meanwhile[:2])]), (*(call.seq for call in acts), socket.seq), max(begun, 0),
+                      socket.who, acts[0].source if len(acts) == 1 else "", "15")
+
+
+def _first_holder(facts: Facts, local: str, pid: int) -> int:
+    """Of the processes that hold a listener, the one that the stage started, or the first: so that it is told once."""
+    return min((one.pid for one in facts.run.stop.sockets if one.state == "LISTEN" and one.local == local), default=pid)
+
+
+def _port_of(facts: Facts, number: int) -> str:
+    """The port to which a connection was opened."""
+    syn = next((s for s in facts.run.segments if s.connection == number and s.flags == "S"), None)
+    call = next((c for c in facts.run.calls if c.connection == number and c.name == "connect"), None)
+    return (call.address if call is not None else syn.target if syn is not None else "").rpartition(":")[2]
+
+
+def _queued(facts: Facts, number: int) -> str:
+    """connection 2, with 18 bytes"""
+    side = (number, ACCEPTOR)
+    arrived = facts.arrived(side, _FOR_EVER) if facts.captured else facts.wrote((number, OPENER))
+    return f"connection {number} with {count(arrived, 'byte')}" if arrived else f"connection {number}"
+
+
+def _what_came(facts: Facts, one: Waiting) -> str:
+    """Behind "waits in read on connection 1": what has come on it."""
+    side = facts.sides.of(one)
+    if one.call != "read" or side is None or not facts.observed:
+        return ""
+    other = facts.sides.other(side)
+    sent = facts.wrote(other) if other is not None else 0
+    if sent == 0 and not (facts.captured and facts.arrived(side, _FOR_EVER)):
+        return ", on which nothing has come"
+    taken = facts.took(side)
+    return f", whose {count(taken, 'byte')} it has read" if taken == sent else ""
+
+
+# --- a circle --------------------------------------------------------------------------------------------------------
+
+def deadlock(facts: Facts) -> "Iterator[Finding]":
+    """Each waits for the other, which is proven: in which call, and what each did last on that connection."""
+    stop = facts.run.stop
+    if stop.kind != "deadlock":
+        return
+    circle = [one for one in stop.waiting if one.who in stop.cycle and one.on and set(one.on.split(" and ")) & set(stop.cycle)]
+    names = listed(f"the {who}" for who in stop.cycle)
+    told, proof = [], []
+    for one in circle:
+        side = facts.sides.of(one)
+        last = last_act(facts, side) if side is not None else None
+        words = f"The {one.who} waits {waits(one)}"
+        if last is not None and facts.observed:
+            words += f"; the last that it did there: it {did(last)}{at(last.source)}" if last.who == one.who else ""
+            proof.append(last.seq)
+        told.append(words + ".")
+    pending = [call for call in facts.run.calls if call.returned < 0 and any((call.pid, call.tid) == (one.pid, one.tid) for one in circle)]
+    lie = [f"{count(s.unread, 'byte')} {'lies' if s.unread == 1 else 'lie'} unread in the {s.who}'s kernel (connection {s.connection})."
+           for s in stop.sockets if s.connection and s.unread]
+    begins = f"{names[:1].upper()}{names[1:]} wait for each other, and nothing is on its way."
+    sent = [w for w in circle if w.call == "write"]
+    yield Finding("deadlock", " ".join([begins, *dict.fromkeys(told), *dict.fromkeys(lie)]), tuple([*proof, *(call.seq for call in pending)]),
+                  max((call.seq for call in pending), default=_end(facts)), circle[0].who if circle else "", pending[0].source if pending else "",
+                  "18" if sent else "2")
+
+
+def _end(facts: Facts) -> int:
+    return max((s.seq for s in facts.run.stop.sockets), default=0)
+
+
+# --- told once -------------------------------------------------------------------------------------------------------
+
+def edge_triggered(facts: Facts) -> "Iterator[Finding]":
+    """Bytes lie unread while their program waits in an epoll_wait that tells of them once only."""
+    for side in facts.sides.all():
+        socket = facts.socket(side)
+        watched = facts.calls(side, ("epoll_ctl",))
+        if socket is None or socket.unread <= 0 or not watched:
+            continue
+        last = watched[-1]
+        wait = next((call for call in facts.run.calls if call.name in ("epoll_wait", "epoll_pwait") and call.returned < 0
+                     and (call.pid, call.fd) == (last.pid, last.fd)), None)
+        once = "EPOLLET" if last.value & _EPOLLET else "EPOLLONESHOT" if last.value & _EPOLLONESHOT else ""
+        if wait is None or not once or last.error or last.option == "EPOLL_CTL_DEL" or not any(w.tid == wait.tid for w in facts.run.stop.waiting):
+            continue
+        reads = [call for call in facts.reads(side) if call.returned >= 0]
+        why = "With EPOLLET it is told once when bytes come, and not again while they lie there: it must read until EAGAIN." if once == "EPOLLET" else \
+            "With EPOLLONESHOT it is told once, and then no more until it asks anew (EPOLL_CTL_MOD)."
+        read = f" Its last read there {returned(reads[-1])}." if reads else ""
+        yield Finding("edge-not-drained", f"{count(socket.unread, 'byte')} {'lies' if socket.unread == 1 else 'lie'} unread on connection {side[0]}, and the {wait.who} "
+                      f"waits in epoll_wait. {why}{read}", (last.seq, *(call.seq for call in reads[-1:]), wait.seq, socket.seq), reads[-1].seq if reads else last.seq, wait.who,
+                      reads[-1].source if reads else wait.source, "26")
+
+
+# --- no wait at all --------------------------------------------------------------------------------------------------
+
+def spins(facts: Facts) -> "Iterator[Finding]":
+    """The same calls again and again, each with the same result, and nothing comes of them. (A read that returns 0 again and again is the
+    end of a stream: endings.py.)"""
+    threads: "dict[tuple[int, int], list[Call]]" = {}
+    for call in facts.run.calls:
+        if call.returned >= 0:
+            threads.setdefault((call.pid, call.tid), []).append(call)
+    for calls in threads.values():
+        found = _repeated(calls)
+        if found is not None:
+            first, period, times = found
+            round_ = calls[first:first + period]
+            yield Finding("spin", f"The {round_[0].who} {_again(round_, times)}. {_meaning(round_)}".strip(),
+                          (round_[0].seq, calls[first + period * times - 1].seq), round_[0].seq, round_[0].who, round_[0].source)
+
+
+def _repeated(calls: "list[Call]") -> "Optional[tuple[int, int, int]]":
+    """Where the longest idle stretch begins, how many calls make one round of it, and how many rounds it has."""
+    keys = [(call.name, call.fd, call.result, call.error) for call in calls]
+    for period in (1, 2, 3, 4):
+        best, begin = (0, 0), 0
+        for n in range(period, len(keys) + 1):
+            if n == len(keys) or keys[n] != keys[n - period]:
+                best = max(best, (n - begin, -begin))
+                begin = n - period + 1
+        length, first = best[0], -best[1]
+        if length >= _SPINS * period and _is_idle(calls[first:first + period]):
+            return first, period, length // period
+    return None
+
+
+def _is_idle(round_: "list[Call]") -> bool:
+    """Did none of these calls move a byte, make anything, or wait for a time?"""
+    if any(call.name in SLEEPS or call.name in POLLS and call.limit != 0 and call.result == 0 for call in round_):
+        return False
+    if any(call.result > 0 and call.name in (*READS, *WRITES) or call.result >= 0 and call.name in (*ACCEPTS, "socket", "connect", "close") for call in round_):
+        return False
+    return not any(call.name in READS and call.result == 0 and call.asked for call in round_)
+
+
+def _again(round_: "list[Call]", times: int) -> str:
+    """called recv on connection 1 again and again"""
+    acts = [f"{name(call)}{f' on connection {call.connection}' if call.connection else ''}{at(call.source)}" for call in round_]
+    results = [f"{'it' if len(round_) == 1 else name(call)} {'returned ' + (call.error or str(call.result))}" for call in round_]
+    return f"called {listed(acts)} again and again, {times:,} times, and each time {listed(results)}"
+
+
+def _meaning(round_: "list[Call]") -> str:
+    """What that result says, where one of the calls has one of those that people meet."""
+    for call in round_:
+        if call.error == "EAGAIN" and call.name in READS:
+            return "EAGAIN: nothing had come, and the socket does not block. A wait in poll would cost nothing."
+        if call.error == "EAGAIN" and call.name in ACCEPTS:
+            return "EAGAIN: no connection waited to be accepted, and the listener does not block. A wait in poll would cost nothing."
+        if call.error == "EAGAIN" and call.name in WRITES:
+            return "EAGAIN: the kernel had no room for more bytes, and the socket does not block. poll with POLLOUT waits for room."
+        if call.error in ("EMFILE", "ENFILE"):
+            return f"{call.error}: there was no descriptor left. Are those that are done with closed?"
+        if call.error in ("EPIPE", "ECONNRESET", "ENOTCONN", "EBADF", "EINVAL", "ENOTSOCK"):
+            return f"{call.error} does not go away by itself: the loop must end at such an error."
+    return "Nothing came of it."
+
+
+def spins_without_calls(facts: Facts) -> "Iterator[Finding]":
+    """A program that runs on and on and makes none of the calls that are looked at."""
+    stop = facts.run.stop
+    if stop.kind != "runaway" or "it spins" not in stop.words or not facts.observed:
+        return
+    for end in facts.run.endings:
+        mine = [call for call in facts.run.calls if call.pid == end.pid]
+        if end.how != "still running" or any(call.returned < 0 for call in mine) or not any(w.pid == end.pid and not w.call for w in stop.waiting):
+            continue
+        if any(call.ns > end.ns - 1_000_000_000 for call in mine):
+            continue
+        last = mine[-1] if mine else None
+        words = f"; the last one was {name(last)}{f' on connection {last.connection}' if last.connection else ''}{at(last.source)}, which {returned(last)}" if last else ""
+        yield Finding("spin-without-calls", f"The {end.who} ran on and on, and made none of the calls that are looked at any more{words}.",
+                      tuple(one for one in (last.seq if last else -1, end.seq) if one >= 0), last.returned if last else end.seq, end.who, last.source if last else "")
+
+
+# --- a connect that waits --------------------------------------------------------------------------------------------
+
+def queue_is_full(facts: Facts) -> "Iterator[Finding]":
+    """A connect that does not return: the listener's accept queue has no room, so its kernel drops the SYN."""
+    for call in facts.run.calls:
+        if call.name != "connect" or call.returned >= 0:
+            continue
+        port = call.address.rpartition(":")[2]
+        for socket in facts.run.stop.sockets:
+            listen = next((c for c in reversed(facts.run.calls) if c.name == "listen" and (c.pid, c.fd) == (socket.pid, socket.fd) and not c.error), None)
+            if socket.state == "LISTEN" and socket.local.rpartition(":")[2] == port and listen is not None and socket.unread > listen.asked >= 0:
+                yield Finding("accept-queue-full", f"The {call.who} waits in connect{at(call.source)}: the accept queue of {socket.local} is full. "
+                              f"{count(socket.unread, 'connection')} {'waits' if socket.unread == 1 else 'wait'} there, the {socket.who} asked for a backlog of {listen.asked} "
+                              "and does not accept.", (listen.seq, call.seq, socket.seq), call.seq, call.who, call.source, "15")
+                return
+
+
+def standard_input(facts: Facts) -> "Iterator[Finding]":
+    """A program that waits for its standard input: for a person, and not for another program of the run."""
+    for one in facts.run.stop.waiting:
+        if one.call == "read" and one.fd == 0 and not one.connection:
+            yield Finding("waits-for-input", f"The {one.who} waits for its standard input.", (), _end(facts), one.who)
+
+
+FINDINGS = (in_the_accept_queue, deadlock, edge_triggered, spins, spins_without_calls, queue_is_full, standard_input)

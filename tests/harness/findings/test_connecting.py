@@ -1,0 +1,123 @@
+"""How connections begin: each finding has pairs that have it, and near misses that have not."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import pairs
+import scripts
+from harness.judge.findings import Finding, find
+from harness.trace import Run
+
+WAITS = "listener = listen()\nlistener.accept()[0].recv(10)\n"
+
+
+def of(run: Run, code: str) -> "list[Finding]":
+    return [one for one in find(run) if one.code == code]
+
+
+@pytest.mark.parametrize("server, client, words", [
+    ("listen('127.0.0.1').accept()", "dial('::1')", "The client asked for [::1]:8080, and was refused (ECONNREFUSED): nobody listened there. "
+     "The server listens on 127.0.0.1:8080 only: that is an IPv4 address, and [::1] is an IPv6 address."),
+    ("listen('::1').accept()", "dial()", "The server listens on [::1]:8080 only: that is an IPv6 address, and 127.0.0.1 is an IPv4 address."),
+    ("listen('::').accept()", "dial()", "The server listens on [::]:8080 only: that is an IPv6 address, and 127.0.0.1 is an IPv4 address."),
+    ("listen('127.0.0.2').accept()", "dial()", "The server listens on 127.0.0.2:8080 only, which is another address."),
+    ("listen(port=socket.htons(8080)).accept()", "dial()", "The server listens on port 36895. 8080 is 0x1F90 and 36895 is 0x901F: "
+     "the same two bytes in the other order. That is what a missing htons(), or one too many, does to a port."),
+    ("listen(port=8080).accept()", "dial(port=socket.htons(8080))", "The server listens on port 8080. 36895 is 0x901F and 8080 is 0x1F90: "
+     "the same two bytes in the other order."),
+    ("listen(port=9090).accept()", "dial()", "The server listens on 127.0.0.1:9090: another port."),
+    ("a = listen(port=9090)\nb = listen(port=9091)\na.accept()", "dial()", "The server listens on 127.0.0.1:9090 and the server listens on 127.0.0.1:9091: another port."),
+    ("sys.exit(0)", "dial()", "No program of this run listened on any port then."),
+    ("listen().close()", "time.sleep(1)\ndial()", "The server had listened on 127.0.0.1:8080 before, and had given that listener up by then."),
+])
+def test_a_refused_connect_says_who_asked_for_what_and_who_listens_where(tmp_path: Path, server: str, client: str, words: str) -> None:
+    found = of(scripts.run(tmp_path / "pair", client, server), "refused")
+    assert len(found) == 1 and words in found[0].words
+    assert found[0].who == "client"
+
+
+def test_a_socket_that_is_bound_and_does_not_listen(tmp_path: Path) -> None:
+    server = "s = socket.socket()\ns.bind(('127.0.0.1', 8080))\ntime.sleep(3)\n"
+    run = scripts.run(tmp_path / "pair", "time.sleep(1)\ndial()", server, stage="client: starts at once\n")
+    assert "The server had bound a socket to 127.0.0.1:8080, and had not called listen." in of(run, "refused")[0].words
+
+
+def test_a_connect_before_anybody_listens(tmp_path: Path) -> None:
+    run = scripts.run(tmp_path / "pair", "dial()", "time.sleep(2)\nlisten().accept()", stage="client: starts at once\n")
+    assert "The server began to listen on 127.0.0.1:8080 only later." in of(run, "refused")[0].words
+
+
+@pytest.mark.parametrize("client", [
+    "try:\n    dial('::1')\nexcept OSError:\n    dial()",       # it goes through a host's addresses
+])
+def test_who_gets_through_in_the_end_was_not_refused(tmp_path: Path, client: str) -> None:
+    assert of(scripts.run(tmp_path / "pair", client, WAITS), "refused") == []
+
+
+def test_who_tries_again_until_somebody_listens_was_not_refused(tmp_path: Path) -> None:
+    client = "while True:\n    try:\n        dial()\n        break\n    except OSError:\n        time.sleep(1)\n"
+    run = scripts.run(tmp_path / "pair", client, "time.sleep(3)\n" + WAITS, stage="client: starts at once\n")
+    assert any(call.error == "ECONNREFUSED" for call in run.calls) and of(run, "refused") == []
+
+
+def test_a_connect_that_does_not_block_learns_of_the_refusal_later(tmp_path: Path) -> None:
+    client = "s = socket.socket()\ns.setblocking(False)\ns.connect_ex(('127.0.0.1', 9))\nselect.select([], [s], [])\n"
+    assert "The client asked for 127.0.0.1:9, and was refused" in of(scripts.run(tmp_path / "pair", client, WAITS), "refused")[0].words
+
+
+def test_without_calls_the_wire_tells_what_was_refused_and_not_who_asked(tmp_path: Path) -> None:
+    run = scripts.run(tmp_path / "pair", "dial('::1')", "listen().accept()", observe=False)
+    found = of(run, "refused")
+    assert [one.words for one in found] == (["A connect to [::1]:8080 was refused: nobody listened there."] if run.wire else [])
+
+
+ONCE = "l = listen(reuse={})\nc = l.accept()[0]\nc.send(b'bye')\nc.close()\nl.close()\ntime.sleep(1)\n"
+
+
+@pytest.mark.parametrize("first, second, words", [
+    (False, False, "SO_REUSEADDR, set before bind on both sockets, lets a new listener have the port."),
+    (False, True, "This socket has SO_REUSEADDR; the earlier one had not, and both must have it."),
+    (True, False, "The earlier socket had SO_REUSEADDR; this one has not, and both must have it before bind."),
+])
+def test_an_address_that_an_earlier_connection_keeps_in_time_wait(tmp_path: Path, first: bool, second: bool, words: str) -> None:
+    run = scripts.run(tmp_path / "pair", "s = dial()\nwhile s.recv(9): pass\ns.close()", ONCE.format(first) + f"listen(reuse={second}).accept()")
+    found = of(run, "in-use")[0]
+    assert "The server could not bind 127.0.0.1:8080: EADDRINUSE. The server closed connection 1 first." in found.words
+    assert "TIME-WAIT" in found.words and found.words.endswith(words)
+
+
+@pytest.mark.parametrize("client, server", [
+    ("s = dial()\nwhile s.recv(9): pass\ns.close()", ONCE.format(True) + "listen()"),      # both have the option
+    ("dial().close()", "l = listen(reuse=False)\nc = l.accept()[0]\nc.recv(9)\nc.close()\nl.close()\nlisten(reuse=False)"),     # the client closed first
+])
+def test_an_address_that_is_free_again(tmp_path: Path, client: str, server: str) -> None:
+    assert of(scripts.run(tmp_path / "pair", client, server), "in-use") == []
+
+
+@pytest.mark.parametrize("server, client, words", [
+    ("l = listen()\nlisten()", "time.sleep(1)", "The server itself already listened on 127.0.0.1:8080."),
+    ("l = listen('0.0.0.0')\nl.accept()", "listen()", "The server already listened on 0.0.0.0:8080."),
+    ("l = listen()\nc = l.accept()[0]\nif os.fork() == 0:\n    l.close()\n    c.recv(9)\n    os._exit(0)\nc.close()\nl.close()\nlisten(reuse=False)",
+     "s = dial()\ntime.sleep(5)", "Another process of the server still held connection 1, whose end here has that port."),
+    ("l = listen(reuse=False)\nc = l.accept()[0]\nc.close()\nl.close()\nlisten()", "s = dial()\ns.recv(9)\ntime.sleep(5)",
+     "The server had closed connection 1, whose end here has that port. The other end had not: so the connection was not over."),
+])
+def test_an_address_that_somebody_has(tmp_path: Path, server: str, client: str, words: str) -> None:
+    run = scripts.run(tmp_path / "pair", client, server)
+    assert words in of(run, "in-use")[0].words
+
+
+def test_accept_without_listen(tmp_path: Path) -> None:
+    server = "s = socket.socket()\ns.bind(('127.0.0.1', 8080))\n{}s.accept()"
+    assert "on a socket on which it had not called listen: EINVAL" in of(scripts.run(tmp_path / "a", "", server.format("")), "not-listening")[0].words
+    assert of(scripts.run(tmp_path / "b", "dial()", server.format("s.listen(1)\n")), "not-listening") == []
+
+
+@pytest.mark.parametrize("rest, found", [("", ["The server ended while connection 2 waited in its accept queue, with 5 bytes: nobody had accepted it. "
+                                             "So its kernel sent a reset (RST)."]),
+                                       ("; accept; hear 9", [])])
+def test_a_listener_that_is_given_up_with_somebody_in_its_queue(tmp_path: Path, rest: str, found: "list[str]") -> None:
+    run = pairs.run(tmp_path / "pair", "connect; connect; say 5; pause 1; hear 9", f"listen; accept; pause 1{rest}; exit 0")
+    assert [one.words for one in of(run, "reset-unaccepted")] == found

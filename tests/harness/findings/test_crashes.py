@@ -1,0 +1,99 @@
+"""How programs end: each finding has pairs that have it, and near misses that have not."""
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import pairs
+import runs
+from harness.judge.findings import Finding, find
+from harness.observe import sanitizer
+from harness.trace import Output, Run
+
+
+def of(run: Run, code: str) -> "list[Finding]":
+    return [one for one in find(run) if one.code == code]
+
+
+def test_a_crash_has_its_signal_the_last_call_and_the_last_line(tmp_path: Path) -> None:
+    run = pairs.run(tmp_path / "pair", "connect; write 4", "listen; accept; read 4; print got it; crash")
+    assert [one.words for one in of(run, "died-of-signal")] == [
+        'The server died of SIGSEGV: it used memory that is not its own. The last call that was seen of it is read, which returned 4. '
+        'The last line that it printed is "got it".']
+    assert (run.stop.kind, run.stop.words) == ("crash", "the server died of SIGSEGV")
+
+
+def test_a_crash_of_a_child_is_one_of_the_run(tmp_path: Path) -> None:
+    run = pairs.run(tmp_path / "pair", "connect; write 4", "listen; accept; fork; read 4; crash; end; wait")
+    assert run.stop.words == "a child process of the server died of SIGSEGV"
+    assert of(run, "died-of-signal")[0].words.startswith("A child process of the server died of SIGSEGV")
+
+
+def test_a_signal_that_ends_a_wait_says_in_which_call(tmp_path: Path) -> None:
+    run = pairs.run(tmp_path / "pair", "connect; read 9", "listen; accept; alarm 1; read 4")
+    assert "died of SIGALRM" in of(run, "died-of-signal")[0].words and "It was in read on connection 1." in of(run, "died-of-signal")[0].words
+
+
+@pytest.mark.parametrize("server", ["listen; accept; read 4; exit 0", "listen; accept; read 4; kill 15"])
+def test_who_ends_well_or_is_told_to_end_has_not_crashed(tmp_path: Path, server: str) -> None:
+    run = pairs.run(tmp_path / "pair", "connect; write 4", server)
+    assert find(run) == () and run.stop.kind == "over"
+
+
+def test_sigpipe_has_the_write_and_the_reset_before_it(tmp_path: Path) -> None:
+    run = pairs.run(tmp_path / "pair", "connect; write 1; close", "listen; accept; read 1; pause 1; write 1; pause 1; write 1")
+    words = of(run, "sigpipe")[0].words
+    assert words.startswith("The server died of SIGPIPE: its write on connection 1 failed with EPIPE. Before it the client's kernel had reset that connection (RST).")
+    assert run.stop.kind == "crash"
+
+
+def test_a_reset_that_is_only_read_is_no_sigpipe(tmp_path: Path) -> None:
+    assert of(pairs.run(tmp_path / "pair", "connect; write 1; close", "listen; accept; read 1; pause 1; write 1; pause 1; read 1"), "sigpipe") == []
+
+
+def test_a_program_that_gives_up_has_its_last_words(tmp_path: Path) -> None:
+    run = pairs.run(tmp_path / "pair", "connect; nonsense", "listen; accept; read 1")
+    assert [one.words for one in of(run, "ended-early")] == ['The client ended by itself, with exit 2. Its last words on standard error are "no such act: nonsense".']
+
+
+ASAN = r"""starting
+==25231==ERROR: AddressSanitizer: heap-buffer-overflow on address 0x602000000014 at pc 0x7fd4edc47681 bp 0x7ffcf7755f30 sp 0x7ffcf77556e0
+WRITE of size 7 at 0x602000000014 thread T0
+    #0 0x7fd4edc47680 in __interceptor_memset ../../../../src/libsanitizer/sanitizer_common/sanitizer_common_interceptors.inc:799
+    #1 0x564acb8252a9 in send_all common/net.c:4
+    #2 0x564acb825cd6 in main scenarios/06-short-reads/server.c:13:7
+    #3 0x7fd4ed245249 in __libc_start_call_main ../sysdeps/nptl/libc_start_call_main.h:58
+
+allocated by thread T0 here:
+    #1 0x564acb825c92 in main scenarios/06-short-reads/server.c:99
+==25231==ABORTING"""
+UBSAN = "scenarios/06-short-reads/server.c:7:60: runtime error: signed integer overflow: 2147483647 + 2 cannot be represented in type 'int'"
+LSAN = r"""==25292==ERROR: LeakSanitizer: detected memory leaks
+
+Direct leak of 10 byte(s) in 1 object(s) allocated from:
+    #0 0x7f5e8fab89cf in __interceptor_malloc ../../../../src/libsanitizer/asan/asan_malloc_linux.cpp:69
+    #1 0x558ed86a2640 in main scenarios/06-short-reads/server.c:8
+"""
+FREED = r"""==25330==ERROR: AddressSanitizer: attempting double-free on 0x602000000010 in thread T0:
+    #0 0x7f67592b76a8 in __interceptor_free ../../../../src/libsanitizer/asan/asan_malloc_linux.cpp:52
+    #1 0x55f0eaffdc88 in main server.c:12
+"""
+
+
+@pytest.mark.parametrize("report, words", [
+    (ASAN, "AddressSanitizer found an error in the server at server.c:13: heap-buffer-overflow, a write of 7 bytes."),
+    (UBSAN, "UndefinedBehaviorSanitizer found an error in the server at server.c:7: signed integer overflow: 2147483647 + 2 cannot be represented in type 'int'."),
+    (LSAN, "LeakSanitizer found an error in the server at server.c:8: detected memory leaks."),
+    (FREED, "AddressSanitizer found an error in the server at server.c:12: attempting double-free."),
+])
+def test_a_sanitizers_report_is_told_by_kind_and_by_the_place_in_the_programs_own_file(report: str, words: str) -> None:
+    outputs = tuple(Output(n, n, "server", "stderr", line) for n, line in enumerate(report.splitlines(), 10))
+    run = replace(runs.run("client: x", "client: exit 0, server: exit 1"), outputs=outputs)
+    assert [one.words for one in find(run)] == [words]
+
+
+@pytest.mark.parametrize("line", ["panic: runtime error: index out of range [5] with length 3", "the AddressSanitizer is a tool", "runtime error: none"])
+def test_what_only_sounds_like_a_report_is_none(line: str) -> None:
+    assert not sanitizer.begins(line) and sanitizer.read([line]) is None

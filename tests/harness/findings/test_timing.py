@@ -1,0 +1,64 @@
+"""Waits that time ends: each finding has pairs that have it, and near misses that have not."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import pairs
+import scripts
+from harness.judge.findings import Finding, find
+from harness.trace import Run
+
+
+def of(run: Run, code: str) -> "list[Finding]":
+    return [one for one in find(run) if one.code == code]
+
+
+LIMITED = "l = listen()\n{}\nc = l.accept()[0]\n{}\ntry:\n    c.recv(9)\nexcept OSError:\n    pass\n"
+OPTION = "setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack('@ll', 2, 0))"     # long enough for the client to come
+
+
+@pytest.mark.parametrize("of_listener, of_connection, found", [
+    ("", "c." + OPTION, True), ("l." + OPTION, "", True),       # an accepted socket has what its listener has
+    ("", "c.setblocking(False)", False),                        # EAGAIN, and no limit
+    ("", f"c.{OPTION}\nc.setblocking(False)", False),           # EAGAIN at once, in spite of the limit
+])
+def test_a_read_that_a_sockets_limit_has_ended(tmp_path: Path, of_listener: str, of_connection: str, found: bool) -> None:
+    run = scripts.run(tmp_path / "pair", "dial().recv(9)", LIMITED.format(of_listener, of_connection))
+    assert any(call.error == "EAGAIN" for call in run.calls)
+    told = of(run, "socket-time-limit")
+    assert len(told) == found
+    assert all("ended with EAGAIN because of the socket's time limit (SO_RCVTIMEO, 2 s" in one.words and "no byte came within it" in one.words for one in told)
+
+
+@pytest.mark.parametrize("client, found", [("connect; read 9", ["with nothing ready"]), ("connect; write 1; read 9", [])])
+def test_a_poll_that_its_limit_has_ended(tmp_path: Path, client: str, found: "list[str]") -> None:
+    run = pairs.run(tmp_path / "pair", client, "listen; accept; poll-ms 100")
+    assert [one.words.rpartition(", ")[2].rstrip(".") for one in of(run, "poll-time-limit")] == found
+
+
+@pytest.mark.parametrize("act, words", [("itimer 200", "ended with EINTR: the alarm of 200 ms went off, which it had set with setitimer"), ("itimer 20000", "")])
+def test_a_read_that_an_alarm_has_ended(tmp_path: Path, act: str, words: str) -> None:
+    run = pairs.run(tmp_path / "pair", "connect; slow 500; write 1; read 9", f"listen; accept; {act}; read 9; write 1")
+    found = of(run, "alarm")
+    assert len(found) == bool(words) and all(words in one.words for one in found)
+
+
+SERVES = ("c = listen().accept()[0]\nwhile True:\n    n = 0\n    while n < 8:\n        d = c.recv(8 - n)\n        n += len(d)\n"
+          "        if not d:\n            sys.exit(0)\n    c.send(b'ok')\n")
+ASKS = "s = dial()\n{}\nfor _ in range(5):\n    {}\n    s.recv(9)\n"
+
+
+@pytest.mark.parametrize("option, sends, found", [
+    ("", "s.send(b'head'); s.send(b'body')", True),
+    ("s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)", "s.send(b'head'); s.send(b'body')", False),
+    ("", "s.send(b'headbody')", False),
+])
+def test_two_kernels_that_wait_for_each_other(tmp_path: Path, option: str, sends: str, found: bool) -> None:
+    run = scripts.run(tmp_path / "pair", ASKS.format(option, sends), SERVES)
+    if not run.wire:
+        pytest.skip("packets can't be captured here")
+    told = of(run, "small-write-stall")
+    assert len(told) == found
+    assert all("held 4 bytes back until the 4 bytes before them were acknowledged (Nagle's algorithm)" in one.words for one in told)

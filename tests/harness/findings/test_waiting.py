@@ -1,0 +1,118 @@
+"""Who waits, and who only seems to: each finding has pairs that have it, and near misses that have not."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import pairs
+import scripts
+from harness.judge.findings import Finding, find
+from harness.trace import Run
+
+
+def of(run: Run, code: str) -> "list[Finding]":
+    return [one for one in find(run) if one.code == code]
+
+
+def test_a_connection_in_the_accept_queue_and_what_the_server_does_meanwhile(tmp_path: Path) -> None:
+    run = pairs.run(tmp_path / "pair", "connect; connect; write 18; read 9", "listen; accept; read 9")
+    found = of(run, "in-accept-queue")
+    assert [one.words for one in found] == ["Connection 2 with 18 bytes waits in the accept queue of 127.0.0.1:8080: the server has not accepted it. "
+                                            "Meanwhile the server waits in read on connection 1, on which nothing has come."]
+
+
+def test_what_came_on_the_other_connection_is_said(tmp_path: Path) -> None:
+    run = pairs.run(tmp_path / "pair", "connect; write 7; connect; read 9", "listen; accept; readall 7; read 9")
+    assert of(run, "in-accept-queue")[0].words.endswith("Meanwhile the server waits in read on connection 1, whose 7 bytes it has read.")
+
+
+@pytest.mark.parametrize("server", ["listen; accept; accept; read 9", "listen; accept; thread; read 9; end; accept; read 18; read 9"])
+def test_a_connection_that_was_accepted_waits_in_no_queue(tmp_path: Path, server: str) -> None:
+    assert of(pairs.run(tmp_path / "pair", "connect; connect; write 18; read 9", server), "in-accept-queue") == []
+
+
+def test_a_listener_that_is_watched_edge_triggered_tells_of_two_connections_once(tmp_path: Path) -> None:
+    server = ("l = listen()\nl.setblocking(False)\ne = select.epoll()\ne.register(l, select.EPOLLIN | select.EPOLLET)\ntime.sleep(2)\n"
+              "while True:\n    e.poll()\n    c = l.accept()[0]\n    c.recv(9)\n    c.close()\n")
+    run = scripts.run(tmp_path / "pair", "a = dial()\nb = dial()\na.send(b'x')\nb.send(b'x')\na.recv(9)\nb.recv(9)", server)
+    assert "Its epoll tells of them once (EPOLLET)" in of(run, "in-accept-queue")[0].words
+
+
+def test_a_deadlock_has_each_ones_call_and_last_act(tmp_path: Path) -> None:
+    run = pairs.run(tmp_path / "pair", "connect; write 4; read 9", "listen; accept; read 4; read 6")
+    found = of(run, "deadlock")
+    assert len(found) == 1
+    assert found[0].words.startswith("The client and the server wait for each other, and nothing is on its way.")
+    assert "The client waits in read on connection 1; the last that it did there: it wrote 4 bytes" in found[0].words
+    assert "The server waits in read on connection 1; the last that it did there: it read 4 bytes" in found[0].words
+    assert "unread" not in found[0].words
+
+
+def test_a_deadlock_of_writers_says_where_the_bytes_lie(tmp_path: Path) -> None:
+    run = pairs.run(tmp_path / "pair", "sndbuf 4096; rcvbuf 4096; connect; writeall 1000000", "sndbuf 4096; rcvbuf 4096; listen; accept; writeall 1000000")
+    words = of(run, "deadlock")[0].words
+    assert "waits in write on connection 1" in words and "unread in the server's kernel" in words and "unread in the client's kernel" in words
+
+
+def test_who_waits_for_a_child_that_works_is_in_no_circle(tmp_path: Path) -> None:
+    assert of(pairs.run(tmp_path / "pair", "connect; write 4; read 9; close", "listen; accept; fork; read 4; write 1; end; wait"), "deadlock") == []
+
+
+CHAT = ("l = listen()\nopen = []\nwhile True:\n    for s in select.select([l] + open, [], [])[0]:\n        if s is l:\n            open.append(l.accept()[0])\n"
+        "        elif not s.recv(100):\n            open.remove(s)\n")
+
+
+def test_a_server_that_polls_for_everybody_is_idle_and_nobody_is_blamed(tmp_path: Path) -> None:
+    run = scripts.run(tmp_path / "pair", "s = dial()\ns.send(b'hello')\ns.recv(9)", CHAT)
+    assert (run.stop.kind, run.stop.cycle, find(run)) == ("waiting", (), ())
+
+
+EPOLL = "c = listen().accept()[0]\ne = select.epoll()\ne.register(c, select.EPOLLIN{})\nwhile True:\n    e.poll()\n    if not c.recv({}):\n        break\n"
+
+
+@pytest.mark.parametrize("flag, size, words", [
+    (" | select.EPOLLET", 4, "7 bytes lie unread on connection 1, and the server waits in epoll_wait. With EPOLLET it is told once when bytes come, and not "
+     "again while they lie there: it must read until EAGAIN. Its last read there returned 4."),
+    (" | select.EPOLLONESHOT", 4, "With EPOLLONESHOT it is told once"),
+    ("", 4, ""), (" | select.EPOLLET", 100, ""),
+])
+def test_an_edge_triggered_epoll_that_was_not_drained(tmp_path: Path, flag: str, size: int, words: str) -> None:
+    found = of(scripts.run(tmp_path / "pair", "s = dial()\ns.send(b'hello world')\ns.recv(9)", EPOLL.format(flag, size)), "edge-not-drained")
+    assert len(found) == bool(words) and all(words in one.words for one in found)
+
+
+BUSY = ("c = listen().accept()[0]\nc.setblocking(False)\nwhile True:\n    try:\n        d = c.recv(9)\n        break\n"
+        "    except BlockingIOError:\n        {}\n")
+
+
+def test_a_loop_at_eagain_is_a_spin_with_its_program_and_its_call(tmp_path: Path) -> None:
+    run = scripts.run(tmp_path / "pair", "s = dial()\ntime.sleep(1)\ns.send(b'x')\ns.recv(9)", BUSY.format("pass"))
+    assert run.stop.kind == "over"      # the virtual clock lets the sleep end, though somebody runs
+    words = of(run, "spin")[0].words
+    assert words.startswith("The server called recv on connection 1 again and again, ") and "each time it returned EAGAIN" in words
+
+
+def test_a_loop_that_sleeps_between_its_calls_is_no_spin(tmp_path: Path) -> None:
+    run = scripts.run(tmp_path / "pair", "s = dial()\ntime.sleep(60)\ns.send(b'x')\ns.recv(9)", BUSY.format("time.sleep(0.1)"))
+    assert of(run, "spin") == [] and run.stop.kind == "over"
+
+
+def test_many_equal_writes_are_no_spin(tmp_path: Path) -> None:
+    run = scripts.run(tmp_path / "pair", "s = dial()\nfor _ in range(600):\n    s.send(b'0123456789')", "c = listen().accept()[0]\nwhile c.recv(10): pass")
+    assert of(run, "spin") == []
+
+
+def test_a_loop_without_calls_is_told_with_the_last_call_before(tmp_path: Path) -> None:
+    run = pairs.run(tmp_path / "pair", "connect; write 4; read 9", "listen; accept; read 4; spin")
+    assert run.stop.kind == "runaway" and run.stop.words.startswith("the server has used ")
+    assert [(w.who, w.call) for w in run.stop.waiting if w.call] == [("client", "read")]
+    assert [one.words.partition(";")[0] for one in of(run, "spin-without-calls")] == ["The server ran on and on, and made none of the calls that are looked at any more"]
+
+
+def test_a_full_accept_queue_keeps_a_connect_waiting(tmp_path: Path) -> None:
+    server = "s = socket.socket()\ns.bind(('127.0.0.1', 8080))\ns.listen({})\nsys.stdin.read()\ntime.sleep(100)\n"
+    stage = "limit: 2 s\n"
+    run = scripts.run(tmp_path / "a", "[dial() for n in range(3)]", server.format(1), stage=stage)
+    assert "The client waits in connect" in of(run, "accept-queue-full")[0].words
+    assert of(scripts.run(tmp_path / "b", "kept = [dial() for n in range(3)]", server.format(5), stage=stage), "accept-queue-full") == []
