@@ -18,7 +18,7 @@ FAMILIES = (streams, endings, waiting, connecting, crashes, timing)
 
 
 def find(run: Run) -> "tuple[Finding, ...]":
-    """All findings of a run: the one first that happened first."""
+    """All findings of a run: the one first that happened first, and behind them the remarks."""
     facts = Facts(run)
     found = [one for family in FAMILIES for ask in family.FINDINGS for one in ask(facts)]
-    return tuple(sorted(dict.fromkeys(found), key=lambda one: (one.at, one.code)))
+    return tuple(sorted(dict.fromkeys(found), key=lambda one: (one.remark, one.at, one.code)))

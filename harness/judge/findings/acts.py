@@ -27,6 +27,11 @@ def listed(words: "Iterable[str]") -> str:
     return " and ".join([", ".join(each[:-1]), each[-1]] if len(each) > 1 else each)
 
 
+def capital(words: str) -> str:
+    """The beginning of a sentence."""
+    return words[:1].upper() + words[1:]
+
+
 def name(call: Call) -> str:
     """The function of libc that a program calls, as far as the kernel's name tells it."""
     return PLAIN.get(call.name, call.name)

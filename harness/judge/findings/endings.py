@@ -5,7 +5,7 @@ from typing import Iterator, Optional
 
 from ...trace import Call, End, Holder
 from ..sides import Side
-from .acts import at, count, waits
+from .acts import POLLS, at, capital, count, waits
 from .facts import Facts, Finding
 
 
@@ -13,11 +13,13 @@ def reset_by_unread(facts: Facts) -> "Iterator[Finding]":
     """An end was closed with bytes unread: its kernel answers with a reset, and sends no FIN (RFC 1122, 4.2.2.13; RFC 2525, 2.17)."""
     for side, last, reset in _resets_at_the_close(facts):
         left = facts.arrived(side, last.until) - facts.took(side, last.until)
-        if left <= 0:
+        if left <= 0 or not facts.counted(side):
             continue
         call = _closing(facts, side, last)
-        act = f"closed connection {side[0]}{at(call.source if call else '')}" if last.how == "close" else f"ended, and with it its end of connection {side[0]}"
-        yield Finding("reset-by-unread", f"The {last.who} {act} while {count(left, 'byte')} lay unread in its kernel. So its kernel sent a reset (RST) and no FIN.",
+        lay = f"while {count(left, 'byte')} lay unread in its kernel"
+        act = f"ended {lay}, on connection {side[0]}" if last.how == "exit" else f"closed connection {side[0]}{at(call.source if call else '')} {lay}"
+        no_fin = "" if _sent_fin(facts, side, reset) else " and no FIN"
+        yield Finding("reset-by-unread", f"{capital(facts.process(last.who, last.pid))} {act}. So its kernel sent a reset (RST){no_fin}.",
                       (last.until, reset), last.until, last.who, call.source if call else "", "10")
 
 
@@ -27,7 +29,8 @@ def reset_by_linger(facts: Facts) -> "Iterator[Finding]":
         option = next((call for call in facts.calls(side, ("setsockopt",)) if call.option == "SO_LINGER" and call.value and not call.error), None)
         if option is not None and facts.arrived(side, last.until) <= facts.took(side, last.until):
             call = _closing(facts, side, last)
-            yield Finding("reset-by-linger", f"The {last.who} had set SO_LINGER on connection {side[0]}{at(option.source)}. Its close sent a reset (RST) and no FIN.",
+            no_fin = "" if _sent_fin(facts, side, reset) else " and no FIN"
+            yield Finding("reset-by-linger", f"The {last.who} had set SO_LINGER on connection {side[0]}{at(option.source)}. Its close sent a reset (RST){no_fin}.",
                           (option.seq, last.until, reset), last.until, last.who, call.source if call else option.source)
 
 
@@ -44,33 +47,73 @@ def written_after_close(facts: Facts) -> "Iterator[Finding]":
         late = [s for s in facts.segments(other) if s.length and s.seq > last.until and s.seq < reset.seq]
         writes = [call for call in facts.writes(other) if call.seq > last.until and call.result > 0]
         if late and writes:
-            who = facts.sides.name(other)
-            how = "closed" if last.how == "close" else "ended and so closed"
+            who, call = facts.sides.name(other), _closing(facts, side, last)
+            how = f"closed it{at(call.source if call else '')}" if last.how != "exit" else "ended, which closed it"
             yield Finding("written-after-close", f"The {who} wrote {count(writes[0].result, 'byte')} on connection {side[0]}{at(writes[0].source)} after the {last.who} had "
-                          f"{how} it. Nobody could read them: the {last.who}'s kernel answered with a reset (RST).", (last.until, writes[0].seq, reset.seq),
-                          last.until, last.who, writes[0].source, "1", "M03")
+                          f"{how}. Nobody could read them: the {last.who}'s kernel answered with a reset (RST).", (last.until, writes[0].seq, reset.seq),
+                          last.until, last.who, call.source if call else "", "1", "M10")
 
 
 def held_by_another(facts: Facts) -> "Iterator[Finding]":
-    """A process closed its copy of a connection, another one still has a copy: so there is no FIN."""
-    if not facts.observed:
-        return
+    """A copy of a connection was closed, and another copy is still open, with which nobody does anything: so there is no FIN."""
     for side in facts.sides.all():
-        end = facts.sides.end(side)
-        gone = [h for h in end.holders if h.until >= 0] if end is not None else []
-        still = [h for h in end.holders if h.until < 0] if end is not None else []
-        if not gone or not still or end is None or end.shut >= 0:
+        end, still = facts.sides.end(side), facts.kept(side)
+        last = _last_copy_closed(facts, side)
+        if not facts.observed or end is None or not still or last is None or end.shut >= 0 or next(facts.segments(side, "F"), None) is not None:
             continue
-        last = max(gone, key=lambda h: h.until)
-        call = _closing(facts, side, last)
-        fds = sorted({s.fd for s in facts.run.stop.sockets if s.connection == side[0] and s.pid == still[0].pid})
-        where = f", as descriptor {fds[0]}" if len(fds) == 1 and fds[0] >= 0 else ""
-        how = f"closed connection {side[0]}{at(call.source if call else '')}" if last.how == "close" else f"gave connection {side[0]} up ({last.how})"
-        whom = f"process {still[0].pid} of the {still[0].who} still has it open{where}"
+        place, who, how, call = last
+        if any(one.seq > place for one in facts.calls(side) if one.pid in [h.pid for h in still]) or any(facts.sides.of(w) == side for w in facts.run.stop.waiting):
+            continue            # it is in use
+        keeps = still[0]
+        fds = sorted({s.fd for s in facts.run.stop.sockets if s.connection == side[0] and s.pid == keeps.pid and s.fd >= 0})
+        where = f" as descriptor {fds[0]}" if len(fds) == 1 else ""
+        since = next((one for one in facts.calls(side, ("accept", "accept4", "connect")) if one.pid == keeps.pid and one.returned == keeps.since), None)
         wait = next((w for w in facts.run.stop.waiting if facts.sides.of(w) == facts.sides.other(side) and w.call == "read"), None)
         waiting = f" The {wait.who} waits {waits(wait)}." if wait is not None else ""
-        yield Finding("held-by-another", f"Process {last.pid} of the {last.who} {how}, but {whom}. A FIN goes out only when the last copy of a connection is closed."
-                      f"{waiting}", (last.until, still[0].since), last.until, still[0].who, call.source if call else "", "11")
+        yield Finding("held-by-another", f"{capital(who)} {how}, but {facts.process(keeps.who, keeps.pid) if keeps.pid != _pid(call) else 'it'} still has it open{where}"
+                      f"{', since its ' + since.name.rstrip('4') + at(since.source) if since is not None else ''}. "
+                      f"A FIN goes out only when the last copy of a connection is closed.{waiting}",
+                      (keeps.since, place), place, keeps.who, call.source if call is not None else "", "11")
+
+
+def _last_copy_closed(facts: Facts, side: Side) -> "Optional[tuple[int, str, str, Optional[Call]]]":
+    """The last time that a process gave up a copy of this end while others stayed: the place, who, what it did, and the call."""
+    end = facts.sides.end(side)
+    gone = [h for h in end.holders if h.until >= 0] if end is not None else []
+    last = max(gone, key=lambda h: h.until, default=None)
+    closes = [call for call in facts.calls(side, ("close",)) if call.returned >= 0 and not call.error]
+    call = max(closes, key=lambda one: one.seq, default=None)
+    if call is not None and (last is None or call.seq >= last.until):
+        copy = "" if last is not None and call.seq == last.until else "one copy of " if call.pid in [h.pid for h in facts.kept(side)] else ""
+        return call.seq, facts.process(call.who, call.pid), f"closed {copy}connection {side[0]}{at(call.source)}", call
+    if last is None:
+        return None
+    how = "ended, which closed its copy of" if last.how == "exit" else "closed"
+    return last.until, facts.process(last.who, last.pid), f"{how} connection {side[0]}", None
+
+
+def _pid(call: Optional[Call]) -> int:
+    return call.pid if call is not None else 0
+
+
+def kept_open(facts: Facts) -> "Iterator[Finding]":
+    """A program waits in read for bytes or a FIN, and the other end is held by a program that waits for something else."""
+    for wait in facts.run.stop.waiting:
+        side = facts.sides.of(wait)
+        other = facts.sides.other(side)
+        end = facts.sides.end(other) if other is not None else None
+        if wait.call != "read" or side is None or other is None or end is None or end.shut >= 0 or facts.run.stop.kind not in ("waiting", "deadlock", "over"):
+            continue
+        still, sockets = facts.kept(other), (facts.socket(side), facts.socket(other))
+        doing = [w for w in facts.run.stop.waiting if w.pid == still[0].pid] if len(still) == 1 else []
+        if len(end.holders) != 1 or len(doing) != 1 or doing[0].connection or doing[0].call in POLLS or any(s is None or s.unread for s in sockets):
+            continue
+        acts = [call for call in facts.calls(other) if call.returned >= 0]
+        then = next((call for call in facts.run.calls if (call.pid, call.tid) == (doing[0].pid, doing[0].tid) and call.returned < 0), None)
+        if not acts or then is None:
+            continue
+        yield Finding("kept-open", f"The {wait.who} waits {waits(wait)}, and has read all that came there. The {still[0].who} has not closed its end, so no FIN comes: "
+                      f"it waits {waits(doing[0])}{at(then.source)}.", (acts[-1].seq, then.seq), then.seq, still[0].who, then.source)
 
 
 def never_closed(facts: Facts) -> "Iterator[Finding]":
@@ -88,8 +131,11 @@ def never_closed(facts: Facts) -> "Iterator[Finding]":
         peer = f"the {facts.sides.name(other)}" if facts.sides.name(other) else "the peer"
         doing = [w for w in facts.run.stop.waiting if w.pid == socket.pid]
         now = f" It waits {waits(doing[0])}." if len(doing) == 1 else ""
-        yield Finding("never-closed", f"The {socket.who} has not closed connection {socket.connection}: {peer}'s FIN has come, and descriptor {socket.fd} is still open "
-                      f"(CLOSE-WAIT).{now}", tuple(n for n in (fin.seq if fin else -1, socket.seq) if n >= 0), max(socket.seq, 0), socket.who, "", "")
+        acts = [call for call in facts.calls(side) if call.pid == socket.pid and call.returned >= 0]
+        went_on = next((call for call in facts.run.calls if acts and call.tid == acts[-1].tid and call.seq > acts[-1].seq and fin and call.seq > fin.seq), None)
+        yield Finding("never-closed", f"{capital(facts.process(socket.who, socket.pid))} has not closed connection {socket.connection}: {peer}'s FIN has come, and "
+                      f"descriptor {socket.fd} is still open (CLOSE-WAIT).{now}", tuple(n for n in (fin.seq if fin else -1, socket.seq) if n >= 0),
+                      went_on.seq if went_on is not None else max(socket.seq, 0), socket.who, went_on.source if went_on is not None else "", "")
 
 
 # --- helpers ---------------------------------------------------------------------------------------------------------
@@ -102,14 +148,23 @@ def _last_holder(end: Optional[End]) -> Optional[Holder]:
 
 
 def _resets_at_the_close(facts: Facts) -> "Iterator[tuple[Side, Holder, int]]":
-    """Ends that sent a reset and no FIN: who gave it up last, and the place of the reset."""
+    """Ends whose close sent a reset: who gave it up last, and the place of the reset. Not those that were reset later, by what came."""
     if not (facts.observed and facts.captured):
         return
     for side in facts.sides.all():
-        last = _last_holder(facts.sides.end(side))
+        end, other = facts.sides.end(side), facts.sides.other(side)
+        last = _last_holder(end)
         reset = next(facts.segments(side, "R"), None)
-        if last is not None and reset is not None and next(facts.segments(side, "F"), None) is None:
+        if last is None or reset is None or end is None or reset.seq < last.until or other is None:
+            continue
+        came = any(s.length and last.until < s.seq < reset.seq for s in facts.segments(other))
+        if not _sent_fin(facts, side, reset.seq) or 0 <= end.shut < last.until and not came:
             yield side, last, reset.seq
+
+
+def _sent_fin(facts: Facts, side: Side, before: int) -> bool:
+    """Had this end sent a FIN before that place?"""
+    return any(segment.seq < before for segment in facts.segments(side, "F"))
 
 
 def _closing(facts: Facts, side: Side, holder: Holder) -> Optional[Call]:
@@ -119,4 +174,4 @@ def _closing(facts: Facts, side: Side, holder: Holder) -> Optional[Call]:
     return next((call for call in facts.calls(side, ("close",)) if call.pid == holder.pid and call.seq <= holder.until <= max(call.returned, call.seq)), None)
 
 
-FINDINGS = (reset_by_unread, reset_by_linger, written_after_close, held_by_another, never_closed)
+FINDINGS = (reset_by_unread, reset_by_linger, written_after_close, held_by_another, kept_open, never_closed)

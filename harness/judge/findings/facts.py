@@ -5,8 +5,10 @@ import functools
 from dataclasses import dataclass
 from typing import Iterator, Optional
 
-from ...trace import Call, Run, Segment, Socket
+from ...trace import Call, Holder, Run, Segment, Socket
 from ..sides import READS, WRITES, Side, Sides
+
+_NOT_COUNTED = ("sendmmsg", "recvmmsg")     # their results are messages, not bytes
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,47 @@ class Facts:
         """What the kernel held for this end when the run was over; None if it was gone, or nobody looked."""
         end = self.sides.end(side)
         return next((s for s in self.run.stop.sockets if s.connection == side[0] and (end is None or s.local == end.address)), None)
+
+    def counted(self, side: Side) -> bool:
+        """Do the calls account for every byte that this end wrote and read? Not where some of its calls are not looked at: those on a
+        copy of the descriptor below 3, and splice(2). The wire shows whether bytes are missing."""
+        end = self.sides.end(side)
+        if not self.observed or end is None or not end.holders:
+            return False
+        if any(call.name in _NOT_COUNTED or call.name in ("dup2", "dup3") and 0 <= call.result < 3 for call in self.calls(side)):
+            return False
+        if not self.captured:
+            return True
+        writing = any(call.returned < 0 for call in self.writes(side))
+        arrived, socket = self.arrived(side, 1 << 62), self.socket(side)
+        if socket is not None and self.took(side) + socket.unread < arrived:
+            return False
+        return self.took(side) <= arrived and (writing or self.wrote(side) >= self.sides.carried().get(side, 0))
+
+    def kept(self, side: Side) -> "tuple[Holder, ...]":
+        """Who held this end when the run was over."""
+        end = self.sides.end(side)
+        return tuple(holder for holder in end.holders if holder.until < 0) if end is not None else ()
+
+    @functools.cached_property
+    def _children(self) -> "dict[str, list[int]]":
+        """Of each name, the processes that the stage did not start, as far as they made a call or held a connection."""
+        started = {start.pid for start in self.run.starts}
+        ends = [end for made in self.run.connections for end in (made.opener, made.acceptor) if end is not None]
+        seen = {(one.who, one.pid) for one in self.run.calls} | {(holder.who, holder.pid) for end in ends for holder in end.holders}
+        found: "dict[str, list[int]]" = {}
+        for who, pid in sorted(seen):
+            if started and pid not in started:
+                found.setdefault(who, []).append(pid)
+        return found
+
+    def process(self, who: str, pid: int) -> str:
+        """A process in words that are the same in each run: "the server", "client[2]", "the server's child process"."""
+        started = [start.pid for start in self.run.starts if start.who == who]
+        children = self._children.get(who, [])
+        if pid in children:
+            return f"the {who}'s child process" + (f" number {children.index(pid) + 1}" if len(children) > 1 else "")
+        return f"{who}[{started.index(pid) + 1}]" if len(started) > 1 and pid in started else f"the {who}"
 
     @functools.cached_property
     def _lives(self) -> "dict[int, Life]":

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Iterator
 
 from ...trace import Call, Event, Socket, Waiting
-from ..sides import WRITES, Side
-from .acts import POLLS, at, count, name, waits
+from ..sides import READS, WRITES, Side
+from .acts import POLLS, at, capital, count, name, waits
 from .facts import Facts, Finding
 
 _DATA = 64                  # bytes of a buffer that a call record keeps
@@ -20,31 +20,36 @@ def unread(facts: Facts) -> "Iterator[Finding]":
     for side, socket in _held(facts):
         if socket.unread <= 0 or (facts.observed and facts.sides.end(side) is None):
             continue
-        mine = [w for w in facts.run.stop.waiting if w.pid == socket.pid]
-        here = [w for w in mine if w.connection == side[0]]
-        if here and any(w.call in POLLS or w.call == "read" for w in here):
+        holders = {holder.pid for holder in facts.kept(side)} | {socket.pid}
+        mine = [w for w in facts.run.stop.waiting if w.pid in holders]
+        if any(w.call in (*POLLS, "read") for w in mine if w.connection == side[0]):
             continue            # it is about to read, or waits for more of them
         reads = [call for call in facts.reads(side) if call.returned >= 0 and call.result > 0]
         words = f"{count(socket.unread, 'byte')} {'lies' if socket.unread == 1 else 'lie'} unread in the {socket.who}'s kernel, on connection {side[0]}."
-        if facts.observed:
+        if facts.counted(side):
             words += f" The {socket.who} has read {count(facts.took(side), 'byte')} there" if reads else f" The {socket.who} has called no read there"
             words += f", the last time at {reads[-1].source}." if reads and reads[-1].source else "."
-        words += f" Now it waits {waits(mine[0])}." if len(mine) == 1 else ""
+        if len(mine) == 1:
+            back = reads and mine[0].call == "accept" and mine[0].pid == reads[-1].pid
+            words += f" Now it has gone back to accept{_pending_at(facts, mine[0])}." if back else f" Now it waits {waits(mine[0])}{_pending_at(facts, mine[0])}."
+        elif mine:
+            words += "".join(f" {capital(facts.process(w.who, w.pid))} waits {waits(w)}." for w in mine[:2])
         last = reads[-1] if reads else None
         yield Finding("unread-at-end", words, tuple(n for n in (last.seq if last else -1, socket.seq) if n >= 0), last.returned if last else socket.seq,
-                      socket.who, last.source if last else "", "1")
+                      socket.who, last.source if last else "", "1", "")
 
 
 def no_newline(facts: Facts) -> "Iterator[Finding]":
     """A program has read all that came, the last byte is no newline, and it waits in read for more."""
     for wait, side in _reading(facts):
         reads = [call for call in facts.reads(side) if call.returned >= 0 and call.result > 0]
-        peer_waits = any(s == facts.sides.other(side) for _, s in _reading(facts))
-        if not reads or not peer_waits or not _all_taken(facts, side) or not _last_byte(reads[-1]).isprintable() or _last_byte(reads[-1]) == "":
+        last = _last_byte(reads[-1]) if reads else ""
+        answered = reads and any(call.seq > reads[-1].seq for call in facts.writes(side))
+        if last == "" or answered or not _all_taken(facts, side) or not (last.isprintable() or last == "\0") or not _is_text(reads):
             continue
-        total = facts.took(side)
+        total, shown = facts.took(side), f'"{last}"' if last != "\0" else "a zero byte"
         yield Finding("no-newline", f"The {wait.who} has read all {count(total, 'byte')} that came on connection {side[0]}, and the last one is "
-                      f'"{_last_byte(reads[-1])}", no newline. It waits in read for more, and no FIN has come. A program that reads lines waits until '
+                      f"{shown}, no newline. It waits in read for more, and no FIN has come. A program that reads lines waits until "
                       "a newline comes, or the end of the stream.", (reads[-1].seq, *_pending(facts, wait)), reads[-1].returned, wait.who,
                       reads[-1].source, "7", "M05")
 
@@ -56,7 +61,7 @@ def no_answer(facts: Facts) -> "Iterator[Finding]":
         if other is None or facts.wrote(side) or any(True for _ in facts.writes(side)) or not any(w.connection == side[0] for w, s in _reading(facts) if s == other):
             continue
         reads = [call for call in facts.reads(side) if call.returned >= 0 and call.result > 0]
-        if not reads or not _all_taken(facts, side) or _last_byte(reads[-1]) not in ("", "\n"):
+        if not reads or not facts.counted(side) or not _all_taken(facts, side) or _last_byte(reads[-1]) not in ("", "\n"):
             continue
         yield Finding("no-write", f"The {wait.who} has read {count(facts.took(side), 'byte')} on connection {side[0]} and has called no write there. "
                       f"The {facts.sides.name(other)} waits in read for an answer. What a program writes by stdio (printf, fputs, fprintf) stays in a buffer "
@@ -84,14 +89,16 @@ def window(facts: Facts) -> "Iterator[Finding]":
 
 def announced(facts: Facts) -> "Iterator[Finding]":
     """A program logged that it sends, and called no write for it."""
-    if not facts.observed:
-        return
     for side in facts.sides.known():
+        if not facts.counted(side):
+            continue
         lines = [line for line in facts.sides.lines(side) if line.kind == "send" and line.count > 0]
         asked = sum(call.asked for call in facts.writes(side))
-        if any(call.name == "sendmmsg" for call in facts.writes(side)) or sum(line.count for line in lines) <= asked:
+        if sum(line.count for line in lines) <= asked:
             continue
         for n, line in enumerate(lines):
+            if _stopped_there(facts, line):
+                continue
             until = lines[n + 1].seq if n + 1 < len(lines) else 1 << 62
             if not any(line.seq < call.seq < until for call in facts.writes(side)) and not any(c.seq > line.seq for c in _elsewhere(facts, line)):
                 behind = "after that" if n + 1 == len(lines) else "for that"
@@ -102,23 +109,28 @@ def announced(facts: Facts) -> "Iterator[Finding]":
 
 def short_write(facts: Facts) -> "Iterator[Finding]":
     """The kernel took less than a write asked for, and the rest was never written."""
-    if not facts.observed:
-        return
     for side in facts.sides.all():
-        writes = [call for call in facts.writes(side) if call.returned >= 0 and call.name != "sendmmsg"]
-        if not writes:
+        if not facts.counted(side):
             continue
-        last = writes[-1]
-        took = max(last.result, 0)
-        if last.error not in ("", "EAGAIN") or took >= last.asked or _wants_to_write(facts, last):
-            continue
-        if last.error:
-            words = f"The {last.who}'s {name(last)} of {count(last.asked, 'byte')} on connection {side[0]} failed with EAGAIN: the kernel had no room. " \
-                    "It never wrote them later."
-        else:
-            words = f"The {last.who} asked {name(last)} for {count(last.asked, 'byte')} on connection {side[0]}, and the kernel took {took:,}. " \
-                    f"It never wrote the other {count(last.asked - took, 'byte')}."
-        yield Finding("short-write", words, (last.seq,), last.returned, last.who, last.source, "", "M03")
+        writes = [call for call in facts.writes(side) if call.returned >= 0]
+        resets = facts.segments(facts.sides.other(side) or side, "R")
+        reset = next((segment.seq for segment in resets), 1 << 62)
+        for call in writes:
+            took = max(call.result, 0)
+            later = sum(max(one.result, 0) for one in facts.writes(side) if one.seq > call.seq)
+            rest = call.asked - took - later
+            if call.error not in ("", "EAGAIN") or took >= call.asked or rest <= 0 or reset < call.returned or _wants_to_write(facts, call):
+                continue
+            if call.error:
+                words = f"The {call.who}'s {name(call)} of {count(call.asked, 'byte')} on connection {side[0]} failed with EAGAIN: the kernel had no room."
+            else:
+                words = f"The {call.who} asked {name(call)} for {count(call.asked, 'byte')} on connection {side[0]}, and the kernel took {took:,}."
+            if later:
+                words += f" It wrote {count(later, 'byte')} later, so at least {rest:,} of the other {call.asked - took:,} were never written."
+            else:
+                words += " It never wrote them later." if call.error else f" It never wrote the other {count(rest, 'byte')}."
+            yield Finding("short-write", words, (call.seq,), call.returned, call.who, call.source, "", "M03")
+            break
 
 
 def write_failed(facts: Facts) -> "Iterator[Finding]":
@@ -132,6 +144,22 @@ def write_failed(facts: Facts) -> "Iterator[Finding]":
             yield Finding("write-failed", f"The {call.who}'s {name(call)} of {count(call.asked, 'byte')} on connection {side[0]} failed with {call.error}.{why}",
                           (*proof, call.seq), call.seq, call.who, call.source)
             break
+
+
+def no_connection(facts: Facts) -> "Iterator[Finding]":
+    """A read or a write on a socket that is no connection: a listener, or one that was never connected."""
+    told: "set[tuple[int, int]]" = set()
+    for call in facts.run.calls:
+        calls = facts.life(call).calls
+        if call.connection or call.name not in (*READS, *WRITES) or call.error not in ("EPIPE", "ENOTCONN") or not calls or (call.pid, call.fd) in told:
+            continue
+        told.add((call.pid, call.fd))
+        listens = next((one for one in calls if one.name == "listen" and not one.error and one.seq < call.seq), None)
+        if listens is None and any(one.name == "connect" for one in calls):
+            continue
+        what = f"a listener{at(listens.source)}: nobody is at its other end. What accept returns is the connection" if listens is not None else "not connected"
+        yield Finding("no-connection", f"The {call.who}'s {name(call)}{at(call.source)} is on descriptor {call.fd}, which is {what}. It failed with {call.error}.",
+                      (*([listens.seq] if listens is not None else []), call.seq), call.seq, call.who, call.source, "0")
 
 
 def _why_no_write(facts: Facts, side: Side, call: Call) -> "tuple[str, tuple[int, ...]]":
@@ -187,6 +215,22 @@ def listed_sizes(sizes: "list[str]") -> str:
     return " and ".join([", ".join(sizes[:-1]), sizes[-1]])
 
 
+def kept_apart(facts: Facts) -> "Iterator[Finding]":
+    """Several writes in a row, and each read returned one of them, though it had room for more. It is not TCP that kept them apart."""
+    for side, writes, reads in _streams(facts):
+        same = [(write, read) for write, read in zip(writes, reads) if (write.first, write.behind) == (read.first, read.behind)]
+        if len(same) < 2 or len(same) < max(len(writes), len(reads)) or _answers_between(facts, side, writes):
+            continue
+        if not all(read.call.asked >= read.behind - read.first + following.behind - following.first for (_, read), (_, following) in zip(same, same[1:])):
+            continue
+        sizes = [f"{one.behind - one.first:,}" for one in writes]
+        sizes = sizes if len(sizes) <= 4 else [*sizes[:3], f"{len(sizes) - 3} more"]
+        read = reads[0].call
+        yield Finding("kept-apart-by-time", f"The {writes[0].call.who} wrote {len(writes)} times ({listed_sizes(sizes)} bytes), and each read of the {read.who}{at(read.source)} "
+                      "returned what one write sent. It is time that kept them apart: nothing in a stream marks where one write ended, and these reads had room for two.",
+                      (*(one.call.seq for one in writes[:4]), read.seq), reads[1].call.returned, read.who, read.source, "5", "M01", remark=True)
+
+
 def cut(facts: Facts) -> "Iterator[Finding]":
     """A read had room for all that one write sent, and returned a part of it."""
     for side, writes, reads in _streams(facts):
@@ -207,10 +251,27 @@ def eof_again(facts: Facts) -> "Iterator[Finding]":
             continue
         first, other = ends[0], facts.sides.other(side)
         fin = next((s for s in facts.segments(other, "F") if s.seq < first.returned), None) if other is not None else None
+        if facts.captured and fin is None:
+            continue            # its own shutdown of reading, or a reset
         means = f"that is the end of the stream: the {facts.sides.name(other)} has sent its FIN" if fin is not None else "that is the end of the stream"
         yield Finding("eof-again", f"The {first.who}'s {name(first)} on connection {side[0]}{at(first.source)} returned 0, {len(ends):,} times. 0 says EOF: {means}. "
                       "Nothing more will come, so a loop that reads must end at 0.", (*((fin.seq,) if fin else ()), first.seq, ends[-1].seq), first.returned,
                       first.who, first.source)
+
+
+def lines_tell_more(facts: Facts) -> "Iterator[Finding]":
+    """A program's lines say that it received more bytes than its reads returned."""
+    for side in facts.sides.known():
+        lines = [line for line in facts.sides.lines(side) if line.kind == "recv" and line.count > 0]
+        told, taken = sum(line.count for line in lines), facts.took(side)
+        if told > taken and facts.counted(side) and not any(call.returned < 0 and call.result for call in facts.reads(side)):
+            reached = 0
+            for line in lines:
+                reached += line.count
+                if reached > facts.took(side, line.seq):
+                    yield Finding("lines-tell-more", f"The {line.who} says at {line.source} that it received {count(line.count, 'byte')} ({line.text!r}). All its lines up to this one "
+                                  f"tell of {reached:,}, and its reads had returned {facts.took(side, line.seq):,}.", (line.seq,), line.seq, line.who, line.source)
+                    break
 
 
 # --- helpers ---------------------------------------------------------------------------------------------------------
@@ -244,6 +305,30 @@ def _last_byte(call: Call) -> str:
     return call.data[call.result - 1] if 0 < call.result <= min(len(call.data), _DATA) else ""
 
 
+def _pending_at(facts: Facts, wait: Waiting) -> str:
+    """ (server.c:31), where a thread waits."""
+    call = next((call for call in facts.run.calls if call.returned < 0 and (call.pid, call.tid) == (wait.pid, wait.tid)), None)
+    return at(call.source) if call is not None else ""
+
+
+def _is_text(reads: "list[Call]") -> bool:
+    """Are the bytes that came text, as far as the records have them? A zero byte at the end is a string's."""
+    data = "".join(call.data for call in reads).rstrip("\0")
+    return data != "" and all(byte.isprintable() or byte in "\t\r\n" for byte in data)
+
+
+def _stopped_there(facts: Facts, line: Event) -> bool:
+    """May the run have ended before the thread could go on behind this line?"""
+    if facts.run.stop.kind in ("over", "deadlock", "waiting"):
+        return False
+    return not any(call.seq > line.seq for call in facts.run.calls if call.tid == line.tid)
+
+
+def _answers_between(facts: Facts, side: Side, writes: "list[_Piece]") -> bool:
+    """Did the writer read anything between two of its writes? Then the reader may have been waited for."""
+    return any(writes[0].call.seq < call.seq < writes[-1].call.seq for call in facts.reads(side))
+
+
 def _pending(facts: Facts, wait: Waiting) -> "tuple[int, ...]":
     """The place of the call that a thread waits in."""
     return tuple(call.seq for call in facts.run.calls if call.returned < 0 and (call.pid, call.tid) == (wait.pid, wait.tid))[-1:]
@@ -261,14 +346,12 @@ def _wants_to_write(facts: Facts, last: Call) -> bool:
 
 def _streams(facts: Facts) -> "Iterator[tuple[Side, list[_Piece], list[_Piece]]]":
     """Each direction of which all writes and reads are known, in pieces."""
-    if not facts.observed:
-        return
     for side in facts.sides.all():
         other = facts.sides.other(side)
         if other is None:
             continue
         writes, reads = ([call for call in calls if call.returned >= 0 and call.result > 0] for calls in (facts.writes(side), facts.reads(other)))
-        if any(call.name in ("sendmmsg", "recvmmsg") for call in (*writes, *reads)) or len({call.tid for call in writes}) > 1 or len({call.tid for call in reads}) > 1:
+        if not facts.counted(side) or not facts.counted(other) or len({call.tid for call in writes}) > 1 or len({call.tid for call in reads}) > 1:
             continue
         yield side, _pieces(writes), _pieces(reads)
 
@@ -281,4 +364,4 @@ def _pieces(calls: "list[Call]") -> "list[_Piece]":
     return found
 
 
-FINDINGS = (unread, no_newline, no_answer, window, announced, short_write, write_failed, read_reset, glued, cut, eof_again)
+FINDINGS = (unread, no_newline, no_answer, window, announced, short_write, write_failed, no_connection, read_reset, glued, kept_apart, cut, eof_again, lines_tell_more)

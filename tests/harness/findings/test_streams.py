@@ -20,9 +20,9 @@ def found(tmp_path: Path, client: str, server: str, **more: bool) -> "dict[str, 
 
 HAVE = [
     ("unread-at-end", "connect; write 9; readall 1", "listen; accept; read 4; accept",
-     "5 bytes lie unread in the server's kernel, on connection 1. The server has read 4 bytes there, the last time at acts.c:N. Now it waits in accept."),
+     "5 bytes lie unread in the server's kernel, on connection 1. The server has read 4 bytes there, the last time at acts.c:N. Now it has gone back to accept (acts.c:N)."),
     ("unread-at-end", "connect; write 1; readall 1", "listen; accept; accept",
-     "1 byte lies unread in the server's kernel, on connection 1. The server has called no read there. Now it waits in accept."),
+     "1 byte lies unread in the server's kernel, on connection 1. The server has called no read there. Now it waits in accept (acts.c:N)."),
     ("no-newline", "connect; text hello; readall 1", "listen; accept; readall 100",
      'The server has read all 5 bytes that came on connection 1, and the last one is "o", no newline. It waits in read for more, and no FIN has come. '
      "A program that reads lines waits until a newline comes, or the end of the stream."),
@@ -38,6 +38,18 @@ HAVE = [
      "The client's write of 5 bytes on connection 1 failed with EPIPE. The client had shut down its own sending there before (SHUT_WR)."),
     ("write-failed", "ignore 13; connect; read 1; try 5; try 6", "listen; accept; abort",
      "The client's write of 5 bytes on connection 1 failed with EPIPE. The server's kernel had reset that connection (RST) before."),
+    ("no-newline", "connect; line hello; readall 100", "listen; accept; read 100; text ok; accept",
+     'The client has read all 2 bytes that came on connection 1, and the last one is "k", no newline. It waits in read for more, and no FIN has come. '
+     "A program that reads lines waits until a newline comes, or the end of the stream."),
+    ("short-write", "rcvbuf 4096; connect; read 1; write 1; readall 1000000", "sndbuf 4096; listen; accept; nonblock; try 1000000; poll; try 1; close", None),
+    ("kept-apart-by-time", "connect; write 4; pause 1; write 5; readall 1", "listen; accept; read 100; read 100; close",
+     "The client wrote 2 times (4 and 5 bytes), and each read of the server (acts.c:N) returned what one write sent. It is time that kept them apart: nothing in a "
+     "stream marks where one write ended, and these reads had room for two."),
+    ("lines-tell-more", "connect; write 4; readall 1", "listen; accept; hear-too-much 4; close",
+     "The server says at acts.c:N that it received 64 bytes ('received 64 bytes'). All its lines up to this one tell of 64, and its reads had returned 4."),
+    ("no-connection", "connect; readall 1", "listen; accept; ignore 13; try-listener 5; close",
+     "The server's write (acts.c:N) is on descriptor 3, which is a listener (acts.c:N): nobody is at its other end. What accept returns is the connection. "
+     "It failed with EPIPE."),
     ("read-reset", "connect; readall 1", "listen; accept; abort",
      "The client's read on connection 1 failed with ECONNRESET: the server's kernel had sent a reset (RST)."),
     ("glued", "connect; write 4; write 5; text x; readall 1", "listen; accept; slow 200; read 100; close",
@@ -60,7 +72,14 @@ HAVE_NOT = [
     ("announced-not-written", "connect; readall 12", "listen; accept; announce 6; fork; write 6; end; write 6; wait"),  # a child wrote it
     ("short-write", "connect; readall 100000", "listen; accept; nonblock; try 100000"),
     ("short-write", "rcvbuf 4096; connect; hear-nothing", "sndbuf 4096; listen; accept; writeall 1000000"),  # it still wants to write
+    ("no-newline", "connect; text hello; readall 100", "listen; accept; read 5; text ok; shut; readall 1"),    # its FIN has come
+    ("no-newline", "connect; write 3; readall 1", "listen; accept; readall 100"),                       # bytes that are no text
+    ("short-write", "rcvbuf 4096; connect; slow 100; readall 1000000", "sndbuf 4096; listen; accept; write 1000000; close"),
+    ("kept-apart-by-time", "connect; write 4; read 1; write 5; readall 1", "listen; accept; read 100; write 1; read 100; close"),   # an answer lay between
+    ("kept-apart-by-time", "connect; write 4; pause 1; write 5; readall 1", "listen; accept; read 4; read 5; close"),      # it asked for so many
+    ("lines-tell-more", "connect; say 4; close", "listen; accept; hear 64; close"),
     ("write-failed", "connect; write 5; close", "listen; accept; read 5; close"),
+    ("no-connection", "connect; shut; ignore 13; try 5", "listen; accept; read 1; close"),
     ("read-reset", "connect; readall 1", "listen; accept; close"),
     ("glued", "connect; write 4; read 1; write 5; read 1", "listen; accept; read 100; write 1; read 100; write 1"),
     ("one-write-several-reads", "connect; write 8; readall 1", "listen; accept; read 4; read 4; close"),    # it asked for so few
