@@ -46,12 +46,17 @@ def written_after_close(facts: Facts) -> "Iterator[Finding]":
             continue
         late = [s for s in facts.segments(other) if s.length and s.seq > last.until and s.seq < reset.seq]
         writes = [call for call in facts.writes(other) if call.seq > last.until and call.result > 0]
-        if late and writes:
-            who, call = facts.sides.name(other), _closing(facts, side, last)
-            how = f"closed it{at(call.source if call else '')}" if last.how != "exit" else "ended, which closed it"
-            yield Finding("written-after-close", f"The {who} wrote {count(writes[0].result, 'byte')} on connection {side[0]}{at(writes[0].source)} after the {last.who} had "
-                          f"{how}. Nobody could read them: the {last.who}'s kernel answered with a reset (RST).", (last.until, writes[0].seq, reset.seq),
-                          last.until, last.who, call.source if call else "", "1", "M10")
+        if not late:
+            continue
+        who, call = facts.sides.name(other), _closing(facts, side, last)
+        how = f"closed it{at(call.source if call else '')}" if last.how != "exit" else "ended, which closed it"
+        if writes:
+            words = f"The {who} wrote {count(writes[0].result, 'byte')} on connection {side[0]}{at(writes[0].source)} after the {last.who} had {how}."
+        else:
+            words = f"{count(sum(s.length for s in late), 'byte')} of the {who} arrived on connection {side[0]} after the {last.who} had {how}."
+        proof = writes[0].seq if writes else late[0].seq
+        yield Finding("written-after-close", f"{words} Nobody could read them: the {last.who}'s kernel answered with a reset (RST).", (last.until, proof, reset.seq),
+                      last.until, last.who, call.source if call else "", "1", "M10")
 
 
 def held_by_another(facts: Facts) -> "Iterator[Finding]":

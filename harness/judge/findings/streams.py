@@ -63,10 +63,10 @@ def no_answer(facts: Facts) -> "Iterator[Finding]":
         reads = [call for call in facts.reads(side) if call.returned >= 0 and call.result > 0]
         if not reads or not facts.counted(side) or not _all_taken(facts, side) or _last_byte(reads[-1]) not in ("", "\n"):
             continue
-        yield Finding("no-write", f"The {wait.who} has read {count(facts.took(side), 'byte')} on connection {side[0]} and has called no write there. "
-                      f"The {facts.sides.name(other)} waits in read for an answer. What a program writes by stdio (printf, fputs, fprintf) stays in a buffer "
-                      "of its own until fflush, or until the buffer is full.", (reads[-1].seq, *_pending(facts, wait)), reads[-1].returned, wait.who,
-                      reads[-1].source)
+        yield Finding("no-write", f"The {wait.who} has read {count(facts.took(side), 'byte')} on connection {side[0]}, has called no write there, and waits in read for more; "
+                      f"no FIN has come. The {facts.sides.name(other)} waits in read for an answer. If the {wait.who} has written with stdio (fputs, fprintf), the bytes "
+                      "lie in a buffer of its own until fflush, or until the buffer is full.", (reads[-1].seq, *_pending(facts, wait)), reads[-1].returned,
+                      wait.who, reads[-1].source)
 
 
 def window(facts: Facts) -> "Iterator[Finding]":

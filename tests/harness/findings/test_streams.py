@@ -27,8 +27,8 @@ HAVE = [
      'The server has read all 5 bytes that came on connection 1, and the last one is "o", no newline. It waits in read for more, and no FIN has come. '
      "A program that reads lines waits until a newline comes, or the end of the stream."),
     ("no-write", "connect; line hello; readall 1", "listen; accept; readall 100",
-     "The server has read 6 bytes on connection 1 and has called no write there. The client waits in read for an answer. What a program writes by stdio "
-     "(printf, fputs, fprintf) stays in a buffer of its own until fflush, or until the buffer is full."),
+     "The server has read 6 bytes on connection 1, has called no write there, and waits in read for more; no FIN has come. The client waits in read for an answer. "
+     "If the server has written with stdio (fputs, fprintf), the bytes lie in a buffer of its own until fflush, or until the buffer is full."),
     ("announced-not-written", "connect; readall 1", "listen; accept; announce 6; read 1",
      "The server said that it sends 6 bytes on connection 1 ('sending 6 bytes'). It called no write there after that."),
     ("announced-not-written", "connect; readall 9", "listen; accept; announce 6; say 9; read 1",
