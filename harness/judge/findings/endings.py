@@ -117,8 +117,10 @@ def kept_open(facts: Facts) -> "Iterator[Finding]":
         then = next((call for call in facts.run.calls if (call.pid, call.tid) == (doing[0].pid, doing[0].tid) and call.returned < 0), None)
         if not acts or then is None:
             continue
+        last = acts[-1]
+        place, source = (then.seq, then.source) if then.seq > last.seq else (last.returned, last.source)
         yield Finding("kept-open", f"The {wait.who} waits {waits(wait)}, and has read all that came there. The {still[0].who} has not closed its end, so no FIN comes: "
-                      f"it waits {waits(doing[0])}{at(then.source)}.", (acts[-1].seq, then.seq), then.seq, still[0].who, then.source)
+                      f"it waits {waits(doing[0])}{at(then.source)}.", (last.seq, then.seq), place, still[0].who, source)
 
 
 def never_closed(facts: Facts) -> "Iterator[Finding]":
@@ -130,6 +132,8 @@ def never_closed(facts: Facts) -> "Iterator[Finding]":
             continue
         if any(w.connection == socket.connection and w.pid == socket.pid for w in facts.run.stop.waiting):
             continue            # it still does something there
+        if any(w.call == "read" and facts.sides.of(w) == facts.sides.other(side) for w in facts.run.stop.waiting):
+            continue            # that its FIN does not come is told by those who see who waits for it
         told.add(side)
         other = facts.sides.other(side)
         fin = next(facts.segments(other, "F"), None) if other is not None else None
