@@ -46,12 +46,17 @@ def written_after_close(facts: Facts) -> "Iterator[Finding]":
             continue
         late = [s for s in facts.segments(other) if s.length and s.seq > last.until and s.seq < reset.seq]
         writes = [call for call in facts.writes(other) if call.seq > last.until and call.result > 0]
-        if late and writes:
-            who, call = facts.sides.name(other), _closing(facts, side, last)
-            how = f"closed it{at(call.source if call else '')}" if last.how != "exit" else "ended, which closed it"
-            yield Finding("written-after-close", f"The {who} wrote {count(writes[0].result, 'byte')} on connection {side[0]}{at(writes[0].source)} after the {last.who} had "
-                          f"{how}. Nobody could read them: the {last.who}'s kernel answered with a reset (RST).", (last.until, writes[0].seq, reset.seq),
-                          last.until, last.who, call.source if call else "", "1", "M10")
+        if not late:
+            continue
+        who, call = facts.sides.name(other), _closing(facts, side, last)
+        how = f"closed it{at(call.source if call else '')}" if last.how != "exit" else "ended, which closed it"
+        if writes:
+            words = f"The {who} wrote {count(writes[0].result, 'byte')} on connection {side[0]}{at(writes[0].source)} after the {last.who} had {how}."
+        else:
+            words = f"{count(sum(s.length for s in late), 'byte')} of the {who} arrived on connection {side[0]} after the {last.who} had {how}."
+        proof = writes[0].seq if writes else late[0].seq
+        yield Finding("written-after-close", f"{words} Nobody could read them: the {last.who}'s kernel answered with a reset (RST).", (last.until, proof, reset.seq),
+                      last.until, last.who, call.source if call else "", "1", "M10")
 
 
 def held_by_another(facts: Facts) -> "Iterator[Finding]":
@@ -112,8 +117,10 @@ def kept_open(facts: Facts) -> "Iterator[Finding]":
         then = next((call for call in facts.run.calls if (call.pid, call.tid) == (doing[0].pid, doing[0].tid) and call.returned < 0), None)
         if not acts or then is None:
             continue
+        last = acts[-1]
+        place, source = (then.seq, then.source) if then.seq > last.seq else (last.returned, last.source)
         yield Finding("kept-open", f"The {wait.who} waits {waits(wait)}, and has read all that came there. The {still[0].who} has not closed its end, so no FIN comes: "
-                      f"it waits {waits(doing[0])}{at(then.source)}.", (acts[-1].seq, then.seq), then.seq, still[0].who, then.source)
+                      f"it waits {waits(doing[0])}{at(then.source)}.", (last.seq, then.seq), place, still[0].who, source)
 
 
 def never_closed(facts: Facts) -> "Iterator[Finding]":
@@ -125,6 +132,8 @@ def never_closed(facts: Facts) -> "Iterator[Finding]":
             continue
         if any(w.connection == socket.connection and w.pid == socket.pid for w in facts.run.stop.waiting):
             continue            # it still does something there
+        if any(w.call == "read" and facts.sides.of(w) == facts.sides.other(side) for w in facts.run.stop.waiting):
+            continue            # that its FIN does not come is told by those who see who waits for it
         told.add(side)
         other = facts.sides.other(side)
         fin = next(facts.segments(other, "F"), None) if other is not None else None

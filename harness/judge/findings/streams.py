@@ -49,8 +49,8 @@ def no_newline(facts: Facts) -> "Iterator[Finding]":
             continue
         total, shown = facts.took(side), f'"{last}"' if last != "\0" else "a zero byte"
         yield Finding("no-newline", f"The {wait.who} has read all {count(total, 'byte')} that came on connection {side[0]}, and the last one is "
-                      f"{shown}, no newline. It waits in read for more, and no FIN has come. A program that reads lines waits until "
-                      "a newline comes, or the end of the stream.", (reads[-1].seq, *_pending(facts, wait)), reads[-1].returned, wait.who,
+                      f"{shown}, no newline. It waits in read for more, and no FIN has come. If it reads lines, it waits for "
+                      "a newline, or for the end of the stream.", (reads[-1].seq, *_pending(facts, wait)), reads[-1].returned, wait.who,
                       reads[-1].source, "7", "M05")
 
 
@@ -63,10 +63,10 @@ def no_answer(facts: Facts) -> "Iterator[Finding]":
         reads = [call for call in facts.reads(side) if call.returned >= 0 and call.result > 0]
         if not reads or not facts.counted(side) or not _all_taken(facts, side) or _last_byte(reads[-1]) not in ("", "\n"):
             continue
-        yield Finding("no-write", f"The {wait.who} has read {count(facts.took(side), 'byte')} on connection {side[0]} and has called no write there. "
-                      f"The {facts.sides.name(other)} waits in read for an answer. What a program writes by stdio (printf, fputs, fprintf) stays in a buffer "
-                      "of its own until fflush, or until the buffer is full.", (reads[-1].seq, *_pending(facts, wait)), reads[-1].returned, wait.who,
-                      reads[-1].source)
+        yield Finding("no-write", f"The {wait.who} has read {count(facts.took(side), 'byte')} on connection {side[0]}, has called no write there, and waits in read for more; "
+                      f"no FIN has come. The {facts.sides.name(other)} waits in read for an answer. If the {wait.who} has written with stdio (fputs, fprintf), the bytes "
+                      "lie in a buffer of its own until fflush, or until the buffer is full.", (reads[-1].seq, *_pending(facts, wait)), reads[-1].returned,
+                      wait.who, reads[-1].source)
 
 
 def window(facts: Facts) -> "Iterator[Finding]":

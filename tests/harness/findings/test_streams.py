@@ -25,10 +25,10 @@ HAVE = [
      "1 byte lies unread in the server's kernel, on connection 1. The server has called no read there. Now it waits in accept (acts.c:N)."),
     ("no-newline", "connect; text hello; readall 1", "listen; accept; readall 100",
      'The server has read all 5 bytes that came on connection 1, and the last one is "o", no newline. It waits in read for more, and no FIN has come. '
-     "A program that reads lines waits until a newline comes, or the end of the stream."),
+     "If it reads lines, it waits for a newline, or for the end of the stream."),
     ("no-write", "connect; line hello; readall 1", "listen; accept; readall 100",
-     "The server has read 6 bytes on connection 1 and has called no write there. The client waits in read for an answer. What a program writes by stdio "
-     "(printf, fputs, fprintf) stays in a buffer of its own until fflush, or until the buffer is full."),
+     "The server has read 6 bytes on connection 1, has called no write there, and waits in read for more; no FIN has come. The client waits in read for an answer. "
+     "If the server has written with stdio (fputs, fprintf), the bytes lie in a buffer of its own until fflush, or until the buffer is full."),
     ("announced-not-written", "connect; readall 1", "listen; accept; announce 6; read 1",
      "The server said that it sends 6 bytes on connection 1 ('sending 6 bytes'). It called no write there after that."),
     ("announced-not-written", "connect; readall 9", "listen; accept; announce 6; say 9; read 1",
@@ -40,7 +40,7 @@ HAVE = [
      "The client's write of 5 bytes on connection 1 failed with EPIPE. The server's kernel had reset that connection (RST) before."),
     ("no-newline", "connect; line hello; readall 100", "listen; accept; read 100; text ok; accept",
      'The client has read all 2 bytes that came on connection 1, and the last one is "k", no newline. It waits in read for more, and no FIN has come. '
-     "A program that reads lines waits until a newline comes, or the end of the stream."),
+     "If it reads lines, it waits for a newline, or for the end of the stream."),
     ("short-write", "rcvbuf 4096; connect; read 1; write 1; readall 1000000", "sndbuf 4096; listen; accept; nonblock; try 1000000; poll; try 1; close", None),
     ("kept-apart-by-time", "connect; write 4; pause 1; write 5; readall 1", "listen; accept; read 100; read 100; close",
      "The client wrote 2 times (4 and 5 bytes), and each read of the server (acts.c:N) returned what one write sent. It is time that kept them apart: nothing in a "
