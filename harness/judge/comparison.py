@@ -363,6 +363,7 @@ class _Comparison:
         for d in lines:
             yield from self._kept(d)
             brought = self._brought(d)
+            yield from self._reset_early(d) if brought is None else ()
             if brought is None or brought.how not in ("shutdown", "close") or brought.who == role_of(d.who):
                 continue
             last = [e for e in self.cast.of(brought.who) if (e.pid, e.tid) == (brought.pid, brought.tid) and e.seq < brought.place][-1:]
@@ -374,6 +375,18 @@ class _Comparison:
                 yield Difference("reset", who, 0, "", d.expected, act=call.seq, at=call.seq, witnesses=(last[0],), found=role_of(d.who))
             elif not any(causes.is_a(last[0], what) for what in ("closing", "half-closing")):
                 yield Difference("act", who, 0, "", call.option, found=call.name, act=call.seq, at=call.seq, witnesses=(last[0],))
+
+    def _reset_early(self, d: Difference) -> Iterator[Difference]:
+        """A reset that a WHO read before the close that sent it had returned."""
+        if not d.expected.startswith("EOF") or d.observed is None or not causes.is_a(d.observed, "reset"):
+            return
+        side = self.cast.sides.other(self.cast.sides.of(d.observed))
+        calls = self.deeds.by_side.get(side, ()) if side is not None else ()
+        close = next((c for c in calls if c.name == "close" and c.seq < d.observed.seq), None)
+        if close is not None and self.run.observed:
+            last = [e for e in self.cast.of(close.who) if (e.pid, e.tid) == (close.pid, close.tid) and e.seq < close.seq][-1:]
+            who = next((name for name, match in self.matches.items() if last and last[0] in match.events), close.who)
+            yield Difference("reset", who, 0, "", d.expected, act=close.seq, at=close.seq, witnesses=tuple(last), found=role_of(d.who))
 
     def _kept(self, d: Difference) -> Iterator[Difference]:
         """The "closing" of a process whose program held the connection on in another process, so that no EOF came to a WHO that waits."""

@@ -18,8 +18,9 @@ from .words import names_of, proof
 
 
 def happened(run: Run, verdict: Optional[Verdict] = None) -> list[str]:
-    """The story. What the verdict is about is in it, too: it may stand alone."""
-    found = findings.find(run)
+    """The story. What the verdict is about is in it, too: it may stand alone. Of a run that kept its contract no remarks are told."""
+    kept = verdict is not None and verdict.word == "as expected"
+    found = [one for one in findings.find(run) if not (kept and one.remark)]
     shown = {place for one in found for place in one.evidence}
     told = [line for way in _ways(run) for line in way.story()]
     told += [f"{one.words}{at(one.source) if one.source not in one.words else ''}" for one in found]

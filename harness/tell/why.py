@@ -13,6 +13,7 @@ from ..judge.cast import Cast
 from ..judge.comparison import LATE, Difference, Verdict
 from ..judge.contract import After, Contract, Line, role_of
 from ..judge.deeds import Deeds
+from ..judge.findings import Finding
 from ..judge.sides import Side
 from ..trace import Call, Event, Run
 from .phrases import at, count, of_them, quoted
@@ -72,11 +73,18 @@ class Why:
         if d is not None and d.kind in ALONE and self.verdict.word != "crash":
             return
         place = d.at if d is not None and self.verdict.word == "differs" else LATE
-        found = [one for one in self.findings if one.at <= place and not one.remark]
+        found = [one for one in self.findings if one.at <= place and not one.remark] or [one for one in self.findings if self._is_its_reason(one, d)]
         first = FIRST.get(self.verdict.word, ())
         found = [one for one in found if one.code in first] or found
         for one in found[-MOST:]:
             yield one.words + (f" ({one.source})" if one.source and one.source not in one.words else "")
+
+    def _is_its_reason(self, one: Finding, d: Optional[Difference]) -> bool:
+        """Does a remark tell of what WHO did between its last line that was right and the one that was not?"""
+        if d is None or not one.remark or one.who != role_of(d.who) or not d.observed or not one.evidence:
+            return False
+        right = max((e.seq for e in d.witnesses if e != d.observed), default=-1)
+        return right < max(one.evidence) < d.observed.seq
 
     # a line that came in the wrong place
 
