@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..stage.scenarios import Scenario, lesson
-from ..tell import screen, words
+from ..tell import screen, story
 from . import shared
 from .outcome import Outcome, Usage, attempt, failed
 
@@ -63,7 +63,7 @@ def _show(scenario: Scenario, args: argparse.Namespace, lab: shared.Lab, interru
         shown.end()
     for note in judged.run.notes:
         print(f"note: {note}", file=shown.stream)
-    print("\n".join(["", *map(shown.wrap, words.happened(judged.run, judged.verdict)), ""]), file=shown.stream)
+    print("\n".join(["", *map(shown.wrap, story.happened(judged.run, judged.verdict)), ""]), file=shown.stream)
     if interrupt.came:
         return failed(scenario.name, KeyboardInterrupt())
     print(judged.tell(after_story=True, width=shown.width, colour=shown.colour, fold=shown.terminal), file=shown.stream)

@@ -10,7 +10,7 @@ from typing import Any, Iterable, Optional, TextIO
 from ..explore.schedules import Delays, Place, parse
 from ..stage.conductor import Conductor, Held
 from ..stage.scenarios import find
-from ..tell import screen, words
+from ..tell import screen, story
 from ..trace import Segment, Socket, Waiting
 from . import shared
 
@@ -50,7 +50,7 @@ def go(args: argparse.Namespace) -> int:
         if policy.wish == "q":
             return 0
         if policy.wish != "r":
-            print("\n".join([*(f"note: {note}" for note in run.notes), "", *map(shown.wrap, words.happened(run))]))
+            print("\n".join([*(f"note: {note}" for note in run.notes), "", *map(shown.wrap, story.happened(run))]))
             shared.check_schedule(policy)
             return 0
 

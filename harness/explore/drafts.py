@@ -18,7 +18,7 @@ from typing import Callable, Collection, Iterable, Iterator, Optional
 
 from ..judge import causes, comparison
 from ..judge import contract as contracts
-from ..judge.comparison import Cast
+from ..judge.cast import Cast
 from ..judge.contract import index_of, role_of
 from ..stage.conductor import Conductor, VirtualClock
 from ..stage.scenarios import Scenario

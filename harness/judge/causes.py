@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Iterable, Iterator, Optional
 
 from ..observe import address
-from ..trace import Event, Holder, Run
+from ..trace import Call, Event, Holder, Run
 from .sides import OPENER, Side, Sides
 
 KINDS = ("program", "bytes", "FIN", "reset", "connect", "start", "clock")
@@ -32,6 +32,7 @@ TEXTS = {
     "reset": re.compile(r".*\b(ECONNRESET|EPIPE)\b", re.DOTALL),
     "broken pipe": re.compile(r".*\bEPIPE\b", re.DOTALL),
     "connecting": re.compile(r"connecting\b"),
+    "sending": re.compile(r"(sending|writing)\b"),
 }
 
 
@@ -131,6 +132,17 @@ def derive(run: Run, sides: Optional[Sides] = None) -> Order:
             edges[cause.after].append(cause)
     place = {event.seq: n for n, event in enumerate(events)}
     return Order(place, edges, _barriers(run, events, place), tuple(notes), partings.brought)
+
+
+def brought_by(run: Run, sides: Sides, read: Call) -> Optional[Brought]:
+    """What brought the end or the reset that a read told of."""
+    learnt = Event(read.returned, 0, read.who, read.pid, read.tid, "note", "", "", read.fd, connection=read.connection)
+    partings = _Partings(run, (), sides)
+    if read.error:
+        partings.before_reset(learnt)
+    else:
+        partings.before_eof(learnt)
+    return partings.brought.get(learnt.seq)
 
 
 def is_a(event: Event, what: str) -> bool:

@@ -6,7 +6,10 @@ place where that program left the contract; what follows there is not compared, 
 else is asked of the lines that did match: their `after`s, by the observed order and by its causes (luck is told apart),
 and the statements about endings, deadlock, bytes and the wire.
 
-Differences are sorted so that none stands before one that it waits for. This module decides; words.py says it.
+Then the system calls are set against the lines (deeds.py): an act that no line tells, a line that came after its act.
+
+Differences are sorted so that none stands before one that it follows from, by facts: who shut down or ended first, who had read what.
+This module decides; words.py says it.
 """
 from __future__ import annotations
 
@@ -16,12 +19,15 @@ from dataclasses import dataclass, replace
 from typing import Iterable, Iterator, Optional
 
 from . import causes, ports
-from .sides import OPENER, Sides
-from .contract import After, Bytes, Contract, Deadlock, Ends, Free, Line, Never, Plan, Wire, code_of, fits, index_of, misspelt, role_of
-from ..trace import Ending, Event, Output, Run, Segment, Waiting
+from .cast import Cast
+from .contract import (After, Bytes, Contract, Deadlock, Ends, Free, Line, Never, Plan, Wire, code_of, fits, fitting, index_of, misspelt,
+                       role_of)
+from .deeds import Deeds
+from .sides import Side
+from ..trace import Ending, Event, Run, Segment, Waiting
 
 STATUS = {"as expected": 0, "told": 0, "differs": 1, "deadlock": 1, "crash": 1, "runaway": 1, "no progress": 1, "interrupted": 130}
-_LATE = math.inf    # a line that never came
+LATE = math.inf     # a line that never came
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,14 @@ class Difference:
     never       WHO logged what it must not
     free        exploring saw one order, or branch, only (never of a single run)
     port        WHO listens elsewhere (`found`) than on the port that it was given (`expected`)
+    late        WHO logged the line after the act that it announces; `act` is the call
+    open        WHO said "closing", and holds the connection when the run is over; found: "another" if another process of it does.
+                Or it said "shutting down" and called none; found: "close" if it called that, else "no shutdown"
+    unwritten   WHO announced bytes, and wrote another number of them: `expected` and `found`
+    miscount    WHO's lines say that it received `expected` bytes, and it had read `found`
+    deaf        WHO ended its own reading by the call `act`, and was to read after that
+    act         WHO gave up its end of the connection by the call `act`, and no line of it says so. Somebody learnt of it
+    reset       WHO's close, the call `act`, sent a reset where another one was to read EOF
     ends, deadlock, bytes, wire    `expected` is what the contract says, `found` what the run says
     """
 
@@ -53,6 +67,9 @@ class Difference:
     blocked: Optional[Waiting] = None       # where WHO waits, if it waits at this place
     hints: tuple[str, ...] = ()
     brought: Optional[causes.Brought] = None    # luck, found "held": what did bring it
+    act: int = -1                           # place of the call that it is about
+    at: float = LATE                       # place in the run's order at which WHO left the contract
+    extra: bool = False                     # unexpected: without such lines WHO's lines are as the contract says
 
 
 @dataclass(frozen=True)
@@ -97,7 +114,8 @@ def judge(run: Run, contract: Optional[Contract]) -> Verdict:
         return Verdict(word, STATUS[word])
     cast = Cast(run, contract.whos)
     order = causes.derive(run, cast.sides)
-    verdicts = [_Comparison(cast, contract, plan, order).verdict() for plan in contract.plans]
+    deeds = Deeds(run, cast.sides)
+    verdicts = [_Comparison(cast, contract, plan, order, deeds).verdict() for plan in contract.plans]
     return max(verdicts, key=lambda v: (not v.differences, v.lines, -len(v.differences)))
 
 
@@ -112,167 +130,13 @@ def explored(verdicts: Iterable[Verdict], contract: Optional[Contract]) -> tuple
         if isinstance(said, Free):
             for which, words in (("first", said.first), ("second", said.second)):
                 if (said.number, which) not in seen:
-                    missed.append(Difference("free", words.who, said.number, said.written, f"{words} first", hints=said.hints))
+                    missed.append(Difference("free", words.who, said.number, said.written, f"{words} first", hints=fitting(said.hints, "", otherwise=True)))
     for block, names in enumerate(contract.blocks):
         for branch, name in enumerate(names):
             if not any(v.word == "as expected" and v.choice[block] == branch for v in verdicts):
                 first = next(s for s in contract.statements if s.branch == (block, branch))
-                missed.append(Difference("free", "", first.number, first.written, name, hints=first.hints))
+                missed.append(Difference("free", "", first.number, first.written, name, hints=fitting(first.hints, "", otherwise=True)))
     return tuple(missed)
-
-
-# --- who logged what -------------------------------------------------------------------------------------------------
-
-class Cast:
-    """Which events belong to which WHO of the contract (CONTRACT.md says what NAME[n] means). A plain name has all lines of its
-    programs that no numbered WHO of the contract claims."""
-
-    def __init__(self, run: Run, whos: Iterable[str]) -> None:
-        self.run, self.sides = run, Sides(run)
-        self.claimed = [who for who in dict.fromkeys(whos) if index_of(who)]
-        self.roles = {role.name: role for role in run.cast}
-        self.events = _events_by_name(run, [*self.roles, *map(role_of, whos)])
-        self._started = _started(run)
-        self._handled: dict[str, dict[int, int]] = {}
-        self._opened: dict[str, dict[int, int]] = {}
-        self._lines: dict[str, tuple[Event, ...]] = {}
-
-    def listens(self, name: str) -> bool:
-        """Is name[2] what handles its second connection? Else it is the second of its processes."""
-        role = self.roles.get(name)
-        return role.listens if role is not None else any(e.kind == "listen" for e in self.of(name))
-
-    def of(self, name: str) -> tuple[Event, ...]:
-        """All lines of the programs of that name."""
-        return self.events.get(name, ())
-
-    def is_about(self, event: Event, who: str) -> bool:
-        if event.who != role_of(who):
-            return False
-        index = index_of(who)
-        if not index:
-            return True
-        if self.listens(event.who):
-            return self._handlers(event.who).get(event.seq, 0) == index
-        return self.processes(event.who)[index - 1:index] == (event.pid,)
-
-    def lines(self, who: str) -> tuple[Event, ...]:
-        """WHO's own lines."""
-        if who not in self._lines:
-            mine = (e for e in self.of(role_of(who)) if self.is_about(e, who))
-            rivals = [] if index_of(who) else [other for other in self.claimed if role_of(other) == who]
-            self._lines[who] = tuple(e for e in mine if not any(self.is_about(e, other) for other in rivals))
-        return self._lines[who]
-
-    def silent(self, name: str) -> bool:
-        """Do the programs of that name log no events, so that their plain output stands for them?"""
-        return self.of(name)[:1] != () and self.of(name)[0].kind == "output"
-
-    def mixed(self, who: str) -> bool:
-        """Is this one of several processes of which nobody can say which printed what?"""
-        return self.silent(role_of(who)) and bool(index_of(who)) and (self.listens(role_of(who)) or len(self.processes(role_of(who))) > 1)
-
-    def processes(self, name: str) -> tuple[int, ...]:
-        """The processes of that name that log lines, or that the stage started, in the order of their starts."""
-        return self._started.get(name, ())
-
-    def pid(self, who: str) -> int:
-        """The process of client[n], -1 if there is none so far."""
-        return (self.processes(role_of(who))[index_of(who) - 1:index_of(who)] or (-1,))[0]
-
-    def connections(self, who: str) -> Optional[set[int]]:
-        """The connections of a numbered WHO, None for all."""
-        name, index = role_of(who), index_of(who)
-        if not index:
-            return None
-        if self.listens(name):
-            self._handlers(name)
-            accepted = {number for number, n in self._accepted(name).items() if n == index} if self._knows_who_accepted(name) else {index}
-            return accepted | {number for number, n in self._opened[name].items() if n == index}
-        pid = self.pid(who)
-        held = {made.number for made in self.run.connections for end in (made.opener, made.acceptor)
-                if end is not None and (end.pid == pid or any(h.pid == pid for h in end.holders))}
-        return held | {e.connection for e in self.of(name) if e.pid == pid and e.connection}
-
-    def first_connection(self, who: str) -> int:
-        """The first connection that WHO has to do with; 1 if none is known."""
-        if index_of(who):
-            return min(self.connections(who) or {0})
-        sides = self.sides
-        return min((side[0] for side in sides.all() if who in (sides.name(side), sides.name(sides.other(side)))), default=1)
-
-    def _knows_who_accepted(self, name: str) -> bool:
-        accepted = any(made.acceptor is not None and made.acceptor.who == name for made in self.run.connections)
-        return accepted or self.run.observed and bool(self.run.connections)
-
-    def _accepted(self, name: str) -> dict[int, int]:
-        """By number of a connection that a program of that name accepted: the how manieth of these it is."""
-        numbers = [made.number for made in self.run.connections if made.acceptor is not None and made.acceptor.who == name]
-        return {number: n for n, number in enumerate(sorted(numbers), 1)}
-
-    def _handlers(self, name: str) -> dict[int, int]:
-        """By seq of a line: the n of name[n] whose line it is, for a program that listens; 0 or nothing for none."""
-        if name not in self._handled:
-            self._opened[name] = {}
-            if self._knows_who_accepted(name):
-                self._handled[name] = self._follow(name)
-            else:
-                self._handled[name] = {e.seq: e.connection for e in self.of(name)}
-        return self._handled[name]
-
-    def _follow(self, name: str) -> dict[int, int]:
-        """A thread handles a connection that it accepted, or that its parent did, from its first line about it to its `closing`. A
-        connection that it opens meanwhile belongs to that one."""
-        accepted, opened = self._accepted(name), self._opened[name]
-        parents = {made.number: made.acceptor.pid for made in self.run.connections if made.acceptor is not None}
-        handles: dict[tuple[int, int], int] = {}        # thread: what it handles now
-        forked: dict[int, int] = {}                     # process that its parent made for a connection: that one
-        found: dict[int, int] = {}
-        for event in self.of(name):
-            side, thread = self.sides.of(event), (event.pid, event.tid)
-            number = event.connection
-            if number in accepted and not (side is not None and side[1] == OPENER):
-                found[event.seq] = handles[thread] = accepted[number]
-                if event.pid != parents[number]:
-                    forked[event.pid] = accepted[number]
-                if causes.is_a(event, "closing"):
-                    del handles[thread]
-            elif number > 0:
-                if number not in opened:
-                    opened[number] = handles.get(thread, forked.get(event.pid, 0))
-                found[event.seq] = opened[number]
-        return found
-
-
-def _events_by_name(run: Run, names: Iterable[str]) -> dict[str, tuple[Event, ...]]:
-    """Each program's lines in their order; of one that logs none, its standard output, a line each."""
-    found: dict[str, list[Event]] = {name: [] for name in names}
-    for event in sorted(run.events, key=lambda e: e.seq):
-        found.setdefault(event.who, []).append(event)
-    printed: dict[str, list[Output]] = {}
-    for output in run.outputs:
-        if output.stream == "stdout" and not found.get(output.who):
-            printed.setdefault(output.who, []).append(output)
-    for name, outputs in printed.items():
-        pids = {end.pid for end in run.endings if end.who == name}
-        pid = pids.pop() if len(pids) == 1 else 0
-        found[name] = [Event(o.seq, o.ns, o.who, pid, pid, "output", o.text.rstrip("\n"), "") for o in outputs]
-    return {name: tuple(events) for name, events in found.items()}
-
-
-def _started(run: Run) -> dict[str, tuple[int, ...]]:
-    """By name: its processes, without those that a program started and that log nothing. In the order of their starts; where these are
-    not known, of their first records."""
-    started = {start.pid for start in run.starts}
-    firsts: dict[int, int] = {start.pid: start.seq for start in run.starts}
-    for pid, seq in [*((e.pid, e.seq) for e in run.events), *((c.pid, c.seq) for c in run.calls), *((e.pid, e.seq) for e in run.endings)]:
-        if pid not in started:
-            firsts[pid] = min(firsts.get(pid, seq), seq)
-    pids: dict[str, set[int]] = {}
-    for who, pid in [*((s.who, s.pid) for s in run.starts), *((e.who, e.pid) for e in run.events),
-                     *((e.who, e.pid) for e in run.endings if not e.child)]:
-        pids.setdefault(who, set()).add(pid)
-    return {name: tuple(sorted(those, key=lambda pid: firsts[pid])) for name, those in pids.items()}
 
 
 # --- one WHO's lines -------------------------------------------------------------------------------------------------
@@ -328,8 +192,9 @@ def _match_open(who: str, lines: tuple[Line, ...], events: tuple[Event, ...]) ->
 # --- one plan --------------------------------------------------------------------------------------------------------
 
 class _Comparison:
-    def __init__(self, cast: Cast, contract: Contract, plan: Plan, order: causes.Order) -> None:
+    def __init__(self, cast: Cast, contract: Contract, plan: Plan, order: causes.Order, deeds: Deeds) -> None:
         self.cast, self.run, self.contract, self.plan, self.order = cast, cast.run, contract, plan, order
+        self.deeds = deeds
         self.unseen: list[str] = list(order.notes)
         self.orders = 0
         whos = self._whos()
@@ -357,9 +222,10 @@ class _Comparison:
 
     def verdict(self) -> Verdict:
         lines = list(self._line_differences())
-        found = lines + list(self._after_differences()) + list(self._never_differences(lines))
+        deeds = [*self._deeds(), *self._unsaid(lines)]
+        found = lines + deeds + list(self._after_differences()) + list(self._never_differences(lines))
         found += [*self._ports(), *self._ends(lines)] + list(self._deadlock(lines)) + list(self._bytes()) + list(self._wire())
-        found = self._sorted(found)
+        found = self._sorted([d if d.at < LATE or d.observed is None else replace(d, at=d.observed.seq) for d in found])
         word = self._word(found)
         branches = tuple(self.contract.blocks[n][branch] for n, branch in enumerate(self.plan.choice))
         matched = tuple((line.number, e.seq) for m in self.matches.values() for line, e in m.pairs)
@@ -370,7 +236,7 @@ class _Comparison:
         kind = self.run.stop.kind
         if kind in ("runaway", "interrupted") or kind == "no progress" and not self._deadlock_is_right():
             return kind
-        if kind == "crash" and not self._crash_is_right():
+        if (kind == "crash" or self._died()) and not self._crash_is_right():
             return "crash"
         if kind == "deadlock" and not self._deadlock_is_right():
             return "deadlock"
@@ -378,9 +244,14 @@ class _Comparison:
 
     def _crash_is_right(self) -> bool:
         """A contract may ask for a signal (SIGPIPE); then that ending is no crash."""
-        dead = [end for end in self.run.endings if end.how.startswith("signal ")]
+        dead = self._died()
         asked = [ends for ends in self.plan.of(Ends) if ends.how.startswith("signal ")]
         return bool(dead) and all(any(end.how == ends.how and end in self._endings(ends.who) for ends in asked) for end in dead)
+
+    def _died(self) -> list[Ending]:
+        """Who was ended by a signal; of the children of programs, those of a broken pipe (others may have been ended on purpose)."""
+        return [*(end for end in self.run.endings if end.how.startswith("signal ")),
+                *(end for end in self.run.children if end.how == "signal PIPE")]
 
     def _deadlock_is_right(self) -> bool:
         return any(self._same_cycle(said) for said in self.plan.of(Deadlock))
@@ -403,12 +274,36 @@ class _Comparison:
         about = line or (match.lines[-1] if match.lines else None)
         before = [e for _, e in match.pairs][-1:]
         nearly = line is not None and match.stray is not None and not comes and misspelt(line.text, match.stray.text)
+        blocked, end = None if nearly else self._blocked(match), None if match.stray else self._end_of(match)
+        seen = match.stray.text if match.stray else f"waiting in {blocked.call}" if blocked else end.how if end else ""
+        failed = end is not None and end.how in self._failures
         return Difference(
             kind="unexpected" if match.stray and (line is None or comes) else "missing", who=match.who,
             line=about.number if about else 0, statement=about.written if about else "",
-            expected=line.text if line else "", observed=match.stray, hints=about.hints if about else (),
-            witnesses=tuple(before + ([match.stray] if match.stray else [])), blocked=None if nearly else self._blocked(match),
+            expected=line.text if line else "", observed=match.stray, hints=fitting(about.hints, seen, otherwise=not failed) if about else (),
+            witnesses=tuple(before + ([match.stray] if match.stray else [])), blocked=blocked,
+            at=end.seq if end and end.how.startswith(("exit ", "signal ")) else LATE, extra=self._is_extra(match),
             found="nearly" if nearly else "")
+
+    @property
+    def _failures(self) -> set[str]:
+        """How programs ended that something stopped: what comes after that is in no hint."""
+        return {end.how for end in (*self.run.endings, *self.run.children) if end.how.startswith("signal ") or end.how.startswith("exit ") and end.how != "exit 0"}
+
+    def _end_of(self, match: _Match) -> Optional[Ending]:
+        """How the process ended that logged WHO's last line; of a WHO that logged nothing, its only process."""
+        ends = [end for end in (*self.run.endings, *self.run.children) if end.who == role_of(match.who)]
+        pids = {e.pid for e in match.events[-1:]} - {0} or {end.pid for end in ends if not end.child}
+        mine = [end for end in ends if end.pid in pids]
+        return mine[0] if len(mine) == 1 else None
+
+    @staticmethod
+    def _is_extra(match: _Match) -> bool:
+        """Are the lines whole but for some that are plain remarks, and that the contract does not list?"""
+        if match.stray is None:
+            return False
+        left = [e for e in match.events if not _is_remark(e) or any(_meets(line.text, e) for line in match.lines)]
+        return len(left) < len(match.events) and match.stray not in left and _match_whole(match.who, match.lines, tuple(left)).whole
 
     def _blocked(self, match: _Match) -> Optional[Waiting]:
         """Where WHO waits, if it logged nothing behind the place at which it left the contract."""
@@ -420,6 +315,100 @@ class _Comparison:
             exact = [w for w in mine if (w.pid, w.tid) == (last.pid, last.tid)]
             mine = exact or ([] if index_of(match.who) else mine)
         return next((w for w in mine if w.call != "accept"), mine[0] if mine else None)
+
+    # what was done, against what was said
+
+    def _deeds(self) -> Iterator[Difference]:
+        """One for each WHO at most: what it did wrong from then on follows from it."""
+        for who, match in self.matches.items():
+            found = [d for line, event in match.pairs for d in self._deed(who, line, event)] + list(self._deaf(who, match))
+            yield from sorted(found, key=lambda d: d.at)[:1]
+
+    def _deed(self, who: str, line: Line, event: Event) -> Iterator[Difference]:
+        told = Difference("late", who, line.number, line.written, line.text, event, witnesses=(event,), at=event.seq)
+        call, written, read = self.deeds.before_its_line(event), self.deeds.written_after(event), self.deeds.read_by(event)
+        half = self.deeds.in_place_of_shutdown(event)
+        if call is not None:
+            yield replace(told, act=call.seq, found=call.name, hints=fitting(line.hints, f"{call.name} before"))
+        elif self.deeds.still_holds(event):
+            yield replace(told, kind="open", hints=fitting(line.hints, "no close"))
+        elif half:
+            yield replace(told, kind="open", found=half, hints=fitting(line.hints, half))
+        elif written is not None and not self._asked_for(event):
+            yield replace(told, kind="unwritten", expected=str(event.count), found=str(written),
+                          hints=fitting(line.hints, f"{written} of {event.count} bytes"))
+        elif read is not None:
+            yield replace(told, kind="miscount", expected=str(event.count), found=str(read))
+
+    def _asked_for(self, event: Event) -> bool:
+        """Does the contract say that as many bytes are sent as were written, whatever the lines count?"""
+        side = self.cast.sides.of(event)
+        return side is not None and event.count >= 0 and any(
+            role_of(said.sender) == event.who and said.count == self.deeds.wrote(side) and role_of(said.receiver) == self.cast.sides.peer(event)
+            for said in self.plan.of(Bytes))
+
+    def _deaf(self, who: str, match: _Match) -> Iterator[Difference]:
+        found = self.deeds.own_reading(role_of(who))
+        if found is None or index_of(who) or any("SHUT_RD" in line.text for line, _ in match.pairs):
+            return
+        call, read = found
+        silent = self.cast.silent(role_of(who))
+        later = [line for line in match.lines[match.left_at:]] + [line for line, e in match.pairs if silent or e.seq > call.seq]
+        wanted = [line for line in later if _READ.match(line.text) and (read or line in match.lines[match.left_at:])]
+        if wanted:
+            yield Difference("deaf", who, wanted[0].number, wanted[0].written, call.option, act=call.seq, at=call.seq)
+
+    def _unsaid(self, lines: list[Difference]) -> Iterator[Difference]:
+        """What ended a connection for a WHO that left the contract at that end, where the one who did it said nothing of it."""
+        for d in lines:
+            yield from self._kept(d)
+            brought = self._brought(d)
+            yield from self._reset_early(d) if brought is None else ()
+            if brought is None or brought.how not in ("shutdown", "close") or brought.who == role_of(d.who):
+                continue
+            last = [e for e in self.cast.of(brought.who) if (e.pid, e.tid) == (brought.pid, brought.tid) and e.seq < brought.place][-1:]
+            call = self.deeds.act(brought)
+            if call is None or not last or last[0].kind == "output":
+                continue
+            who = next((name for name, match in self.matches.items() if last[0] in match.events), brought.who)
+            if d.expected.startswith("EOF") and d.observed and causes.is_a(d.observed, "reset"):
+                yield Difference("reset", who, 0, "", d.expected, act=call.seq, at=call.seq, witnesses=(last[0],), found=role_of(d.who))
+            elif not any(causes.is_a(last[0], what) for what in ("closing", "half-closing")):
+                yield Difference("act", who, 0, "", call.option, found=call.name, act=call.seq, at=call.seq, witnesses=(last[0],))
+
+    def _reset_early(self, d: Difference) -> Iterator[Difference]:
+        """A reset that a WHO read before the close that sent it had returned."""
+        if not d.expected.startswith("EOF") or d.observed is None or not causes.is_a(d.observed, "reset"):
+            return
+        side = self.cast.sides.other(self.cast.sides.of(d.observed))
+        calls = self.deeds.by_side.get(side, ()) if side is not None else ()
+        close = next((c for c in calls if c.name == "close" and c.seq < d.observed.seq), None)
+        if close is not None and self.run.observed:
+            last = [e for e in self.cast.of(close.who) if (e.pid, e.tid) == (close.pid, close.tid) and e.seq < close.seq][-1:]
+            who = next((name for name, match in self.matches.items() if last and last[0] in match.events), close.who)
+            yield Difference("reset", who, 0, "", d.expected, act=close.seq, at=close.seq, witnesses=tuple(last), found=role_of(d.who))
+
+    def _kept(self, d: Difference) -> Iterator[Difference]:
+        """The "closing" of a process whose program held the connection on in another process, so that no EOF came to a WHO that waits."""
+        if not d.expected.startswith("EOF") or d.observed or not d.blocked:
+            return
+        side = self.cast.sides.other(self.cast.sides.of(d.blocked))
+        end = self.cast.sides.end(side) if side is not None else None
+        holders = [h for h in end.holders if h.until < 0] if end is not None and self.run.observed else []
+        closing = next((e for e in self.cast.sides.lines(side) if causes.is_a(e, "closing")), None)
+        if closing is not None and holders and closing.pid not in {h.pid for h in holders}:
+            who = next((name for name, match in self.matches.items() if closing in match.events), closing.who)
+            yield Difference("open", who, 0, "", closing.text, closing, witnesses=(closing,), found="another", at=closing.seq)
+
+    def _brought(self, d: Difference) -> Optional[causes.Brought]:
+        """By what the end or the reset came that WHO learnt of where it left the contract. Plain output is placed by its program's read."""
+        event = d.observed
+        if event is None or not (causes.is_a(event, "EOF") or causes.is_a(event, "reset")):
+            return None
+        if event.kind != "output":
+            return self.order.brought.get(event.seq)
+        call = self.deeds.end_read(role_of(d.who))
+        return causes.brought_by(self.run, self.cast.sides, call) if call is not None else None
 
     # after
 
@@ -435,7 +424,7 @@ class _Comparison:
             self.unseen.append("orders between the programs: one that logs no events is judged by its own output only")
             return
         told = Difference("order", line.who, line.number, line.written, line.text, event, other=str(ref),
-                          witnesses=tuple(sorted((before, event), key=lambda e: e.seq)), hints=line.hints)
+                          witnesses=tuple(sorted((before, event), key=lambda e: e.seq)), hints=fitting(line.hints, event.text, otherwise=True))
         if before.seq > event.seq:
             yield told if ref.clock or self._may_be_forced(before, event) else replace(told, kind="luck", found="before")
         elif self._is_luck(ref, before, event) and self._may_have_brought(before, event):
@@ -490,7 +479,7 @@ class _Comparison:
             if event is not None and not self._told(event, lines):
                 yield Difference("never", never.who, never.number, never.written, never.text, event,
                                  other=f"{never.where} {never.other}" if never.where else "",
-                                 witnesses=tuple(e for e in (other, event) if e), hints=never.hints)
+                                 witnesses=tuple(e for e in (other, event) if e), hints=fitting(never.hints, event.text, otherwise=True))
 
     def _forbidden(self, never: Never) -> tuple[Optional[Event], Optional[Event]]:
         """The first event that must not be, and the line that makes it so."""
@@ -532,7 +521,7 @@ class _Comparison:
             last = self.cast.lines(ends.who)[-1:]
             blocked = self._blocked(self.matches[ends.who]) if ends.who in self.matches else None
             yield Difference("ends", ends.who, ends.number, ends.written, ends.how, found=wrong[0] if wrong else "nothing known",
-                             witnesses=tuple(last), blocked=blocked, hints=ends.hints)
+                             witnesses=tuple(last), blocked=blocked, hints=fitting(ends.hints, hows[0] if hows else "", otherwise=True))
 
     def _endings(self, who: str) -> list[Ending]:
         """Of a name that listens: its program, not the children that it forked. Else all processes that no numbered WHO means."""
@@ -564,9 +553,19 @@ class _Comparison:
 
     def _also_waits(self, ends: Ends, how: str) -> bool:
         """Of a program with several waiting threads one is told (handlers before accept); another may be meant."""
-        call = ends.how.rpartition(" ")[2]
-        return (ends.how.startswith("waiting in ") and how.startswith("waiting in ") and call != "accept"
-                and any(w.who == role_of(ends.who) and w.call == call for w in self.run.stop.waiting))
+        call, other = ends.how.rpartition(" ")[2], how.rpartition(" ")[2]
+        if not (ends.how.startswith("waiting in ") and how.startswith("waiting in ")):
+            return False
+        mine = [w for w in self.run.stop.waiting if w.who == role_of(ends.who)]
+        if other in _POLLS and call in ("read", "accept") and any(w.call == other and self._would(w) == call for w in mine):
+            return True
+        return call != "accept" and any(w.call == call for w in mine)
+
+    def _would(self, waiting: Waiting) -> str:
+        """What a program would call next that waits in poll or its kin: read where it polls a connection, accept where a listener."""
+        if waiting.connection:
+            return "read"
+        return "accept" if any(s.state == "LISTEN" and (s.pid, s.fd) == (waiting.pid, waiting.fd) for s in self.run.stop.sockets) else ""
 
     def _deadlock(self, lines: list[Difference]) -> Iterator[Difference]:
         stop, asked = self.run.stop, self.plan.of(Deadlock)
@@ -576,7 +575,7 @@ class _Comparison:
         elif asked and (stop.kind != "deadlock" or not self._same_cycle(asked[0])):
             if not lines:
                 yield Difference("deadlock", asked[0].whos[0], asked[0].number, asked[0].written, ", ".join(asked[0].whos),
-                                 found=found, hints=asked[0].hints)
+                                 found=found, hints=fitting(asked[0].hints, stop.kind, otherwise=True))
         elif stop.kind == "deadlock" and not asked and not lines:
             yield Difference("deadlock", stop.cycle[0] if stop.cycle else self.run.cast[-1].name, 0, "", "", found=found)
 
@@ -601,13 +600,13 @@ class _Comparison:
             wrong = [f"{count} {where}" for count, where in found if count != said.count]
             if wrong:
                 yield Difference("bytes", said.sender, said.number, said.written, f"{said.count} to the {said.receiver}",
-                                 found=" and ".join(wrong), hints=said.hints)
+                                 found=" and ".join(wrong), hints=fitting(said.hints, "", otherwise=True), act=self.deeds.last_write(self._sides(said)))
 
     def _counted(self, said: Bytes) -> Iterator[tuple[int, str]]:
         """The stream's length as the program's lines say (if none does, as its calls do), and as the wire says."""
         sender, sides = role_of(said.sender), self.cast.sides
-        only = [c for c in (self.cast.connections(said.sender), self.cast.connections(said.receiver)) if c is not None]
-        mine = [side for side in sides.between(sender, role_of(said.receiver)) if all(side[0] in c for c in only)]
+        only = self._only(said)
+        mine = self._sides(said)
         lines = [e for side in mine for e in sides.lines(side)]
         if sides.two and not only:      # whatever a line is about, it goes to the other one
             lines = list(self.cast.of(sender))
@@ -626,6 +625,15 @@ class _Comparison:
             carried = sides.carried()
             yield sum(carried.get(side, 0) for side in mine), "on the wire"
 
+    def _only(self, said: Bytes) -> list[set[int]]:
+        """The connections that numbered names of a `bytes` line mean; [] if it means all."""
+        return [c for c in (self.cast.connections(said.sender), self.cast.connections(said.receiver)) if c is not None]
+
+    def _sides(self, said: Bytes) -> list[Side]:
+        """The ends at which the bytes of such a line are sent."""
+        only = self._only(said)
+        return [side for side in self.cast.sides.between(role_of(said.sender), role_of(said.receiver)) if all(side[0] in c for c in only)]
+
     def _wire(self) -> Iterator[Difference]:
         said = self.plan.of(Wire)
         if said and (not self.run.wire or self.run.missing):
@@ -634,7 +642,7 @@ class _Comparison:
         at = {wire.fact: self._place(wire) for wire in said}
         for wire in said:
             place = at[wire.fact]
-            told = Difference("wire", wire.who, wire.number, wire.written, wire.what, hints=wire.hints)
+            told = Difference("wire", wire.who, wire.number, wire.written, wire.what, hints=fitting(wire.hints, "", otherwise=True))
             if place is None:
                 yield replace(told, found="not seen")
             for other in wire.after:
@@ -655,19 +663,57 @@ class _Comparison:
     # causally first
 
     def _sorted(self, found: list[Difference]) -> list[Difference]:
-        """None before one that it waits for; then by the observed order, lines that never came last."""
+        """None before one that it follows from. Of those that do not follow from each other, the first in the contract: which of them
+        came first in this run is luck."""
         rest, done = sorted(found, key=_lateness), []
         while rest:
-            free = [d for d in rest if not any(self._waits_for(d, other) for other in rest if other is not d)]
+            free = [d for d in rest if not any(self._follows(d, other) for other in rest if other is not d)]
             chosen = (free or rest)[0]
             rest.remove(chosen)
             done.append(chosen)
         return done
 
+    def _follows(self, late: Difference, early: Difference) -> bool:
+        """Does the one follow from the other, or may it?"""
+        if early.kind == "bytes" and late.kind in _LINES:
+            return self._has_sent(early, late)
+        if late.kind not in _DEPARTURES or early.kind not in _DEPARTURES:
+            return False
+        if late.who == early.who:
+            return late.at > early.at
+        brought = self._brought(late)
+        if brought is not None and brought.who == role_of(early.who) and self._since(early) <= brought.place:
+            return True
+        if late.kind in _LINES and early.kind in _LINES and self._waits_for(late, early):
+            return True
+        if early.at >= late.at or late.kind in _LINES and early.kind in _LINES and self._waits_for(early, late):
+            return False
+        if late.at == LATE or "output" in {d.observed.kind for d in (late, early) if d.observed}:
+            return True
+        if early.observed and late.observed and self.order.forced(early.observed.seq, late.observed.seq):
+            return True
+        if not self.run.observed or len(self.run.cast) != 2:
+            return True     # nobody knows that it does not
+        return self.deeds.reached(role_of(late.who), role_of(early.who), int(early.at), int(late.at))
+
+    def _since(self, d: Difference) -> float:
+        """The place of WHO's last line that was as the contract says: it left the contract after that."""
+        pairs = self.matches[d.who].pairs if d.who in self.matches else ()
+        return max((e.seq for _, e in pairs), default=-1)
+
+    def _has_sent(self, early: Difference, late: Difference) -> bool:
+        """Had the sender of a wrong number of bytes sent all that it was to send, while the receiver waited for more, or got other lines?"""
+        sender = self.matches.get(early.who)
+        if sender is None or sender.stray is not None or self.deeds.write_failed(early.who):
+            return False
+        if late.who == early.who and late.at == LATE:       # it waits for an answer to what it sent
+            return not any(causes.TEXTS["sending"].match(line.text) for line in sender.lines[sender.left_at:])
+        if role_of(late.who) != early.expected.partition(" to the ")[2].partition("[")[0]:
+            return False
+        return not any(causes.TEXTS["sending"].match(line.text) for line in sender.lines[sender.left_at:])
+
     def _waits_for(self, late: Difference, early: Difference) -> bool:
         """Does the expected line come after one that is missing because another WHO left the contract?"""
-        if {late.kind, early.kind} - {"missing", "unexpected"} or late.who == early.who:
-            return False
         match = self.matches[early.who]
         lost = {line.number for line in match.lines[match.left_at:]}
         line = next((x for x in self.plan.of(Line) if x.number == late.line and late.expected), None)
@@ -676,11 +722,20 @@ class _Comparison:
 
 # Luck comes last: it is about the contract, or follows from lines whose byte counts are wrong, which `bytes` tells. Nothing else follows
 # from a port: the stage tells it to the others.
-_RANK = {"missing": 0, "unexpected": 0, "order": 0, "never": 0, "ends": 1, "deadlock": 1, "bytes": 2, "wire": 3, "port": 4, "luck": 5}
+_LINES = ("missing", "unexpected")
+_DEPARTURES = (*_LINES, "order", "never", "late", "open", "unwritten", "miscount", "deaf", "act", "reset")
+_RANK = {**dict.fromkeys(_DEPARTURES, 0), "ends": 1, "deadlock": 1, "bytes": 2, "wire": 3, "port": 4, "luck": 5}
+_POLLS = ("poll", "select", "epoll_wait")
+_READ = re.compile(r"EOF\b|[Rr]eceived\b")
 
 
-def _lateness(d: Difference) -> tuple[int, float, int]:
-    return _RANK[d.kind], d.observed.seq if d.observed else _LATE, d.line
+def _lateness(d: Difference) -> tuple[int, bool, int, float]:
+    return _RANK[d.kind], d.at == LATE, d.line, d.at
+
+
+def _is_remark(event: Event) -> bool:
+    """A line that tells nothing which the lab understands, and no error."""
+    return event.kind == "note" and not event.text.startswith("Error") and not any(causes.is_a(event, what) for what in causes.TEXTS)
 
 
 def _missing(run: Run) -> str:

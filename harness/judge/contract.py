@@ -25,6 +25,7 @@ WHO = re.compile(r"([a-z][a-z0-9-]*)(?:\[([1-9][0-9]*)\])?")
 CALLS = ("accept", "read", "write", "connect", "poll", "select", "epoll_wait", "sleep", "pause", "wait4", "futex",
          "rt_sigsuspend", "rt_sigtimedwait")
 CODED = re.compile(r"(M[0-9]{2}): \S")     # a hint that answers a misconception of lessons/misconceptions.md
+WHERE = re.compile(r"\[((?:[^]\\]|\\.)+)\]\s+")     # in front of a hint: where it fits, [EOF... | waiting in read]
 FACTS = re.compile(r"SYN|FIN|RST|zero window|byte [1-9][0-9]*")
 KEYWORDS = ("never", "free", "either", "bytes", "wire", "deadlock")
 BEGINNINGS = "never, free, either, or, others allowed, bytes, wire, deadlock, ? or #"
@@ -193,7 +194,15 @@ class Contract:
 
 def code_of(hints: Iterable[str]) -> str:
     """M05 of the first hint that answers a misconception, "" if none does."""
-    return next((found[1] for found in map(CODED.match, hints) if found), "")
+    return next((found[1] for found in (CODED.match(WHERE.sub("", hint, count=1)) for hint in hints) if found), "")
+
+
+def fitting(hints: Iterable[str], seen: str, otherwise: bool = False) -> tuple[str, ...]:
+    """The hints that fit what was seen in place of the line, without their conditions. Hints without one are those for everything
+    else; `otherwise`: there may be such."""
+    found = [(WHERE.match(hint), hint) for hint in hints]
+    chosen = tuple(hint[where.end():] for where, hint in found if where and any(fits(text.strip(), seen) for text in where[1].split(" | ")))
+    return chosen or tuple(hint for where, hint in found if where is None and otherwise)
 
 
 def role_of(who: str) -> str:
@@ -324,10 +333,11 @@ class _Reader:
     def hint(self, words: str) -> None:
         if not self.hintable:
             raise self.fail("a hint (?) with no line above; put it below the line that it explains")
-        if not words:
+        if not words or WHERE.fullmatch(words + " "):
             raise self.fail("an empty hint; write the question behind the ?")
-        if re.match(r"[Mm]\d+\s*:|M\d\d\b", words) and not CODED.match(words):
-            raise self.fail(f'"{words.split()[0]}" is no code of a misconception; '
+        asked = WHERE.sub("", words, count=1)
+        if re.match(r"[Mm]\d+\s*:|M\d\d\b", asked) and not CODED.match(asked):
+            raise self.fail(f'"{asked.split()[0]}" is no code of a misconception; '
                             "write M, two digits, a colon and the question: ? M05: ...")
         code = code_of([words])
         if code and self.codes is not None and code not in self.codes:

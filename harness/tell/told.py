@@ -8,15 +8,16 @@ from ..judge.findings import Finding
 from ..stage import scenarios
 from ..trace import Run
 from . import words
+from .phrases import ended
 
 
 def tell(verdict: Verdict, run: Run, findings: Iterable[Finding], *, reproduce: str, width: int = 100, colour: bool = False,
          fold: bool = False, lead: str = "", after_story: bool = False) -> str:
-    """The whole of it. `after_story`: the story of the run stands above already, and says how everybody ended."""
+    """The whole of it. `after_story`: the story of the run stands above already, with the findings and how everybody ended."""
     head = f"{verdict.word}: {_headline(verdict, run, after_story)}"
     lines = words.folded(lead + head, width, fold)
     lines[0] = lead + words._dyed(verdict.word, words.BAD if verdict.status else words.GOOD, colour) + lines[0][len(lead + verdict.word):]
-    for one in findings:
+    for one in () if after_story else findings:
         lines += [f"  {line}" for line in words.folded(_finding(one), width - 2, fold)]
     if verdict.word == "deadlock" and not after_story:
         lines += [f"  {line}" for line in words.folded(words.proof(run), width - 2, fold)]
@@ -29,7 +30,7 @@ def _headline(verdict: Verdict, run: Run, after_story: bool) -> str:
     if verdict.word == "interrupted":
         return "the run was interrupted"
     names = words.names_of(run.cast)
-    ends = ", ".join(dict.fromkeys(f"the {end.who} {words._ended(end.how)}" for name in names for end in run.endings if end.who == name))
+    ends = ", ".join(dict.fromkeys(f"the {end.who} {ended(end.how)}" for name in names for end in run.endings if end.who == name))
     if verdict.word != "told":
         return ends or "how the programs ended is not known"
     nothing = "there is no contract.txt, so nothing is judged"

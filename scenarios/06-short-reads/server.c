@@ -35,7 +35,8 @@ static void handle(int conn)
     if (send_all(conn, "+", 1) == -1)
         event("Error writing: %s", errno_name(errno));
     if (have < sizeof buf)
-        receive(conn, buf + have, sizeof buf - have);
+        have += receive(conn, buf + have, sizeof buf - have);
+    event("together %s", quoted(buf, have));
 
     event("closing");
     close(conn);

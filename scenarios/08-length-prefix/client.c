@@ -48,9 +48,9 @@ int main(int argc, char **argv)
     event_conn(conn, "connected");
 
     struct frame in = {0};
-    // The first pause comes inside the length, the second inside the payload, just behind its newline.
+    // The first pause comes inside the length, the second inside the payload, behind its newline.
     if (ask(conn, &in, "hello", 2))
-        ask(conn, &in, "two\nlines", FRAME_HEADER + 4);
+        ask(conn, &in, "two\nlines", FRAME_HEADER + 5);
     frame_close(&in);
 
     event("closing");

@@ -23,7 +23,7 @@ from harness.stage.build import build  # noqa: E402
 from harness.stage.conductor import Conductor, VirtualClock  # noqa: E402
 from harness.stage.keeper import Keeper, open_keeper  # noqa: E402
 from harness.stage.scenarios import Scenario, find_all  # noqa: E402
-from harness.tell import words  # noqa: E402
+from harness.tell import story, words  # noqa: E402
 from harness.trace import Event, Run, Stop  # noqa: E402
 
 ROUNDS = 5
@@ -102,7 +102,7 @@ def long_run(n: int) -> Run:
 def tell(run: Run) -> None:
     wanted = contracts.parse("others allowed\nclient: sending ... *\n")
     verdict = comparison.judge(run, wanted)
-    words.happened(run, verdict)
+    story.happened(run, verdict)
     words.tell(verdict, run, wanted, reproduce="")
     words.tell(replace(verdict, word="differs"), run, wanted, reproduce="")
 

@@ -9,7 +9,7 @@ from harness.judge import comparison as judge
 from harness.judge import contract
 from harness.observe import kernel
 from harness.stage.conductor import Conductor, Live, VirtualClock
-from harness.tell import words
+from harness.tell import story
 from pairs import pair, run, texts
 
 pytestmark = pytest.mark.skipif(not kernel.tells(), reason="this system does not tell what a thread waits for")
@@ -57,7 +57,7 @@ def test_an_alarm_that_is_longer_than_a_run_waits_is_told_at_once(tmp_path):
 def test_without_the_calls_an_alarm_is_not_seen_and_the_words_say_so(tmp_path):
     made = Conductor(pair(tmp_path / "pair", "connect; hear 9; close", HEARS), VirtualClock(), observe=False).run()
     assert made.stop.kind == "deadlock" and not made.observed
-    assert "As far as this system shows" in " ".join(words.happened(made))
+    assert "As far as this system shows" in " ".join(story.happened(made))
 
 
 def test_a_plain_sleep_costs_no_time_under_the_virtual_clock(tmp_path):
@@ -105,14 +105,14 @@ def test_a_live_pause_with_other_lines_between_is_no_lack_of_progress(tmp_path):
 def test_a_server_that_idles_when_everybody_has_gone_is_over(server, tmp_path):
     made = run(tmp_path / "pair", "connect; say 5; hear 5; close", server)
     assert made.stop.kind == "over", made.stop
-    assert "somebody still waits" not in " ".join(words.happened(made))
+    assert "somebody still waits" not in " ".join(story.happened(made))
 
 
 @pytest.mark.parametrize("act, said", [("pipe", "for a pipe"), ("lock", "a lock"), ("fork; pause-for-ever; end; wait", "a child process")])
 def test_who_waits_for_its_own_lock_pipe_or_child_is_no_tcp_deadlock(act, said, tmp_path):
     made = run(tmp_path / "pair", "connect; say 5; hear 5; close", f"listen; accept; hear 5; {act}; say 5; close; closelistener")
     assert made.stop.kind == "waiting", made.stop
-    told = " ".join(words.happened(made))
+    told = " ".join(story.happened(made))
     assert "Deadlock" not in told and said in told
     verdict = judge.judge(made, contract.parse("others allowed\nclient: received 5 bytes\n"))
     assert verdict.word == "differs"

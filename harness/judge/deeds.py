@@ -1,0 +1,214 @@
+"""What the programs did, set against what their lines say: a line that came after its act, an act that no line tells, a wrong count.
+
+All of it is proven by system calls. Where the calls were not seen, nothing is said. A question about a line is answered for the end of
+the connection that the line is about; a line whose end can't be told has no answer.
+"""
+from __future__ import annotations
+
+import bisect
+from typing import Iterable, Optional
+
+from . import causes
+from .sides import READS, WRITES, Side, Sides
+from ..trace import Call, Event, Run
+
+_FINISHED = ("over", "waiting", "deadlock")      # ends of a run in which nobody was stopped in the middle of something
+_UNCOUNTED = ("sendmmsg", "recvmmsg", "splice")     # they move bytes, and do not return how many
+
+
+class Deeds:
+    """Those of one run."""
+
+    def __init__(self, run: Run, sides: Sides) -> None:
+        self.run, self.sides = run, sides
+        self.by_side: dict[Side, list[Call]] = {}
+        self._writes: dict[tuple[int, int], tuple[list[int], list[Call]]] = {}     # of each thread: places, and calls
+        self._peeked: set[Side] = set()
+        self._sends: dict[tuple[int, int, Side], list[int]] = {}        # "sending" lines of a thread about an end
+        self._sums: dict[tuple[Side, bool, bool], tuple[list[int], list[int]]] = {}
+        self._announced: dict[Side, tuple[list[int], list[int]]] = {}
+        self._told: dict[Side, tuple[list[int], list[int]]] = {}
+        self._failed = {end.pid for end in (*run.endings, *run.children)
+                        if end.how.startswith("signal ") or end.how.startswith("exit ") and end.how != "exit 0"}
+        self.exact = run.observed and not any(call.name in _UNCOUNTED for call in run.calls)
+        if not run.observed:
+            return
+        for call in run.calls:
+            side = sides.of(call)
+            if side is not None:
+                self.by_side.setdefault(side, []).append(call)
+                if call.option == "MSG_PEEK":
+                    self._peeked.add(side)
+                if call.name in WRITES:
+                    places, writes = self._writes.setdefault((call.pid, call.tid), ([], []))
+                    places.append(call.seq)
+                    writes.append(call)
+        for side in sides.known():
+            lines = sides.lines(side)
+            self._announced[side] = _sums((e.seq, e.count) for e in lines if e.kind == "send")
+            for event in lines:
+                if event.kind == "send":
+                    self._sends.setdefault((event.pid, event.tid, side), []).append(event.seq)
+            self._told[side] = _sums((e.seq, e.count) for e in lines if e.kind == "recv")
+
+    # -- counts -------------------------------------------------------------------------------------------------------
+
+    def wrote(self, side: Side, before: Optional[int] = None, *, begun: bool = False) -> int:
+        """Bytes that the kernel took from the program at this end; by calls that had returned (begun: that were made) before that place."""
+        return _at(self._moved(side, True, begun), before)
+
+    def took(self, side: Side, before: Optional[int] = None) -> int:
+        """Bytes that the program at this end had read before that place."""
+        return _at(self._moved(side, False, False), before)
+
+    def _moved(self, side: Side, writes: bool, begun: bool) -> tuple[list[int], list[int]]:
+        key = side, writes, begun
+        if key not in self._sums:
+            calls = [c for c in self.by_side.get(side, ()) if c.name in (WRITES if writes else READS) and c.returned >= 0 and c.option != "MSG_PEEK"]
+            self._sums[key] = _sums(sorted((c.seq if begun else c.returned, max(c.result, 0)) for c in calls))
+        return self._sums[key]
+
+    def last_write(self, ends: Iterable[Side]) -> int:
+        """The place of the last write at these ends, -1 if none is known."""
+        return max((c.seq for side in ends for c in self.by_side.get(side, ()) if c.name in WRITES and not c.error), default=-1)
+
+    def write_failed(self, name: str) -> bool:
+        """Did a write of a program of that name fail, or wait when the run was over? What it would have sent is not known."""
+        return any(c.returned < 0 or c.error not in ("", "EAGAIN", "EINTR") for side, calls in self.by_side.items() if self.sides.name(side) == name
+                   for c in calls if c.name in WRITES)
+
+    # -- a line and its act -------------------------------------------------------------------------------------------
+
+    def before_its_line(self, event: Event) -> Optional[Call]:
+        """The call that a line announces ("sending", "closing", ...), if it was made before the line and not after it."""
+        if not self.exact:
+            return None
+        if event.kind == "send":
+            return self._written_before(event)
+        for what, name in (("closing", "close"), ("half-closing", "shutdown")):
+            if causes.is_a(event, what) and event.connection > 0:
+                side = self.sides.of(event)
+                mine = [c for c in self.by_side.get(side, ()) if c.name == name and c.pid == event.pid and not c.error] if side is not None else []
+                return mine[-1] if mine and mine[-1].seq < event.seq else None
+        return None
+
+    def _written_before(self, event: Event) -> Optional[Call]:
+        side = self.sides.of(event)
+        if side is None or event.count <= 0:
+            return None
+        earlier = _at(self._announced[side], event.seq)
+        if self.wrote(side) > _at(self._announced[side], None) or self.wrote(side, event.seq, begun=True) < earlier + event.count:
+            return None
+        return next((c for c in reversed(self.by_side[side]) if c.name in WRITES and c.result > 0 and c.seq < event.seq), None)
+
+    def still_holds(self, event: Event) -> bool:
+        """A program says "closing", and holds that connection when the run is over, though nothing kept it from closing it."""
+        side = self.sides.of(event)
+        end = self.sides.end(side) if side is not None else None
+        if side is None or end is None or not self.run.observed or self.run.stop.kind not in _FINISHED or not causes.is_a(event, "closing"):
+            return False
+        pending = any(c.name == "close" and c.returned < 0 and c.pid == event.pid for c in self.by_side.get(side, ()))
+        return not pending and any(h.pid == event.pid and h.until < 0 for h in end.holders)
+
+    def in_place_of_shutdown(self, event: Event) -> str:
+        """A program says "shutting down SHUT_WR" and does not: "close" if it calls that, "no shutdown" if it calls neither. "": it does,
+        or somebody stopped it, or nobody knows."""
+        side = self.sides.of(event)
+        if side is None or not self.run.observed or self.run.stop.kind not in _FINISHED or not causes.is_a(event, "half-closing"):
+            return ""
+        calls = [c for c in self.by_side.get(side, ()) if c.pid == event.pid]
+        then = next((c for c in calls if c.seq > event.seq and c.name in ("close", *READS, *WRITES)), None)
+        if any(c.name == "shutdown" for c in calls) or then is None and event.pid in self._failed:
+            return ""
+        return "close" if then is not None and then.name == "close" else "no shutdown"
+
+    def written_after(self, event: Event) -> Optional[int]:
+        """How many bytes a "sending" line's thread wrote before its next one, if that is not what the line announces. None: it is, or
+        other lines make up for it, or a write failed or still waits, or the program was ended there."""
+        side = self.sides.of(event)
+        if event.kind != "send" or not self.exact or side is None:
+            return None
+        if event.count < 0:
+            return 0
+        thread = event.pid, event.tid
+        then = self._next(self._sends.get((*thread, side), []), event.seq)
+        if then < 0 and event.pid in self._failed:
+            return None
+        announced, written = _at(self._announced[side], None), self.wrote(side)
+        places, writes = self._writes.get(thread, ([], []))
+        until = bisect.bisect_left(places, then) if then >= 0 else len(places)
+        calls = [c for c in writes[bisect.bisect_right(places, event.seq):until] if self.sides.of(c) == side]
+        if announced == written or any(c.returned < 0 or c.error for c in calls):
+            return None
+        mine = sum(max(c.result, 0) for c in calls)
+        return mine if mine != event.count and (mine < event.count) == (written < announced) else None
+
+    @staticmethod
+    def _next(places: list[int], place: int) -> int:
+        at = bisect.bisect_right(places, place)
+        return places[at] if at < len(places) else -1
+
+    def read_by(self, event: Event) -> Optional[int]:
+        """How many bytes a program had read when its "received" lines up to this one tell of more. None: they do not."""
+        side = self.sides.of(event)
+        if event.kind != "recv" or not self.exact or side is None:
+            return None
+        taken = self.took(side, event.seq)
+        return taken if taken < _at(self._told[side], event.seq + 1) and side not in self._peeked else None
+
+    # -- an end of reading --------------------------------------------------------------------------------------------
+
+    def own_reading(self, name: str) -> Optional[tuple[Call, bool]]:
+        """The first shutdown by which a program of that name ended its own reading before the other side's end had come; and whether
+        it read an end after that."""
+        for side, calls in self.by_side.items():
+            if self.sides.name(side) != name:
+                continue
+            shut = next((c for c in calls if c.name == "shutdown" and not c.error and c.option in ("SHUT_RD", "SHUT_RDWR")), None)
+            ends = [c for c in calls if c.name in READS and c.result == 0 and c.asked and not c.error and c.returned >= 0]
+            if shut is not None and not any(c.returned < shut.seq for c in ends):
+                return shut, bool(ends)
+        return None
+
+    def end_read(self, name: str) -> Optional[Call]:
+        """The first read of a program of that name that told of an end or of a reset."""
+        reads = [c for side, calls in self.by_side.items() if self.sides.name(side) == name
+                 for c in calls if c.name in READS and c.returned >= 0 and (c.result == 0 and c.asked and not c.error or c.error == "ECONNRESET")]
+        return min(reads, key=lambda c: c.returned) if reads else None
+
+    def act(self, brought: causes.Brought) -> Optional[Call]:
+        """The call by which an end of a connection was given up."""
+        names = {"shutdown": ("shutdown",), "close": ("close", "close_range", "dup2", "dup3")}.get(brought.how, ())
+        return next((c for c in self.run.calls if c.name in names and c.pid == brought.pid
+                     and c.seq <= brought.place <= max(c.returned, c.seq)), None)
+
+    def reached(self, name: str, sender: str, since: int, until: int) -> bool:
+        """Had a program of that name, before the place `until`, read something that `sender` sent after the place `since`: bytes, or an end?"""
+        for side, calls in self.by_side.items():
+            other = self.sides.other(side)
+            if other is None or self.sides.name(side) != name or self.sides.name(other) != sender:
+                continue
+            if self.took(side, until) > self.wrote(other, since, begun=True):
+                return True
+            if any(c.name in READS and since < c.returned < until and c.asked and (c.error == "ECONNRESET" or c.result == 0 and not c.error) for c in calls):
+                return True
+        return False
+
+
+def _sums(pairs: Iterable[tuple[int, int]]) -> tuple[list[int], list[int]]:
+    """Places in their order, and the sum of all counts up to each."""
+    places: list[int] = []
+    sums: list[int] = []
+    total = 0
+    for place, count in pairs:
+        total += count
+        places.append(place)
+        sums.append(total)
+    return places, sums
+
+
+def _at(found: tuple[list[int], list[int]], before: Optional[int]) -> int:
+    """The sum of all counts before a place; of all with None."""
+    places, sums = found
+    n = len(places) if before is None else bisect.bisect_left(places, before)
+    return sums[n - 1] if n else 0

@@ -1,0 +1,52 @@
+"""Small pieces of sentences: numbers with their nouns, quoted text, how a program ended."""
+from __future__ import annotations
+
+from typing import Iterable
+
+from ..trace import plain
+
+
+def count(n: int, what: str) -> str:
+    """1 byte, 2 bytes"""
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def was(n: int) -> str:
+    return "was" if n == 1 else "were"
+
+
+def of_them(n: int, whole: int) -> str:
+    """How many of so many: "all of them"."""
+    if n == whole:
+        return "it" if whole == 1 else "all of them"
+    return "none of them" if n == 0 and whole > 1 else "nothing" if n == 0 else f"{n} of them"
+
+
+def quoted(text: str) -> str:
+    return f"'{plain(text)}'" if '"' in text else f'"{plain(text)}"'
+
+
+def at(source: str) -> str:
+    """Behind what a program did: where that stands in its source."""
+    return f" ({source})" if source else ""
+
+
+def all_of(names: Iterable[str]) -> str:
+    """the client and the server"""
+    return " and ".join(f"the {name}" for name in names)
+
+
+def ended(how: str) -> str:
+    """The predicate for an Ending's `how`."""
+    if how.startswith("exit "):
+        return f"ended with {how}"
+    if how.startswith("signal "):
+        return f"was ended by signal {how[7:]}"
+    if how.startswith("waiting in "):
+        return f"waits in {how[11:]}"
+    return {"still running": "still ran", "not known": "ended in a way that is not known here"}.get(how, how)
+
+
+def sentence(words: str) -> str:
+    """With a capital at its beginning and a full stop."""
+    return words[:1].upper() + words[1:] + ("" if words.endswith(".") else ".")

@@ -1,0 +1,245 @@
+"""Why a run left its contract: the findings that explain it, or what the records say about what the missing line waits for.
+
+In come a run, its verdict and its contract; out come sentences. Each one is true of this run, whatever the programs log: what was
+announced (lines), what was written (calls) and what went over the wire (segments) are different things and are called so.
+"""
+from __future__ import annotations
+
+import re
+from typing import Iterator, Optional
+
+from ..judge import causes, findings
+from ..judge.cast import Cast
+from ..judge.comparison import LATE, Difference, Verdict
+from ..judge.contract import After, Contract, Line, role_of
+from ..judge.deeds import Deeds
+from ..judge.findings import Finding
+from ..judge.sides import Side
+from ..trace import Call, Event, Run
+from .phrases import at, count, of_them, quoted
+
+MOST = 2        # findings that a verdict tells
+FIRST = {"deadlock": ("deadlock",), "crash": ("died-of-signal", "sanitizer", "sigpipe")}      # what a verdict asks for first
+ALONE = ("late", "open", "unwritten", "miscount", "deaf", "act", "reset", "bytes", "wire", "free")     # differences that say it all themselves
+
+# Why a line of `late` comes only after one of `early`, by the kind of cause.
+WHY = {
+    "FIN": "EOF at the {late} comes only after the {early}'s FIN.",
+    "bytes": "The {late} can receive only what the {early} has sent.",
+    "reset": "A reset comes to the {late} only after the {early} has closed or ended.",
+    "connect": "A connection needs a server that listens and a client that connects.",
+    "clock": "A pause lasts until everything else that can happen has happened.",
+    "program": "A program does one thing after another.",
+    "start": "The stage starts the {late} only after that (stage.txt).",
+}
+WHILE_WAITING = {"FIN": "The {early} sends none while it waits.", "bytes": "The {early} sends nothing while it waits."}
+SLEEPS = ("nanosleep", "clock_nanosleep", "pause", "select", "poll")
+
+
+class Why:
+    """What explains the first difference of a verdict."""
+
+    def __init__(self, verdict: Verdict, run: Run, contract: Contract, cast: Cast) -> None:
+        self.verdict, self.run, self.cast = verdict, run, cast
+        self.plan, self.path = contract.plan(verdict.choice), contract.path
+        self.deeds = Deeds(run, cast.sides)
+        self.events = {e.seq: e for e in run.events}
+        self.findings = findings.find(run)
+
+    def lines(self, d: Optional[Difference]) -> Iterator[str]:
+        told = list(self._findings(d))
+        yield from told
+        if d is None:
+            return
+        if d.kind == "order":
+            yield from self._order(d)
+        elif d.kind == "luck":
+            yield from _luck(d, counted=not any(words.startswith("orders by bytes") for words in self.verdict.unseen))
+        elif d.kind == "port":
+            yield f"It listens on port {d.found}. The lab looked for it and told the others; by hand a client would be refused."
+        elif d.found == "nearly" and d.observed:
+            yield (f"The two texts are nearly the same. Is one of them misspelt? The contract's stands in {self.path}:{d.line}, "
+                   f"the program's in {d.observed.source}.")
+        elif d.kind in ("missing", "unexpected"):
+            line = next((x for x in self.plan.of(Line) if x.number == d.line and d.expected), None)
+            yield from self._of_the_line(d, line)
+            if line is not None and not told:
+                yield from self._missing(d, line)
+
+    # findings
+
+    def _findings(self, d: Optional[Difference]) -> Iterator[str]:
+        """Those that tell of something up to the place where the run left the contract: the last ones before it."""
+        if d is not None and d.kind in ALONE and self.verdict.word != "crash":
+            return
+        place = d.at if d is not None and self.verdict.word == "differs" else LATE
+        found = [one for one in self.findings if one.at <= place and not one.remark] or [one for one in self.findings if self._is_its_reason(one, d)]
+        first = FIRST.get(self.verdict.word, ())
+        found = [one for one in found if one.code in first] or found
+        for one in found[-MOST:]:
+            yield one.words + (f" ({one.source})" if one.source and one.source not in one.words else "")
+
+    def _is_its_reason(self, one: Finding, d: Optional[Difference]) -> bool:
+        """Does a remark tell of what WHO did between its last line that was right and the one that was not?"""
+        if d is None or not one.remark or one.who != role_of(d.who) or not d.observed or not one.evidence:
+            return False
+        right = max((e.seq for e in d.witnesses if e != d.observed), default=-1)
+        return right < max(one.evidence) < d.observed.seq
+
+    # a line that came in the wrong place
+
+    def _order(self, d: Difference) -> Iterator[str]:
+        early = role_of(d.other.partition(":")[0])
+        kind = "clock" if by_clock(d) else cause_of(d.expected)
+        if d.observed and any(start.after and start.pid == d.observed.pid for start in self.run.starts) and self._is_first(d.observed):
+            kind = "start"
+        elif early == role_of(d.who):
+            if len({(e.pid, e.tid) for e in d.witnesses}) > 1:
+                return      # two threads, or processes, of one program
+            kind = "program"
+        yield WHY[kind].format(late=role_of(d.who), early=early)
+        if kind not in ("clock", "program", "start"):
+            yield 'A log that says otherwise has a line in the wrong place: say before you act ("closing", then close), ' \
+                  "say after you learn."
+
+    def _is_first(self, event: Event) -> bool:
+        """Is it the first line of its thread?"""
+        return not any((e.pid, e.tid) == (event.pid, event.tid) and e.seq < event.seq for e in self.run.events)
+
+    # a line that never came
+
+    def _of_the_line(self, d: Difference, line: Optional[Line]) -> Iterator[str]:
+        if d.extra:
+            yield "That is one line more than the contract lists; all others are as it says. For notes of your own, write to standard error."
+        elif line is not None and line.text.startswith("pausing"):
+            slept = self._slept(d)
+            if slept is not None:
+                yield (f"It slept in place of that{at(slept.source)}. The clock treats a sleep and a pause alike, but the contract asks for the line: "
+                       "pause_seconds() logs it.")
+
+    def _slept(self, d: Difference) -> Optional[Call]:
+        """A sleep of the same thread between the last line that was right and the one that was not."""
+        last, until = d.witnesses[0] if d.witnesses else None, d.observed.seq if d.observed else LATE
+        if last is None or last == d.observed:
+            return None
+        return next((c for c in self.run.calls if c.name in SLEEPS and (c.pid, c.tid) == (last.pid, last.tid) and last.seq < c.seq < until
+                     and (c.limit > 0 and not c.connection)), None)
+
+    def _missing(self, d: Difference, line: Line) -> Iterator[str]:
+        """What waits for the missing line at the other side; and what it waits for itself."""
+        seen = {number for number, _ in self.verdict.matched}
+        for late in self.plan.of(Line):
+            for ref in late.after:
+                if self.plan.named(ref) == line and late.number not in seen:
+                    yield from self._waits(late.who, ref, late.text, bool(d.blocked))
+                    return
+        for ref in line.after:
+            named = self.plan.named(ref)
+            if named is not None and not ref.clock:
+                yield from self._waits(line.who, ref, line.text, blocked=False)
+                came = [seq for number, seq in self.verdict.matched if number == named.number]
+                yield from self._whether_it_came(d, ref, line.text, self.events.get(came[0]) if came else None)
+                return
+
+    def _waits(self, late: str, ref: After, text: str, blocked: bool) -> Iterator[str]:
+        kind = "clock" if ref.clock else cause_of(text)
+        roles = {"late": role_of(late), "early": role_of(ref.who)}
+        still = blocked and self.run.stop.kind in ("deadlock", "waiting") and kind in WHILE_WAITING
+        yield " ".join([WHY[kind].format(**roles)] + ([WHILE_WAITING[kind].format(**roles)] if still else []))
+
+    def _whether_it_came(self, d: Difference, ref: After, text: str, came: Optional[Event]) -> Iterator[str]:
+        if came is None:
+            yield f"The {ref.who} never said {quoted(ref.text)}."
+            return
+        if d.observed and came.seq > d.observed.seq:
+            yield f"The {ref.who} said {quoted(ref.text)} only later."
+            return
+        side = self.cast.sides.of(came)
+        if side is None:
+            return
+        place = None if d.at == LATE else int(d.at)
+        if cause_of(text) == "bytes":
+            yield from self._bytes(side, d, place)
+        elif cause_of(text) == "FIN":
+            yield from self._fin(side, came, place)
+
+    def _bytes(self, side: Side, d: Difference, place: Optional[int]) -> Iterator[str]:
+        """How much was written, and how much of it was read."""
+        other = self.cast.sides.other(side)
+        if other is None or not self.deeds.exact:
+            return
+        sender, receiver = self.cast.sides.name(side), self.cast.sides.name(other)
+        wrote, took = self.deeds.wrote(side, place), self.deeds.took(other, place)
+        if wrote == 0:
+            yield f"The {sender} had written no byte {'by then' if place else 'when the run was over'}."
+        elif took <= wrote:
+            yield f"{'By then the' if place else 'The'} {sender} had written {count(wrote, 'byte')}, and the {receiver} had read {of_them(took, wrote)}."
+
+    def _fin(self, side: Side, came: Event, place: Optional[int]) -> Iterator[str]:
+        """What became of an end of a stream that was announced."""
+        name, end = self.cast.sides.name(side), self.cast.sides.end(side)
+        segments = [s for s in self.run.segments if self.cast.sides.of_segment(s) == side and (place is None or s.seq < place)]
+        flags = {flag for s in segments for flag in s.flags}
+        captured = self.run.wire and not self.run.missing
+        if "F" in flags:
+            yield f"The {name}'s kernel had sent its FIN by then." if place else f"The {name}'s kernel has sent its FIN."
+        elif "R" in flags:
+            yield f"The {name}'s kernel sent a reset (RST) in place of a FIN."
+        elif self.run.observed and end is not None and end.holders:
+            no_fin = " On the wire there was no FIN of its own." if captured else ""
+            gone = any(h.pid == came.pid and h.until >= 0 and (place is None or h.until < place) for h in end.holders)
+            others = [h for h in end.holders if h.pid != came.pid and (h.until < 0 or place is not None and h.until > place)]
+            if not gone and not (0 <= end.shut and (place is None or end.shut < place)):
+                what = "no shutdown" if causes.is_a(came, "half-closing") else "no close"
+                yield f"The {name} said {quoted(came.text)}, but called {what}: a line in the log is not a call.{no_fin}"
+            elif gone and others:
+                yield f"The {name} closed it, but another process (of the {others[0].who}) still held the connection.{no_fin}"
+        elif captured:
+            yield f"The {name} said {quoted(came.text)}, but on the wire there was no FIN of its own."
+
+
+def cause_of(text: str) -> str:
+    """Which cause puts a line with this text behind a line of the other side."""
+    if causes.TEXTS["EOF"].match(text):
+        return "FIN"
+    if causes.TEXTS["reset"].match(text):
+        return "reset"
+    return "connect" if re.match(r"(connected|accepted)\b", text) else "bytes"
+
+
+def by_clock(d: Difference) -> bool:
+    """Does the contract's line name the other one by `after clock:`?"""
+    return f"clock: {d.other}" in d.statement
+
+
+def what_came(d: Event) -> str:
+    return "EOF" if causes.is_a(d, "EOF") else "reset"
+
+
+def _luck(d: Difference, counted: bool) -> Iterator[str]:
+    if d.found == "clock":
+        yield f'The contract must say so: "after clock: {d.other}".'
+    elif d.found == "before":
+        who, other = role_of(d.who), role_of(d.other.partition(":")[0])
+        yield f"Either line may come first: the {who} did not wait for anything of the {other} here."
+        yield f"If the {who} is to wait, it needs something that it receives. If not, take the after away: then the contract is wrong, not the programs."
+    elif d.found == "held" and d.brought and d.observed:
+        yield from _held(d.brought, d.witnesses[0], what_came(d.observed))
+    elif d.found == "tcp":
+        yield f'TCP alone forces this order: the contract must say "after {d.other}", without the clock.'
+    elif by_clock(d):
+        yield f"The contract counts on a pause here, and in this run no pause held the {d.who} back until then."
+    elif not counted:
+        yield "The lines' byte counts do not add up, so they prove no order: does each sending and received line carry its count?"
+    else:
+        yield "No cause leads from the one to the other: no program, no byte, no FIN, no reset, no connect, no pause."
+        yield "This is an error of the contract, not of the programs: take the after away."
+
+
+def _held(brought: causes.Brought, earlier: Event, came: str) -> Iterator[str]:
+    """Why the closing of one process was not the end of a connection: another one still held it. Process ids only where the
+    name alone does not tell the two apart."""
+    who = f"process {brought.pid} of the {brought.who}" if brought.who == earlier.who else f"the {brought.who}"
+    did = {"close": f"{who} closed it", "exit": f"{who} ended", "exec": f"{who} ran another program"}[brought.how]
+    yield f"Another process still held the connection then: {who}. The {came} came when {did}."
+    yield "A connection ends when the last process that holds it gives it up: let the contract name that one's last line."

@@ -1,0 +1,235 @@
+"""Acts against lines: a log line after its act, a "closing" without a close, counts that are wrong, an end that no line tells of. Each has
+a near miss that is as expected. And whose fault is told first, by facts."""
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+import runs
+from harness.judge import comparison as judge
+from harness.judge import contract
+from harness.tell import words
+from harness.trace import Call, Ending, Socket, Stop, Waiting
+
+ENDS = "client@101: exit 0, server@200: waiting in accept"
+
+
+def made(log: str, calls: str = "", client=(101, 1, 500, "close", 101), server=(200, 1, 500, "close", 200), ends: str = ENDS, **more):
+    """A client and a server with one connection; lines have the places 10, 20, ..., calls those that they say."""
+    run = runs.spread(runs.run(log, ends, **more))
+    return runs.facts(run, (runs.end("client", 101, client), runs.end("server", 200, server)), calls=calls)
+
+
+def found(rules: str, run):
+    return judge.judge(run, contract.parse(rules)).differences
+
+
+def kinds(rules: str, run) -> list[str]:
+    return [d.kind for d in found(rules, run)]
+
+
+def told(rules: str, run) -> str:
+    loaded = contract.parse(rules)
+    return words.tell(judge.judge(run, loaded), run, loaded, reproduce="")
+
+
+# --- a line after its act ---
+
+SENT = 'client@101#1: sending "ab"\nclient@101#1: closing'
+
+
+@pytest.mark.parametrize("calls, late", [
+    ("11-12 client@101#1 write 2 = 2\n21-22 client@101#1 close 0 = 0", []),
+    ("5-6 client@101#1 write 2 = 2\n21-22 client@101#1 close 0 = 0", ["late"]),
+    ("11-12 client@101#1 write 2 = 2\n15-16 client@101#1 close 0 = 0", ["late"]),
+    ("5-6 client@101#1 write 1 = 1\n11-12 client@101#1 write 1 = 1\n21-22 client@101#1 close 0 = 0", []),
+    ("5-6 client@101#1 write 4 = 4\n11-12 client@101#1 write 2 = 2\n21-22 client@101#1 close 0 = 0", []),
+    ("11-12 client@101#1 write 2 = 2\n15-16 client@101#1 close 0 = 0\n21-22 client@101#1 close 0 = 0", [])],
+    ids=["before", "written", "closed", "half of it", "other bytes, untold", "closed twice"])
+def test_a_line_that_comes_after_its_act_is_refused(calls, late):
+    rules = 'client: sending "ab"\nclient: closing'
+    assert kinds(rules, made(SENT, calls)) == late
+    assert kinds(rules, replace(made(SENT, calls), observed=False)) == []
+
+
+def test_each_line_of_a_program_that_writes_first_and_logs_then_is_after_its_act():
+    log = 'client@101#1: sending "ab"\nclient@101#1: sending "cd"'
+    calls = "5-6 client@101#1 write 2 = 2\n15-16 client@101#1 write 2 = 2"
+    rules = 'client: sending "ab"\nclient: sending "cd"'
+    assert found(rules, made(log, calls))[0].observed.seq == 10
+    assert "the client said 'sending \"ab\"' only after it had called write" in told(rules, made(log, calls))
+
+
+# --- an end that was announced, and never came ---
+
+def test_a_closing_whose_program_holds_on_is_refused():
+    rules, log = "client: closing", "client@101#1: closing"
+    assert kinds(rules, made(log, client=(101, 1, -1, "", 0))) == ["open"]
+    assert kinds(rules, made(log)) == []
+    assert kinds(rules, made(log, "11- client@101#1 close 0", client=(101, 1, -1, "", 0))) == []
+    assert kinds("others allowed\nclient: closing", made(log, client=(101, 1, -1, "", 0), stop=Stop("interrupted"))) == []
+
+
+def test_a_child_that_closed_what_its_parent_holds_is_told_where_an_eof_is_missing():
+    waits = Waiting("client", 101, 101, "read", 4, 1, "server", "client.c:9")
+    log = "client@101#1: reading data\nserver@250#1: closing"
+    run = made(log, stop=Stop("waiting", waiting=(waits,)), ends="client@101: waiting in read, server@200: waiting in accept")
+    server = runs.end("server", 200, (200, 1, -1, "", 0), (250, 5, 25, "close", 250))
+    kept = replace(run, connections=(replace(run.connections[0], acceptor=server),))
+    rules = "client: reading data\nclient: EOF after server: closing\nserver: closing"
+    assert kinds(rules, kept)[:2] == ["open", "missing"]
+    assert "another process of it still holds connection 1" in told(rules, kept)
+    assert kinds("client: reading data\nserver: closing\nclient ends: waiting in read", kept) == []
+
+
+# --- counts ---
+
+@pytest.mark.parametrize("calls, kind, wrote", [
+    ("11-12 client@101#1 write 2 = 2", [], ""),
+    ("", ["unwritten"], "0"),
+    ("11-12 client@101#1 write 1 = 1", ["unwritten"], "1"),
+    ("11-12 client@101#1 write 3 = 3", ["unwritten"], "3"),
+    ("11-12 client@101#1 write 2 = EPIPE", [], ""),
+    ("11- client@101#1 write 2", [], ""),
+    ("11-12 client@101#1 sendmmsg 1 = 1", [], "")], ids=["all", "none", "one", "more", "failed", "waits", "uncounted"])
+def test_what_was_announced_is_set_against_what_was_written(calls, kind, wrote):
+    run = made('client@101#1: sending "ab"\nclient@101#1: reading data', calls)
+    differences = found('client: sending "ab"\nclient: reading data', run)
+    assert [d.kind for d in differences] == kind and [d.found for d in differences] == ([wrote] if kind else [])
+
+
+def test_what_is_written_late_is_written():
+    log = 'client@101#1: sending "ab"\nclient@101#1: sending "cd"'
+    assert kinds('client: sending "ab"\nclient: sending "cd"', made(log, "21-22 client@101#1 write 4 = 4")) == []
+
+
+def test_a_contract_that_counts_what_was_written_is_kept_whatever_the_lines_announce():
+    run = made('client@101#1: sending "ab"\nserver@200#1: x', "11-12 client@101#1 write 2 = 1")
+    assert "unwritten" not in kinds('client: sending "ab"\nserver: x\nbytes: client -> server = 1', run)
+    assert "unwritten" in kinds('client: sending "ab"\nserver: x\nbytes: client -> server = 2', run)
+
+
+def test_the_words_for_bytes_that_never_left_do_not_say_that_they_were_there():
+    rules = 'client: sending "ab"\nserver: received "ab" after client: sending "ab"'
+    text = told(rules, made('client@101#1: sending "ab"\nserver@200#1: reading data'))
+    assert "which announces 2 bytes; it called no write behind it" in text and "It was there" not in text
+
+
+@pytest.mark.parametrize("calls, kind", [
+    ("15-16 server@200#1 read 99 = 2", []), ("15-16 server@200#1 read 99 = 1", ["miscount"]), ("", ["miscount"]),
+    ("15-16 server@200#1 read 9 = 9", []), ("14-14 server@200#1 recvfrom MSG_PEEK = 2\n15-16 server@200#1 read 1 = 1", [])],
+    ids=["right", "fewer", "none", "more", "peeked"])
+def test_what_lines_say_was_received_is_set_against_what_was_read(calls, kind):
+    run = made('client@101#1: connecting\nserver@200#1: received "ab"', calls)
+    assert kinds('client: connecting\nserver: received "ab"', run) == kind
+
+
+# --- ends that somebody brought about without a word ---
+
+def test_an_end_of_reading_of_ones_own_making_is_refused():
+    rules, log = "client: reading data\nclient: EOF", "client@101#1: reading data\nclient@101#1: EOF"
+    read = "15-16 client@101#1 read 9 = 0"
+    assert kinds(rules, made(log, "5-6 client@101#1 shutdown SHUT_RD = 0\n" + read)) == ["deaf"]
+    assert kinds(rules, made(log, read + "\n17-18 client@101#1 shutdown SHUT_RDWR = 0")) == []
+    assert kinds(rules, made(log, "5-6 client@101#1 shutdown SHUT_WR = 0\n" + read)) == []
+    said = "client: shutting down SHUT_RD\nclient: EOF"
+    assert kinds(said, made(said.replace("client:", "client@101#1:"), "11-12 client@101#1 shutdown SHUT_RD = 0\n15-16 client@101#1 read 9 = 0")) == []
+
+
+def test_a_half_close_that_no_line_tells_is_told_before_the_eof_that_it_brought():
+    log = "client@101#1: reading data\nserver@200#1: EOF"
+    run = made(log, "11-12 client@101#1 shutdown SHUT_WR = 0\n15-16 server@200#1 read 9 = 0")
+    client = replace(run.connections[0].opener, shut=11)
+    run = replace(run, connections=(replace(run.connections[0], opener=client),))
+    assert kinds("client: reading data\nserver: reading data", run)[:2] == ["act", "missing"]
+    assert "the client called shutdown(SHUT_WR), and no line of it says so" in told("client: reading data\nserver: reading data", run)
+    assert kinds("client: reading data\nserver: EOF", run) == []
+
+
+def test_a_program_that_ended_early_is_told_before_the_eof_that_follows_from_it():
+    log = "client@101#1: sending \"ab\"\nserver@200#1: EOF"
+    run = made(log, "11-12 client@101#1 write 2 = 2\n17-18 server@200#1 read 9 = 0", client=(101, 1, 15, "exit", 0))
+    rules = 'server: reading data\nclient: sending "ab"\nclient: reading data'
+    assert [(d.kind, d.who) for d in found(rules, run)][:2] == [("missing", "client"), ("missing", "server")]
+
+
+def test_a_close_that_sent_a_reset_is_told_before_who_read_it():
+    log = "client@101#1: closing\nserver@200#1: Error reading: ECONNRESET"
+    calls = "11-15 client@101#1 close 0 = 0\n17-18 server@200#1 read 9 = ECONNRESET"
+    run = made(log, calls, client=(101, 1, 15, "close", 101))
+    assert kinds("client: closing\nserver: EOF after client: closing", run)[:1] == ["reset"]
+    assert kinds("client: closing\nserver: Error reading: ECONNRESET", run) == []
+
+
+# --- which comes first ---
+
+def test_two_departures_that_do_not_follow_from_each_other_are_told_in_the_contracts_order():
+    rules = "server: a\nserver: b\nclient: a\nclient: b"
+    one = made("server@200#1: a\nserver@200#1: x\nclient@101#1: a\nclient@101#1: y")
+    other = made("client@101#1: a\nclient@101#1: y\nserver@200#1: a\nserver@200#1: x")
+    assert found(rules, one)[0].who == found(rules, other)[0].who == "server"
+
+
+def test_what_was_read_after_the_others_departure_follows_from_it():
+    rules = "server: a\nserver: b\nclient: a\nclient: b"
+    log = "client@101#1: a\nclient@101#1: y\nserver@200#1: a\nserver@200#1: x"
+    read = "21-22 client@101#1 write 2 = 2\n35-36 server@200#1 read 9 = 2"
+    assert found(rules, made(log, read))[0].who == "client"
+
+
+def test_a_wrong_number_of_bytes_is_told_before_the_line_that_waits_for_the_rest():
+    rules = "server: b\nclient: a\nclient ends: exit 0\nbytes: client -> server = 3"
+    run = made("client@101#1: a\nserver@200#1: x", "11-12 client@101#1 write 2 = 2\n15-16 server@200#1 read 9 = 2")
+    assert kinds(rules, run)[0] == "bytes" and found(rules, run)[0].act == 11
+    failed = made("client@101#1: a\nserver@200#1: x", "11-12 client@101#1 write 2 = 2\n13-14 client@101#1 write 1 = EPIPE")
+    assert kinds(rules, failed)[0] == "missing"
+
+
+# --- told kindly ---
+
+@pytest.mark.parametrize("log, extra", [("a|my own note|b", True), ("a|b|my own note", True), ("a|closing|b", False), ("a|Error: x|b", False), ("a|my own note|c", False)])
+def test_one_line_more_is_said_to_be_that(log, extra):
+    run = runs.run("\n".join(f"client: {line}" for line in log.split("|")))
+    assert ("For notes of your own, write to standard error" in told("client: a\nclient: b", run)) is extra
+
+
+def test_a_wait_in_poll_for_the_connection_is_as_good_as_one_in_read():
+    def run(connection: int, state: str = ""):
+        waits = Waiting("server", 200, 200, "poll", 5, connection, "client", "")
+        sockets = (Socket(0, "server", 200, 5, 0, state, "127.0.0.1:8080", "", 0, 0, 0),) if state else ()
+        return runs.run("server: a", "server: waiting in poll", Stop("waiting", waiting=(waits,), sockets=sockets))
+    assert kinds("server: a\nserver ends: waiting in read", run(1)) == [] and kinds("server: a\nserver ends: waiting in accept", run(1)) == ["ends"]
+    assert kinds("server: a\nserver ends: waiting in accept", run(0, "LISTEN")) == [] and kinds("server: a\nserver ends: waiting in read", run(0)) == ["ends"]
+
+
+def test_a_sleep_in_place_of_a_pause_is_said_to_be_one():
+    rules, log = "client: a\nclient: pausing 5 s\nclient: b", "client@101#1: a\nclient@101#1: b"
+    run = made(log)
+    slept = replace(run, calls=(Call(12, 0, "client", 101, 101, "clock_nanosleep", limit=10**9, returned=15),))
+    assert "It slept in place of that" in told(rules, slept) and "slept" not in told(rules, run)
+
+
+# --- a broken pipe, and hints ---
+
+def test_a_program_that_died_of_a_broken_pipe_has_crashed_unless_the_contract_asks_for_it():
+    run = runs.run("client: a", "client: signal PIPE")
+    assert judge.judge(run, contract.parse("client: a\nclient: b")).word == "crash"
+    assert judge.judge(run, contract.parse("client: a\nclient ends: signal PIPE")).word == "as expected"
+    child = replace(runs.run("client: a"), children=(Ending(90, 0, "server", 250, "signal PIPE", -1, True),))
+    assert judge.judge(child, contract.parse("client: a")).word == "crash"
+
+
+RULES = "client: b\n    ? [EOF... | waiting in read] M05: Who?\n    ? [c...] And who?\nclient: z"
+
+
+@pytest.mark.parametrize("log, ends, hints", [
+    ("client: EOF", "client: exit 0", ("M05: Who?",)), ("client: cd", "client: exit 0", ("And who?",)), ("client: x", "client: exit 0", ())])
+def test_a_hint_is_shown_only_where_it_fits_what_was_seen(log, ends, hints):
+    assert found(RULES, runs.run(log, ends))[0].hints == hints
+
+
+def test_a_program_that_failed_before_the_line_gets_no_hint_for_it():
+    rules = "client: a\nclient: b\n    ? Who?"
+    assert found(rules, runs.run("client: a", "client: exit 1"))[0].hints == ()
+    assert found(rules, runs.run("client: a", "client: exit 0"))[0].hints == ("Who?",)
