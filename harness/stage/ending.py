@@ -122,6 +122,7 @@ def run(conductor: "Conductor") -> Run:
         if not process.ended:
             doing = _what_it_does(process, stop) if conductor.told else "not known"
             book.endings.append(Ending(book.place(), intake.now(), process.who, process.pid, doing, intake.last(process.pid)))
+    stop = replace(stop, waiting=tuple(one for one in stop.waiting if one.call))     # who ran waits for nothing
     for program in conductor.starts.left():
         conductor.notes.append(f"the {program.name} was not started: what its start waits for never came ({stage.path})")
     reasons: "dict[str, list[str]]" = {}

@@ -203,7 +203,7 @@ def spins_without_calls(facts: Facts) -> "Iterator[Finding]":
         return
     for end in facts.run.endings:
         mine = [call for call in facts.run.calls if call.pid == end.pid]
-        if end.how != "still running" or any(call.returned < 0 for call in mine) or not any(w.pid == end.pid and not w.call for w in stop.waiting):
+        if end.how != "still running" or any(call.returned < 0 for call in mine) or any(w.pid == end.pid for w in stop.waiting):
             continue
         if any(call.ns > end.ns - 1_000_000_000 for call in mine):
             continue
