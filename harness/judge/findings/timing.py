@@ -98,8 +98,8 @@ def small_write_stall(facts: Facts) -> "Iterator[Finding]":
             source = writer.source if writer is not None else ""
             ms = round((held.ns - before.ns) / 1e6)
             times = f" That happened {len(stalls)} times in this run." if len(stalls) > 1 else ""
-            yield Finding("small-write-stall", f"The {me}'s kernel held {count(held.length, 'byte')} back until the {count(before.length, 'byte')} before them were "
-                          f"acknowledged (Nagle's algorithm), and the {they}'s kernel delayed that acknowledgement. So the two segments e{before.seq} and e{held.seq} "
+            yield Finding("small-write-stall", f"The {me}'s kernel held {count(held.length, 'byte')} back until the {count(before.length, 'byte')} before {'it' if held.length == 1 else 'them'} "
+                          f"{'was' if before.length == 1 else 'were'} acknowledged (Nagle's algorithm), and the {they}'s kernel delayed that acknowledgement. So the two segments e{before.seq} and e{held.seq} "
                           f"lie {ms} ms apart.{times} One write for both, or TCP_NODELAY, ends that.",
                           (before.seq, acknowledged.seq, held.seq), held.seq, me, source, "19")
 
