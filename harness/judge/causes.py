@@ -181,7 +181,7 @@ def _bytes(sides: Sides, events: Iterable[Event], notes: list[str]) -> Iterator[
         sent, received = sum(e.count for e in sends), sum(e.count for e in recvs)
         if received > sent:
             notes.append(f"orders by bytes from {sides.name(side)} to {sides.name(other)}: the lines count {sent} sent and {received} "
-                         "received, so some bytes were sent without a line")
+                         "received, so they prove no order: a count is wrong, or bytes went without a line")
         else:
             yield from _covered(sends, recvs)
 

@@ -14,7 +14,7 @@ from ..judge.comparison import Verdict
 from ..judge.sides import OPENER, READS, WRITES, Side, Sides, Told
 from ..trace import Event, Run, plain
 from .phrases import at, count, ended, sentence, was
-from .words import names_of, proof
+from .words import blind, names_of, proof
 
 
 def happened(run: Run, verdict: Optional[Verdict] = None) -> list[str]:
@@ -26,7 +26,7 @@ def happened(run: Run, verdict: Optional[Verdict] = None) -> list[str]:
     told += [f"{one.words}{at(one.source) if one.source not in one.words else ''}" for one in found]
     told += [*_resets(run, shown), *_endings(run, shown)]
     if run.stop.kind == "deadlock":
-        told += [] if any(one.code == "deadlock" for one in found) else [f"Deadlock. {proof(run)}"]
+        told += blind(run) if any(one.code == "deadlock" for one in found) else [f"Deadlock. {proof(run)}"]
     elif run.stop.words and not any(one.code in _TELLS_THE_STOP for one in found):
         told.append(sentence(plain(run.stop.words)))
     elif run.stop.kind == "waiting" and not any(one.code in _TELLS_THE_STOP for one in found):

