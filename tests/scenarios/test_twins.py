@@ -30,32 +30,32 @@ RESPONSE_3 = "    " + RESPONSE
 
 TWINS = [
     ("00", "server.c", "    while (have == 0 || buf[have - 1] != '\\n') {\n", "    for (;;) {\n", "deadlock", "server", "Received message: This is a message"),
-    ("00", "client.c", '"This is a message\\n", 18', '"This is a message\\n", 17', "deadlock", "server", "Received message: This is a message"),
+    ("00", "client.c", '"This is a message\\n", 18', '"This is a message\\n", 17', "deadlock", "client", "bytes"),
     ("00", "server.c", '    printf("writing response\\n");\n', "", "differs", "server", "writing response"),
-    ("00", "server.c", '"Message received.\\n", 18', '"Message received.\\n", 9', "differs", "client", "Received message: Message received."),
+    ("00", "server.c", '"Message received.\\n", 18', '"Message received.\\n", 9', "differs", "server", "bytes"),
     ("01", "server.c", BREAK, "", "deadlock", "server", "writing response"),
     ("01", "client.c", f"    say(conn, {M1});\n", '    say(conn, "This is a message");\n', "differs", "client", f"sending {M1}"),
     ("01", "client.c", f"    say(conn, {M2});\n", "", "differs", "client", f"sending {M2}"),
-    ("01", "server.c", CLOSE_SERVER, "", "differs", "client", "EOF"),
-    ("01", "server.c", RESPONSE, '    if (send_all(conn, "Message received.\\n", 9) == -1)\n', "differs", "client", r'Received message: "Message received.\n"'),
-    ("02", "client.c", f"    say(conn, {M2});\n", f"    say(conn, {M2});\n    shutdown(conn, 1);\n", "differs", "server", "unexpected"),
+    ("01", "server.c", CLOSE_SERVER, "", "differs", "server", "open"),
+    ("01", "server.c", RESPONSE, '    if (send_all(conn, "Message received.\\n", 9) == -1)\n', "differs", "server", "unwritten"),
+    ("02", "client.c", f"    say(conn, {M2});\n", f"    say(conn, {M2});\n    shutdown(conn, 1);\n", "differs", "client", "act"),
     ("02", "server.c", '        event_received(conn, line.len, "Received message', '        break;\n        event_received(conn, line.len, "Received message', "differs", "server", GOT),
     ("02", "client.c", "    pause_seconds(5);\n", "", "differs", "client", "pausing 5 s"),
     ("02", "client.c", f"    say(conn, {M2});\n", '    say(conn, "This is a message 2\\n");\n', "differs", "client", f"sending {M2}"),
-    ("03", "server.c", RESPONSE_3, "        if (0)\n", "deadlock", "client", r'Received message: "Message received.\n"'),
+    ("03", "server.c", RESPONSE_3, "        if (0)\n", "deadlock", "server", "unwritten"),
     ("03", "client.c", "        ask(conn, &in, " + M2 + ");\n", "        ask(conn, &in, \"This is a message 2\");\n", "deadlock", "client", f"sending {M2}"),
     ("03", "client.c", "    must(close(conn));\n", "    pause_seconds(60);\n", "differs", "client", "unexpected"),
     ("03", "server.c", '        event_sending(conn, 18, "writing response");\n', "", "differs", "server", "writing response"),
     ("04", "client.c", SAY_SHUTDOWN + SHUTDOWN, "", "deadlock", "client", "shutting down SHUT_WR"),
-    ("04", "client.c", SHUTDOWN, "", "deadlock", "server", 'EOF, 5 bytes unfinished: " test"'),
-    ("04", "client.c", SHUTDOWN, "    must(shutdown(conn, SHUT_RD));\n", "differs", "client", r'Received message: "Message received.\n"'),
-    ("04", "client.c", SHUTDOWN, "    must(shutdown(conn, SHUT_RDWR));\n", "differs", "client", r'Received message: "Message received.\n"'),
-    ("04", "client.c", SHUTDOWN, "    must(close(conn));\n", "differs", "client", r'Received message: "Message received.\n"'),
-    ("04", "server.c", CLOSE_SERVER, "", "differs", "client", "EOF"),
+    ("04", "client.c", SHUTDOWN, "", "deadlock", "client", "open"),
+    ("04", "client.c", SHUTDOWN, "    must(shutdown(conn, SHUT_RD));\n", "differs", "client", "deaf"),
+    ("04", "client.c", SHUTDOWN, "    must(shutdown(conn, SHUT_RDWR));\n", "differs", "client", "deaf"),
+    ("04", "client.c", SHUTDOWN, "    must(close(conn));\n", "differs", "client", "open"),
+    ("04", "server.c", CLOSE_SERVER, "", "differs", "server", "open"),
     ("05", "server.c", "    char buf[4096];\n", "    char buf[5];\n", "differs", "server", r'Received 15 bytes: "one\ntwo\nthree!\n"'),
     ("05", "client.c", '    say(conn, "two\\n");\n', "", "differs", "client", r'sending "two\n"'),
     ("05", "server.c", "    pause_seconds(1); //", "    //", "differs", "server", "pausing 1 s"),
-    ("06", "server.c", '    if (send_all(conn, "+", 1) == -1)\n', "    if (0)\n", "deadlock", "client", "Received go-ahead"),
+    ("06", "server.c", '    if (send_all(conn, "+", 1) == -1)\n', "    if (0)\n", "deadlock", "server", "unwritten"),
     ("06", "client.c", '    say(conn, "hello");\n', '    say(conn, "hell");\n', "differs", "client", 'sending "hello"'),
     ("06", "server.c", "    if (have < sizeof buf)\n", "    if (0)\n", "differs", "server", "reading data, 5 bytes at most"),
     ("07", "client.c", '"first\\nsecond"', '"first\\nsecond\\n"', "differs", "client", r'sending "first\nsecond"'),
@@ -63,13 +63,13 @@ TWINS = [
     ("07", "server.c", '    event("closing");\n', "", "differs", "server", "closing"),
     ("08", "frame.c", "    length = ntohl(length);\n", "", "differs", "server", "length 5"),
     ("08", "server.c", "    while (receive(conn, &in) == 1) {\n", "    if (receive(conn, &in) == 1) {\n", "differs", "server", "reading data"),
-    ("08", "server.c", "        if (send_all(conn, answer, (size_t)n) == -1)\n", "        if (0)\n", "deadlock", "client", 'Received message: "Message received."'),
-    ("08", "client.c", "i < n; i++", "i + 1 < n; i++", "deadlock", "server", 'Received message: "hello"'),
+    ("08", "server.c", "        if (send_all(conn, answer, (size_t)n) == -1)\n", "        if (0)\n", "deadlock", "server", "unwritten"),
+    ("08", "client.c", "i < n; i++", "i + 1 < n; i++", "deadlock", "client", "unwritten"),
     ("08", "client.c", "    must(close(conn));\n", "    pause_seconds(60);\n", "differs", "client", "unexpected"),
-    ("20", "client.c", "    must(shutdown(conn, SHUT_WR));\n", "", "deadlock", "server", "EOF between messages"),
-    ("20", "client.c", "i < n; i++", "i + 1 < n; i++", "differs", "server", r'Received message: {Text: "This is a message\n", Seq: 1}'),
+    ("20", "client.c", "    must(shutdown(conn, SHUT_WR));\n", "", "deadlock", "client", "open"),
+    ("20", "client.c", "i < n; i++", "i + 1 < n; i++", "differs", "client", "unwritten"),
     ("20", "server.c", "        answer(conn, &out, message.seq);\n", "", "differs", "server", 'writing response {Text: "Message received.", Seq: 1}'),
-    ("20", "server.c", "    close(conn);\n", "", "differs", "client", "EOF between messages"),
+    ("20", "server.c", "    close(conn);\n", "", "differs", "server", "open"),
 ]
 
 
@@ -117,11 +117,11 @@ def test_a_broken_twin_is_refused_at_the_right_line(row, tmp_path, common_object
     assert (first.who, first.expected or first.kind) == (who, expected) or (first.who, first.kind) == (who, expected), told
 
 
-def test_a_shutdown_that_is_logged_and_not_made_is_found_out_by_the_wire(tmp_path, common_objects):
+def test_a_shutdown_that_is_logged_and_not_made_is_found_out(tmp_path, common_objects):
     _, told = check(twin(tmp_path, "04", "client.c", SHUTDOWN, "", common_objects))
     if "can't be captured" in told or "not looked at" in told:
         pytest.skip("packets can't be captured here")
-    assert 'but no FIN of its own was on the wire: a line in the log is not a call' in told
+    assert told.startswith('deadlock: the client said "shutting down SHUT_WR", and called no shutdown')
 
 
 @pytest.mark.parametrize("number", sorted({row[0] for row in TWINS}))
