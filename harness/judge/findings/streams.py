@@ -202,7 +202,6 @@ def glued(facts: Facts) -> "Iterator[Finding]":
             inside = [one for one in writes if one.first < read.behind and one.behind > read.first]
             if len(inside) > 1 and all(one.behind - one.first > 0 for one in inside):
                 sizes = [f"{one.behind - one.first:,}" for one in inside]
-                sizes = sizes if len(sizes) <= 4 else [*sizes[:3], f"{len(sizes) - 3} more"]
                 whole = "" if (inside[0].first, inside[-1].behind) == (read.first, read.behind) else "bytes of "
                 yield Finding("glued", f"One read of the {read.call.who}{at(read.call.source)} returned {count(read.behind - read.first, 'byte')}: {whole}"
                               f"{len(inside)} writes of {listed_sizes(sizes)} bytes. Nothing in a stream marks where one write ended.",
@@ -211,8 +210,8 @@ def glued(facts: Facts) -> "Iterator[Finding]":
 
 
 def listed_sizes(sizes: "list[str]") -> str:
-    """Sizes in words, equal ones not left out: 9, 9 and 4."""
-    return " and ".join([", ".join(sizes[:-1]), sizes[-1]])
+    """Sizes in words, equal ones not left out: 9, 9 and 4; of many the first three: 1, 1, 1, ..."""
+    return " and ".join([", ".join(sizes[:-1]), sizes[-1]]) if len(sizes) <= 4 else f"{', '.join(sizes[:3])}, ..."
 
 
 def kept_apart(facts: Facts) -> "Iterator[Finding]":
@@ -224,7 +223,6 @@ def kept_apart(facts: Facts) -> "Iterator[Finding]":
         if not all(read.call.asked >= read.behind - read.first + following.behind - following.first for (_, read), (_, following) in zip(same, same[1:])):
             continue
         sizes = [f"{one.behind - one.first:,}" for one in writes]
-        sizes = sizes if len(sizes) <= 4 else [*sizes[:3], f"{len(sizes) - 3} more"]
         read = reads[0].call
         yield Finding("kept-apart-by-time", f"The {writes[0].call.who} wrote {len(writes)} times ({listed_sizes(sizes)} bytes), and each read of the {read.who}{at(read.source)} "
                       "returned what one write sent. It is time that kept them apart: nothing in a stream marks where one write ended, and these reads had room for two.",
