@@ -2,7 +2,7 @@
 
 A mutant is a scenario with a small change that a holder of the misconception would make: scenarios/NN-name/mutants/MXX-slug.diff,
 in the form that changes.py describes. The scenario as it is keeps its contract; the mutant leaves it, at a line whose hint
-begins with the misconception's code. So hints are tested like code.
+begins with the misconception's code. So hints are tested like code.  (test_corpus.py has the other mutants.)
 
 Each check returns its complaints, one a line; none is good.
 """
@@ -20,7 +20,7 @@ from changes import Lab, apply, places
 from harness.judge import contract as contracts
 from harness.stage.scenarios import ROOT, find_all
 
-MUTANTS = sorted((ROOT / "scenarios").glob("*/mutants/*.diff"))
+MUTANTS = sorted((ROOT / "scenarios").glob("*/mutants/M[0-9][0-9]-*.diff"))
 SCENARIOS = [s.name for s in find_all()]
 CHANGED_MAX = 6     # lines that a mutant takes away or adds
 PAGE = ROOT / "lessons" / "misconceptions.md"
