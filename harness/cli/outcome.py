@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Callable, Optional
 
 from ..explore.schedules import BadSchedule
-from ..judge.comparison import Verdict
+from ..judge import comparison
 from ..judge.contract import ContractError
 from ..judge.findings import Finding
 from ..stage.build import DoesNotBuild
@@ -45,14 +45,14 @@ class Outcome:
     message: str = ""
     file: str = ""
     line: int = 0
-    verdict: Optional[Verdict] = None
+    verdict: Optional[comparison.Verdict] = None
     findings: "tuple[Finding, ...]" = ()
     notes: "tuple[str, ...]" = ()
     reproduce: str = ""
 
     def json(self) -> str:
         """One JSON object on one line."""
-        verdict = dataclasses.asdict(self.verdict or Verdict(self.word, self.status))
+        verdict = comparison.fields(self.verdict or comparison.Verdict(self.word, self.status))
         findings = [dataclasses.asdict(one) for one in self.findings]
         return json.dumps({"scenario": self.scenario, **verdict, "word": self.word, "status": self.status, "message": self.message,
                            "file": self.file, "line": self.line, "findings": findings, "notes": self.notes, "reproduce": self.reproduce})

@@ -221,7 +221,7 @@ def judged(scenario: Scenario, conductor: Conductor, files: "list[Path]") -> Jud
     if files or verdict.status or contract is None:     # somebody will look at the calls
         run = dataclasses.replace(run, calls=conductor.intake.with_sources(run.calls))
     reproduce = command(scenario, run.mode)
-    text = "\n".join(trace.lines(run, reproduce, dataclasses.asdict(verdict))) + "\n"
+    text = "\n".join(trace.lines(run, reproduce, comparison.fields(verdict))) + "\n"
     _keep(scenario.build.parent / "last", f"{scenario.name}.jsonl", text)
     for path in files:
         path.write_text(text, encoding="ascii")

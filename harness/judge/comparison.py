@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, replace
-from typing import Iterable, Iterator, Optional
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Iterable, Iterator, Optional
 
 from . import causes, ports
 from .cast import Cast
@@ -103,6 +103,14 @@ class _Match:
     @property
     def whole(self) -> bool:
         return self.left_at == len(self.lines) and self.stray is None
+
+
+def fields(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as TRACE.md describes it. `at` only sorts the differences, and may be no number that JSON knows."""
+    found = asdict(verdict)
+    for one in found["differences"]:
+        del one["at"]
+    return found
 
 
 def judge(run: Run, contract: Optional[Contract]) -> Verdict:

@@ -13,6 +13,7 @@ from harness.stage.build import build
 from harness.stage.conductor import Conductor, VirtualClock
 from harness.stage.scenarios import Scenario, find, find_all
 from pairs import lent, pair
+import runs
 import test_stages
 
 built = test_stages.built       # the fixture
@@ -56,10 +57,15 @@ def test_a_draft_of_a_larger_cast_is_kept_at_once(name, tmp_path, built):
 
 
 def test_each_outcome_of_a_race_has_its_branch(tmp_path):
-    made = pair(tmp_path / "pair", "connect; thread; event one; write 1; end; thread; event other; write 2; end; join; close",
-                "listen; accept; read 1; read 2; read 1; closelistener")
-    loaded = kept(made, tmp_path)
-    assert len(loaded.blocks) == 1 and loaded.is_open("client") and not loaded.is_open("server")
+    made = pair(tmp_path / "pair", "connect; say 1; say 2; event on; event off; close", "listen; accept; hear 3; hear 3; hear 3; closelistener")
+    assert len(kept(made, tmp_path).blocks) == 1
+
+
+def test_of_threads_that_nothing_orders_the_first_ones_lines_are_written_and_others_are_allowed():
+    run = runs.run("client@101.101: a\nclient@101.5: one\nclient@101.6: other\nclient@101.101: b", ends="client@101: exit 0")
+    turned = runs.run("client@101.101: a\nclient@101.6: other\nclient@101.101: b\nclient@101.5: one", ends="client@101: exit 0")
+    loaded = contract.parse(drafts.write("90-threads", [run, run], [run, turned]))
+    assert [line.text for line in loaded.plans[0].of(Line)] == ["a", "b"] and loaded.is_open("client") and not loaded.is_open("server")
 
 
 def test_a_number_that_is_another_one_in_each_run_is_left_open(tmp_path):
@@ -73,14 +79,12 @@ def test_a_number_that_is_another_one_in_each_run_is_left_open(tmp_path):
 
 
 def test_of_too_many_outcomes_only_what_they_share_is_written():
-    import runs
     many = [runs.run("\n".join(f"client: {n}" for n in ["a", *("x" * (n + 1) for _ in range(2))])) for n in range(drafts.BRANCHES_MAX + 1)]
     loaded = contract.parse(drafts.write("90-many", many[:2], many))
     assert [line.text for line in loaded.plans[0].of(Line)] == ["a"] and loaded.plans[0].of(Open) and loaded.plans[0].of(Ends)
 
 
 def test_what_one_run_only_shows_is_not_in_the_draft():
-    import runs
     one = runs.run("client: a\nserver: b")
     other = runs.run("client: a\nserver: b", ends="client: exit 1, server: waiting in accept")
     loaded = contract.parse(drafts.write("90-two", [one, one], [one, other]))
