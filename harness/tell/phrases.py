@@ -1,6 +1,7 @@
 """Small pieces of sentences: numbers with their nouns, quoted text, how a program ended."""
 from __future__ import annotations
 
+import re
 from typing import Iterable
 
 from ..trace import plain
@@ -29,6 +30,11 @@ def quoted(text: str) -> str:
 def at(source: str) -> str:
     """Behind what a program did: where that stands in its source."""
     return f" ({source})" if source else ""
+
+
+def with_source(words: str, source: str) -> str:
+    """A finding's words with its place, if they name none themselves."""
+    return words if re.search(r"\([\w./-]+:\d+[,)]", words) else words + at(source)
 
 
 def all_of(names: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ from ..judge import findings
 from ..judge.comparison import Verdict
 from ..judge.sides import OPENER, READS, WRITES, Side, Sides, Told
 from ..trace import Event, Run, plain
-from .phrases import at, count, ended, sentence, was
+from .phrases import count, ended, sentence, was, with_source
 from .words import blind, names_of, proof
 
 
@@ -23,7 +23,7 @@ def happened(run: Run, verdict: Optional[Verdict] = None) -> list[str]:
     found = [one for one in findings.find(run) if not (kept and one.remark)]
     shown = {place for one in found for place in one.evidence}
     told = [line for way in _ways(run) for line in way.story()]
-    told += [f"{one.words}{at(one.source) if one.source not in one.words else ''}" for one in found]
+    told += [with_source(one.words, one.source) for one in found]
     told += [*_resets(run, shown), *_endings(run, shown)]
     if run.stop.kind == "deadlock":
         told += blind(run) if any(one.code == "deadlock" for one in found) else [f"Deadlock. {proof(run)}"]

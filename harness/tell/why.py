@@ -16,7 +16,7 @@ from ..judge.deeds import Deeds
 from ..judge.findings import Finding
 from ..judge.sides import Side
 from ..trace import Call, Event, Run
-from .phrases import at, count, of_them, quoted
+from .phrases import at, count, of_them, quoted, with_source
 
 MOST = 2        # findings that a verdict tells
 FIRST = {"deadlock": ("deadlock",), "crash": ("died-of-signal", "sanitizer", "sigpipe")}      # what a verdict asks for first
@@ -50,9 +50,9 @@ class Why:
         found = self._findings(d)
         circle = [one for one in found if one.code == "deadlock"]       # tells who waits for whom; why, the missing line tells
         told = [one for one in found if one not in circle]
-        yield from map(_words, told)
+        yield from (with_source(one.words, one.source) for one in told)
         yield from self._of(d, bool(told)) if d is not None else ()
-        yield from map(_words, circle)
+        yield from (with_source(one.words, one.source) for one in circle)
 
     def _of(self, d: Difference, told: bool) -> Iterator[str]:
         """What the difference itself tells; `told`: findings have said why."""
@@ -200,10 +200,6 @@ class Why:
                 yield f"The {name} closed it, but another process (of the {others[0].who}) still held the connection.{no_fin}"
         elif captured:
             yield f"The {name} said {quoted(came.text)}, but on the wire there was no FIN of its own."
-
-
-def _words(one: Finding) -> str:
-    return one.words + at(one.source if one.source not in one.words else "")
 
 
 def cause_of(text: str) -> str:

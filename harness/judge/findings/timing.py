@@ -101,7 +101,7 @@ def small_write_stall(facts: Facts) -> "Iterator[Finding]":
             yield Finding("small-write-stall", f"The {me}'s kernel held {count(held.length, 'byte')} back until the {count(before.length, 'byte')} before {'it' if held.length == 1 else 'them'} "
                           f"{'was' if before.length == 1 else 'were'} acknowledged (Nagle's algorithm), and the {they}'s kernel delayed that acknowledgement. So the two segments e{before.seq} and e{held.seq} "
                           f"lie {ms} ms apart.{times} One write for both, or TCP_NODELAY, ends that.",
-                          (before.seq, acknowledged.seq, held.seq), held.seq, me, source, "19")
+                          (before.seq, acknowledged.seq, held.seq), held.seq, me, source, "19", remark=True)
 
 
 def _told_to_hold(facts: Facts, side: Side) -> bool:
