@@ -31,6 +31,9 @@ class Deeds:
         self._failed = {end.pid for end in (*run.endings, *run.children)
                         if end.how.startswith("signal ") or end.how.startswith("exit ") and end.how != "exit 0"}
         self.exact = run.observed and not any(call.name in _UNCOUNTED for call in run.calls)
+        # Processes with calls of which nobody knows the connection (the system does not let the socket be asked for its addresses).
+        self._blind = {call.pid for call in run.calls if call.connection <= 0 and not call.error
+                       and (call.name in (*READS, *WRITES) and call.result > 0 or call.name == "shutdown")}
         if not run.observed:
             return
         for call in run.calls:
@@ -81,7 +84,7 @@ class Deeds:
 
     def before_its_line(self, event: Event) -> Optional[Call]:
         """The call that a line announces ("sending", "closing", ...), if it was made before the line and not after it."""
-        if not self.exact:
+        if not self.exact or event.pid in self._blind:
             return None
         if event.kind == "send":
             return self._written_before(event)
@@ -114,7 +117,7 @@ class Deeds:
         """A program says "shutting down SHUT_WR" and does not: "close" if it calls that, "no shutdown" if it calls neither. "": it does,
         or somebody stopped it, or nobody knows."""
         side = self.sides.of(event)
-        if side is None or not self.run.observed or self.run.stop.kind not in _FINISHED or not causes.is_a(event, "half-closing"):
+        if side is None or not self.run.observed or self.run.stop.kind not in _FINISHED or not causes.is_a(event, "half-closing") or event.pid in self._blind:
             return ""
         calls = [c for c in self.by_side.get(side, ()) if c.pid == event.pid]
         then = next((c for c in calls if c.seq > event.seq and c.name in ("close", *READS, *WRITES)), None)
@@ -126,7 +129,7 @@ class Deeds:
         """How many bytes a "sending" line's thread wrote before its next one, if that is not what the line announces. None: it is, or
         other lines make up for it, or a write failed or still waits, or the program was ended there."""
         side = self.sides.of(event)
-        if event.kind != "send" or not self.exact or side is None:
+        if event.kind != "send" or not self.exact or side is None or event.pid in self._blind:
             return None
         if event.count < 0:
             return 0
@@ -151,7 +154,7 @@ class Deeds:
     def read_by(self, event: Event) -> Optional[int]:
         """How many bytes a program had read when its "received" lines up to this one tell of more. None: they do not."""
         side = self.sides.of(event)
-        if event.kind != "recv" or not self.exact or side is None:
+        if event.kind != "recv" or not self.exact or side is None or event.pid in self._blind:
             return None
         taken = self.took(side, event.seq)
         return taken if taken < _at(self._told[side], event.seq + 1) and side not in self._peeked else None
