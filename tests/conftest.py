@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Iterator
 
@@ -27,9 +28,18 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(contract_items, "contract_items")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if "pairs" in sys.modules:
+        sys.modules["pairs"].make_ready()
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Fails a test that hangs, and ends what it left waiting."""
+    """Fails a test that hangs, and ends what it left waiting. (Not where xdist runs the tests beside its main thread: no signal comes there.)"""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     before = set(kernel.descendants(os.getpid()))
 
     def too_long(number: int, frame: object) -> None:

@@ -60,6 +60,13 @@ def without_lines(words: str) -> str:
 _keepers: "dict[bool, Keeper]" = {}
 
 
+def make_ready() -> None:
+    """Before a test: makes the keepers that it may borrow. A keeper is a fork, and one that is made within a test would keep what that
+    test has put in the place of something for a while."""
+    for isolate in (True, False):
+        lent(isolate)
+
+
 def lent(isolate: bool = True) -> Keeper:
     """A keeper that the tests of a process share, as the runs of one command do: making one costs more than a run."""
     if isolate not in _keepers or not _keepers[isolate].alive:
