@@ -29,7 +29,7 @@ int main(int argc, char **argv)
         perror("bind");
         return 1;
     }
-    printf("echoing\n");    // never flushed: it is killed in the end
+    printf("echoing\n"); // never flushed: it is killed in the end
     for (;;) {
         int c = accept(l, NULL, NULL);
         char buf[100];
