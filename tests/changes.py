@@ -17,6 +17,7 @@ import os
 import re
 import shutil
 import signal
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, Iterator
@@ -77,7 +78,7 @@ class Lab:
             with mock.patch.dict(os.environ, env), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
                 status = main([command, number, "--trace", str(file), *more])
         finally:
-            for one, handler in handlers.items():
+            for one, handler in handlers.items() if threading.current_thread() is threading.main_thread() else ():
                 signal.signal(one, handler)
         assert file.exists(), out.getvalue() + err.getvalue()
         return Shown(out.getvalue(), trace.load(file.read_text())[0], status)

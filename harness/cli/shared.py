@@ -11,6 +11,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any, Optional
 
@@ -38,6 +39,8 @@ class Interrupt:
 
     def __init__(self) -> None:
         self.came = self._at_once = False
+        if threading.current_thread() is not threading.main_thread():
+            return      # signals come to the main thread alone: whoever runs a command beside it looks after them
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._note)
