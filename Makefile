@@ -7,7 +7,6 @@
 BUILD     ?= build
 SCENARIOS ?= scenarios
 PYTHON    ?= python3
-export SCENARIOS
 
 # C11 and POSIX, with the warnings that catch a learner's mistakes. SANITIZE=1 and WERROR=1 are for the lab's own checks.
 CFLAGS    ?= -O1 -g
@@ -54,6 +53,7 @@ help:                   ## this list
 # itself. What stands for % goes through the environment, so that no shell reads it. FORCE: a file that happens to be called
 # check-1 changes nothing.
 scenario-% check-% step-% explore-% draft-% diff-%: export stem = $*
+diff-%: export SCENARIOS := $(SCENARIOS)
 
 scenario-%: FORCE       ## run the programs of scenario N and watch
 	@$(PYTHON) -m harness run "$$stem"
