@@ -28,6 +28,12 @@ TOLD = {
     "partial-send": ("short-write", r"The server asked send for 20,000,000 bytes on connection 1, and the kernel took [\d,]+", r"It never wrote the other [\d,]+ bytes"),
     "sigpipe": ("written-after-close", r"The server wrote 7 bytes on connection 1 .* after the client had closed it", "answered with a reset"),
     "stdio-echo": ("no-write", "The server has read 6 bytes on connection 1, has called no write there", "The client waits in read for an answer", "until fflush"),
+    "second-client": ("in-accept-queue", "Connection 2 with 18 bytes waits in the accept queue",
+                      r"the server waits in read on connection 1, on which nothing has come\."),
+    "v6-localhost": ("refused", r"The client asked for \[::1\]:", r"The server listens on 127\.0\.0\.1:",
+                     r"only: that is an IPv4 address, and \[::1\] is an IPv6 address\."),
+    "in-use": ("in-use", r"The server could not bind 0\.0\.0\.0:5000", r"The server closed connection 1 first\.", "TIME-WAIT",
+               r"SO_REUSEADDR, set before bind on both sockets, lets a new listener have the port\."),
     "unread-reset": ("reset-by-unread", r"The server closed connection 1 \(server\.c:\d+\) while 48 bytes lay unread in its kernel", r"sent a reset \(RST\) and no FIN"),
 }
 
@@ -36,7 +42,7 @@ def played(case: str, form: str, folder: Path) -> Run:
     """One run of a case, as `plain` or with `common`."""
     source = CASES / case / form
     for name in ("client", "server"):
-        shared = [f"-I{ROOT / 'common'}", *map(str, sorted((ROOT / "common").glob("*.c")))] if form == "common" else []
+        shared = [f"-I{ROOT / 'common'}", f"-I{CASES}", *map(str, sorted((ROOT / "common").glob("*.c")))] if form == "common" else []
         subprocess.run([os.environ.get("CC", "cc"), "-std=gnu11", "-g", "-w", "-pthread", str(source / f"{name}.c"), *shared, "-o", str(folder / name)], check=True)
     conductor = Conductor(Scenario("90-case", source, folder), VirtualClock(), keeper=pairs.lent())
     run = conductor.run()
