@@ -1,4 +1,7 @@
-"""Pairs of small Python programs, for what harness/acts.c has no act for. Run by the real conductor, as pairs.py does it."""
+"""Pairs of small Python programs, for what harness/acts.c has no act for. Run by the real conductor, as pairs.py does it.
+
+A sleep in them races with nothing: under the virtual clock it takes no time, and ends when nothing else can happen.
+"""
 from __future__ import annotations
 
 import dataclasses
