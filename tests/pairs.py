@@ -10,8 +10,9 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Callable, Iterable, Sequence
 
-from harness.judge.findings import Facts
+from harness.judge.findings import Facts, Finding, find
 from harness.stage.conductor import Conductor, Live, VirtualClock
 from harness.stage.keeper import Keeper, open_keeper
 from harness.stage.scenarios import ROOT, Scenario
@@ -48,8 +49,11 @@ def run(folder: Path, client: str, server: str, *, live: bool = False, isolate: 
     return dataclasses.replace(made, calls=conductor.intake.with_sources(made.calls)) if sources else made
 
 
-def facts(run: Run) -> Facts:
-    return Facts(run)
+def found(family: "Sequence[Callable[[Facts], Iterable[Finding]]]", folder: Path, client: str, server: str, **more: bool) -> "dict[str, Finding]":
+    """The findings of one family in a run of the two scripts, by code."""
+    made = run(folder / "pair", client, server, sources=True, **more)
+    mine = {one for ask in family for one in ask(Facts(made))}
+    return {one.code: one for one in find(made) if one in mine}
 
 
 def without_lines(words: str) -> str:

@@ -1,20 +1,16 @@
 """Each finding about the end of a connection: a pair that has it, and near misses that have not."""
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 
 import pairs
 import pytest
-from harness.judge.findings import Finding, find
 from harness.judge.findings.endings import FINDINGS
 
 
-def found(tmp_path: Path, client: str, server: str, **more: bool) -> "dict[str, Finding]":
-    """The findings of this family in a run of the two scripts, by code."""
-    run = pairs.run(tmp_path / "pair", client, server, sources=True, **more)
-    mine = {one for ask in FINDINGS for one in ask(pairs.facts(run))}
-    return {one.code: one for one in find(run) if one in mine}
+found = functools.partial(pairs.found, FINDINGS)
 
 
 HAVE = [

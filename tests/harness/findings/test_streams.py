@@ -1,21 +1,14 @@
 """Each finding about bytes: a pair that has it, and near misses that have not."""
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import pairs
 import pytest
-from harness.judge.findings import Finding, find
 from harness.judge.findings.streams import FINDINGS
 
-READ = "connect; readall 1"
-
-
-def found(tmp_path: Path, client: str, server: str, **more: bool) -> "dict[str, Finding]":
-    """The findings of this family in a run of the two scripts, by code."""
-    run = pairs.run(tmp_path / "pair", client, server, sources=True, **more)
-    mine = {one for ask in FINDINGS for one in ask(pairs.facts(run))}
-    return {one.code: one for one in find(run) if one in mine}
+found = functools.partial(pairs.found, FINDINGS)
 
 
 HAVE = [
