@@ -58,7 +58,7 @@ def _show(scenario: Scenario, args: argparse.Namespace, lab: shared.Lab, interru
         shown.tick()
         return interrupt.came
     try:
-        judged = shared.one_run(scenario, args, policy, lab, tell=shown.tell, tick=tick)
+        judged = shared.one_run(scenario, args, policy, lab, story=True, tell=shown.tell, tick=tick)
     finally:
         shown.end()
     for note in judged.run.notes:

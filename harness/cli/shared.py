@@ -208,20 +208,21 @@ class Judged:
         return words.tell(self.verdict, self.run, self.contract, reproduce=self.reproduce, **how)
 
 
-def one_run(scenario: Scenario, args: argparse.Namespace, policy: Policy, lab: Lab, **watch: Any) -> Judged:
-    """Runs a scenario and judges it; writes its trace."""
+def one_run(scenario: Scenario, args: argparse.Namespace, policy: Policy, lab: Lab, story: bool = False, **watch: Any) -> Judged:
+    """Runs a scenario and judges it; writes its trace. `story`: as in judged()."""
     conductor = Conductor(scenario, policy, keeper=lab.keeper, observe=observe(), **watch)
-    return judged(scenario, conductor, [Path(args.trace)] if args.trace else [])
+    return judged(scenario, conductor, [Path(args.trace)] if args.trace else [], story)
 
 
-def judged(scenario: Scenario, conductor: Conductor, files: "list[Path]") -> Judged:
-    """The same with a conductor of the caller's. `files`: where the trace is written besides build/last."""
+def judged(scenario: Scenario, conductor: Conductor, files: "list[Path]", story: bool = False) -> Judged:
+    """The same with a conductor of the caller's. `files`: where the trace is written besides build/last. `story`: it will be told, so the
+    lines of the calls are looked up, whatever the verdict is."""
     contract = scenario.load_contract()
     run = conductor.run()
     if isinstance(conductor.policy, schedules.Delays) and run.mode == "explore" and run.stop.kind != "interrupted":
         check_schedule(conductor.policy)
     verdict = comparison.judge(run, contract)
-    if files or verdict.status or contract is None:     # somebody will look at the calls
+    if story or files or verdict.status or contract is None:
         run = dataclasses.replace(run, calls=conductor.intake.with_sources(run.calls))
     reproduce = command(scenario, run.mode)
     text = "\n".join(trace.lines(run, reproduce, comparison.fields(verdict))) + "\n"

@@ -44,7 +44,7 @@ def go(args: argparse.Namespace) -> int:
         shown.head()
         conductor = Conductor(scenario, policy, isolate=shared.isolate(), observe=shared.observe(), tell=shown.tell, tick=lambda: bool(policy.wish))
         policy.conductor = conductor
-        run = shared.judged(scenario, conductor, []).run
+        run = shared.judged(scenario, conductor, [], story=True).run
         if policy.wish == "end":
             return shared.complain("\nthe input has ended; make step-N needs keys", 2)
         if policy.wish == "q":
