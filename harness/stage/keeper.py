@@ -45,6 +45,7 @@ DESCRIPTORS = 1024
 
 
 GONE = "the lab's own process that starts the programs is gone: it was killed; a program of this run may have done that"
+_GOODBYE = b'{"gone": true}'      # the keeper's last message: none of its programs lives
 _AWAKE = 0.5                # seconds without an answer after which it is looked whether the keeper was stopped
 
 
@@ -244,14 +245,16 @@ class Keeper:
         if not self.pid:
             return
         self._close()
+        last = b""
         try:
             self.control.shutdown(socket.SHUT_WR)
-            while self._receive():      # until its programs are gone
-                pass
+            while message := self._receive():       # until its programs are gone
+                last = message
         except OSError:
-            pass            # it has ended by itself
+            pass            # it has gone without a word
         self.control.close()
-        if self._used and _was_killed(self.pid):
+        if self._used and last != _GOODBYE:
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)      # it starts nothing any more
             kill_programs(self.name)
         _leaving.append(self.pid)
         self.pid = 0
@@ -267,15 +270,6 @@ def open_keeper(isolate: bool = True, observe: bool = True) -> Keeper:
         keeper = Keeper(False, observe)
         keeper.why_not = why_not
     return keeper
-
-
-def _was_killed(pid: int) -> bool:
-    """Has that keeper ended by a signal? Then it could not end its programs."""
-    try:
-        told = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return False
-    return told is not None and told.si_code in (os.CLD_KILLED, os.CLD_DUMPED)
 
 
 def kill_programs(name: str) -> None:
@@ -327,6 +321,8 @@ def _keep(control: socket.socket, isolate: bool, observe: bool) -> int:
             keep_from_programs(fd)
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGHUP):      # not the harness's handlers: they would raise in the middle of anything
+        signal.signal(number, signal.SIG_DFL)
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     waker, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
@@ -336,6 +332,10 @@ def _keep(control: socket.socket, isolate: bool, observe: bool) -> int:
         inside.serve()
     finally:
         inside.kill_all(True)
+        try:
+            control.send(_GOODBYE)
+        except OSError:
+            pass        # nobody listens any more
         control.close()
     return 0        # and with this process go its copy of the wire's socket and the network
 
