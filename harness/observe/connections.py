@@ -68,10 +68,6 @@ class Registry:
         found = self._by_inode.get(self._fds.get(pid, {}).get(fd, 0))
         return found[0].number if found else 0
 
-    def of_inode(self, inode: int) -> int:
-        found = self._by_inode.get(inode)
-        return found[0].number if found else 0
-
     def of_addresses(self, local: str, peer: str) -> int:
         """The newest connection between two addresses, whichever way round; 0 if there is none."""
         found = self._by_pair.get((local, peer)) or self._by_pair.get((peer, local))
@@ -80,9 +76,6 @@ class Registry:
     def descriptors(self, pid: int) -> "dict[int, int]":
         """The sockets that a process holds, as the calls told: descriptor to inode."""
         return self._fds.get(pid, {})
-
-    def is_opener(self, source: str, target: str) -> bool:
-        return (source, target) in self._by_pair or (source, target) in self._asked
 
     def records(self) -> "tuple[Connection, ...]":
         return tuple(Connection(made.number, made.opener.record(self.who) if made.opener else None,

@@ -51,11 +51,6 @@ class Sock:
         """Has the peer's FIN arrived?"""
         return self.state in HAS_PEERS_FIN
 
-    @property
-    def acked(self) -> int:
-        """Bytes that the peer's kernel has acknowledged ever."""
-        return self.sent - (self.unacked - self.unsent) if self.sent >= 0 and self.unsent >= 0 else -1
-
 
 def rows(pid: int) -> list[Sock]:
     """The TCP sockets of the network in which process pid lives, out of /proc/net/tcp and tcp6. Sockets that are neither

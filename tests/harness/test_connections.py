@@ -47,7 +47,9 @@ def test_a_pair_of_addresses_that_is_used_again_is_a_new_connection():
     made = Registry()
     assert made.connected(1, "client", 10, 100, A, B) == made.accepted(2, "server", 20, 200, B, A) == 1
     assert made.connected(3, "client", 10, 101, A, B) == made.accepted(4, "server", 20, 201, B, A) == 2
-    assert (made.of_inode(100), made.of_inode(201)) == (1, 2)
+    made.has(5, 1, 11, 100)
+    made.has(6, 4, 21, 201)
+    assert (made.number_of(1, 11), made.number_of(4, 21)) == (1, 2)
 
 
 def test_an_accept_that_comes_late_takes_the_oldest_connection():
