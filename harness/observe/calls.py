@@ -181,6 +181,12 @@ class Tracer:
         """From now on nobody is restarted, except to be stopped."""
         self.frozen = True
 
+    def stop(self, pid: int) -> None:
+        """Stops the threads of a process that SIGSTOP did not reach: the one that it woke stands where its call returned, and takes no signal."""
+        for thread in list(self._threads.values()):
+            if thread.pid == pid:
+                ptrace.interrupt(thread.tid)
+
     # -- stops --------------------------------------------------------------------------------------------------------
 
     def _on(self, thread: _Thread, number: int = 0) -> None:

@@ -18,7 +18,7 @@ SUPPORTED = MACHINE in ("x86_64", "aarch64")
 FORK, VFORK, CLONE, EXEC, EXIT, SECCOMP, STOP = 1, 2, 3, 4, 6, 7, 128
 SYSCALL_STOP = 0x85             # the signal of a stop at a call's exit: SIGTRAP | 0x80
 _OPTIONS = 1 | 2 | 4 | 8 | 0x10 | 0x40 | 0x80 | 0x100000    # SYSGOOD FORK VFORK CLONE EXEC EXIT SECCOMP EXITKILL
-_CONT, _SYSCALL, _SEIZE, _LISTEN, _EVENT_MESSAGE, _CALL_INFO = 7, 24, 0x4206, 0x4208, 0x4201, 0x420E
+_CONT, _SYSCALL, _SEIZE, _INTERRUPT, _LISTEN, _EVENT_MESSAGE, _CALL_INFO = 7, 24, 0x4206, 0x4207, 0x4208, 0x4201, 0x420E
 _GETREGS, _SETREGS, _GETREGSET, _SETREGSET = 12, 13, 0x4204, 0x4205
 _NT_PRSTATUS, _NT_ARM_SYSTEM_CALL = 1, 0x404
 WALL = 0x40000000               # of waitpid: threads too
@@ -55,6 +55,11 @@ def go_on(tid: int, to_exit: bool = False, signal: int = 0) -> bool:
 def listen(tid: int) -> None:
     """Leaves a thread in a stop of its group: SIGCONT ends that."""
     _ptrace(_LISTEN, tid, None, None)
+
+
+def interrupt(tid: int) -> None:
+    """Has a running thread stop."""
+    _ptrace(_INTERRUPT, tid, None, None)
 
 
 def event_message(tid: int) -> int:

@@ -546,8 +546,11 @@ class _Inside:
             for pid in set(alive) - stopped:
                 kernel.send_signal(pid, signal.SIGSTOP)
             self.collect()
-            if set(alive) <= stopped and all(map(kernel.stands, alive)) or gone.poll(0):
+            moving = [pid for pid in alive if not kernel.stands(pid)]
+            if set(alive) <= stopped and not moving or gone.poll(0):
                 return alive
+            for pid in stopped.intersection(moving):
+                self.tracer.stop(pid)
             stopped |= set(alive)
             os.sched_yield()
 
