@@ -41,7 +41,7 @@ _ON_DESCRIPTOR = {
 }
 _ALWAYS = {
     "poll": (7, -1), "ppoll": (271, 73), "select": (23, -1), "pselect6": (270, 72), "socket": (41, 198), "nanosleep": (35, 101),
-    "clock_nanosleep": (230, 115), "alarm": (37, -1), "setitimer": (38, 103), "timer_settime": (223, 110),
+    "clock_nanosleep": (230, 115), "alarm": (37, -1), "setitimer": (38, 103), "timer_settime": (223, 110), "timer_delete": (226, 111),
     "wait4": (61, 260), "waitid": (247, 95), "pause": (34, -1), "rt_sigsuspend": (130, 133), "restart_syscall": (219, 128), "io_uring_setup": (425, 425),
 }
 _PLACE = 0 if ptrace.MACHINE == "x86_64" else 1
@@ -433,6 +433,8 @@ def _asked(thread: _Thread, name: str, args: "tuple[int, ...]") -> Optional["dic
         return {"limit": limit, "sleep": limit >= 0}
     if name == "alarm":
         return {"limit": (args[0] & 0xFFFFFFFF) * 1_000_000_000}
+    if name == "timer_delete":
+        return {"asked": args[0] & 0xFFFFFFFF, "limit": 0}
     if name in ("setitimer", "timer_settime"):
         return _timer(pid, name, args)
     if name in _FOR_OTHERS:
@@ -449,9 +451,12 @@ def _timer(pid: int, name: str, args: "tuple[int, ...]") -> Optional["dict[str, 
     seconds_again, again, seconds, rest = struct.unpack("=4q", raw)
     unit = 1000 if name == "setitimer" else 1
     limit = seconds * 1_000_000_000 + rest * unit
-    if name == "timer_settime" and args[1] & 1 and limit:
-        limit = max(1, limit - time.monotonic_ns())
-    return {"limit": limit, "value": seconds_again * 1_000_000_000 + again * unit}
+    told = {"limit": limit, "value": seconds_again * 1_000_000_000 + again * unit}
+    if name == "timer_settime":
+        told["asked"] = args[0] & 0xFFFFFFFF
+        if args[1] & 1 and limit:       # TIMER_ABSTIME
+            told["limit"] = max(1, limit - time.clock_gettime_ns(kernel.clock_of_timer(pid, told["asked"])))
+    return told
 
 
 def _waits(pid: int, name: str, args: "tuple[int, ...]") -> "dict[str, Any]":

@@ -251,6 +251,13 @@ def environment(pid: int) -> "list[str]":
     return _read(f"/proc/{pid}/environ", lines=True).split("\0")
 
 
+def clock_of_timer(pid: int, number: int) -> int:
+    """The clock of a timer of timer_create(2); CLOCK_MONOTONIC if it is not known, or none of this machine's."""
+    found = re.search(rf"^ID: {number}\n(?:(?!ID:).*\n)*ClockID: (\d+)", _read(f"/proc/{pid}/timers", lines=True), re.MULTILINE)
+    clock = int(found[1]) if found else time.CLOCK_MONOTONIC
+    return clock if clock in (time.CLOCK_REALTIME, time.CLOCK_BOOTTIME, time.CLOCK_TAI) else time.CLOCK_MONOTONIC
+
+
 def cpu_seconds(pid: int) -> float:
     """User and system time used so far, all threads."""
     stat = _read(f"/proc/{pid}/stat")

@@ -6,12 +6,13 @@ to it. A timerfd is a descriptor, and who waits on one is seen there.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..trace import Call
 from .sockets import Limits
 
-_BY_SIGNAL = {"alarm": "an alarm", "setitimer": "an interval timer", "timer_settime": "a timer"}
+_BY_SIGNAL = {"alarm": "an alarm", "setitimer": "an interval timer", "timer_settime": "a timer", "timer_delete": "a timer"}
+_REAL = -1      # the one timer of alarm(2) and setitimer(2); those of timer_create(2) have numbers from 0 on
 _OPTIONS = ("SO_RCVTIMEO", "SO_SNDTIMEO", "TCP_USER_TIMEOUT")
 
 
@@ -22,6 +23,7 @@ class Pending:
     who: str
     pid: int
     due: int        # ns since the run began
+    again: int      # and then every so many ns; 0: once
     words: str      # "an alarm"
     source: str
 
@@ -30,7 +32,7 @@ class Timers:
     """Takes calls in as they return."""
 
     def __init__(self) -> None:
-        self._pending: dict[tuple[int, str], Pending] = {}
+        self._pending: dict[tuple[int, int], Pending] = {}  # process, and which of its timers
         self._low_water: dict[int, int] = {}                # inode: SO_RCVLOWAT in bytes
         self._listener: dict[int, int] = {}                 # inode of a socket that accept made: its listener's
         self._limits: dict[tuple[int, str], int] = {}       # inode and option: ns, 0 for none
@@ -39,11 +41,11 @@ class Timers:
         if call.error:
             return
         if call.name in _BY_SIGNAL:
-            key = call.pid, call.name
+            key = call.pid, call.asked if call.name.startswith("timer_") else _REAL
+            self._pending.pop(key, None)
             if call.limit > 0:
-                self._pending[key] = Pending(call.who, call.pid, call.returned_ns + call.limit, _BY_SIGNAL[call.name], call.source)
-            else:
-                self._pending.pop(key, None)
+                again = call.value if call.name != "alarm" else 0
+                self._pending[key] = Pending(call.who, call.pid, call.returned_ns + call.limit, again, _BY_SIGNAL[call.name], call.source)
         elif call.name == "setsockopt" and call.option in _OPTIONS and inode:
             self._limits[inode, call.option] = call.value
         elif call.name == "setsockopt" and call.option == "SO_RCVLOWAT" and inode:
@@ -55,7 +57,7 @@ class Timers:
 
     def pending(self, now: int) -> "list[Pending]":
         """Those that are still to go off, the first one first. One that is due and was not delivered yet counts for a moment more."""
-        return sorted((one for one in self._pending.values() if one.due + _LATE > now), key=lambda one: one.due)
+        return sorted((_next(one, now) for one in self._pending.values() if one.again or one.due + _LATE > now), key=lambda one: one.due)
 
     def limits(self, inode: int) -> Limits:
         """A socket's time limits as its program set them. (One that accept(2) made has those of its listener.)"""
@@ -66,6 +68,12 @@ class Timers:
     def accepted(self, listener: int, inode: int) -> None:
         """accept(2) made a socket: it has its listener's options."""
         self._listener[inode] = listener
+
+
+def _next(one: Pending, now: int) -> Pending:
+    """A timer that goes off again and again, at its next time."""
+    times = -(-(now - one.due) // one.again) if one.again else 0
+    return replace(one, due=one.due + max(times, 0) * one.again)
 
 
 _LATE = 20_000_000      # ns: a signal's delivery, and the program's answer to it

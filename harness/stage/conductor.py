@@ -267,7 +267,10 @@ class Conductor:
             return seen
         last = pending[-1]
         seconds = (last.due - now) / 1e9
-        self.watch.expect(seconds)
+        if last.again:
+            self.watch.expect_since(last.again / 1e9)       # once, and not for ever
+        else:
+            self.watch.expect(seconds)
         return replace(seen, busy=f"{last.words} of the {last.who} goes off in {max(seconds, 0):.1f} s", timed=True, limit=seconds)
 
     def _go_on(self) -> bool:

@@ -510,9 +510,9 @@ class Intake:
         return self.registry.of_addresses(local, peer)
 
     def due(self, now: int) -> "list[int]":
-        """When the timers go off that are pending, and the calls end that have a limit, in ns of the run."""
+        """When the timers go off that are pending and go off once, and the calls end that have a limit, in ns of the run."""
         calls = [self.book.call(place) for place in self._open.values()]
-        return [one.due for one in self.timers.pending(now)] + [call.ns + call.limit for call in calls if call.limit > 0]
+        return [one.due for one in self.timers.pending(now) if not one.again] + [call.ns + call.limit for call in calls if call.limit > 0]
 
     def connections(self) -> "tuple[Connection, ...]":
         """The connections so far. An end that neither a call nor a line told of is that of the only program which the stage lets have it."""
