@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Optional
@@ -30,8 +31,9 @@ sys.path[:0] = [str(ROOT)]
 
 from harness.explore import schedules                              # noqa: E402  (found by the path above)
 from harness.observe import kernel                                 # noqa: E402
+from harness.stage import limits                                  # noqa: E402
 from harness.stage.conductor import Conductor, Live, Policy, VirtualClock   # noqa: E402
-from harness.stage.keeper import Keeper, open_keeper               # noqa: E402
+from harness.stage.keeper import Keeper, KeeperError, open_keeper               # noqa: E402
 from harness.stage.scenarios import Scenario                       # noqa: E402
 from harness.trace import Run                                      # noqa: E402
 
@@ -43,7 +45,9 @@ EXCLUSIVE, ONE_SHOT, EDGE = 1 << 28, 1 << 30, -(1 << 31)
 PEEK, DONTWAIT, WAITALL, MORE = 2, 0x40, 0x100, 0x8000
 ALARM, USR1, CHILD = 14, 10, 17
 CONN, SECOND, PIPE, PIPE_END, UNIX, UNIX_END, UDP, UDP_END, TIMER, EVENT, COPY = range(1, 12)     # slots
+LONGEST = 60        # seconds that a run may take: none takes a quarter of it
 SLOW = 4.0          # seconds after which TCP_USER_TIMEOUT and TCP_DEFER_ACCEPT have done what they will: the kernel asks at its own times
+FAULTS = ("hangs", "lab error")
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ class Writer:
 
     def slot(self) -> int:
         return self.dice.choices((CONN, SECOND, PIPE, PIPE_END, UNIX, UNIX_END, UDP, UDP_END, TIMER, EVENT, COPY, 0),
-                                 (40, 4, 4, 2, 4, 3, 4, 3, 4, 2, 3, 2))[0]
+                                 (80, 4, 4, 2, 4, 3, 4, 3, 4, 2, 3, 2))[0]
 
     def size(self) -> int:
         return self.dice.choice((1, 1, 5, 100, 5000, 300000))
@@ -359,10 +363,28 @@ def run(wanted: Pair) -> Told:
 
 
 def run_number(number: int) -> Told:
-    return run(pair(number))
+    """The same of the pair with that number. A run that does not end is told, and its keeper killed."""
+    def too_long(*_: object) -> None:
+        raise TimeoutError
+    signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(LONGEST)
+    wanted = pair(number)
+    try:
+        return run(wanted)
+    except TimeoutError as error:
+        keeper = _keepers.pop((wanted.isolate, wanted.observe))
+        os.kill(keeper.pid, signal.SIGKILL)
+        keeper.end()
+        where = traceback.extract_tb(error.__traceback__)[-2]
+        return Told(number, "hangs", False, f"in {where.name}, {where.filename}:{where.lineno}")
+    except KeeperError as error:
+        return Told(number, "lab error", False, str(error))
+    finally:
+        signal.alarm(0)
 
 
 def _worker() -> None:
+    limits.LONGEST = LONGEST / 3        # a program may tick for ever
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     program()
 
@@ -371,7 +393,8 @@ def run_all(numbers: "list[int]", jobs: int, tell: "Optional[Callable[[Told], No
     """Runs pairs side by side."""
     found = []
     with concurrent.futures.ProcessPoolExecutor(jobs, initializer=_worker) as pool:
-        for told in pool.map(run_number, numbers):
+        for done in concurrent.futures.as_completed([pool.submit(run_number, number) for number in numbers]):
+            told = done.result()
             found.append(told)
             if tell is not None:
                 tell(told)
@@ -387,7 +410,7 @@ def main() -> int:
     args = parser.parse_args()
 
     def tell(told: Told) -> None:
-        if told.moved or args.show:
+        if told.moved or told.kind in FAULTS or args.show:
             print(f"{pair(told.number).told()}\n  {told.kind} {told.words} ({told.seconds:.1f} s)", *(f"  FALSE: {words}" for words in told.moved), sep="\n", flush=True)
     found = run_all(list(range(args.seed, args.seed + args.runs)), args.jobs, tell)
     false = [told.number for told in found if told.moved]
@@ -396,8 +419,9 @@ def main() -> int:
     for (kind, words), count in collections.Counter((told.kind, told.words) for told in found if told.kind not in ("deadlock", "over")).most_common(25):
         example = next(told.number for told in found if (told.kind, told.words) == (kind, words))
         print(f"  {count:5} {kind}: {words}   (pair {example})")
+    bad = [told.number for told in found if told.kind in FAULTS]
     print(f"{sum(told.proven for told in found)} proofs, {kinds['deadlock']} of a deadlock, {len(false)} false" + (f": pairs {false}" if false else ""))
-    return 1 if false else 0
+    return 1 if false or bad else 0
 
 
 if __name__ == "__main__":
