@@ -101,9 +101,7 @@ def _step(cast: brought.Brought, interrupt: shared.Interrupt) -> int:
     while True:
         shown = page.Page(sys.stdout, False, cast.stage.roles())
         policy = step.Step(schedule, shared.no_pause(), waker)
-        print("Each program is held before each of its calls, and when it has returned.\n"
-              "You say who goes on. write(4) is about to be made on descriptor 4;\n"
-              "write(4) = 18 has returned 18.")
+        print(step.CALLS)
         shown.head()
         conductor = Conductor(cast, policy, isolate=shared.isolate(), tell=shown.tell, tick=lambda: bool(policy.wish))
         policy.conductor = conductor

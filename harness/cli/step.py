@@ -1,4 +1,5 @@
-"""step: one line at a time. The learner says who goes on, and sees between two steps what the programs and the kernels hold."""
+"""step: one line at a time, or one call where the programs log no lines. The learner says who goes on, and sees between two steps what
+the programs and the kernels hold."""
 from __future__ import annotations
 
 import argparse
@@ -9,12 +10,18 @@ from typing import Any, Iterable, Optional, TextIO
 
 from ..explore.schedules import Delays, Place, parse
 from ..stage.conductor import Conductor, Held
-from ..stage.scenarios import find
+from ..stage.scenarios import Scenario, find
+from ..tell import brought as page
 from ..tell import screen, story
 from ..trace import Segment, Socket, Waiting
 from . import shared
+from .outcome import Usage
 
 KEYS = "Enter: the marked one  1, 2, ...: that one  c: run on  r: restart  q: quit > "
+LINES = """Each program is held at each of its lines. You say who goes on to its next line."""
+CALLS = """Each program is held before each of its calls, and when it has returned.
+You say who goes on. write(4) is about to be made on descriptor 4;
+write(4) = 18 has returned 18."""
 
 
 class NoTerminal(Exception):
@@ -34,17 +41,24 @@ def go(args: argparse.Namespace) -> int:
     need_terminal(sys.stdin)
     waker = interrupt.at_once()
     schedule = parse(os.environ.get("SCHEDULE", ""), scenario.stage.names)
+    lines = _logs_lines(scenario)
+    if not lines and not shared.observe():
+        raise Usage(f"the programs of {scenario.name} log no lines, and with TCPLAB_CALLS=off nobody looks at their calls: there is nothing to step at")
     while True:
-        shown = screen.Screen(sys.stdout, real_time=False, cast=scenario.stage.roles())
+        shown = screen.Screen(sys.stdout, False, scenario.stage.roles()) if lines else page.Page(sys.stdout, False, scenario.stage.roles())
         policy = Step(schedule, shared.no_pause(), waker)
-        print(f"scenario {scenario.name}, one line at a time\n"
-              "Each program is held at each of its lines. You say who goes on to its next line.")
+        if lines:
+            print(f"scenario {scenario.name}, one line at a time\n{LINES}")
+        else:
+            policy.hold_calls = "all"
+            print(f"scenario {scenario.name}, one call at a time: its programs log no lines\n{CALLS}")
         if schedule:
             print(f"SCHEDULE: {'; '.join(map(str, schedule))}\n(who is held there goes on last; you may choose otherwise)")
         shown.head()
         conductor = Conductor(scenario, policy, isolate=shared.isolate(), observe=shared.observe(), tell=shown.tell, tick=lambda: bool(policy.wish))
         policy.conductor = conductor
         run = shared.judged(scenario, conductor, [], story=True).run
+        shown.end()
         if policy.wish == "end":
             return shared.complain("\nthe input has ended; make step-N needs keys", 2)
         if policy.wish == "q":
@@ -53,6 +67,11 @@ def go(args: argparse.Namespace) -> int:
             print("\n".join([*(f"note: {note}" for note in run.notes), "", *map(shown.wrap, story.happened(run))]))
             shared.check_schedule(policy)
             return 0
+
+
+def _logs_lines(scenario: Scenario) -> bool:
+    """Does a program of the scenario have in it what event() needs? (The linker takes of common/ what is used.)"""
+    return any(b"TCPLAB_CONDUCTOR" in scenario.program(one.file).read_bytes() for one in scenario.stage.programs)
 
 
 class Step(Delays):

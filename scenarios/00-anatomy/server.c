@@ -6,6 +6,7 @@
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,6 +20,10 @@ int main(int argc, char **argv)
 {
     const char *host = argc > 1 ? argv[1] : "localhost";
     const char *port = argc > 2 ? argv[2] : "8080";
+    if (argc == 2 && strspn(host, "0123456789") == strlen(host)) { // as a host, 8080 would be 0.0.31.144
+        fprintf(stderr, "usage: %s [host [port]]   The host comes first: %s localhost %s\n", argv[0], argv[0], host);
+        return 2;
+    }
     setvbuf(stdout, NULL, _IOLBF, 0); // show each line at once, also through a pipe
 
     // A name and a number become an address: 127.0.0.1, or ::1 where the system prefers that.

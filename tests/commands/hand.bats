@@ -95,6 +95,14 @@ serve() {
     done
 }
 
+@test "a port alone is no host: each program says that the host comes first" {
+    for program in */client */server; do
+        run "$program" 8080
+        [ "$status" -eq 2 ]
+        [[ "$output" == usage:*"The host comes first: $program localhost 8080" ]]
+    done
+}
+
 @test "a refused client says operation, address and errno's name" {
     # A port that is bound, so that nobody else gets it, and has no listener.
     coproc python3 -c 'import socket, sys; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1], flush=True); sys.stdin.read()' 3>&-

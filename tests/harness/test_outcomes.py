@@ -203,6 +203,21 @@ def test_a_scenario_without_a_contract_can_be_stepped(lab):
         assert ("this run has no line" in said) is bool(schedule)
 
 
+def test_programs_that_log_no_lines_are_stepped_at_their_calls(lab):
+    terminal = Terminal("90", SCENARIOS=str(lab), BUILD=str(lab / "build"))
+    said, steps = terminal.until_asked(), 0
+    while said.endswith(step.KEYS):
+        said, steps = said + terminal.key(""), steps + 1
+    assert terminal.status() == 0 and steps > 20 and "one call at a time: its programs log no lines" in said
+    for words in ("> 1  server  listen(3)", "client  connect(3)", "client  write(3) = 18", "server  read(4) = 18", "\u00b7 received 18 bytes"):
+        assert words in said
+
+
+def test_where_neither_lines_nor_calls_are_there_to_step_at_is_told(lab):
+    terminal = Terminal("90", SCENARIOS=str(lab), BUILD=str(lab / "build"), TCPLAB_CALLS="off")
+    assert "there is nothing to step at" in terminal.until_asked() and terminal.status() == 2
+
+
 # --- lessons that are not there ------------------------------------------------------------------------------------------
 
 def test_no_page_is_named_that_is_not_there(lab):

@@ -38,13 +38,14 @@ static struct sockaddr_in server = {.sin_family = AF_INET};
 static int fds[SLOTS];
 static pthread_t threads[32];
 static int started;
+static pid_t parent; // of a fork
 static char bytes[1 << 20];
 static pthread_mutex_t locks[2] = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER};
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static struct shared {
     int words[4];
     sem_t semaphore;
-} *shared; // with the children
+} * shared; // with the children
 
 static struct timespec span(int ms)
 {
@@ -292,7 +293,9 @@ static void op_udp(struct args n) // two sockets that talk to each other
 
 static void op_handler(struct args n) // signal, writes, restarts
 {
-    sigaction(n.a, &(struct sigaction){.sa_handler = n.b ? on_signal_write : on_signal, .sa_flags = n.c ? SA_RESTART : 0}, NULL);
+    sigaction(n.a,
+              &(struct sigaction){.sa_handler = n.b ? on_signal_write : on_signal, .sa_flags = n.c ? SA_RESTART : 0},
+              NULL);
 }
 
 static void op_alarm(struct args n)
@@ -350,18 +353,17 @@ static void op_sigwait(struct args n) // signal, ms
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
-static void op_kill(struct args n) // 0: itself, 1: its parent, if that is a fork of the same program
+static void op_kill(struct args n) // 0: itself; else its parent, if that is a fork of the same program and lives
 {
-    static pid_t first;
-    if (first == 0)
-        first = getpgrp();
-    kill(n.a == 0 || getpid() == first ? getpid() : getppid(), n.b);
+    pid_t above = getppid();
+    kill(n.a == 0 || above != parent ? getpid() : above, n.b);
 }
 
 static void op_futex(struct args n) // word, ms, absolute
 {
     struct timespec limit = n.c ? until(CLOCK_MONOTONIC, n.b) : span(n.b);
-    syscall(SYS_futex, &shared->words[n.a], n.c ? FUTEX_WAIT_BITSET : FUTEX_WAIT, 0, n.b < 0 ? NULL : &limit, NULL, FUTEX_BITSET_MATCH_ANY);
+    syscall(SYS_futex, &shared->words[n.a], n.c ? FUTEX_WAIT_BITSET : FUTEX_WAIT, 0, n.b < 0 ? NULL : &limit, NULL,
+            FUTEX_BITSET_MATCH_ANY);
 }
 
 static void op_wake(struct args n)
@@ -454,18 +456,18 @@ static const struct {
     const char *name;
     void (*go)(struct args);
 } OPS[] = {
-    {"listen", op_listen},     {"accept", op_accept},       {"connect", op_connect},     {"read", op_read},
-    {"readall", op_readall},   {"recv", op_recv},           {"readv", op_readv},         {"write", op_write},
-    {"send", op_send},         {"close", op_close},         {"shutdown", op_shutdown},   {"dup", op_dup},
-    {"nonblock", op_nonblock}, {"poll", op_poll},           {"ppoll", op_ppoll},         {"select", op_select},
-    {"epoll", op_epoll},       {"limit", op_limit},         {"option", op_option},       {"linger", op_linger},
-    {"timerfd", op_timerfd},   {"eventfd", op_eventfd},     {"pipe", op_pipe},           {"pair", op_pair},
-    {"udp", op_udp},           {"handler", op_handler},     {"alarm", op_alarm},         {"itimer", op_itimer},
-    {"ptimer", op_ptimer},     {"sleep", op_sleep},         {"pause", op_pause},         {"sigwait", op_sigwait},
-    {"kill", op_kill},         {"futex", op_futex},         {"wake", op_wake},           {"lock", op_lock},
-    {"unlock", op_unlock},     {"condition", op_condition}, {"signal", op_signal},       {"semaphore", op_semaphore},
-    {"post", op_post},         {"join", op_join},           {"wait", op_wait},           {"exit", op_exit},
-    {"leave", op_leave},       {"setsid", op_setsid},       {"event", op_event},         {"rest", op_rest},
+    {"listen", op_listen},     {"accept", op_accept},       {"connect", op_connect},   {"read", op_read},
+    {"readall", op_readall},   {"recv", op_recv},           {"readv", op_readv},       {"write", op_write},
+    {"send", op_send},         {"close", op_close},         {"shutdown", op_shutdown}, {"dup", op_dup},
+    {"nonblock", op_nonblock}, {"poll", op_poll},           {"ppoll", op_ppoll},       {"select", op_select},
+    {"epoll", op_epoll},       {"limit", op_limit},         {"option", op_option},     {"linger", op_linger},
+    {"timerfd", op_timerfd},   {"eventfd", op_eventfd},     {"pipe", op_pipe},         {"pair", op_pair},
+    {"udp", op_udp},           {"handler", op_handler},     {"alarm", op_alarm},       {"itimer", op_itimer},
+    {"ptimer", op_ptimer},     {"sleep", op_sleep},         {"pause", op_pause},       {"sigwait", op_sigwait},
+    {"kill", op_kill},         {"futex", op_futex},         {"wake", op_wake},         {"lock", op_lock},
+    {"unlock", op_unlock},     {"condition", op_condition}, {"signal", op_signal},     {"semaphore", op_semaphore},
+    {"post", op_post},         {"join", op_join},           {"wait", op_wait},         {"exit", op_exit},
+    {"leave", op_leave},       {"setsid", op_setsid},       {"event", op_event},       {"rest", op_rest},
 };
 
 static int after_end(int at)
@@ -493,7 +495,9 @@ static void act(int at)
         struct args n = {0, 0, 0, 0};
         sscanf(lines[at], "%31s %d %d %d %d", name, &n.a, &n.b, &n.c, &n.d);
         if (strcmp(name, "fork") == 0) {
+            pid_t self = getpid();
             if (fork() == 0) {
+                parent = self;
                 act(at + 1);
                 _exit(0);
             }
