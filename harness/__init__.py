@@ -10,3 +10,10 @@ tell        what people read of a run
 explore     one scenario under many schedules
 cli         the commands, one file each; __main__ finds them
 """
+
+import sys
+
+import _signal  # type: ignore      # not signal, which imports more: until main() begins, Ctrl-C ends the command without a word
+
+if sys.argv[:1] == ["-m"] and _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from typing import Optional
 
@@ -44,6 +45,8 @@ def main(argv: Optional[list[str]] = None) -> int:
     """Runs one command; returns its exit status."""
     args = _arguments(argv)
     try:
+        if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
+            signal.signal(signal.SIGINT, signal.default_int_handler)    # from here on Ctrl-C cleans up
         shared.find_room()
         return int(args.go(args))
     except step.NoTerminal as error:
@@ -76,7 +79,10 @@ if __name__ == "__main__":
     sys.stdout, sys.stderr = terminal.Stream(sys.stdout), terminal.Stream(sys.stderr)     # type: ignore[assignment]
     try:
         status = main()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)    # it is at its end, and cleans up
         sys.stdout.flush()
+    except KeyboardInterrupt:
+        status = 130
     except BrokenPipeError:     # `... | head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 141

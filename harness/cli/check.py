@@ -36,7 +36,7 @@ def go(args: argparse.Namespace) -> int:
         return status
     interrupt = shared.Interrupt()
     with shared.Lab() as lab:
-        broken = shared.build_each(scenarios)
+        broken = shared.build_each(scenarios, interrupt)
         for scenario in scenarios:
             outcome = broken.get(scenario.name) or attempt(scenario.name, functools.partial(_check, scenario, args, lab, interrupt, count > 1))
             status = max(status, _tell(outcome, args))

@@ -25,8 +25,9 @@ def go(args: argparse.Namespace) -> int:
     scenario = find(args.scenario)
     if args.output and Path(args.output).exists():
         raise _exists(args.output)
-    shared.build([scenario])
     interrupt = shared.Interrupt()
+    with interrupt.raising():
+        shared.build([scenario])
     try:
         text = drafts.draft(scenario, limit=args.limit, isolate=shared.isolate(), observe=shared.observe(), stop=lambda: interrupt.came)
     except drafts.NoDraft as error:

@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
 def go(args: argparse.Namespace) -> int:
     scenarios, unknown = shared.wanted(args.scenario)
     interrupt = shared.Interrupt()
-    broken = shared.build_each(scenarios)
+    broken = shared.build_each(scenarios, interrupt)
     status = max((outcome.complain() for outcome in unknown), default=0)
     for scenario in scenarios:
         outcome = broken.get(scenario.name) or attempt(scenario.name, functools.partial(_explore, scenario, args, interrupt))

@@ -32,7 +32,7 @@ def go(args: argparse.Namespace) -> int:
         return _tell(failed(scenario.name, error), args)
     interrupt = shared.Interrupt()
     with shared.Lab() as lab:
-        broken = shared.build_each([scenario])
+        broken = shared.build_each([scenario], interrupt)
         outcome = broken.get(scenario.name) or attempt(scenario.name, lambda: _show(scenario, args, lab, interrupt))
     return _tell(outcome, args)
 

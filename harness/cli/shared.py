@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import contextlib
 import dataclasses
 import difflib
 import os
@@ -13,7 +14,7 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Iterator, Optional
 
 from .. import trace
 from ..explore import schedules
@@ -49,6 +50,17 @@ class Interrupt:
         self.came = True
         if self._at_once:
             raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def raising(self) -> "Iterator[None]":
+        """Within: by KeyboardInterrupt, at once."""
+        if self.came:
+            raise KeyboardInterrupt
+        self._at_once = True
+        try:
+            yield
+        finally:
+            self._at_once = False
 
     def at_once(self) -> int:
         """From now on by KeyboardInterrupt, for somebody who waits for a key. Returns a descriptor that is readable once a
@@ -86,16 +98,17 @@ def build(scenarios: list[Scenario]) -> None:
         print(warnings, file=sys.stderr)
 
 
-def build_each(scenarios: "list[Scenario]") -> "dict[str, Outcome]":
-    """The same for scenarios of which some may be broken. Returns the outcomes of those that are, by name."""
+def build_each(scenarios: "list[Scenario]", interrupt: Interrupt) -> "dict[str, Outcome]":
+    """The same for scenarios of which some may be broken. Returns the outcomes of those that are, by name. Ctrl-C ends it at once."""
     try:
         if scenarios:
-            build(scenarios)
+            with interrupt.raising():
+                build(scenarios)
         return {}
     except Exception as error:
         if len(scenarios) == 1:
             return {scenarios[0].name: failed(scenarios[0].name, error)}
-    return {name: outcome for scenario in scenarios for name, outcome in build_each([scenario]).items()}
+    return {name: outcome for scenario in scenarios for name, outcome in build_each([scenario], interrupt).items()}
 
 
 def wanted(names: "list[str]") -> "tuple[list[Scenario], list[Outcome]]":

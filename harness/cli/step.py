@@ -36,8 +36,9 @@ def add(commands: Any) -> None:
 
 def go(args: argparse.Namespace) -> int:
     scenario = find(args.scenario)
-    shared.build([scenario])
     interrupt = shared.Interrupt()
+    with interrupt.raising():
+        shared.build([scenario])
     need_terminal(sys.stdin)
     waker = interrupt.at_once()
     schedule = parse(os.environ.get("SCHEDULE", ""), scenario.stage.names)

@@ -129,7 +129,9 @@ class Tracer:
         if os.WIFSTOPPED(status):
             event, number = status >> 16, os.WSTOPSIG(status)
             thread = self._threads.get(tid)
-            if thread is None:
+            if thread is None and event == ptrace.EXIT:
+                ptrace.go_on(tid)               # it dies, and who made it died before it could tell of it
+            elif thread is None:
                 self._early[tid] = status       # its parent's event comes
             elif event == ptrace.SECCOMP:
                 self._entry(thread)
@@ -186,6 +188,12 @@ class Tracer:
         for thread in list(self._threads.values()):
             if thread.pid == pid:
                 ptrace.interrupt(thread.tid)
+
+    def let_die(self) -> None:
+        """All have been killed: who stood at its exit (SIGKILL does not wake it there) goes on."""
+        for tid in (*self._threads, *self._early):
+            if tid != self.spawner:
+                ptrace.go_on(tid)
 
     # -- stops --------------------------------------------------------------------------------------------------------
 

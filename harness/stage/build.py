@@ -44,15 +44,19 @@ def build(scenarios: "list[Scenario]") -> str:
 
 
 def _make(command: "list[str]", env: "dict[str, str]") -> str:
+    old = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)      # until there is somebody to kill
     try:
         made = subprocess.Popen(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                 text=True, errors="replace", start_new_session=True, preexec_fn=_limit)
     except OSError as error:
+        signal.pthread_sigmask(signal.SIG_SETMASK, old)
         raise DoesNotBuild(f"can't run make: {error.strerror}; install make and a C compiler") from None
     try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, old)
         said = made.communicate(timeout=LONGEST)[0].rstrip()
     except BaseException as error:
-        os.killpg(made.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(made.pid, signal.SIGKILL)
         made.communicate()
         if isinstance(error, subprocess.TimeoutExpired):
             raise DoesNotBuild(f"the build was ended: it took more than {LONGEST} s") from None
@@ -66,7 +70,11 @@ def _make(command: "list[str]", env: "dict[str, str]") -> str:
 _OF_A_LIMIT = ("File size limit exceeded", "out of memory", "virtual memory exhausted", "Cannot allocate memory", "File too large")
 
 
+_ENDINGS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+
+
 def _limit() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDINGS)
     for which, most in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_FSIZE, FILE_SIZE), (resource.RLIMIT_CORE, 0)):
         hard = resource.getrlimit(which)[1]
         resource.setrlimit(which, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))

@@ -32,7 +32,7 @@ from typing import Any, Iterable, Optional
 
 from ..observe import diag, kernel, ptrace, wire
 from ..observe.calls import Tracer
-from .spawner import Spawner, keep_from_programs, start
+from .spawner import Spawner, close_inherited, keep_from_programs, start
 
 _CLONE_NEWUSER, _CLONE_NEWNET, _CLONE_NEWIPC = 0x10000000, 0x40000000, 0x08000000     # IPC: what shmget(2) makes goes with the run
 _PR_SET_CHILD_SUBREAPER = 36
@@ -46,6 +46,7 @@ DESCRIPTORS = 1024
 
 GONE = "the lab's own process that starts the programs is gone: it was killed; a program of this run may have done that"
 _GOODBYE = b'{"gone": true}'      # the keeper's last message: none of its programs lives
+_ENDINGS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 _AWAKE = 0.5                # seconds without an answer after which it is looked whether the keeper was stopped
 
 
@@ -84,6 +85,7 @@ class Keeper:
     def __init__(self, isolate: bool = True, observe: bool = True) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         gc.freeze()
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)     # the keeper has no use for the harness's handlers
         self.pid = os.fork()
         if self.pid == 0:
             status = 1
@@ -92,6 +94,7 @@ class Keeper:
                 status = _keep(theirs, isolate, observe)
             finally:
                 os._exit(status)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         gc.unfreeze()
         theirs.close()
         self.control = ours
@@ -316,13 +319,14 @@ def _terminal() -> "tuple[int, int]":
 # From here on: inside the keeper's process.
 
 def _keep(control: socket.socket, isolate: bool, observe: bool) -> int:
-    for fd in map(int, os.listdir("/proc/self/fd")):    # of whatever started the harness: nothing of it is a program's
-        if fd > 2:
-            keep_from_programs(fd)
+    for fd in map(int, os.listdir("/proc/self/fd")):    # of whatever started the harness, and of its other keepers
+        if fd > 2 and fd != control.fileno():
+            close_inherited(fd)
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGHUP):      # not the harness's handlers: they would raise in the middle of anything
         signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDINGS)
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     waker, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
@@ -561,6 +565,7 @@ class _Inside:
             self.freeze()       # all stand still before the first one goes: else one side would log the other's death
             for pid in self._programs(True):
                 kernel.send_signal(pid, signal.SIGKILL)
+            self.tracer.let_die()
             self._wait_until_gone()
         if spawner_too and self.spawner is not None:
             kernel.send_signal(self.spawner.pid, signal.SIGKILL)

@@ -23,7 +23,8 @@ _OWN = 800                  # the spawner's own descriptors are from here on: no
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _close(fd: int) -> None:
+def close_inherited(fd: int) -> None:
+    """Closes what a fork has and does not need."""
     try:
         os.close(fd)
     except OSError:     # it was the listing's
@@ -71,7 +72,7 @@ class Spawner:
             try:
                 for fd in map(int, os.listdir("/proc/self/fd")):
                     if fd > 2 and fd != theirs.fileno():        # what is the keeper's: its end must be seen when it ends
-                        _close(fd)
+                        close_inherited(fd)
                 status = _serve(theirs)
             finally:
                 os._exit(status)
