@@ -22,6 +22,7 @@ import json
 import os
 import resource
 import select
+import shutil
 import signal
 import socket
 import struct
@@ -32,9 +33,11 @@ from typing import Any, Iterable, Optional
 
 from ..observe import diag, kernel, ptrace, wire
 from ..observe.calls import Tracer
-from .spawner import Spawner, close_inherited, keep_from_programs, start
+from .spawner import MEMORY, Spawner, close_inherited, keep_from_programs, start
 
-_CLONE_NEWUSER, _CLONE_NEWNET, _CLONE_NEWIPC = 0x10000000, 0x40000000, 0x08000000     # IPC: what shmget(2) makes goes with the run
+_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
+_CLONE_NEWIPC, _CLONE_NEWNS = 0x08000000, 0x00020000     # what shmget(2) and shm_open(3) make goes with the run
+_SHM = "/dev/shm"
 _PR_SET_CHILD_SUBREAPER = 36
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -372,6 +375,20 @@ def _leave_network(flags: int) -> str:
     return ""
 
 
+def _own_shm() -> bool:
+    """Gives the programs a /dev/shm of their own, as large as the memory that they may have. False: the system does not let us."""
+    size = f"size={2 * MEMORY},mode=1777".encode()
+    return _libc.unshare(_CLONE_NEWNS) == 0 and _libc.mount(b"tmpfs", _SHM.encode(), b"tmpfs", 6, size) == 0     # 6: MS_NOSUID, MS_NODEV
+
+
+def _empty(folder: str) -> None:
+    for one in os.scandir(folder):
+        if one.is_dir(follow_symlinks=False):
+            shutil.rmtree(one.path, ignore_errors=True)
+        else:
+            os.unlink(one.path)
+
+
 def _event_socket() -> tuple[socket.socket, str]:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     name = f"tcplab-{os.urandom(8).hex()}"
@@ -403,6 +420,7 @@ class _Inside:
         self.why_not = ""           # why no program's calls can be looked at
         self.asked = False          # the spawner has yet to answer
         self.hold = ""
+        self.own_shm = False        # /dev/shm is the run's alone
 
     def serve(self) -> None:
         poller = select.poll()
@@ -463,8 +481,11 @@ class _Inside:
         last = self.network
         if last is None:
             why_not = _leave_network(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC) if self.isolate else "switched off (TCPLAB_ISOLATION=none)"
+            self.own_shm = not why_not and _own_shm()
         else:
             self.kill_all(False)
+            if self.own_shm:
+                _empty(_SHM)
             why_not = last.why_not or _leave_network(_CLONE_NEWNET)
             if last.wire is not None:   # it takes the kernel some 10 ms to close it (an RCU grace period): nobody waits
                 threading.Thread(target=last.wire.close, daemon=True).start()

@@ -6,6 +6,7 @@
 //     leave-main              the first thread ends by pthread_exit, another one goes on
 //     memory-files            fills memory that no process has mapped
 //     nested-epoll MS         waits in an epoll that waits in an epoll for a timer
+//     shm NAME                makes a file in /dev/shm, where none of that name may be, and leaves it
 //     ticks                   one line a second, for ever
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -164,6 +165,8 @@ int main(int argc, char **argv)
         memory_files();
     else if (strcmp(what, "nested-epoll") == 0)
         nested_epoll(atoi(rest));
+    else if (strcmp(what, "shm") == 0)
+        must(shm_open(rest, O_CREAT | O_EXCL | O_RDWR, 0600));
     else if (strcmp(what, "ticks") == 0)
         for (;;) {
             event("tick");

@@ -132,6 +132,21 @@ def test_an_epoll_in_an_epoll_that_a_timer_ends_is_waited_for(run, isolate, obse
     as_usual(run("nested-epoll 1500", isolate=isolate, observe=observe))
 
 
+def test_shared_memory_that_a_program_leaves_goes_with_its_run(programs, tmp_path):
+    for name in ("client", "server"):
+        shutil.copy(programs / name, tmp_path)
+    (tmp_path / "client.act").write_text("shm /tcplab-left\n")
+    keeper = open_keeper()
+    try:
+        if not keeper.isolated:
+            pytest.skip(f"no namespaces here ({keeper.why_not})")
+        for _ in range(2):
+            as_usual(Conductor(Scenario("99-hostile", tmp_path, tmp_path), VirtualClock(), keeper=keeper).run())
+            assert not os.path.exists("/dev/shm/tcplab-left")
+    finally:
+        keeper.end()
+
+
 def test_a_run_that_goes_on_for_ever_is_ended(run, monkeypatch):
     monkeypatch.setattr("harness.stage.limits.LONGEST", 3.0)
     made = run("ticks", live=True)
