@@ -33,7 +33,7 @@ names    := $(sort $(patsubst %/,%,$(dir $(stems_of_programs))))
 programs := $(addprefix $(BUILD)/,$(stems_of_programs))
 common   := $(patsubst common/%.c,$(BUILD)/common/%.o,$(wildcard common/*.c))
 
-.PHONY: all help explain test lint fuzz bench clean check scenario step explore draft diff FORCE
+.PHONY: all help explain test lint fuzz torture bench clean check scenario step explore draft diff FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -122,6 +122,9 @@ lint:                   ## formatters and static checks
 
 fuzz:                   ## the decoders against random bytes (SECONDS=60)
 	@sh tests/fuzz.sh $(or $(SECONDS),60)
+
+torture:                ## kills, hostile programs, random proofs, many runs (MINUTES=10)
+	@$(PYTHON) tests/torture/torture.py --minutes $(or $(MINUTES),10) --seed $(or $(SEED),0)
 
 bench:                  ## how fast common/ and the lab itself are
 	@$(PYTHON) tests/bench/run.py; common=$$?; printf "\nThe lab itself\n"; $(PYTHON) tests/bench/lab.py && exit $$common
