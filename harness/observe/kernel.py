@@ -11,7 +11,7 @@ import platform
 import re
 import struct
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Container, Iterable, Optional
 
 # The calls in which a thread can wait, by system call number. `fd` calls have a descriptor as first argument.
@@ -19,12 +19,12 @@ _X86_64 = {
     0: "read", 1: "write", 7: "poll", 19: "readv", 20: "writev", 23: "select", 34: "pause", 35: "nanosleep", 42: "connect",
     43: "accept", 44: "sendto", 45: "recvfrom", 46: "sendmsg", 47: "recvmsg", 61: "wait4", 130: "rt_sigsuspend",
     128: "rt_sigtimedwait", 202: "futex", 230: "clock_nanosleep", 232: "epoll_wait", 247: "waitid", 270: "pselect6",
-    271: "ppoll", 281: "epoll_pwait", 288: "accept4",
+    271: "ppoll", 281: "epoll_pwait", 288: "accept4", 219: "restart_syscall",
 }
 _AARCH64 = {
     63: "read", 64: "write", 65: "readv", 66: "writev", 72: "pselect6", 73: "ppoll", 22: "epoll_pwait", 101: "nanosleep",
     115: "clock_nanosleep", 203: "connect", 202: "accept", 242: "accept4", 206: "sendto", 207: "recvfrom", 211: "sendmsg",
-    212: "recvmsg", 260: "wait4", 95: "waitid", 133: "rt_sigsuspend", 137: "rt_sigtimedwait", 98: "futex",
+    212: "recvmsg", 260: "wait4", 95: "waitid", 133: "rt_sigsuspend", 137: "rt_sigtimedwait", 98: "futex", 128: "restart_syscall",
 }
 _CALLS = {"x86_64": _X86_64, "aarch64": _AARCH64}.get(platform.machine(), {})
 
@@ -105,11 +105,11 @@ def _thread(pid: int, tid: int) -> Optional[Thread]:
     if words[0] == "running" or words[0] == "-1" or state not in "ST":
         return Thread(pid, tid, "", (), ran)
     call = _CALLS.get(int(words[0]), f"system call {words[0]}")
-    return Thread(pid, tid, PLAIN.get(call, call), _arguments(call, words), ran, call)
+    return Thread(pid, tid, PLAIN.get(call, call), _signed(call, [int(word, 16) for word in words[1:7]]), ran, call)
 
 
-def _arguments(call: str, words: list[str]) -> tuple[int, ...]:
-    args = [int(word, 16) for word in words[1:7]]
+def _signed(call: str, registers: Iterable[int]) -> tuple[int, ...]:
+    args = list(registers)
     if call in ("poll", "epoll_wait", "epoll_pwait"):   # their limit is an int, in milliseconds
         place = 2 if call == "poll" else 3
         args[place] = ctypes.c_int(args[place] & 0xFFFFFFFF).value
@@ -130,6 +130,14 @@ def waits_for_ever(thread: Thread) -> bool:
     if call == "rt_sigtimedwait":
         return a[2] == 0
     return call in ("read", "write", "accept", "wait4", "pause", "rt_sigsuspend")
+
+
+def resumed(thread: Thread, fds: int) -> Thread:
+    """A thread in restart_syscall(2), as in the poll(2) of so many descriptors that a signal had interrupted: the registers are still that
+    one's. Itself if they can't be."""
+    poll = replace(thread, call="poll", raw="poll", args=_signed("poll", thread.args))
+    asked = _asked_for(poll)
+    return poll if asked is not None and len(asked) == fds else thread
 
 
 def limit(thread: Thread) -> Optional[float]:

@@ -33,6 +33,7 @@ _OWN_TIMERS = ("timerfd", "signalfd", "inotify", "fanotify", "io_uring")
 _FIN_WRITTEN = ("FIN-WAIT-1", "CLOSING", "LAST-ACK")
 _SAYS_NO_MORE = ("LISTEN", "CLOSED", "TIME-WAIT", "SYN-RECEIVED")
 
+Polls = Callable[[int], int]            # thread id: how many descriptors the poll(2) is on that it was seen to enter and not to leave; 0: none
 Known = Callable[[int, int, int], Optional[Limits]]     # process id, descriptor, inode of a socket: its options, if known
 
 
@@ -53,13 +54,14 @@ class Look:
 
 
 def look(pids: Iterable[int], held: "set[int]", ours: "set[str]", network: Optional[Network] = None,
-         known: Optional[Known] = None) -> Look:
+         known: Optional[Known] = None, polls: Polls = lambda tid: 0) -> Look:
     """Looks at the processes. `held`: ids of the threads that the conductor holds; they are left out. `ours`: the pipes
     ("pipe:[7]") whose other end the harness reads. `network`: where to ask for sockets. `known`: the options of a socket that
-    can't be asked for them, as far as the caller has observed its setsockopt(2) calls; asked for its time limits counts as known."""
+    can't be asked for them, as far as the caller has observed its setsockopt(2) calls; asked for its time limits counts as known.
+    `polls`: a thread in restart_syscall(2) goes on with that poll(2)."""
     pids = list(pids)
     network = Network() if network is None else network
-    threads = _threads(pids, held)
+    threads = _threads(pids, held, polls)
     if any(thread.call == "?" for thread in threads):
         return Look(threads, busy="the kernel does not tell what a thread waits for", unknown=True)
     if any(not thread.call for thread in threads):
@@ -81,7 +83,7 @@ def look(pids: Iterable[int], held: "set[int]", ours: "set[str]", network: Optio
     if not busy and not seen.whole and tcp.orphans(pids[0] if pids else 0):
         seen = network.now(files, whole=True)
         count, busy = _under_way(seen, waits)
-    if not busy and _threads(pids, held) != threads:
+    if not busy and _threads(pids, held, polls) != threads:
         busy = "a thread has run meanwhile"
     made = Look(threads, seen, busy, count, unasked=any(wait.unasked for wait in waits), targets=targets, names=files)
     timed = [(_ends_by_itself(thread), kernel.limit(thread) or 0.0) for thread in threads if not kernel.waits_for_ever(thread)]
@@ -101,8 +103,9 @@ def frozen(pids: "list[int]", last: Look, network: Network, pending: "Optional[s
     return Look(threads, network.now(files), last.busy, last.under_way, targets=last.targets, names=files)
 
 
-def _threads(pids: "list[int]", held: "set[int]") -> "tuple[Thread, ...]":
-    return tuple(thread for pid in pids for thread in kernel.threads(pid, held))
+def _threads(pids: "list[int]", held: "set[int]", polls: Polls = lambda tid: 0) -> "tuple[Thread, ...]":
+    found = (thread for pid in pids for thread in kernel.threads(pid, held))
+    return tuple(kernel.resumed(thread, polls(thread.tid)) if thread.call == "restart_syscall" else thread for thread in found)
 
 
 def _targets(thread: Thread) -> "Optional[dict[int, int]]":

@@ -356,7 +356,8 @@ class Conductor:
 
     def look(self, pids: "Optional[list[int]]" = None) -> quiescence.Look:
         """What the kernel says of these processes now."""
-        return quiescence.look(self._pids() if pids is None else pids, self._held_tids(), self.intake.pipe_names, self.network, self._known)
+        return quiescence.look(self._pids() if pids is None else pids, self._held_tids(), self.intake.pipe_names, self.network, self._known,
+                               self.intake.polls)
 
     def _known(self, pid: int, fd: int, inode: int) -> "Optional[sockets.Limits]":
         """The options of a socket that can't be asked for them: as its program set them, if all of its calls were seen."""

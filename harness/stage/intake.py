@@ -556,6 +556,10 @@ class Intake:
         if not self.crash and os.WIFSIGNALED(status) and os.WTERMSIG(status) in _CRASHES:
             self.crash = f"{who} died of {how(status).replace('signal ', 'SIG')}"
 
+    def polls(self, tid: int) -> int:
+        """On how many descriptors the poll(2) is that a thread is in; 0 if it is in none that is looked at."""
+        return next((call.asked for call in map(self.book.call, self._open.values()) if call.tid == tid and call.name == "poll"), 0)
+
     def last(self, pid: int) -> int:
         """The place of the last line of a process, -1 if it has none."""
         return next((e.seq for e in reversed(self.book.events) if e.pid == pid), -1)

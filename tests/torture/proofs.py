@@ -30,7 +30,6 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT)]
 
 from harness.explore import schedules                              # noqa: E402  (found by the path above)
-from harness.observe import kernel                                 # noqa: E402
 from harness.stage import limits                                  # noqa: E402
 from harness.stage.conductor import Conductor, Live, Policy, VirtualClock   # noqa: E402
 from harness.stage.keeper import Keeper, KeeperError, open_keeper               # noqa: E402
@@ -306,7 +305,7 @@ class LeavesAlone(Conductor):
         while (left := until - time.monotonic()) > 0:
             self._pump(left)
         found = [f"{after[what] - counts[what]} {what}" for after in [self._counts()] for what in after if after[what] != counts[what]]
-        after = {thread.tid: thread for pid in self._pids() for thread in kernel.threads(pid)}
+        after = {thread.tid: thread for thread in self.look().threads}
         found += [f"thread {tid} ({self.intake.members.who(one.pid)}, {one.call}) " + (f"has run: {after[tid].call or 'it runs'}" if tid in after else "has ended")
                   for tid, one in before.items() if after.get(tid) != one]
         return found

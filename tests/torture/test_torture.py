@@ -30,6 +30,7 @@ WAITED_FOR = {
 # Pairs that are deadlocked, whatever was set before.
 DEADLOCKED = {
     "an alarm that was taken back": ((*LISTEN, "itimer 300 0", "itimer 0 0", "read 1 1"), READS),
+    "a poll that a signal has interrupted, and that goes on": ((*LISTEN, "fork", "kill 1 17", "end", "poll 1 1 -1 -1"), READS),
     "a timer that has gone off": ((*LISTEN, "handler 14 0 1", "itimer 30 0", "read 1 1", "read 1 1"), READS),
 }
 
