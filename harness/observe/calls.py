@@ -96,6 +96,7 @@ class Tracer:
         self.ended = ended
         self.queue: Optional[socket.socket] = None      # where reports go; None: nowhere
         self.spawner = 0
+        self.began = 0                                  # the last program that the spawner started
         self.frozen = self.silent = False
         self.backlog: "deque[tuple[bytes, Callable[[], None]]]" = deque()
         self.hold = ""                                  # for the programs that are started next
@@ -224,7 +225,7 @@ class Tracer:
         began = not program.told
         program.told, program.text = True, _text_of(pid)
         if began:
-            program.hold = self.hold
+            self.began, program.hold = pid, self.hold
         self._report({"t": "exec", "pid": pid, "tid": thread.tid, "fds": _descriptors(pid)}, thread)
 
     def _exiting(self, thread: _Thread) -> None:

@@ -511,6 +511,7 @@ class _Inside:
         if request["spawn"] and self.spawner is None and not self.why_not:
             self._start_spawner(poller)
         if request["spawn"] and self.spawner is not None:
+            self.tracer.began = 0
             self.spawner.ask(fds)
             self.asked = True
         else:
@@ -532,7 +533,8 @@ class _Inside:
         told = self.spawner.answer()
         if told is None:        # somebody has killed it: for the next program there will be another one
             poller.unregister(self.spawner.fileno())
-            self.spawner, told = None, {"error": "the process that starts programs was killed"}
+            self.spawner = None         # the program that it has just started may have done that, before the spawner could tell of it
+            told = {"pid": self.tracer.began} if self.tracer.began else {"error": "the process that starts programs was killed"}
         asked, self.asked = self.asked, False
         if not asked:
             return
