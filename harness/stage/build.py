@@ -63,7 +63,8 @@ def _make(command: "list[str]", env: "dict[str, str]") -> str:
         raise
     if made.returncode != 0:
         limits = f"\n(a build may use {MEMORY >> 30} GiB of memory, and write files of {FILE_SIZE >> 20} MiB)"
-        raise DoesNotBuild(said + (limits if any(words in said for words in _OF_A_LIMIT) else ""))
+        ended = f"make was ended by a signal ({signal.Signals(-made.returncode).name})" if made.returncode < 0 else ""
+        raise DoesNotBuild((said or ended) + (limits if any(words in said for words in _OF_A_LIMIT) else ""))
     return said
 
 
@@ -74,6 +75,8 @@ _ENDINGS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
 def _limit() -> None:
+    for number in _ENDINGS:     # one that has come already ends it here, and not in Python
+        signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDINGS)
     for which, most in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_FSIZE, FILE_SIZE), (resource.RLIMIT_CORE, 0)):
         hard = resource.getrlimit(which)[1]

@@ -1,14 +1,19 @@
 """Nothing takes the lab down: whatever a program does, the run ends, is told, and leaves nothing behind."""
 from __future__ import annotations
 
-import functools
+import contextlib
+import io
 import os
+import pty
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from harness import __main__ as commands
 from harness.observe import kernel
 from harness.stage import conductor as stage
 from harness.stage.conductor import Conductor, Live, VirtualClock
@@ -160,74 +165,133 @@ def test_with_the_virtual_clock_too(run, monkeypatch):
 
 # --- the command ------------------------------------------------------------------------------------------------------
 
+ONE = "01-break-after-first-message"
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a scenario, and its programs built: scenarios/, build/."""
+    def make(folder: Path) -> None:
+        shutil.copytree(ROOT / "scenarios" / ONE, folder / "scenarios" / ONE, ignore=shutil.ignore_patterns("mutants"))
+        subprocess.run(["make", "-s", f"BUILD={folder / 'build'}", f"SCENARIOS={folder / 'scenarios'}"], cwd=ROOT, check=True)
+    return once(tmp_path_factory, "built", make)
+
+
 @pytest.fixture
-def lab(tmp_path: Path):
-    """lab(*arguments, **environment) -> a command of the harness on a copy of the scenarios in tmp_path/scenarios."""
-    shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios", ignore=shutil.ignore_patterns("mutants"))
-    env = {**os.environ, "SCENARIOS": str(tmp_path / "scenarios"), "BUILD": str(tmp_path / "build")}
-    return functools.partial(command, env)
+def lab(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """lab(*arguments) -> a command of the harness on a copy of that in tmp_path: status and what it said."""
+    shutil.copytree(built, tmp_path, dirs_exist_ok=True, copy_function=shutil.copy2)
+    monkeypatch.setenv("SCENARIOS", str(tmp_path / "scenarios"))
+    monkeypatch.setenv("BUILD", str(tmp_path / "build"))
 
-
-def command(env, *arguments, **more):
-    return subprocess.run([sys.executable, "-m", "harness", *arguments], cwd=ROOT, env={**env, **more}, capture_output=True, text=True)
+    def ask(*arguments: str) -> "tuple[int, str, str]":
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = commands.main(list(arguments))
+        return status, out.getvalue(), err.getvalue()
+    return ask
 
 
 @pytest.mark.parametrize("file", ["client.c", "contract.txt", "stage.txt", "notes.fifo"])
 def test_what_is_no_file_is_refused(lab, tmp_path, file):
-    path = tmp_path / "scenarios/01-break-after-first-message" / file
+    path = tmp_path / "scenarios" / ONE / file
     path.unlink(missing_ok=True)
     os.mkfifo(path)
-    done = lab("check", "1")
-    assert done.returncode == 2 and f"{path}: not a regular file" in done.stderr
+    status, _, err = lab("check", "1")
+    assert status == 2 and f"{path}: not a regular file" in err
 
 
 def test_a_link_to_something_elsewhere_is_refused(lab, tmp_path):
-    path = tmp_path / "scenarios/01-break-after-first-message/more.c"
+    path = tmp_path / "scenarios" / ONE / "more.c"
     path.symlink_to("/etc/passwd")
-    done = lab("check", "1")
-    assert done.returncode == 2 and f"{path}: a link to something outside" in done.stderr and "daemon:" not in done.stdout + done.stderr
+    status, out, err = lab("check", "1")
+    assert status == 2 and f"{path}: a link to something outside" in err and "daemon:" not in out + err
 
 
 def test_a_program_that_a_run_has_overwritten_is_built_again(lab, tmp_path):
-    assert lab("check", "1").returncode == 0
-    program = tmp_path / "build/01-break-after-first-message/client"
+    assert lab("check", "1")[0] == 0
+    program = tmp_path / "build" / ONE / "client"
     program.unlink()
     program.write_text("#!/bin/sh\nexit 0\n")
     program.chmod(0o755)
-    done = lab("check", "1")
-    assert done.returncode == 0 and "as expected" in done.stdout
+    status, out, _ = lab("check", "1")
+    assert status == 0 and "as expected" in out
 
 
 def test_a_build_that_is_too_large_is_ended(lab, tmp_path):
-    source = tmp_path / "scenarios/01-break-after-first-message/client.c"
+    source = tmp_path / "scenarios" / ONE / "client.c"
     source.write_text(source.read_text() + "\nchar large[1 << 30] = {1};\n")
-    done = lab("check", "1")
-    assert done.returncode == 2 and "a build may use" in done.stderr
+    status, _, err = lab("check", "1")
+    assert status == 2 and "a build may use" in err
 
 
 def test_a_file_in_the_place_of_the_last_runs_is_told_and_mended(lab, tmp_path):
-    (tmp_path / "build").mkdir()
     (tmp_path / "build/last").write_text("")
-    done = lab("check", "1")
-    assert done.returncode == 0 and "was no folder; it is one again" in done.stderr
-    assert (tmp_path / "build/last/01-break-after-first-message.jsonl").is_file()
+    status, _, err = lab("check", "1")
+    assert status == 0 and "was no folder; it is one again" in err
+    assert (tmp_path / f"build/last/{ONE}.jsonl").is_file()
 
 
 @pytest.mark.parametrize("name", ["BUILD", "SCENARIOS"])
 @pytest.mark.parametrize("value", ["a b", "-x", "a:b", "a#b", "$(true)", "a'b", "a\nb", "a*"])
-def test_a_name_that_make_can_not_work_with_is_refused(lab, name, value):
-    done = lab("check", "1", **{name: value})
-    assert done.returncode == 2 and done.stderr.startswith(f"{name}={value!r}: make can't work with that name")
+def test_a_name_that_make_can_not_work_with_is_refused(lab, monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    status, _, err = lab("check", "1")
+    assert status == 2 and err.startswith(f"{name}={value!r}: make can't work with that name")
+
+
+def _environment(folder: Path, build: Path) -> "dict[str, str]":
+    return {**os.environ, "SCENARIOS": str(folder / "scenarios"), "BUILD": str(build)}
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
-def test_closed_standard_descriptors_are_a_clean_end(closed):
-    done = subprocess.run(["sh", "-c", f'"{sys.executable}" -m harness check 1 {closed}'], cwd=ROOT, capture_output=True, text=True)
+def test_closed_standard_descriptors_are_a_clean_end(built, closed):
+    done = subprocess.run(["sh", "-c", f'"{sys.executable}" -m harness check 1 {closed}'], cwd=ROOT, env=_environment(built, built / "build"),
+                          capture_output=True, text=True)
     assert done.returncode == 0 and "Traceback" not in done.stderr and "lab error" not in done.stderr
 
 
-def test_many_checks_at_once_from_an_empty_build(lab):
-    checks = [subprocess.Popen([sys.executable, "-m", "harness", "check", str(n % 3)], cwd=ROOT, env=lab.args[0], stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, text=True) for n in range(8)]
+def test_many_checks_at_once_from_an_empty_build(built, tmp_path):
+    checks = [subprocess.Popen([sys.executable, "-m", "harness", "check", "1"], cwd=ROOT, env=_environment(built, tmp_path / "build"), stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True) for _ in range(8)]
     said = [check.communicate()[0] for check in checks]
     assert [check.returncode for check in checks] == [0] * len(checks), said
+
+
+# --- Ctrl-C -----------------------------------------------------------------------------------------------------------
+
+def _interrupted(command: "list[str]", env: "dict[str, str]", seconds: float, terminal: bool) -> "tuple[int, str]":
+    """A command, and Ctrl-C after so long; where it has a terminal, once more when it is done. Its status, and standard error."""
+    keys, theirs = pty.openpty()
+    made = subprocess.Popen([sys.executable, "-m", "harness", *command], cwd=ROOT, env=env, stdin=theirs if terminal else subprocess.DEVNULL,
+                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    os.close(theirs)
+    try:
+        made.wait(seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(made.pid, signal.SIGINT)
+    os.close(keys)      # who asks for keys hears the end of them
+    assert made.stderr is not None
+    said = made.stderr.read()
+    made.stderr.close()
+    return made.wait(), said
+
+
+@pytest.mark.parametrize("command", ["check", "run", "explore", "step", "explain", "draft"])
+def test_ctrl_c_at_any_moment_is_a_clean_end(built, tmp_path, command):
+    """From the first moment on in which anything of the lab runs. (What Python says of a Ctrl-C before that is its own.)"""
+    mine, room = tmp_path / "lab", tmp_path / "tmp"
+    shutil.copytree(built, mine, copy_function=shutil.copy2)
+    room.mkdir()
+    env = {**_environment(mine, mine / "build"), "PAUSE": "0", "TMPDIR": str(room)}
+    programs = [str(mine / "build" / ONE / name) for name in ("server", "client")]
+    arguments = ["explain", "--server", programs[0], "--client", programs[1]] if command == "explain" else [command, "1"]
+    began = time.monotonic()
+    _interrupted(["check", "1"], env, 60, False)
+    whole = time.monotonic() - began
+    for part in (0.1, 0.2, 0.35, 0.5, 0.7, 0.9):
+        status, said = _interrupted(arguments, env, whole * part, command == "step")
+        if f"{ROOT}/harness" not in said and "KeyboardInterrupt" in said:
+            continue        # Python's own
+        assert said == "" and status in (0, 130, -signal.SIGINT) or (status, command) == (2, "step") and "the input has ended" in said
+    assert os.listdir(room) == [] and strangers(mine / "build") == []
