@@ -66,14 +66,14 @@ def test_a_program_whose_thread_was_woken_at_its_return_is_stopped_as_a_whole():
 
 
 def test_no_proof_of_random_pairs_is_false():
-    found = proofs.run_all(list(range(1, 17)), 2)
+    found = proofs.run_all(list(range(1, 13)), 2)
     assert [told for told in found if told.moved or told.kind in proofs.FAULTS] == []
     assert any(told.proven for told in found)
 
 
 def test_some_rounds_of_torture_leave_nothing():
-    made = torture.torture(1, range(1, 9), only="kill")
-    assert made.faults == [] and made.counts["rounds"] == 8
+    made = torture.torture(1, range(1, 4), only="kill")
+    assert made.faults == [] and made.counts["rounds"] == 3
 
 
 def test_what_is_left_is_noticed(tmp_path):
