@@ -240,30 +240,26 @@ def test_a_name_that_make_can_not_work_with_is_refused(lab, monkeypatch, name, v
     assert status == 2 and err.startswith(f"{name}={value!r}: make can't work with that name")
 
 
-def _environment(folder: Path, build: Path) -> "dict[str, str]":
-    return {**os.environ, "SCENARIOS": str(folder / "scenarios"), "BUILD": str(build)}
-
-
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
-def test_closed_standard_descriptors_are_a_clean_end(built, closed):
-    done = subprocess.run(["sh", "-c", f'"{sys.executable}" -m harness check 1 {closed}'], cwd=ROOT, env=_environment(built, built / "build"),
-                          capture_output=True, text=True)
+def test_closed_standard_descriptors_are_a_clean_end(lab, closed):
+    done = subprocess.run(["sh", "-c", f'"{sys.executable}" -m harness check 1 {closed}'], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0 and "Traceback" not in done.stderr and "lab error" not in done.stderr
 
 
-def test_many_checks_at_once_from_an_empty_build(built, tmp_path):
-    checks = [subprocess.Popen([sys.executable, "-m", "harness", "check", "1"], cwd=ROOT, env=_environment(built, tmp_path / "build"), stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, text=True) for _ in range(6)]
+def test_many_checks_at_once_from_an_empty_build(lab, tmp_path, monkeypatch):
+    monkeypatch.setenv("BUILD", str(tmp_path / "empty"))
+    checks = [subprocess.Popen([sys.executable, "-m", "harness", "check", "1"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+              for _ in range(6)]
     said = [check.communicate()[0] for check in checks]
     assert [check.returncode for check in checks] == [0] * len(checks), said
 
 
 # --- Ctrl-C -----------------------------------------------------------------------------------------------------------
 
-def _interrupted(command: "list[str]", env: "dict[str, str]", seconds: float, terminal: bool) -> "tuple[int, str]":
+def _interrupted(command: "list[str]", seconds: float, terminal: bool) -> "tuple[int, str]":
     """A command, and Ctrl-C after so long; where it has a terminal, once more when it is done. Its status, and standard error."""
     keys, theirs = pty.openpty()
-    made = subprocess.Popen([sys.executable, "-m", "harness", *command], cwd=ROOT, env=env, stdin=theirs if terminal else subprocess.DEVNULL,
+    made = subprocess.Popen([sys.executable, "-m", "harness", *command], cwd=ROOT, stdin=theirs if terminal else subprocess.DEVNULL,
                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
     os.close(theirs)
     try:
@@ -278,20 +274,19 @@ def _interrupted(command: "list[str]", env: "dict[str, str]", seconds: float, te
 
 
 @pytest.mark.parametrize("command", ["check", "run", "explore", "step", "explain", "draft"])
-def test_ctrl_c_at_any_moment_is_a_clean_end(built, tmp_path, command):
+def test_ctrl_c_at_any_moment_is_a_clean_end(lab, tmp_path, monkeypatch, command):
     """From the first moment on in which anything of the lab runs. (What Python says of a Ctrl-C before that is its own.)"""
-    mine, room = tmp_path / "lab", tmp_path / "tmp"
-    shutil.copytree(built, mine, copy_function=shutil.copy2)
-    room.mkdir()
-    env = {**_environment(mine, mine / "build"), "PAUSE": "0", "TMPDIR": str(room)}
-    programs = [str(mine / "build" / ONE / name) for name in ("server", "client")]
+    (tmp_path / "room").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "room"))
+    monkeypatch.setenv("PAUSE", "0")
+    programs = [str(tmp_path / "build" / ONE / name) for name in ("server", "client")]
     arguments = ["explain", "--server", programs[0], "--client", programs[1]] if command == "explain" else [command, "1"]
     began = time.monotonic()
-    _interrupted(["check", "1"], env, 60, False)
+    _interrupted(["check", "1"], 60, False)
     whole = time.monotonic() - began
     for part in (0.15, 0.35, 0.6, 0.85):
-        status, said = _interrupted(arguments, env, whole * part, command == "step")
+        status, said = _interrupted(arguments, whole * part, command == "step")
         if f"{ROOT}/harness" not in said and "KeyboardInterrupt" in said:
             continue        # Python's own
         assert said == "" and status in (0, 130, -signal.SIGINT) or (status, command) == (2, "step") and "the input has ended" in said
-    assert os.listdir(room) == [] and strangers(mine / "build") == []
+    assert os.listdir(tmp_path / "room") == [] and strangers(tmp_path / "build") == []

@@ -302,7 +302,7 @@ class LeavesAlone(Conductor):
     def _left_alone(self, seconds: float) -> "list[str]":
         before, counts = {thread.tid: thread for thread in self.last.threads}, self._counts()
         until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
+        while (left := until - time.monotonic()) > 0 and self._counts() == counts:
             self._pump(left)
         found = [f"{after[what] - counts[what]} {what}" for after in [self._counts()] for what in after if after[what] != counts[what]]
         after = {thread.tid: thread for thread in self.look().threads}

@@ -13,7 +13,6 @@ sys.path[:0] = [str(Path(__file__).resolve().parent)]
 
 import proofs       # noqa: E402  (found by the path above)
 import torture      # noqa: E402
-from harness.stage.conductor import Conductor   # noqa: E402
 
 LISTEN, CONNECT = ("listen 5 0 0 0", "accept 1"), ("connect 1 0 0 0",)
 READS = (*CONNECT, "read 1 1")
@@ -55,8 +54,14 @@ def test_what_no_timer_ends_is_proven(name):
 
 
 def test_a_false_proof_is_noticed(monkeypatch):
-    monkeypatch.setattr(Conductor, "_with_timers", lambda self, seen: seen)
-    told = proofs.run(proofs.Pair(0, *WAITED_FOR["two timers, the longer one first"], "virtual", True, True))
+    """Somebody else ends the wait of a program once it was proven deadlocked."""
+    leave_alone = proofs.LeavesAlone._left_alone
+
+    def disturbed(self, seconds):
+        os.kill(self.starts.of("server")[0].pid, signal.SIGUSR1)
+        return leave_alone(self, 60.0)
+    monkeypatch.setattr(proofs.LeavesAlone, "_left_alone", disturbed)
+    told = proofs.run(proofs.Pair(0, (*LISTEN, "handler 10 1 1", "read 1 1"), READS, "virtual", True, True))
     assert told.kind == "deadlock" and told.moved
 
 
