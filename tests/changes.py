@@ -56,6 +56,19 @@ class Shown:
     status: int
 
 
+def ask(*arguments: str) -> "tuple[int, str, str]":
+    """A command of the harness, in this process: its status, and what it said. The handlers of signals are what they were."""
+    handlers = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    out, err = io.StringIO(), io.StringIO()
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = main(list(arguments))
+    finally:
+        for one, handler in handlers.items() if threading.current_thread() is threading.main_thread() else ():
+            signal.signal(one, handler)
+    return status, out.getvalue(), err.getvalue()
+
+
 class Lab:
     """A place with its own copy of the scenarios (or of those that are named). Labs that share a build folder must be made, and
     used, one after the other: make builds what is newer, and a later copy is."""
@@ -72,13 +85,7 @@ class Lab:
         env = {"SCENARIOS": str(self.scenarios), "BUILD": str(self.build), "PAUSE": "0", "NOPAUSE": "0"}
         file = self.scenarios.parent / "trace.jsonl"
         file.unlink(missing_ok=True)
-        handlers = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-        out, err = io.StringIO(), io.StringIO()
-        try:
-            with mock.patch.dict(os.environ, env), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                status = main([command, number, "--trace", str(file), *more])
-        finally:
-            for one, handler in handlers.items() if threading.current_thread() is threading.main_thread() else ():
-                signal.signal(one, handler)
-        assert file.exists(), out.getvalue() + err.getvalue()
-        return Shown(out.getvalue(), trace.load(file.read_text())[0], status)
+        with mock.patch.dict(os.environ, env):
+            status, out, err = ask(command, number, "--trace", str(file), *more)
+        assert file.exists(), out + err
+        return Shown(out, trace.load(file.read_text())[0], status)

@@ -378,7 +378,7 @@ def _leave_network(flags: int) -> str:
 def _own_shm() -> bool:
     """Gives the programs a /dev/shm of their own, as large as the memory that they may have. False: the system does not let us."""
     size = f"size={2 * MEMORY},mode=1777".encode()
-    return _libc.unshare(_CLONE_NEWNS) == 0 and _libc.mount(b"tmpfs", _SHM.encode(), b"tmpfs", 6, size) == 0     # 6: MS_NOSUID, MS_NODEV
+    return bool(_libc.unshare(_CLONE_NEWNS) == 0 and _libc.mount(b"tmpfs", _SHM.encode(), b"tmpfs", 6, size) == 0)    # 6: MS_NOSUID, MS_NODEV
 
 
 def _empty(folder: str) -> None:

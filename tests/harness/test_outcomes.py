@@ -209,8 +209,8 @@ def test_programs_that_log_no_lines_are_stepped_at_their_calls(lab):
     while said.endswith(step.KEYS):
         said, steps = said + terminal.key(""), steps + 1
     assert terminal.status() == 0 and steps > 20 and "one call at a time: its programs log no lines" in said
-    for words in ("> 1  server  listen(3)", "client  connect(3)", "client  write(3) = 18", "server  read(4) = 18", "\u00b7 received 18 bytes"):
-        assert words in said
+    for one in ("> 1  server  listen(3)", "client  connect(3)", "client  write(3) = 18", "server  read(4) = 18", "\u00b7 received 18 bytes"):
+        assert one in said
 
 
 def test_where_neither_lines_nor_calls_are_there_to_step_at_is_told(lab):

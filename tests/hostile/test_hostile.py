@@ -1,8 +1,6 @@
 """Nothing takes the lab down: whatever a program does, the run ends, is told, and leaves nothing behind."""
 from __future__ import annotations
 
-import contextlib
-import io
 import os
 import pty
 import shutil
@@ -13,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from harness import __main__ as commands
+from changes import ask
 from harness.observe import kernel
 from harness.stage import conductor as stage
 from harness.stage.conductor import Conductor, Live, VirtualClock
@@ -179,16 +177,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def lab(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """lab(*arguments) -> a command of the harness on a copy of that in tmp_path: status and what it said."""
+    """lab(*arguments) -> a command of the harness on a copy of that in tmp_path, as ask() gives it."""
     shutil.copytree(built, tmp_path, dirs_exist_ok=True, copy_function=shutil.copy2)
     monkeypatch.setenv("SCENARIOS", str(tmp_path / "scenarios"))
     monkeypatch.setenv("BUILD", str(tmp_path / "build"))
-
-    def ask(*arguments: str) -> "tuple[int, str, str]":
-        out, err = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            status = commands.main(list(arguments))
-        return status, out.getvalue(), err.getvalue()
     return ask
 
 
