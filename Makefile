@@ -123,7 +123,7 @@ lint:                   ## formatters and static checks
 fuzz:                   ## the decoders against random bytes (SECONDS=60)
 	@sh tests/fuzz.sh $(or $(SECONDS),60)
 
-torture:                ## kills, hostile programs, random proofs, many runs (MINUTES=10)
+torture:                ## kills, hostile programs, random proofs (MINUTES=10)
 	@$(PYTHON) tests/torture/torture.py --minutes $(or $(MINUTES),10) --seed $(or $(SEED),0)
 
 bench:                  ## how fast common/ and the lab itself are
