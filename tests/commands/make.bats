@@ -55,7 +55,7 @@ teardown() {
     run make scenario-1
     [ "$status" -eq 0 ]
     [[ "$output" == *'sending "This is a message 2\n test"'* ]]
-    [[ "$output" == *"The client wrote 25 bytes on connection 1 after the server had closed it"* ]]
+    [[ "$output" == *"The client wrote 25 bytes on connection 1 (client.c:21) after the server had closed it (server.c:41)"* ]]
     [[ "$output" == *"as expected"* ]]
     [[ "$output" != *$'\e'* ]]
 }
