@@ -105,7 +105,7 @@ def frozen(pids: "list[int]", last: Look, network: Network, pending: "Optional[s
 
 def _threads(pids: "list[int]", held: "set[int]", polls: Polls = lambda tid: 0) -> "tuple[Thread, ...]":
     found = (thread for pid in pids for thread in kernel.threads(pid, held))
-    return tuple(kernel.resumed(thread, polls(thread.tid)) if thread.call == "restart_syscall" else thread for thread in found)
+    return tuple(kernel.resumed(thread, polls(thread.tid)) if thread.call == "restart_syscall" and polls(thread.tid) else thread for thread in found)
 
 
 def _targets(thread: Thread) -> "Optional[dict[int, int]]":

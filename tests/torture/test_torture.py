@@ -23,6 +23,7 @@ WAITED_FOR = {
         (*LISTEN, "handler 14 0 0", "itimer 30 60", "read 1 1", "read 1 1", "write 1 1"), READS),
     "two timers, the longer one first": ((*LISTEN, "handler 14 1 1", "ptimer 300 0 0 0", "ptimer 10 0 0 0", "read 1 1"), (*READS, "read 1 1")),
     "a timer by the clock on the wall": ((*LISTEN, "handler 14 1 1", "ptimer 100 0 2 1", "read 1 1"), READS),
+    "a sleep that a signal has interrupted, and that goes on": ((*LISTEN, "fork", "sleep 30 0", "end", "sleep 300 0", "write 1 1"), READS),
     "a timer that starts a thread": ((*LISTEN, "ptimer 200 0 1 0", "read 1 1"), READS),
 }
 
@@ -43,7 +44,7 @@ def no_keeper_left():
 @pytest.mark.parametrize("isolate", [True, False])
 @pytest.mark.parametrize("name", WAITED_FOR)
 def test_what_a_timer_ends_is_waited_for(name, isolate):
-    told = proofs.run(proofs.Pair(0, *WAITED_FOR[name], "virtual", isolate, True))
+    told = proofs.run(proofs.Pair(0, *WAITED_FOR[name], "live", isolate, True))
     assert told.moved == [] and told.kind != "deadlock"
 
 
