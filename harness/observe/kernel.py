@@ -178,7 +178,10 @@ def polled(thread: Thread) -> Optional[dict[int, int]]:
     while todo:
         fd, events = todo.pop()
         if _is_epoll(thread.pid, fd):
-            todo += _epoll(thread.pid, fd).items() if fd not in seen else ()
+            inner = _epoll(thread.pid, fd)
+            if inner is None:
+                return None
+            todo += inner.items() if fd not in seen else ()
             seen.add(fd)
         else:
             told[fd] = told.get(fd, 0) | events
@@ -192,10 +195,19 @@ def _is_epoll(pid: int, fd: int) -> bool:
         return False
 
 
-def _epoll(pid: int, fd: int) -> dict[int, int]:
-    """What is registered with an epoll: descriptors and events."""
+def _epoll(pid: int, fd: int) -> Optional[dict[int, int]]:
+    """What is registered with an epoll: descriptors and events. None if a number of these means something else by now: an epoll keeps what
+    was closed, if there is a copy of it."""
     info = _read(f"/proc/{pid}/fdinfo/{fd}", lines=True)
-    return {int(one): int(events, 16) for one, events in re.findall(r"tfd:\s*(\d+)\s+events:\s*([0-9a-f]+)", info)}
+    found = {}
+    for one, events, inode in re.findall(r"tfd:\s*(\d+)\s+events:\s*([0-9a-f]+)(?:.*\bino:([0-9a-f]+))?", info):
+        found[int(one)] = int(events, 16)
+        try:
+            if inode and os.stat(f"/proc/{pid}/fd/{one}").st_ino != int(inode, 16):
+                return None
+        except OSError:
+            return None
+    return found
 
 
 def _asked_for(thread: Thread) -> Optional[dict[int, int]]:

@@ -73,6 +73,10 @@ def look(pids: Iterable[int], held: "set[int]", ours: "set[str]", network: Optio
             return Look(threads, busy=f"what a {thread.call} waits on can't be read", unknown=True)
         targets[thread.tid] = fds
     files = {pid: kernel.descriptors(pid) for pid in pids}
+    closed = next((f"a {thread.call} waits on descriptor {fd}, which has been closed meanwhile" for thread in threads for fd in targets[thread.tid]
+                   if fd not in files[thread.pid]), "")
+    if closed:      # it waits on what was behind that number, and for as long as that says
+        return Look(threads, busy=closed, unknown=True)
     limits = _limits({(thread.pid, fd) for thread in threads for fd in targets[thread.tid]}, files, known)
     seen = network.now(files)
     waits = [_Wait(thread, fd, wants, seen.held.get((thread.pid, fd)), limits.get((thread.pid, fd)), files[thread.pid].get(fd, ""))

@@ -204,7 +204,7 @@ static void op_select(struct args n)
     select(fds[n.a] + 1, n.b ? NULL : &set, n.b ? &set : NULL, NULL, n.c < 0 ? NULL : &limit);
 }
 
-enum { NESTED = 1, CLOSED = 2, TWICE = 4, SLEEPY = 8 };
+enum { NESTED = 1, CLOSED = 2, TWICE = 4, TAKEN = 16 };
 
 static void op_epoll(struct args n) // slot, events, ms, how
 {
@@ -220,6 +220,8 @@ static void op_epoll(struct args n) // slot, events, ms, how
         copy = dup(fds[n.a]);
         close(fds[n.a]);
         fds[n.a] = copy;
+        if (n.d & TAKEN) // and now by something else
+            (void)!socket(AF_UNIX, SOCK_STREAM, 0);
     }
     for (int i = 0; i < (n.d & TWICE ? 2 : 1); i++)
         epoll_wait(outer, &want, 1, n.c);

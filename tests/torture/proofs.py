@@ -243,7 +243,7 @@ class Writer:
             self.add("select", slot, int(self.chance(0.2)), self.limit())
         elif do < 14:
             self.add("epoll", slot, self.dice.choice((POLLIN, POLLIN, POLLIN | EDGE, POLLOUT, POLLIN | ONE_SHOT, POLLIN | EXCLUSIVE, POLLRDHUP)), self.limit(),
-                     self.dice.choice((0, 0, 1, 2, 3, 4)))
+                     self.dice.choice((0, 0, 1, 2, 3, 4, 18)))
         elif do == 14:
             self.add("futex", self.dice.randrange(3), self.limit(), int(self.chance(0.5)))
         elif do == 15:

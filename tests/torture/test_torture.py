@@ -24,6 +24,10 @@ WAITED_FOR = {
     "two timers, the longer one first": ((*LISTEN, "handler 14 1 1", "ptimer 300 0 0 0", "ptimer 10 0 0 0", "read 1 1"), (*READS, "read 1 1")),
     "a timer by the clock on the wall": ((*LISTEN, "handler 14 1 1", "ptimer 100 0 2 1", "read 1 1"), READS),
     "a sleep that a signal has interrupted, and that goes on": ((*LISTEN, "fork", "sleep 30 0", "end", "sleep 300 0", "write 1 1"), READS),
+    "an epoll of a timer whose number is closed": ((*LISTEN, "timerfd 9 300 0", "epoll 9 1 -1 2", "write 1 1"), READS),
+    "an epoll of a timer whose number is another thing": ((*LISTEN, "timerfd 9 300 0", "epoll 9 1 -1 18", "write 1 1"), READS),
+    "a read with a limit, of what another thread has closed": ((*LISTEN, "limit 1 20 300", "thread", "read 1 1", "exit 0", "end", "sleep 100 0", "close 1",
+                                                                 "pause"), READS),
     "a timer that starts a thread": ((*LISTEN, "ptimer 200 0 1 0", "read 1 1"), READS),
 }
 
