@@ -79,6 +79,8 @@ def look(pids: Iterable[int], held: "set[int]", ours: "set[str]", network: Optio
         return Look(threads, busy=closed, unknown=True)
     limits = _limits({(thread.pid, fd) for thread in threads for fd in targets[thread.tid]}, files, known)
     seen = network.now(files)
+    held_back = {one for one, sock in seen.held.items() if _user_timeout_counts(sock)} - set(limits)
+    ends = _limits(held_back, files, known)
     waits = [_Wait(thread, fd, wants, seen.held.get((thread.pid, fd)), limits.get((thread.pid, fd)), files[thread.pid].get(fd, ""))
              for thread in threads for fd, wants in targets[thread.tid].items()]
     busy, count = next(filter(None, (wait.may_end(ours) for wait in waits)), ""), 0
@@ -89,9 +91,9 @@ def look(pids: Iterable[int], held: "set[int]", ours: "set[str]", network: Optio
         count, busy = _under_way(seen, waits)
     if not busy and _threads(pids, held, polls) != threads:
         busy = "a thread has run meanwhile"
-    made = Look(threads, seen, busy, count, unasked=any(wait.unasked for wait in waits), targets=targets, names=files)
+    made = Look(threads, seen, busy, count, unasked=any(wait.unasked for wait in waits) or set(ends) != held_back, targets=targets, names=files)
     timed = [(_ends_by_itself(thread), kernel.limit(thread) or 0.0) for thread in threads if not kernel.waits_for_ever(thread)]
-    timed += [one for wait in waits for one in wait.limited()]
+    timed += [one for wait in waits for one in wait.limited()] + [_user_timeout(one) for one in ends.values() if one.user]
     if busy or not timed:
         return made
     words, limit = max(timed, key=lambda one: one[1])
@@ -157,7 +159,7 @@ class _Wait:
         """May it have a time limit that is not known?"""
         if self.limits is not None or not self.name.startswith("socket:["):
             return False
-        return self.thread.call not in ("poll", "select", "epoll_wait") or self.sock is not None and self._user_timeout_counts(self.sock)
+        return self.thread.call not in ("poll", "select", "epoll_wait") or self.sock is not None and _user_timeout_counts(self.sock)
 
     def limited(self) -> "Iterator[tuple[str, float]]":
         """The time limits that the socket sets to this wait: words, and seconds."""
@@ -165,8 +167,8 @@ class _Wait:
         seconds = _limit(self.thread, limits)
         if seconds:
             yield f"a {self.thread.call} has a time limit of {seconds:g} s", seconds
-        if limits.user and self.sock is not None and self._user_timeout_counts(self.sock):      # asked at each probe: so it may take twice as long
-            yield (f"TCP_USER_TIMEOUT ends the connection when {limits.user:g} s have passed without an acknowledgement", 2 * limits.user + 1)
+        if limits.user and self.sock is not None and _user_timeout_counts(self.sock):
+            yield _user_timeout(limits)
 
     def may_end(self, ours: "set[str]") -> str:
         """Why it may end though no other program does anything; "" if it can't."""
@@ -186,9 +188,14 @@ class _Wait:
                 return f"a {call} is about to end"
         return ""
 
-    @staticmethod
-    def _user_timeout_counts(sock: Sock) -> bool:
-        return sock.unacked > 0 or sock.state in _FIN_WRITTEN
+
+def _user_timeout_counts(sock: Sock) -> bool:
+    return sock.unacked > 0 or sock.state in _FIN_WRITTEN
+
+
+def _user_timeout(limits: Limits) -> "tuple[str, float]":
+    """Words, and seconds. The kernel asks at each probe: so it may take twice as long."""
+    return f"TCP_USER_TIMEOUT ends the connection when {limits.user:g} s have passed without an acknowledgement", 2 * limits.user + 1
 
 
 def _under_way(seen: Snapshot, waits: "list[_Wait]") -> "tuple[int, str]":

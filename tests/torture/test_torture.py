@@ -28,6 +28,8 @@ WAITED_FOR = {
     "an epoll of a timer whose number is another thing": ((*LISTEN, "timerfd 9 300 0", "epoll 9 1 -1 18", "write 1 1"), READS),
     "a read with a limit, of what another thread has closed": ((*LISTEN, "limit 1 20 300", "thread", "read 1 1", "exit 0", "end", "sleep 100 0", "close 1",
                                                                  "pause"), READS),
+    "a connection that a time limit ends, at an end where nobody waits": (
+        ("listen 5 4096 0 0", "accept 1", "option 1 6 18 300", "send 1 300000 64", "send 1 300000 64", "pause"), ("connect 1 4096", *["write 1 1000000"] * 3)),
     "a timer that starts a thread": ((*LISTEN, "ptimer 200 0 1 0", "read 1 1"), READS),
 }
 
