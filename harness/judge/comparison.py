@@ -18,7 +18,7 @@ import re
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Iterable, Iterator, Optional
 
-from . import causes, ports
+from . import causes, marks, ports
 from .cast import Cast
 from .contract import (After, Bytes, Contract, Deadlock, Ends, Free, Line, Never, Plan, Wire, code_of, fits, fitting, index_of, misspelt,
                        role_of)
@@ -87,6 +87,7 @@ class Verdict:
     freedom: tuple[tuple[int, str], ...] = ()       # each free line of the contract, and which came first: first, second
     matched: tuple[tuple[int, int], ...] = ()       # (contract line, seq of the event); a `*` line has several
     misconception: str = ""                         # the code of the first difference's hint, "M05"; "" if it has none
+    marks: tuple[tuple[int, str], ...] = ()         # (contract line, "held", "differs" or "not reached"), of the plan that was taken
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,9 @@ class _Comparison:
         self.cast, self.run, self.contract, self.plan, self.order = cast, cast.run, contract, plan, order
         self.deeds = deeds
         self.unseen: list[str] = list(order.notes)
+        self.skipped: set[int] = set()              # contract lines of which this run does not tell whether it kept them
         self.orders = 0
+        self.broken: set[int] = set()               # contract lines that it broke, and that no difference is told of
         whos = self._whos()
         self.matches = {who: _match(who, self._lines_of(who), self.cast.lines(who), contract.is_open(who)) for who in whos}
         self.met: dict[int, list[Event]] = {}       # contract line to its events
@@ -238,7 +241,8 @@ class _Comparison:
         branches = tuple(self.contract.blocks[n][branch] for n, branch in enumerate(self.plan.choice))
         matched = tuple((line.number, e.seq) for m in self.matches.values() for line, e in m.pairs)
         return Verdict(word, STATUS[word], self.plan.choice, branches, tuple(found), tuple(dict.fromkeys(self.unseen)),
-                       len(matched), self.orders, tuple(self._freedom()), matched, code_of(found[0].hints if found else ()))
+                       len(matched), self.orders, tuple(self._freedom()), matched, code_of(found[0].hints if found else ()),
+                       marks.of(self.plan, {d.line for d in found} | self.broken, self.met, self.skipped))
 
     def _word(self, found: list[Difference]) -> str:
         kind = self.run.stop.kind
@@ -430,6 +434,7 @@ class _Comparison:
     def _after(self, line: Line, ref: After, before: Event, event: Event) -> Iterator[Difference]:
         if "output" in (before.kind, event.kind):
             self.unseen.append("orders between the programs: one that logs no events is judged by its own output only")
+            self.skipped.add(line.number)
             return
         told = Difference("order", line.who, line.number, line.written, line.text, event, other=str(ref),
                           witnesses=tuple(sorted((before, event), key=lambda e: e.seq)), hints=fitting(line.hints, event.text, otherwise=True))
@@ -438,6 +443,7 @@ class _Comparison:
         elif self._is_luck(ref, before, event) and self._may_have_brought(before, event):
             self.unseen.append(f'"{line.who}: {line.text} after {ref}": without the calls nobody knows when process {before.pid} of '
                                f"the {before.who} ended")
+            self.skipped.add(line.number)
         elif self._is_luck(ref, before, event):
             forced = self.order.forced(before.seq, event.seq)
             brought = self._by_another_holder(before, event)
@@ -484,7 +490,9 @@ class _Comparison:
     def _never_differences(self, lines: list[Difference]) -> Iterator[Difference]:
         for never in self.plan.of(Never):
             event, other = self._forbidden(never)
-            if event is not None and not self._told(event, lines):
+            if event is not None and self._told(event, lines):
+                self.broken.add(never.number)
+            elif event is not None:
                 yield Difference("never", never.who, never.number, never.written, never.text, event,
                                  other=f"{never.where} {never.other}" if never.where else "",
                                  witnesses=tuple(e for e in (other, event) if e), hints=fitting(never.hints, event.text, otherwise=True))
@@ -514,7 +522,9 @@ class _Comparison:
     def _ends(self, lines: list[Difference]) -> Iterator[Difference]:
         left = {d.who for d in lines}
         for ends in self.plan.of(Ends):
-            if ends.who not in left:
+            if ends.who in left:
+                self.skipped.add(ends.number)
+            else:
                 yield from self._end(ends)
 
     def _end(self, ends: Ends) -> Iterator[Difference]:
@@ -525,6 +535,7 @@ class _Comparison:
         wrong = [how for how in hows if how != ends.how and not self._also_waits(ends, how)]
         if ends.how.startswith("waiting") and ("not known" in hows or self.run.stop.kind == "no progress" and "still running" in hows):
             self.unseen.append(f"how the {ends.who} ends: the kernel does not tell what it waits for")
+            self.skipped.add(ends.number)
         elif wrong or not hows:
             last = self.cast.lines(ends.who)[-1:]
             blocked = self._blocked(self.matches[ends.who]) if ends.who in self.matches else None
@@ -580,8 +591,11 @@ class _Comparison:
         found = ", ".join(stop.cycle) if stop.kind == "deadlock" else stop.kind
         if asked and stop.kind == "no progress":
             self.unseen.append("whether this is a deadlock: the kernel does not tell")
+            self.skipped.add(asked[0].number)
         elif asked and (stop.kind != "deadlock" or not self._same_cycle(asked[0])):
-            if not lines:
+            if lines:
+                self.skipped.add(asked[0].number)
+            else:
                 yield Difference("deadlock", asked[0].whos[0], asked[0].number, asked[0].written, ", ".join(asked[0].whos),
                                  found=found, hints=fitting(asked[0].hints, stop.kind, otherwise=True))
         elif stop.kind == "deadlock" and not asked and not lines:
@@ -603,6 +617,7 @@ class _Comparison:
             if not found:
                 self.unseen.append(f"bytes {said.sender} -> {said.receiver}: no line of the program tells, and "
                                    + (_missing(self.run) if self.run.missing else "no packets were captured"))
+                self.skipped.add(said.number)
             elif self.run.wire and self.run.missing:
                 self.unseen.append(f"bytes {said.sender} -> {said.receiver} on the wire: {_missing(self.run)}")
             wrong = [f"{count} {where}" for count, where in found if count != said.count]
@@ -646,6 +661,7 @@ class _Comparison:
         said = self.plan.of(Wire)
         if said and (not self.run.wire or self.run.missing):
             self.unseen.append(f"the wire: {_missing(self.run)}")
+            self.skipped.update(wire.number for wire in said)
             return
         at = {wire.fact: self._place(wire) for wire in said}
         for wire in said:
@@ -655,6 +671,8 @@ class _Comparison:
                 yield replace(told, found="not seen")
             for other in wire.after:
                 before = at.get(other)
+                if before is None:
+                    self.skipped.add(wire.number)
                 if place is not None and before is not None and place < before:
                     yield replace(told, found="seen before", other=other)
 

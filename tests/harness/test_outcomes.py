@@ -27,7 +27,7 @@ import runs
 from terminal import Terminal
 
 FIELDS = {"scenario", "word", "status", "message", "file", "line", "misconception", "differences", "findings", "notes", "reproduce",
-          "choice", "branches", "unseen", "lines", "orders", "freedom", "matched"}
+          "choice", "branches", "unseen", "lines", "orders", "freedom", "matched", "marks"}
 SPINS = "int main(void)\n{\n    for (;;)\n        ;\n}\n"
 
 
