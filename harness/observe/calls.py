@@ -96,7 +96,9 @@ class Tracer:
         self.ended = ended
         self.queue: Optional[socket.socket] = None      # where reports go; None: nowhere
         self.spawner = 0
-        self.began = 0                                  # the last program that the spawner started
+        self.apart = False                              # the programs are in a PID namespace of their own
+        self.child = 0                                  # the spawner's last child
+        self.began = 0                                  # the same, once it has become a program
         self.frozen = self.silent = False
         self.backlog: "deque[tuple[bytes, Callable[[], None]]]" = deque()
         self.hold = ""                                  # for the programs that are started next
@@ -210,10 +212,13 @@ class Tracer:
         pid = thread.pid if same else child
         self._threads[child] = born = _Thread(child, pid)
         parent = self._programs[thread.pid]
+        if thread.pid == self.spawner:
+            self.child = child
         if not same:
             self._programs[child] = _Program(parent.told, parent.hold, parent.text)
         early = self._early.pop(child, None)
-        self._report({"t": "fork", "pid": thread.pid, "tid": thread.tid, "child": child, "thread": same}, thread,
+        own = {"own": kernel.own_id(pid, child)} if self.apart else {}
+        self._report({"t": "fork", "pid": thread.pid, "tid": thread.tid, "child": child, "thread": same, **own}, thread,
                      lambda: self._on(born) if early is not None else None)
 
     def _executed(self, thread: _Thread) -> None:
@@ -226,7 +231,8 @@ class Tracer:
         program.told, program.text = True, _text_of(pid)
         if began:
             self.began, program.hold = pid, self.hold
-        self._report({"t": "exec", "pid": pid, "tid": thread.tid, "fds": _descriptors(pid)}, thread)
+        own = {"own": kernel.own_id(pid, pid)} if self.apart else {}
+        self._report({"t": "exec", "pid": pid, "tid": thread.tid, "fds": _descriptors(pid), **own}, thread)
 
     def _exiting(self, thread: _Thread) -> None:
         alone = not any(one.pid == thread.pid and one.tid != thread.tid for one in self._threads.values())

@@ -79,10 +79,11 @@ def tells() -> bool:
 
 def threads(pid: int, but: Container[int] = ()) -> list[Thread]:
     """The live threads of a process, but for those with an id in `but`."""
-    return [t for t in (_thread(pid, tid) for tid in _tids(pid) if tid not in but) if t is not None]
+    return [t for t in (_thread(pid, tid) for tid in thread_ids(pid) if tid not in but) if t is not None]
 
 
-def _tids(pid: int) -> list[int]:
+def thread_ids(pid: int) -> list[int]:
+    """The threads of a process."""
     folder = f"/proc/{pid}/task"
     try:
         if os.stat(folder).st_nlink == 3:   # itself, its parent, and one thread: no need to list it
@@ -233,7 +234,7 @@ def _asked_for(thread: Thread) -> Optional[dict[int, int]]:
 
 def children(pid: int) -> list[int]:
     """The children of a process, of all its threads."""
-    return [int(child) for tid in _tids(pid) for child in _read(f"/proc/{pid}/task/{tid}/children", lines=True).split()]
+    return [int(child) for tid in thread_ids(pid) for child in _read(f"/proc/{pid}/task/{tid}/children", lines=True).split()]
 
 
 def descendants(pid: int, most: int = 1 << 20, but: Container[int] = (), dead: bool = False) -> list[int]:
@@ -251,12 +252,18 @@ def descendants(pid: int, most: int = 1 << 20, but: Container[int] = (), dead: b
 
 def _lives(pid: int) -> bool:
     state = process_state(pid)
-    return state not in ("", "X") and (state != "Z" or any(_state(f"/proc/{pid}/task/{tid}/stat") not in ("", "Z", "X") for tid in _tids(pid)))
+    return state not in ("", "X") and (state != "Z" or any(_state(f"/proc/{pid}/task/{tid}/stat") not in ("", "Z", "X") for tid in thread_ids(pid)))
 
 
 def process_state(pid: int) -> str:
     """R, S, D, T, Z, ... of proc(5); "" if there is no such process."""
     return _state(f"/proc/{pid}/stat")
+
+
+def own_id(pid: int, tid: int) -> int:
+    """A thread's id as it sees it itself, in its PID namespace; 0 if it has gone, or if the system does not tell."""
+    found = re.search(r"^NSpid:.*?(\d+)$", _read(f"/proc/{pid}/task/{tid}/status"), re.MULTILINE)
+    return int(found[1]) if found else 0
 
 
 def parent(pid: int) -> int:

@@ -23,6 +23,7 @@ from ..judge.sides import READS
 from ..observe import kernel, lines, sanitizer, source
 from ..observe.connections import Registry
 from ..observe.members import Members
+from ..observe.pids import Pids
 from ..observe.timers import Timers
 from ..observe.wire import Seen, Wire
 from ..trace import Call, Connection, End, Ending, Event, Output, Segment
@@ -71,6 +72,7 @@ class Intake:
         self.keeper, self.book, self.stage, self.start = keeper, book, stage, start
         self.members = Members(stage.names, keeper.pid)
         self.hold, self.over, self.most_output = hold, over, most_output
+        self.pids = Pids()
         self.registry = Registry()
         self.registry.who = self.members.known
         self.timers = Timers()
@@ -200,6 +202,8 @@ class Intake:
             item: Any = None
             if sender == self.keeper.pid:
                 item = _report(data)
+                if item is not None and "own" in item:      # before the first line of that thread is read
+                    self._named_itself(item)
             elif gate is not _NO_GATE:
                 item = self._believed(lines.parse(data), sender)
             if item is None:
@@ -211,15 +215,20 @@ class Intake:
             found.append((min(ns, self.now()), item, gate))
         return found
 
+    def _named_itself(self, told: "dict[str, Any]") -> None:
+        tid = told.get("child", told["pid"])
+        self.pids.born(told["pid"] if told["t"] == "exec" or told["thread"] else tid, tid, told["own"])
+
     def _believed(self, line: "Optional[lines.LogLine]", sender: int) -> "Optional[lines.LogLine]":
         """The line, under the name of the program that sent it; None if no program of the run did. Of a process that has ended
         meanwhile, and that nobody was seen to start, nothing more is known than what it says."""
-        if line is None or line.pid != sender:
+        tid = self.pids.thread(sender, line.pid, line.tid) if line is not None else None
+        if line is None or tid is None:
             return None
         who = self.members.who(sender)
         if not who and not kernel.process_state(sender):
             who = line.role if line.role in self.members.names else ""
-        return replace(line, role=who) if who else None
+        return replace(line, role=who, pid=sender, tid=tid) if who else None
 
     def _item(self, item: Any, gate: Optional[socket.socket]) -> None:
         if isinstance(item, dict):

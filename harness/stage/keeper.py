@@ -421,6 +421,7 @@ class _Inside:
         self.asked = False          # the spawner has yet to answer
         self.hold = ""
         self.own_shm = False        # /dev/shm is the run's alone
+        self.closing: Optional[threading.Thread] = None     # of the last run's wire
 
     def serve(self) -> None:
         poller = select.poll()
@@ -488,7 +489,8 @@ class _Inside:
                 _empty(_SHM)
             why_not = last.why_not or _leave_network(_CLONE_NEWNET)
             if last.wire is not None:   # it takes the kernel some 10 ms to close it (an RCU grace period): nobody waits
-                threading.Thread(target=last.wire.close, daemon=True).start()
+                self.closing = threading.Thread(target=last.wire.close, daemon=True)
+                self.closing.start()
         events, name = _event_socket()
         self.network = _Network(why_not, None if why_not else wire.open_socket("lo"))
         if last is None:
@@ -521,8 +523,11 @@ class _Inside:
             os.close(fd)
 
     def _start_spawner(self, poller: select.poll) -> None:
+        if self.closing is not None:
+            self.closing.join()
         try:
-            self.spawner = Spawner(self.tracer)
+            self.spawner = Spawner(self.tracer, self.network is not None and not self.network.why_not)
+            self.tracer.apart = self.spawner.apart
             poller.register(self.spawner.fileno(), select.POLLIN)
         except OSError as error:
             self.spawner, self.why_not = None, f"this system does not let one process trace another ({error.strerror or error})"
@@ -538,6 +543,8 @@ class _Inside:
         asked, self.asked = self.asked, False
         if not asked:
             return
+        if "pid" in told:
+            told["pid"] = self.tracer.child         # the spawner may know it by another number
         self._answer({**told, "observed": True, "why not": "", "own": [self.spawner.pid] if self.spawner is not None else []})
 
     # -- ending -------------------------------------------------------------------------------------------------------

@@ -3,6 +3,10 @@
 A filter that stops a program's calls (seccomp(2)) is inherited, and can't be put on from outside. So the spawner, a fork of the keeper,
 puts it on itself once, and starts the programs. The keeper traces it, and so all that it starts. A fork of the
 keeper for each program would do as well, but costs several times as much.
+
+Where the system allows it, the spawner is the first process of a PID namespace of its own (pid_namespaces(7)). Its programs see each other
+and nobody else, so that a `kill(-1, ...)` by mistake ends nothing outside of the run. And when the spawner ends, for
+whatever reason, the kernel kills all of them.
 """
 from __future__ import annotations
 
@@ -18,9 +22,10 @@ from typing import Any, Optional
 from ..observe import calls, ptrace
 
 MEMORY = 512 << 20          # bytes of data of one process; twice that for all together
-_CLONE_NEWNET = 0x40000000
+_CLONE_NEWNET, _CLONE_NEWPID, _CLONE_NEWNS = 0x40000000, 0x20000000, 0x00020000
 _OWN = 800                  # the spawner's own descriptors are from here on: no call on them stops
 _libc = ctypes.CDLL(None, use_errno=True)
+_clone_number = {"x86_64": 56, "aarch64": 220}.get(ptrace.MACHINE, -1)
 
 
 def close_inherited(fd: int) -> None:
@@ -60,33 +65,47 @@ def start(fds: "list[int]") -> "dict[str, Any]":
 
 
 class Spawner:
-    """The keeper's end of a spawner. OSError: this system does not allow one."""
+    """The keeper's end of a spawner. OSError: this system does not allow one. `apart`: its programs are to have a PID namespace
+    of their own; it says whether they have. No other thread may run in the keeper meanwhile."""
 
-    def __init__(self, tracer: calls.Tracer) -> None:
+    def __init__(self, tracer: calls.Tracer, apart: bool) -> None:
         if not ptrace.SUPPORTED:
             raise OSError(0, f"no call numbers for {ptrace.MACHINE}")
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.pid = os.fork()
+        self.apart = apart and self._fork(True)
+        if not self.apart:
+            self._fork(False)
+        try:
+            tracer.trace_spawner(self.pid)
+        except OSError:
+            self._end()
+            raise
+        self._socket.send(b"traced")
+        if (self._wait(tracer) or b"") != b"ready":
+            self._end()
+            raise OSError(0, "seccomp: refused")
+
+    def _fork(self, apart: bool) -> bool:
+        """Starts the process. False: not with a PID namespace of its own, since the system does not allow that."""
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.pid = _fork_apart() if apart else os.fork()
         if self.pid == 0:
             status = 1
             try:
                 for fd in map(int, os.listdir("/proc/self/fd")):
                     if fd > 2 and fd != theirs.fileno():        # what is the keeper's: its end must be seen when it ends
                         close_inherited(fd)
-                status = _serve(theirs)
+                if not apart or _own_proc():
+                    theirs.send(b"there")
+                    status = _serve(theirs)
             finally:
                 os._exit(status)
         theirs.close()
-        self._socket = ours
-        try:
-            tracer.trace_spawner(self.pid)
-        except OSError:
-            self._end()
-            raise
-        ours.send(b"traced")
-        if (self._wait(tracer) or b"") != b"ready":
-            self._end()
-            raise OSError(0, "seccomp: refused")
+        if self.pid > 0 and self._socket.recv(64):
+            return True
+        self._socket.close()
+        if self.pid > 0:
+            os.waitpid(self.pid, 0)
+        return False
 
     def _wait(self, tracer: calls.Tracer) -> bytes:
         """The spawner's first word. Its stops are dealt with meanwhile."""
@@ -129,6 +148,17 @@ class Spawner:
             return None
         told: "dict[str, Any]" = json.loads(message)
         return told
+
+
+def _fork_apart() -> int:
+    """fork(2) into a new PID namespace; -1 if the system does not allow one. unshare(2) would do that once only in a process's life."""
+    fork = ctypes.PyDLL(None).syscall       # it keeps the interpreter's lock: the child has it, as after os.fork()
+    return int(fork(_clone_number, _CLONE_NEWPID | signal.SIGCHLD, 0, 0, 0, 0))
+
+
+def _own_proc() -> bool:
+    """Gives this process a /proc with the numbers of its own PID namespace. False: the system does not allow it (a container may not)."""
+    return bool(_libc.unshare(_CLONE_NEWNS) == 0 and _libc.mount(b"proc", b"/proc", b"proc", 14, None) == 0)    # MS_NOSUID, NODEV, NOEXEC
 
 
 def _serve(control: socket.socket) -> int:

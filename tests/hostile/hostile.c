@@ -1,6 +1,7 @@
 // A client that does something to the lab. The file named like the program with ".act" behind it says what.
 //
 //     kill-up N SIGNAL        sends a signal to the Nth process above it: 1 started it, 2 is the keeper
+//     kill PID SIGNAL         sends a signal
 //     forge LINE              a datagram of any text to the conductor; \t is written as @
 //     forge-gate KIND         a line with a descriptor that can be no gate: file, listener, full (a stream that takes nothing)
 //     leave-main              the first thread ends by pthread_exit, another one goes on
@@ -155,6 +156,10 @@ int main(int argc, char **argv)
         int levels = 0, number = 0;
         sscanf(rest, "%d %d", &levels, &number);
         must(kill(above(levels), number));
+    } else if (strcmp(what, "kill") == 0) {
+        int pid = 0, number = 0;
+        sscanf(rest, "%d %d", &pid, &number);
+        kill(pid, number); // EPERM or ESRCH are fine
     } else if (strcmp(what, "forge") == 0)
         forge(rest);
     else if (strcmp(what, "forge-gate") == 0)

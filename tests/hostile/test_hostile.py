@@ -14,7 +14,7 @@ import pytest
 from changes import ask
 from harness.observe import kernel
 from harness.stage import conductor as stage
-from harness.stage import limits
+from harness.stage import limits, spawner
 from harness.stage.conductor import Conductor, Live, VirtualClock
 from harness.stage.keeper import GONE, KeeperError, open_keeper
 from harness.stage.scenarios import ROOT, Scenario
@@ -83,9 +83,25 @@ def test_who_started_the_programs_is_killed_or_stopped(run, isolate, observe, si
             run(f"kill-up 1 {signal}", isolate=isolate, observe=observe)
 
 
+@pytest.mark.parametrize("signal", [9, 15, 19])
+def test_the_first_process_of_a_run_can_not_be_reached_from_inside(run, signal):
+    as_usual(run(f"kill 1 {signal}"))
+
+
+def test_a_program_that_kills_everybody_kills_its_run_alone(run):
+    """kill(-1, SIGKILL) is an accident: fork has failed, and nobody looked."""
+    bystander = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    try:
+        ended = {(end.who, end.how) for end in run("kill -1 9").endings}
+        assert bystander.poll() is None and ("server", "signal KILL") in ended and ("client", "exit 1") in ended
+    finally:
+        bystander.communicate()
+
+
 @pytest.mark.parametrize("isolate", [True, False])
 @pytest.mark.parametrize("signal", [9, 19])
-def test_the_keeper_is_killed_or_stopped(run, isolate, signal):
+def test_the_keeper_is_killed_or_stopped(run, isolate, signal, monkeypatch):
+    monkeypatch.setattr(spawner, "_fork_apart", lambda: -1)     # as where a container allows no PID namespace: there it can be reached
     if signal == 19:
         as_usual(run("kill-up 2 19", isolate=isolate))
     else:
