@@ -1,7 +1,7 @@
 """The wire: segments out of the frames that a packet socket sees on the loopback device.
 
-The kernel puts the headers of each TCP frame into a ring of memory that it shares with the harness (PACKET_RX_RING), so a frame of 64
-KiB takes no more room than an empty one. Should the ring be full all the same, the kernel counts what it could not put in
+The kernel puts the beginning of each TCP frame into a ring of memory that it shares with the harness (PACKET_RX_RING): all headers,
+and more than 300 bytes of the payload. So a frame of 64 KiB takes no more room than an empty one. Should the ring be full all the same, the kernel counts what it could not put in
 (PACKET_STATISTICS), and `missing` says so. Each frame passes the device twice, going out and coming in; a filter keeps the outgoing one.
 
 Offsets count from each side's initial sequence number (RFC 9293, 3.4), so a stream's first byte is byte 1; window scale is
@@ -18,7 +18,9 @@ from typing import NamedTuple, Optional
 from . import address
 
 _SOL_PACKET, _RX_RING, _STATISTICS, _VERSION, _SO_ATTACH_FILTER, _ETH_P_ALL = 263, 5, 6, 10, 26, 3
-_BLOCK, _FRAME, _FRAMES = 1 << 16, 256, 1 << 14     # bytes, bytes, and how many: 4 MiB. Ethernet, IP and TCP headers take 114 bytes at most
+_BLOCK, _FRAME, _FRAMES = 1 << 16, 512, 1 << 13     # bytes, bytes, and how many: 4 MiB
+_KEPT = 440             # bytes of a frame that are kept. Its place in the ring begins with 66 bytes of the kernel's
+PAYLOAD = 64            # payload bytes of a segment's `data`
 _STATUS = struct.Struct("=I")
 _HEAD = struct.Struct("=IIIHHII")                   # struct tpacket2_hdr: status, length, kept, offset of the frame, of the network header, s, ns
 _FLAGS = ((2, "S"), (1, "F"), (4, "R"), (8, "P"), (16, "A"))
@@ -36,6 +38,8 @@ class Seen(NamedTuple):
     ack: int            # stream offset that it acknowledges; 0 without ACK
     window: int         # in bytes, scaled
     opens: bool         # a SYN, and the first one with its sequence number: the beginning of a connection
+    data: bytes = b""   # the first PAYLOAD bytes of its payload
+    frame: bytes = b""  # the frame, from the Ethernet header on, as much as was captured of it
 
 
 def open_socket(device: str) -> Optional[socket.socket]:
@@ -70,7 +74,7 @@ def _program() -> "list[tuple[int, int, int, int]]":
         (equal, 0, 3, 0x86DD),              # 6: not IPv6: to 10
         (load_byte, 0, 0, 20),              # 7
         (equal, 0, 1, 6),                   # 8: not TCP: to 10
-        (result, 0, 0, 160),                # 9
+        (result, 0, 0, _KEPT),               # 9
         (result, 0, 0, 0),                  # 10
     ]
 
@@ -116,7 +120,7 @@ class Wire:
         parsed = _parse(frame)
         if parsed is None:
             return None
-        source, target, sequence, ack, flags, window, length, shift = parsed
+        source, target, sequence, ack, flags, window, length, shift, data = parsed
         way, back = (source, target), (target, source)
         opens = False
         if "S" in flags:
@@ -128,7 +132,7 @@ class Wire:
             self._reached[way] = 0
         first = self._offset(way, sequence)
         self._reached[way] = max(first, self._reached.get(way, 0))
-        return Seen(ns, source, target, flags, first, length, self._offset(back, ack) if "A" in flags else 0, window, opens)
+        return Seen(ns, source, target, flags, first, length, self._offset(back, ack) if "A" in flags else 0, window, opens, data, frame)
 
     def _offset(self, way: "tuple[str, str]", number: int) -> int:
         """The stream offset of a sequence number, which begins again after 4 GiB: the one next to what was last seen."""
@@ -136,8 +140,8 @@ class Wire:
         return max(0, reached + (number - self._start.get(way, number) - reached + (1 << 31)) % (1 << 32) - (1 << 31))
 
 
-def _parse(frame: bytes) -> "Optional[tuple[str, str, int, int, str, int, int, int]]":
-    """Source, target, sequence number, acknowledgement, flags, window, payload length, window scale (-1: none)."""
+def _parse(frame: bytes) -> "Optional[tuple[str, str, int, int, str, int, int, int, bytes]]":
+    """Source, target, sequence number, acknowledgement, flags, window, payload length, window scale (-1: none), the payload's beginning."""
     kind, = struct.unpack_from("!H", frame, 12)
     ip = frame[14:]
     if kind == 0x0800:
@@ -152,8 +156,9 @@ def _parse(frame: bytes) -> "Optional[tuple[str, str, int, int, str, int, int, i
     source, target, sequence, ack, offset, bits, window = struct.unpack_from("!HHIIBBH", tcp)
     options = (offset >> 4) * 4
     flags = "".join(letter for bit, letter in _FLAGS if bits & bit)
-    return (address.text(hosts[0], source), address.text(hosts[1], target), sequence, ack, flags, window, total - header - options,
-            _window_scale(tcp[20:options]))
+    length = total - header - options
+    return (address.text(hosts[0], source), address.text(hosts[1], target), sequence, ack, flags, window, length,
+            _window_scale(tcp[20:options]), tcp[options:options + min(length, PAYLOAD)] if length > 0 else b"")
 
 
 def _window_scale(options: bytes) -> int:

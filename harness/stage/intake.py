@@ -9,6 +9,7 @@ Plain output is put in when it is read, and an ending after all that its program
 """
 from __future__ import annotations
 
+import binascii
 import functools
 import json
 import os
@@ -30,7 +31,7 @@ from ..trace import Call, Connection, End, Ending, Event, Output, Segment
 from .book import Book
 from .cast import Stage
 from .keeper import Keeper
-from .limits import ENDS, SEGMENTS
+from .limits import ENDS, FRAMES, SEGMENTS
 from .policies import Held
 
 _CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT, signal.SIGSYS, signal.SIGTRAP, signal.SIGPIPE}
@@ -108,6 +109,7 @@ class Intake:
         self._pipes: dict[int, _Pipe] = {}
         self.pipe_names: set[str] = set()
         self._output_bytes = 0
+        self._frame_bytes = 0
 
     # -- who is on the move -------------------------------------------------------------------------------------------
 
@@ -440,7 +442,10 @@ class Intake:
                 self.book.segments[at] = replace(self.book.segments[at], connection=number)
         else:
             number = self.registry.of_segment(*way)
-        segment = Segment(place, seen.ns, number, "", seen.flags, seen.first, seen.length, seen.ack, seen.window, seen.source, seen.target)
+        self._frame_bytes += len(seen.frame)
+        frame = binascii.b2a_base64(seen.frame, newline=False).decode("ascii") if self._frame_bytes <= FRAMES else ""
+        segment = Segment(place, seen.ns, number, "", seen.flags, seen.first, seen.length, seen.ack, seen.window, seen.source, seen.target,
+                          seen.data.decode("latin-1"), frame)
         if len(self.book.segments) < SEGMENTS or set(seen.flags) & set("SFR"):
             self.book.add_segment(segment)
             return

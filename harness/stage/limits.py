@@ -11,6 +11,7 @@ from .spawner import MEMORY
 EVENTS = 10_000             # log lines of one run
 CALLS = 100_000             # system calls that are kept: those behind are not looked at
 SEGMENTS = 100_000          # segments that are kept
+FRAMES = 4 << 20            # bytes of their frames that are kept
 OUTPUT = 1 << 20            # bytes of plain output of one run
 FLOOD = 128 << 20           # the same of programs whose output behind OUTPUT is read, and not kept
 SPIN = 5.0                  # seconds of processor time without a line, a segment or an ending

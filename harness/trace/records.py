@@ -54,6 +54,8 @@ class Segment:
     window: int             # receive window in bytes (scaled), as announced
     source: str = ""        # addresses: "127.0.0.1:41000"
     target: str = ""
+    data: str = ""          # the first 64 bytes of its payload, one character a byte (ISO 8859-1)
+    frame: str = ""         # its frame, from the Ethernet header on, in base64; a long one is cut; "": not kept
 
 
 @dataclass(frozen=True)

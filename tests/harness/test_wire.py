@@ -1,6 +1,7 @@
 """The capture: every segment once, or it says how many frames are missing."""
 from __future__ import annotations
 
+import base64
 import dataclasses
 import socket
 import struct
@@ -13,6 +14,7 @@ import pytest
 from harness.judge import comparison as judge
 from harness.judge import contract
 from harness.observe import wire
+from harness.stage import intake
 from harness.stage.scenarios import ROOT
 from pairs import run
 
@@ -82,11 +84,11 @@ def test_a_full_ring_is_counted_and_goes_on_when_there_is_room():
 
 
 
-def frame(source: int, target: int, sequence: int, ack: int, bits: int, payload: int, scale: int = -1) -> bytes:
+def frame(source: int, target: int, sequence: int, ack: int, bits: int, payload: int, scale: int = -1, data: bytes = b"") -> bytes:
     options = bytes([3, 3, scale, 1]) if scale >= 0 else b""
     tcp = struct.pack("!HHIIBBHHH", source, target, sequence, ack, (20 + len(options)) // 4 << 4, bits, 100, 0, 0) + options
     ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(tcp) + payload, 0, 0, 64, socket.IPPROTO_TCP, 0, *[socket.inet_aton("127.0.0.1")] * 2)
-    return bytes(12) + b"\x08\x00" + ip + tcp
+    return bytes(12) + b"\x08\x00" + ip + tcp + data
 
 
 def parsed(*frames: bytes) -> "list[wire.Seen]":
@@ -119,6 +121,35 @@ def test_a_stream_of_more_than_4_gib_goes_on_counting():
     seen = parsed(frame(5, 80, 0, 0, 2, 0), *(one for pair in zip(data, acks) for one in pair), frame(5, 80, 3 * step % 2 ** 32, 0, 24, 100))
     assert [one.first for one in seen[1:21:2]] == [n * step for n in range(1, 11)]
     assert [one.ack for one in seen[2:21:2]] == [n * step + 100 for n in range(1, 11)]
+
+
+def test_a_segment_has_its_payload_and_not_what_pads_its_frame():
+    short, = parsed(frame(5, 80, 1, 1, 24, 3, data=b"abc" + bytes(20)))
+    assert short.data == b"abc"
+    long, = parsed(frame(5, 80, 1, 1, 24, 5000, data=bytes(range(250))))
+    assert (long.data, long.length) == (bytes(range(64)), 5000)
+
+
+def test_the_trace_keeps_the_frames_of_a_run_up_to_a_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(intake, "FRAMES", 600)
+    made = run(tmp_path / "pair", "connect; say 5000; close", "listen; accept; readall 5000; close; closelistener")
+    if not made.wire:
+        pytest.skip("packets can't be captured here")
+    kept = [base64.b64decode(one.frame) for one in made.segments if one.frame]
+    assert 0 < len(kept) < len(made.segments) and sum(map(len, kept)) <= 600
+    assert [one.frame for one in made.segments[len(kept):]] == [""] * (len(made.segments) - len(kept))
+    big = next(one for one in made.segments if one.length)
+    assert len(big.data) == 64
+
+
+def test_a_frame_in_the_trace_is_the_segment_beside_it(tmp_path):
+    made = run(tmp_path / "pair", "connect; write 5; say 5000; close", "listen; accept; readall 5005; close; closelistener")
+    if not made.wire:
+        pytest.skip("packets can't be captured here")
+    again = parsed(*(base64.b64decode(one.frame) for one in made.segments))
+    assert [(s.flags, s.first, s.length, s.ack, s.window, s.data.decode("latin-1")) for s in again] == \
+        [(s.flags, s.first, s.length, s.ack, s.window, s.data) for s in made.segments]
+    assert max(len(base64.b64decode(one.frame)) for one in made.segments) == 440
 
 
 def test_a_take_never_waits():
