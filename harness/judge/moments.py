@@ -1,0 +1,138 @@
+"""What the two kernels held at each moment of a run: the state of each end of a connection, and how many bytes lie where.
+
+In comes a Run; out come moments, one for each record that changed anything. All is derived from the calls and the segments, by the rules
+of RFC 9293 (3.3.2, 3.6). A segment is taken to arrive when it is seen: so it is on the loopback interface, where segments are seen once.
+Where the calls or the wire were not seen, the numbers that rest on them are None. Nothing is derived for a connection of which
+segments were seen without its beginning.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Iterator, Optional, Union
+
+from ..trace import Call, Run, Segment
+from .sides import READS, WRITES, Side, Sides
+
+# What a FIN does to the state of who sends it, and of who gets it; what an acknowledgement of one's own FIN does.
+_SENDS_FIN = {"ESTABLISHED": "FIN-WAIT-1", "SYN-RECEIVED": "FIN-WAIT-1", "CLOSE-WAIT": "LAST-ACK"}
+_GETS_FIN = {"ESTABLISHED": "CLOSE-WAIT", "SYN-RECEIVED": "CLOSE-WAIT", "FIN-WAIT-1": "CLOSING", "FIN-WAIT-2": "TIME-WAIT"}
+_FIN_ACKNOWLEDGED = {"FIN-WAIT-1": "FIN-WAIT-2", "CLOSING": "TIME-WAIT", "LAST-ACK": "CLOSED"}
+
+
+@dataclass(frozen=True)
+class Way:
+    """One direction of a connection: how many bytes of its stream have come how far."""
+
+    written: Optional[int] = 0      # the sender's kernel has taken them from the program
+    arrived: Optional[int] = 0      # the receiver's kernel has them
+    acked: Optional[int] = 0        # the sender's kernel knows that
+    read: Optional[int] = 0         # the receiving program has them
+    fin: bool = False               # a FIN has gone behind them
+
+    @property
+    def unsent(self) -> Optional[int]:
+        """Bytes that wait in the sender's kernel and have not been sent."""
+        return None if self.written is None or self.arrived is None else max(self.written - self.arrived, 0)
+
+    @property
+    def unread(self) -> Optional[int]:
+        """Bytes that wait in the receiver's kernel until its program reads them."""
+        return None if self.arrived is None or self.read is None else max(self.arrived - self.read, 0)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What is so from this place of the run's order on, at one end: its state, and the way that begins there. `state`: "" if not known."""
+
+    seq: int
+    side: Side
+    way: Way
+    state: str
+
+
+def moments(run: Run) -> "tuple[Moment, ...]":
+    """All moments of a run, in its order."""
+    return tuple(_Kernels(run).moments())
+
+
+class _Kernels:
+    def __init__(self, run: Run) -> None:
+        self.run, self.sides = run, Sides(run)
+        self.ways: dict[Side, Way] = {}
+        self.states: dict[Side, str] = {}
+        self.results: dict[Side, int] = {}      # bytes that the writes of an end have returned
+        self.fins: dict[Side, int] = {}         # what acknowledges the end's FIN
+
+    def moments(self) -> Iterator[Moment]:
+        records: "list[tuple[int, Union[Call, Segment]]]" = [(one.seq, one) for one in self.run.segments]
+        records += [(one.returned, one) for one in self.run.calls if one.returned >= 0]
+        for seq, record in sorted(records, key=lambda one: one[0]):
+            touched = self._segment(record) if isinstance(record, Segment) else self._call(record)
+            for side in touched:
+                yield Moment(seq, side, self.ways.get(side, self._nothing()), self.states.get(side, ""))
+
+    def _nothing(self) -> Way:
+        wire, calls = (0 if known else None for known in (self.run.wire and not self.run.missing, self.run.observed))
+        return Way(calls, wire, wire, calls)
+
+    def _call(self, call: Call) -> "tuple[Side, ...]":
+        side = self.sides.of(call)
+        other = self.sides.other(side)
+        if side is None or call.result <= 0 or call.name not in (*READS, *WRITES) or call.option == "MSG_PEEK":
+            return ()
+        if call.name in WRITES:
+            self.results[side] = self.results.get(side, 0) + (call.result if call.name != "sendmmsg" else 0)
+            way = self.ways.get(side, self._nothing())
+            self.ways[side] = replace(way, written=max(self.results[side], way.arrived or 0) if call.name != "sendmmsg" and way.written is not None else None)
+            return (side,)
+        if other is None:
+            return ()
+        way = self.ways.get(other, self._nothing())
+        self.ways[other] = replace(way, read=way.read + call.result if way.read is not None and call.name != "recvmmsg" else None)
+        return (other,)
+
+    def _segment(self, segment: Segment) -> "tuple[Side, ...]":
+        side = self.sides.of_segment(segment)
+        other = self.sides.other(side)
+        if side is None or other is None:
+            return ()
+        before = self.ways.get(side), self.ways.get(other), self.states.get(side), self.states.get(other)
+        if "R" in segment.flags:
+            self.states[side] = self.states[other] = "CLOSED"
+        elif "S" in segment.flags:
+            self.states[side] = "SYN-RECEIVED" if "A" in segment.flags else "SYN-SENT"
+            if "A" in segment.flags:
+                self.states[other] = "ESTABLISHED"
+        else:
+            self._acknowledged(segment, side, other)
+            self._carried(segment, side, other)
+        after = self.ways.get(side), self.ways.get(other), self.states.get(side), self.states.get(other)
+        return tuple(one for one, n in ((side, 0), (other, 1)) if before[n::2] != after[n::2])
+
+    def _acknowledged(self, segment: Segment, side: Side, other: Side) -> None:
+        if "A" not in segment.flags:
+            return
+        if self.states.get(other) == "SYN-RECEIVED":
+            self.states[other] = "ESTABLISHED"
+        way = self.ways.get(other, self._nothing())
+        if way.acked is not None and way.arrived is not None:
+            self.ways[other] = replace(way, acked=max(way.acked, min(segment.ack - 1, way.arrived)))
+        if other in self.fins and segment.ack >= self.fins[other]:
+            self.states[other] = _FIN_ACKNOWLEDGED.get(self.states.get(other, ""), self.states.get(other, ""))
+
+    def _carried(self, segment: Segment, side: Side, other: Side) -> None:
+        way = self.ways.get(side, self._nothing())
+        if way.arrived is not None:
+            arrived = max(way.arrived, segment.first + segment.length - 1)
+            way = replace(way, arrived=arrived, written=max(way.written, arrived) if way.written is not None else None)
+        if "F" in segment.flags and side not in self.fins:
+            way = replace(way, fin=True)
+            self.fins[side] = segment.first + segment.length + 1
+            self.states[side] = _SENDS_FIN.get(self.states.get(side, ""), self.states.get(side, ""))
+            self.states[other] = _GETS_FIN.get(self.states.get(other, ""), self.states.get(other, ""))
+        self.ways[side] = way
+
+
+def last(run: Run) -> "dict[Side, Moment]":
+    """The last moment of each end: what was so when the run was over."""
+    return {moment.side: moment for moment in moments(run)}

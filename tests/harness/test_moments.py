@@ -1,0 +1,53 @@
+"""What is derived of the kernels' state, against what the kernel itself says of its sockets when the run is frozen."""
+from __future__ import annotations
+
+import pairs
+import pytest
+from harness.judge.moments import last, moments
+from harness.judge.sides import Sides
+
+PAIRS = [
+    ("connect; write 5; readall 1", "listen; accept; read 3; hear-nothing", True),                 # 2 bytes unread
+    ("connect; write 5; write 7; shut; readall 1", "listen; accept; pause-for-ever", True),        # FIN-WAIT-2, CLOSE-WAIT, 12 bytes unread
+    ("connect; hear-nothing", "listen; accept; shut; pause-for-ever", True),
+    ("connect; close; pause-for-ever", "listen; accept; read 1; pause-for-ever", False),           # an end that nobody holds
+    ("connect; write 3; readall 1", "listen; polllistener; pause-for-ever", True),                 # in the accept queue
+    ("rcvbuf 4096; connect; pause-for-ever", "sndbuf 4096; listen; accept; writeall 300000", True),     # a write that waits
+    ("connect; readall 1", "listen; accept; abort; pause-for-ever", False),
+    ("connect; read 1; shut; pause-for-ever", "listen; accept; write 1; shut; pause-for-ever", False),     # TIME-WAIT, CLOSED
+]
+
+
+@pytest.mark.parametrize("client, server, held", PAIRS)
+def test_the_derived_state_is_the_kernels_own(tmp_path, client, server, held):
+    run = pairs.run(tmp_path / "pair", client, server)
+    sides, then = Sides(run), last(run)
+    seen = 0
+    for socket in run.stop.sockets:
+        side = sides.of(socket)
+        if not socket.connection or side is None:
+            continue
+        here, there = then[side], then[sides.other(side)]
+        assert (here.state, there.way.unread) == (socket.state, socket.unread), side
+        assert here.way.written - here.way.acked == socket.unacked, side
+        seen += 1
+    assert seen or not held
+
+
+@pytest.mark.parametrize("isolate, observe", [(True, False), (False, True)])
+def test_what_was_not_seen_is_not_derived(tmp_path, isolate, observe):
+    run = pairs.run(tmp_path / "pair", "connect; write 5; close", "listen; accept; read 5; close; accept", isolate=isolate, observe=observe)
+    ways = [moment.way for moment in moments(run)]
+    assert ways and all((way.written is not None, way.read is not None) == (observe, observe) for way in ways)
+    assert all((way.arrived is not None, way.unread is not None) == (isolate, isolate and observe) for way in ways)
+
+
+def test_a_moment_says_from_which_record_on_it_is_so(tmp_path):
+    run = pairs.run(tmp_path / "pair", "connect; write 5; close", "listen; accept; read 5; readall 1; close; accept")
+    read = next(call for call in run.calls if call.name == "read" and call.result == 5)
+    opener = (1, "opener")
+    before = [moment for moment in moments(run) if moment.side == opener and moment.seq < read.returned][-1]
+    at = next(moment for moment in moments(run) if moment.side == opener and moment.seq == read.returned)
+    assert (before.way.unread, at.way.unread) == (5, 0) and at.way.written == 5
+    states = list(dict.fromkeys(moment.state for moment in moments(run) if moment.side == opener))
+    assert states[:3] == ["SYN-SENT", "ESTABLISHED", "FIN-WAIT-1"] and states[-1] == "TIME-WAIT"
