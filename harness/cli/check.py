@@ -36,7 +36,7 @@ def go(args: argparse.Namespace) -> int:
         return status
     interrupt = shared.Interrupt()
     with shared.Lab() as lab:
-        broken = shared.build_each(scenarios, interrupt)
+        broken = shared.build_each(scenarios, interrupt, later=True)
         for scenario in scenarios:
             outcome = broken.get(scenario.name) or attempt(scenario.name, functools.partial(_check, scenario, args, lab, interrupt, count > 1))
             status = max(status, _tell(outcome, args))
@@ -58,10 +58,12 @@ def _check(scenario: Scenario, args: argparse.Namespace, lab: shared.Lab, interr
     if interrupt.came:
         return failed(scenario.name, KeyboardInterrupt())
     if args.json:
+        shared.compiler_said(scenario, False, file=sys.stderr)
         return judged.outcome()
     status = judged.verdict.status
     print(judged.tell(width=screen.width_of(sys.stdout), colour=screen.wants_colour(sys.stdout), fold=sys.stdout.isatty(),
                       lead=f"{scenario.name}: " if several or status == 0 else ""), flush=True)
     for note in judged.run.notes if status or not several else ():
         print(f"note: {note}", flush=True)
+    shared.compiler_said(scenario, status != 0)
     return judged.outcome()

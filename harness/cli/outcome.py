@@ -19,6 +19,7 @@ from ..judge.findings import Finding
 from ..stage.build import DoesNotBuild
 from ..stage.cast import StageError
 from ..stage.scenarios import UnknownScenario
+from ..tell import compiler, screen
 
 
 class Usage(Exception):
@@ -60,7 +61,8 @@ class Outcome:
     def complain(self) -> int:
         """Says on standard error what is wrong; returns the exit status."""
         if self.word == "does not build":       # the compiler's own words first
-            print(f"{self.message}\n{self.scenario}: does not build" if self.scenario else f"{self.message}\ndoes not build", file=sys.stderr)
+            said = compiler.shown(self.message, screen.wants_colour(sys.stderr))
+            print(f"{said}\n{self.scenario}: does not build" if self.scenario else f"{said}\ndoes not build", file=sys.stderr)
         elif self.message:
             print(self.message if self.word in ("stage error", "wrong usage") else f"{self.word}: {self.message}", file=sys.stderr)
         return self.status

@@ -32,7 +32,7 @@ def go(args: argparse.Namespace) -> int:
         return _tell(failed(scenario.name, error), args)
     interrupt = shared.Interrupt()
     with shared.Lab() as lab:
-        broken = shared.build_each([scenario], interrupt)
+        broken = shared.build_each([scenario], interrupt, later=True)
         outcome = broken.get(scenario.name) or attempt(scenario.name, lambda: _show(scenario, args, lab, interrupt))
     return _tell(outcome, args)
 
@@ -67,4 +67,5 @@ def _show(scenario: Scenario, args: argparse.Namespace, lab: shared.Lab, interru
     if interrupt.came:
         return failed(scenario.name, KeyboardInterrupt())
     print(judged.tell(after_story=True, width=shown.width, colour=shown.colour, fold=shown.terminal), file=shown.stream)
+    shared.compiler_said(scenario, judged.verdict.status != 0, file=shown.stream)
     return judged.outcome()

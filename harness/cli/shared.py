@@ -21,11 +21,12 @@ from ..explore import schedules
 from ..judge import comparison
 from ..judge import contract as contracts
 from ..judge import findings
+from ..stage.build import DoesNotBuild, warnings
 from ..stage.build import build as make
 from ..stage.conductor import Conductor, Live, Policy, VirtualClock
 from ..stage.keeper import Keeper, KeeperError, open_keeper
 from ..stage.scenarios import ROOT, Scenario, UnknownScenario, find, find_all
-from ..tell import told, words
+from ..tell import compiler, screen, told, words
 from .outcome import Outcome, Usage, failed
 
 
@@ -93,22 +94,44 @@ def find_room() -> None:
 
 def build(scenarios: list[Scenario]) -> None:
     """Has make build them, and shows the compiler's warnings."""
-    warnings = make(scenarios)
-    if warnings:
-        print(warnings, file=sys.stderr)
+    said = make(scenarios)
+    if said:
+        print(compiler.shown(said, screen.wants_colour(sys.stderr)), file=sys.stderr)
 
 
-def build_each(scenarios: "list[Scenario]", interrupt: Interrupt) -> "dict[str, Outcome]":
-    """The same for scenarios of which some may be broken. Returns the outcomes of those that are, by name. Ctrl-C ends it at once."""
+_fresh: "set[str]" = set()      # scenarios of which a file was built in this command, and the compiler has warned
+
+
+def build_each(scenarios: "list[Scenario]", interrupt: Interrupt, later: bool = False) -> "dict[str, Outcome]":
+    """The same for scenarios of which some may be broken. Returns the outcomes of those that are, by name. Ctrl-C ends it at once.
+    `later`: the warnings are shown below each verdict, by compiler_said()."""
     try:
         if scenarios:
             with interrupt.raising():
-                build(scenarios)
+                if later:
+                    _fresh.difference_update(scenario.name for scenario in scenarios)
+                    said = make(scenarios)
+                    _fresh.update(scenario.name for scenario in scenarios if f"{scenario.name}/" in said)
+                else:
+                    build(scenarios)
         return {}
     except Exception as error:
         if len(scenarios) == 1:
             return {scenarios[0].name: failed(scenarios[0].name, error)}
-    return {name: outcome for scenario in scenarios for name, outcome in build_each([scenario], interrupt).items()}
+    return {name: outcome for scenario in scenarios for name, outcome in build_each([scenario], interrupt, later).items()}
+
+
+def compiler_said(scenario: Scenario, bad: bool, **stream: Any) -> None:
+    """Shows the compiler's warnings about a scenario, if a file was just built or the verdict is not as expected: what the compiler
+    doubts is often the reason."""
+    if not bad and scenario.name not in _fresh:
+        return
+    try:
+        said = warnings(scenario)
+    except DoesNotBuild:        # the files have changed since
+        return
+    if said:
+        print(f"The compiler warned:\n{compiler.shown(said, screen.wants_colour(stream.get('file', sys.stdout)))}", flush=True, **stream)
 
 
 def wanted(names: "list[str]") -> "tuple[list[Scenario], list[Outcome]]":

@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import re
 import resource
 import signal
 import stat
@@ -12,6 +13,7 @@ import subprocess
 from pathlib import Path
 from typing import Iterator
 
+from . import sources
 from .scenarios import ROOT, Scenario
 
 LONGEST = 120               # seconds that make may take
@@ -38,9 +40,24 @@ def build(scenarios: "list[Scenario]") -> str:
     programs = [ROOT / target for target in targets]
     with _alone(ROOT / prefix):
         _take_away_strangers(programs)
+        builds = [sources.Build(one.folder, one.build, [one.program(file) for file in _files(one)]) for one in scenarios]
         said = _make(command, env)
+        for one in builds:
+            one.built(said)
         _remember(programs)
     return said
+
+
+def warnings(scenario: Scenario) -> str:
+    """What the compiler says about the present text of a scenario that builds: "" if it has nothing to say. It is asked again where
+    make had built a file when nobody listened. Raises what build() raises."""
+    record, now = sources.load(scenario.build), sources.sums(scenario.folder)
+    if any(name not in record.said or record.sums.get(name) != number for name, number in now.items() if name.endswith(".c")):
+        with _alone(scenario.build.parent):
+            sources.forget(scenario.folder, scenario.build)
+        build([scenario])
+        record = sources.load(scenario.build)
+    return "\n".join(text for _, text in sorted(record.said.items()) if text)
 
 
 def _make(command: "list[str]", env: "dict[str, str]") -> str:
@@ -64,8 +81,16 @@ def _make(command: "list[str]", env: "dict[str, str]") -> str:
     if made.returncode != 0:
         limits = f"\n(a build may use {MEMORY >> 30} GiB of memory, and write files of {FILE_SIZE >> 20} MiB)"
         ended = f"make was ended by a signal ({signal.Signals(-made.returncode).name})" if made.returncode < 0 else ""
-        raise DoesNotBuild((said or ended) + (limits if any(words in said for words in _OF_A_LIMIT) else ""))
+        raise DoesNotBuild((_its_own(said) or ended) + (limits if any(words in said for words in _OF_A_LIMIT) else ""))
     return said
+
+
+def _its_own(said: str) -> str:
+    """Without make's remark that a command failed, where the command itself has said why. Errors come first, and each message once."""
+    kept = [line for line in said.splitlines() if not re.match(r"make(\[\d+\])?: \*\*\* \[.*\] Error \d+$", line)]
+    messages = list(dict.fromkeys(sources.blocks("\n".join(kept))))
+    messages.sort(key=lambda one: re.search(r"^[^:\s][^:]*:\d+:(\d+:)? warning: ", one, re.MULTILINE) is not None)
+    return "\n".join(messages) or said
 
 
 _OF_A_LIMIT = ("File size limit exceeded", "out of memory", "virtual memory exhausted", "Cannot allocate memory", "File too large")

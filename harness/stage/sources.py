@@ -1,0 +1,143 @@
+"""The source files of a scenario, and a record of which text of them the built programs are made of.
+
+make compares times, and a time says little: a file that is moved back, or checked out, is older than what was built of another text, and
+a file that is saved while the compiler reads it is older than the object. So each build leaves a record of the texts, and of
+what the compiler said about each. Where a text is not that of the record, the object goes, and make builds it anew.
+"""
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Iterator
+
+RECORD = ".sources"
+NOT_BUILT = ("exercises", "mutants")
+_PLACE = re.compile(r"^(?:In file included from|\s+from)?\s*([^\s:][^:\n]*\.[ch]):\d+", re.MULTILINE)
+
+
+@dataclass
+class Record:
+    """Of one scenario, by the path of a file in its folder: the checksum of the text that was built ("" if it is not certain), the
+    compiler's warnings about it, and which object came of it. A file that is not in `said` was built when nobody listened."""
+
+    sums: "dict[str, str]" = field(default_factory=dict)
+    said: "dict[str, str]" = field(default_factory=dict)
+    objects: "dict[str, str]" = field(default_factory=dict)
+
+
+def load(build: Path) -> Record:
+    """The record of a folder of built programs. One that is missing or broken is an empty one."""
+    try:
+        told = json.loads((build / RECORD).read_text(encoding="utf-8", errors="replace"))
+        return Record(*({str(name): str(value) for name, value in told[key].items()} for key in ("sums", "said", "objects")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return Record()
+
+
+def save(build: Path, record: Record) -> None:
+    """Whole, under another name first. A folder that can't be written has no record."""
+    new = build / f"{RECORD}.{os.getpid()}"
+    with contextlib.suppress(OSError):
+        build.mkdir(parents=True, exist_ok=True)
+        new.write_text(json.dumps(vars(record)), encoding="utf-8")
+        os.replace(new, build / RECORD)
+
+
+def sums(folder: Path) -> "dict[str, str]":
+    """The checksum of each .c and .h file that belongs to the programs of a scenario, by its path in the folder. A file that can't be
+    read has none: the compiler will say so."""
+    found = {}
+    for path in sorted(folder.rglob("*.[ch]")):
+        name = path.relative_to(folder)
+        if name.parts[0] not in NOT_BUILT and path.is_file():
+            with contextlib.suppress(OSError):
+                found[str(name)] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+class Build:
+    """One scenario in one build: made before make runs, and told when it has run."""
+
+    def __init__(self, folder: Path, build: Path, programs: "list[Path]") -> None:
+        self.folder, self.build = folder, build
+        self.record, self.before = load(build), sums(folder)
+        old, new = self.record.sums, self.before
+        changed = {name for name in set(old) | set(new) if old.get(name) != new.get(name) or self._made(name) != self.record.objects.get(name, "")}
+        if old:
+            self._take_away(changed, programs)
+        for name in changed:        # until make has built it, nobody knows
+            self.record.sums[name] = ""
+            self.record.said.pop(name, None)
+        save(build, self.record)
+        self._objects = {name: self._made(name) for name in new}
+
+    def _take_away(self, changed: "set[str]", programs: "list[Path]") -> None:
+        """What is made of another text than the present one, or not by a build that kept its record. With an object go the programs:
+        make would leave a program alone that is newer than its sources, even if its objects are missing."""
+        if any(name.endswith(".h") for name in changed):
+            changed = {name for name in self.before if name.endswith(".c")}
+        gone = [self.build / f"{name[:-2]}.o" for name in changed if name.endswith(".c")]
+        for path in gone + programs if changed else []:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+    def _made(self, name: str) -> str:
+        """Which object of a .c file there is now: each compilation makes a new one. "" for none, and for a header."""
+        try:
+            found = (self.build / f"{name[:-2]}.o").stat() if name.endswith(".c") else None
+        except OSError:
+            return ""
+        return f"{found.st_ino} {found.st_mtime_ns}" if found else ""
+
+    def built(self, said: str) -> None:
+        """make has built everything, and the compiler has said this."""
+        now, record = sums(self.folder), self.record
+        warnings = dict(_by_file(said, self.folder))
+        record.objects = {name: self._made(name) for name in self.before}
+        record.sums = {name: number if now.get(name) == number else "" for name, number in self.before.items()}
+        for name in self.before:
+            if name.endswith(".c") and record.objects[name] != self._objects[name]:
+                record.said[name] = warnings.get(name, "")
+        record.said = {name: text for name, text in record.said.items() if record.sums.get(name)}
+        save(self.build, record)
+
+
+def forget(folder: Path, build: Path) -> None:
+    """Lets the next build compile again each file of which nobody has heard what the compiler says."""
+    record = load(build)
+    now = sums(folder)
+    record.sums = {name: number if name in record.said or not name.endswith(".c") else "" for name, number in (record.sums or now).items()}
+    save(build, record)
+
+
+def blocks(said: str) -> "Iterator[str]":
+    """What a compiler has said, a message at a time: the lines that lead to its first line, that line, and what belongs to it."""
+    block: "list[str]" = []
+    for line in said.splitlines():
+        leads = re.match(r"(In file included from |\s+from )|[^:\s][^:]*: (In|At) ", line)
+        begins = re.match(r"[^:\s][^:]*:\d+:(\d+:)? (fatal error|error|warning): |\S*\bld(\.[a-z]+)?: ", line)
+        led = bool(block) and all(re.match(r"(In file included from |\s+from )|[^:\s][^:]*: (In|At) ", one) for one in block)
+        if block and (leads or begins) and not led:
+            yield "\n".join(block)
+            block = []
+        block.append(line)
+    if block:
+        yield "\n".join(block)
+
+
+def _by_file(said: str, folder: Path) -> "Iterator[tuple[str, str]]":
+    """The messages about each .c file of a scenario, by its path in the folder."""
+    found: "dict[str, list[str]]" = {}
+    for block in blocks(said):
+        places = [place for place in _PLACE.findall(block) if place.endswith(".c")] or _PLACE.findall(block)
+        for name in places[:1]:
+            inside = name.partition(f"{folder.name}/")[2]
+            if inside:
+                found.setdefault(inside, []).append(block)
+    for name, texts in found.items():
+        yield name, "\n".join(texts)
