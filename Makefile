@@ -33,7 +33,7 @@ names    := $(sort $(patsubst %/,%,$(dir $(stems_of_programs))))
 programs := $(addprefix $(BUILD)/,$(stems_of_programs))
 common   := $(patsubst common/%.c,$(BUILD)/common/%.o,$(wildcard common/*.c))
 
-.PHONY: all help explain test lint fuzz torture bench clean check scenario step explore draft diff FORCE
+.PHONY: all help explain test lint fuzz torture bench clean check scenario step explore draft wire diff FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -52,7 +52,7 @@ help:                   ## this list
 # What was set on the command line or in the environment (BUILD, SCENARIOS, SANITIZE, CC, PAUSE, ...) make hands on by
 # itself. What stands for % goes through the environment, so that no shell reads it. FORCE: a file that happens to be called
 # check-1 changes nothing.
-scenario-% check-% step-% explore-% draft-% diff-%: export stem = $*
+scenario-% check-% step-% explore-% draft-% wire-% diff-%: export stem = $*
 diff-%: export SCENARIOS := $(SCENARIOS)
 
 scenario-%: FORCE       ## run the programs of scenario N and watch
@@ -70,6 +70,9 @@ explore-%: FORCE        ## every schedule of N with one delay (DELAYS=2: two)
 draft-%: FORCE          ## write a first contract for N, from what its runs did
 	@$(PYTHON) -m harness draft "$$stem"
 
+wire-%: FORCE           ## the segments of N between its lines (PCAP=FILE)
+	@$(PYTHON) -m harness wire "$$stem"
+
 explain:                ## programs of your own: SERVER='./srv 90' CLIENT='./cli 90'
 	@: $(if $(and $(SERVER),$(CLIENT)),,$(error name your programs: make explain SERVER='./srv 9000' CLIENT='./cli localhost 9000'))
 	@$(PYTHON) -m harness explain --server "$$SERVER" --client "$$CLIENT" $(ARGS)
@@ -80,7 +83,7 @@ check:                  ## the verdicts of all scenarios
 diff-%: FORCE           ## how scenarios A and B differ
 	@sh tests/diff.sh "$$SCENARIOS" "$$stem"
 
-scenario step explore draft diff:
+scenario step explore draft wire diff:
 	@echo 'Which one? For example: make $@-1$(if $(filter diff,$@),-2). The numbers are:$(foreach name,$(names), $(firstword $(subst -, ,$(name))))' >&2; exit 2
 
 FORCE:

@@ -1,0 +1,50 @@
+"""wire: the segments of a run, between the lines of its programs; as a capture file too."""
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from ..stage.scenarios import lesson
+from ..tell import screen, wire
+from . import recorded
+
+_MAGIC = b"\x0a\x0d\x0d\x0a"        # a section header block: the first bytes of a pcapng file
+_ABOUT = ("Offsets count each side's bytes from 1, as in tcpdump's `seq 1:19`, which is bytes 1 to 18. Behind a filter for Wireshark you get all "
+          "segments of that kind.")
+
+
+def add(commands: Any) -> None:
+    text = "the segments of a run, between the lines of its programs"
+    command = commands.add_parser("wire", help=text, description=text)
+    recorded.add(command)
+    command.add_argument("--pcap", metavar="FILE", default=os.environ.get("PCAP", ""),
+                         help="write a capture file for Wireshark, with the lines of the programs in it (make wire-N PCAP=FILE)")
+    command.set_defaults(go=go)
+
+
+def go(args: argparse.Namespace) -> int:
+    if args.pcap:
+        recorded.may_write(Path(args.pcap), "capture file (pcapng)", _MAGIC)
+    got = recorded.get(args)
+    if got is None:
+        return 130
+    run, width = got.run, screen.width_of(sys.stdout)
+    page = lesson(run.name)
+    print(f"scenario {run.name}" + (f"   lesson: {page}" if page else ""))
+    print("\n".join(wire.table(run, width)))
+    if run.stop.sockets:
+        print("\nWhat the kernels held when the run was over, as `ss -tan` shows it (on a LISTEN row Recv-Q counts connections that wait):")
+        print("\n".join(wire.held(run.stop.sockets)))
+    if not run.wire:
+        print("\nno segment was seen: packets can't be captured here")
+    elif run.missing:
+        print(f"\n{run.missing} frames are missing: the capture lost them, or there were too many to keep")
+    if args.pcap:
+        recorded.write(Path(args.pcap), wire.capture(run, got.verdict.word, got.reproduce))
+        print(f"\n{args.pcap} written; open it with: wireshark {args.pcap}, or tshark -r {args.pcap}, or tcpdump -r {args.pcap}")
+    else:
+        print(f"\n{_ABOUT}")
+    return 0
