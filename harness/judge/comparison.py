@@ -343,7 +343,8 @@ class _Comparison:
         if call is not None:
             yield replace(told, act=call.seq, found=call.name, hints=fitting(line.hints, f"{call.name} before"))
         elif self.deeds.still_holds(event):
-            yield replace(told, kind="open", hints=fitting(line.hints, "no close"))
+            copy = self.deeds.closed_a_copy(event)
+            yield replace(told, kind="open", found="a copy" if copy else "", hints=() if copy else fitting(line.hints, "no close"))
         elif half:
             yield replace(told, kind="open", found=half, hints=fitting(line.hints, half))
         elif written is not None and not self._asked_for(event):
@@ -406,7 +407,7 @@ class _Comparison:
             return
         side = self.cast.sides.other(self.cast.sides.of(d.blocked))
         end = self.cast.sides.end(side) if side is not None else None
-        holders = [h for h in end.holders if h.until < 0] if end is not None and self.run.observed else []
+        holders = [h for h in end.holders if h.until < 0] if side is not None and end is not None and self.deeds.seen(side) else []
         closing = next((e for e in self.cast.sides.lines(side) if causes.is_a(e, "closing")), None)
         if closing is not None and holders and closing.pid not in {h.pid for h in holders}:
             who = next((name for name, match in self.matches.items() if closing in match.events), closing.who)
@@ -640,7 +641,7 @@ class _Comparison:
             yield sum(e.count for e in lines if e.kind == "send"), "by its lines"
         elif self.run.observed and mine:
             written = sides.written(mine)
-            if written is not None:
+            if written is not None and all(self.deeds.seen(side) for side in mine):
                 yield written, "by its calls"
         elif lines and not self.cast.silent(sender):
             yield 0, "by its lines"

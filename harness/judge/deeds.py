@@ -9,6 +9,7 @@ import bisect
 from typing import Iterable, Optional
 
 from . import causes
+from .seen import Seen
 from .sides import READS, WRITES, Side, Sides
 from ..trace import Call, Event, Run
 
@@ -31,9 +32,12 @@ class Deeds:
         self._failed = {end.pid for end in (*run.endings, *run.children)
                         if end.how.startswith("signal ") or end.how.startswith("exit ") and end.how != "exit 0"}
         self.exact = run.observed and not any(call.name in _UNCOUNTED for call in run.calls)
-        # Processes with calls of which nobody knows the connection (the system does not let the socket be asked for its addresses).
+        self._seen = Seen(run, sides)
+        # Processes with calls of which nobody knows the connection (the system does not let the socket be asked for its addresses),
+        # and those with a connection behind a descriptor whose calls are not seen.
         self._blind = {call.pid for call in run.calls if call.connection <= 0 and not call.error
                        and (call.name in (*READS, *WRITES) and call.result > 0 or call.name == "shutdown")}
+        self._blind |= {holder.pid for side in sides.all() if not self._seen.all_of(side) for holder in getattr(sides.end(side), "holders", ())}
         if not run.observed:
             return
         for call in run.calls:
@@ -53,6 +57,10 @@ class Deeds:
                 if event.kind == "send":
                     self._sends.setdefault((event.pid, event.tid, side), []).append(event.seq)
             self._told[side] = _sums((e.seq, e.count) for e in lines if e.kind == "recv")
+
+    def seen(self, side: Side) -> bool:
+        """Were all calls at this end seen, and do they tell how many bytes they moved?"""
+        return self.exact and self._seen.all_of(side)
 
     # -- counts -------------------------------------------------------------------------------------------------------
 
@@ -102,7 +110,7 @@ class Deeds:
         earlier = _at(self._announced[side], event.seq)
         if self.wrote(side) > _at(self._announced[side], None) or self.wrote(side, event.seq, begun=True) < earlier + event.count:
             return None
-        return next((c for c in reversed(self.by_side[side]) if c.name in WRITES and c.result > 0 and c.seq < event.seq), None)
+        return next((c for c in reversed(self.by_side[side]) if c.name in WRITES and c.result > 0 and c.seq < event.seq and c.tid == event.tid), None)
 
     def still_holds(self, event: Event) -> bool:
         """A program says "closing", and holds that connection when the run is over, though nothing kept it from closing it."""
@@ -111,7 +119,12 @@ class Deeds:
         if side is None or end is None or not self.run.observed or self.run.stop.kind not in _FINISHED or not causes.is_a(event, "closing"):
             return False
         pending = any(c.name == "close" and c.returned < 0 and c.pid == event.pid for c in self.by_side.get(side, ()))
-        return not pending and any(h.pid == event.pid and h.until < 0 for h in end.holders)
+        return not pending and event.pid not in self._blind and any(h.pid == event.pid and h.until < 0 for h in end.holders)
+
+    def closed_a_copy(self, event: Event) -> bool:
+        """Did the process that logged this line close a descriptor of the line's connection?"""
+        side = self.sides.of(event)
+        return side is not None and any(c.name == "close" and not c.error and c.pid == event.pid for c in self.by_side.get(side, ()))
 
     def in_place_of_shutdown(self, event: Event) -> str:
         """A program says "shutting down SHUT_WR" and does not: "close" if it calls that, "no shutdown" if it calls neither. "": it does,
@@ -127,7 +140,7 @@ class Deeds:
 
     def written_after(self, event: Event) -> Optional[int]:
         """How many bytes a "sending" line's thread wrote before its next one, if that is not what the line announces. None: it is, or
-        other lines make up for it, or a write failed or still waits, or the program was ended there."""
+        other lines make up for it, or another thread writes there, or a write failed or still waits, or the program was ended there."""
         side = self.sides.of(event)
         if event.kind != "send" or not self.exact or side is None or event.pid in self._blind:
             return None
@@ -142,6 +155,8 @@ class Deeds:
         until = bisect.bisect_left(places, then) if then >= 0 else len(places)
         calls = [c for c in writes[bisect.bisect_right(places, event.seq):until] if self.sides.of(c) == side]
         if announced == written or any(c.returned < 0 or c.error for c in calls):
+            return None
+        if any(c.name in WRITES and (c.pid, c.tid) != thread and c.seq > event.seq for c in self.by_side.get(side, ())):
             return None
         mine = sum(max(c.result, 0) for c in calls)
         return mine if mine != event.count and (mine < event.count) == (written < announced) else None

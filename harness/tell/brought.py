@@ -137,6 +137,8 @@ def waits(run: Run) -> Iterator[str]:
 
 def _for_what(w: Waiting, run: Run) -> str:
     place = f" ({w.source})" if w.source else ""
+    if w.fd == 0 and w.call == "read" and w.connection:
+        return f"in read on connection {w.connection}, its standard input{f', for the {w.on}' if w.on else ''}{place}"
     if w.fd == 0 and w.call in ("read", "poll", "select", "epoll_wait"):
         return f"in {w.call} for its standard input{f', or for connection {w.connection}' if w.connection else ''}{place}"
     if w.call == "accept":

@@ -11,6 +11,7 @@ from typing import Iterable, Iterator, Optional
 
 from ..judge import findings
 from ..judge.comparison import Verdict
+from ..judge.seen import Seen
 from ..judge.sides import OPENER, READS, WRITES, Side, Sides, Told
 from ..trace import Event, Run, plain
 from .phrases import count, ended, sentence, was, with_source
@@ -66,7 +67,9 @@ class _Way:
         self.sent_lines = [e for e in run.events if e.kind == "send" and self._belongs(e, sender, theirs)]
         self.recvs = [e for e in run.events if e.kind == "recv" and self._belongs(e, receiver, others)]
         writes, reads = self._moved(WRITES, sender, theirs), self._moved(READS, receiver, others)
-        self.exact = run.observed and not any(call.name == "sendmmsg" for call in run.calls)    # which returns a number of messages
+        seen = Seen(run, sides)
+        self.exact = run.observed and not any(call.name == "sendmmsg" for call in run.calls) \
+            and all(seen.all_of(side) for side in theirs | others)      # sendmmsg returns a number of messages
         self.written, self.read = sum(writes), sum(reads)
 
     def _belongs(self, record: Told, name: str, sides: frozenset[Side]) -> bool:

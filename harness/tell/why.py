@@ -130,16 +130,17 @@ class Why:
                      and (c.limit > 0 and not c.connection)), None)
 
     def _missing(self, d: Difference, line: Line) -> Iterator[str]:
-        """What waits for the missing line at the other side; and what it waits for itself."""
+        """What waits for the missing line at the other side; and what it waits for itself. Neither, where the program did say that it does
+        such a thing, in other words: then nobody waits for it."""
         seen = {number for number, _ in self.verdict.matched}
-        for late in self.plan.of(Line):
+        for late in self.plan.of(Line) if not (d.observed and _alike(line.text, d.observed.text)) else ():
             for ref in late.after:
-                if self.plan.named(ref) == line and late.number not in seen:
+                if self.plan.named(ref) == line and late.number not in seen and (not d.observed or cause_of(late.text) != "bytes" or _announces_bytes(line)):
                     yield from self._waits(late.who, ref, late.text, bool(d.blocked))
                     return
         for ref in line.after:
             named = self.plan.named(ref)
-            if named is not None and not ref.clock:
+            if named is not None and not ref.clock and (not d.observed or _tells_of_what_came(line.text)):
                 yield from self._waits(line.who, ref, line.text, blocked=False)
                 came = [seq for number, seq in self.verdict.matched if number == named.number]
                 yield from self._whether_it_came(d, ref, line.text, self.events.get(came[0]) if came else None)
@@ -170,7 +171,7 @@ class Why:
     def _bytes(self, side: Side, d: Difference, place: Optional[int]) -> Iterator[str]:
         """How much was written, and how much of it was read."""
         other = self.cast.sides.other(side)
-        if other is None or not self.deeds.exact:
+        if other is None or not self.deeds.seen(side) or not self.deeds.seen(other):
             return
         sender, receiver = self.cast.sides.name(side), self.cast.sides.name(other)
         wrote, took = self.deeds.wrote(side, place), self.deeds.took(other, place)
@@ -189,17 +190,23 @@ class Why:
             yield f"The {name}'s kernel had sent its FIN by then." if place else f"The {name}'s kernel has sent its FIN."
         elif "R" in flags:
             yield f"The {name}'s kernel sent a reset (RST) in place of a FIN."
-        elif self.run.observed and end is not None and end.holders:
+        elif self.deeds.seen(side) and end is not None and end.holders:
             no_fin = " On the wire there was no FIN of its own." if captured else ""
             gone = any(h.pid == came.pid and h.until >= 0 and (place is None or h.until < place) for h in end.holders)
             others = [h for h in end.holders if h.pid != came.pid and (h.until < 0 or place is not None and h.until > place)]
-            if not gone and not (0 <= end.shut and (place is None or end.shut < place)):
+            if not gone and self.deeds.closed_a_copy(came):
+                yield f"The {name} said {quoted(came.text)} and closed one descriptor of that connection. It still had another one.{no_fin}"
+            elif not gone and not (0 <= end.shut and (place is None or end.shut < place)):
                 what = "no shutdown" if causes.is_a(came, "half-closing") else "no close"
                 yield f"The {name} said {quoted(came.text)}, but called {what}: a line in the log is not a call.{no_fin}"
             elif gone and others:
                 yield f"The {name} closed it, but another process (of the {others[0].who}) still held the connection.{no_fin}"
         elif captured:
             yield f"The {name} said {quoted(came.text)}, but on the wire there was no FIN of its own."
+
+
+def _announces_bytes(line: Line) -> bool:
+    return causes.TEXTS["sending"].match(line.text) is not None
 
 
 def cause_of(text: str) -> str:
@@ -209,6 +216,16 @@ def cause_of(text: str) -> str:
     if causes.TEXTS["reset"].match(text):
         return "reset"
     return "connect" if re.match(r"(connected|accepted)\b", text) else "bytes"
+
+
+def _alike(expected: str, said: str) -> bool:
+    """Do two lines announce the same kind of act, or begin with the same word?"""
+    return expected.split(None, 1)[:1] == said.split(None, 1)[:1] or any(text.match(expected) and text.match(said) for text in causes.TEXTS.values())
+
+
+def _tells_of_what_came(text: str) -> bool:
+    """Does a line say what its program learnt from the other side: bytes, an end, a reset, a connection?"""
+    return bool(re.match(r"([Rr]eceived|EOF|connected|accepted)\b", text)) or causes.TEXTS["reset"].match(text) is not None
 
 
 def by_clock(d: Difference) -> bool:

@@ -393,6 +393,8 @@ def _open(d: Difference, run: Run) -> str:
     number = f" {d.observed.connection}" if d.observed else ""
     if d.found in ("close", "no shutdown"):
         return f"the {d.who} said {quoted(d.expected)}, and called {'close in its place' if d.found == 'close' else 'no shutdown'}"
+    if d.found == "a copy":
+        return f"the {d.who} said {quoted(d.expected)} and closed one descriptor of connection{number}, and it still has another one when the run is over"
     if d.found:
         return f"the {d.who} said {quoted(d.expected)}, and another process of it still holds connection{number} when the run is over"
     return f"the {d.who} said {quoted(d.expected)}, and still holds connection{number} when the run is over: it called no close"

@@ -71,6 +71,31 @@ def test_a_closing_whose_program_holds_on_is_refused():
     assert kinds("others allowed\nclient: closing", made(log, client=(101, 1, -1, "", 0), stop=Stop("interrupted"))) == []
 
 
+def test_who_closed_one_of_two_descriptors_is_not_told_that_it_called_no_close():
+    rules, log = "client: closing", "client@101#1: closing"
+    kept = made(log, "11-12 client@101#1 close 0 = 0", client=(101, 1, -1, "", 0))
+    assert kinds(rules, kept) == ["open"]
+    assert 'the client said "closing" and closed one descriptor of connection 1, and it still has another one when the run is over' in told(rules, kept)
+    assert "called no close" not in told(rules, kept)
+    assert "it called no close" in told(rules, made(log, client=(101, 1, -1, "", 0)))
+
+
+def test_who_has_its_connection_behind_a_low_descriptor_is_not_told_what_it_did_not_call():
+    low = "5-6 client@101#1 dup2 4 = 0"
+    for rules, log in (("client: closing", "client@101#1: closing"), ("client: shutting down SHUT_WR", "client@101#1: shutting down SHUT_WR"),
+                       ('client: sending "ab"', 'client@101#1: sending "ab"')):
+        assert len(kinds(rules, made(log, client=(101, 1, -1, "", 0)))) == 1
+        assert kinds(rules, made(log, low, client=(101, 1, -1, "", 0))) == []
+
+
+def test_a_line_whose_bytes_another_thread_writes_is_not_told_as_unwritten():
+    rules, log = 'client: sending "abcd"', 'client@101.101#1: sending "abcd"'
+    assert kinds(rules, made(log, "11-12 client@101#1 write 2 = 2")) == ["unwritten"]
+    run = made(log, "11-12 client@101#1 write 2 = 2")
+    run = replace(run, calls=tuple(replace(call, tid=102) for call in run.calls))
+    assert kinds(rules, run) == []
+
+
 def test_a_child_that_closed_what_its_parent_holds_is_told_where_an_eof_is_missing():
     waits = Waiting("client", 101, 101, "read", 4, 1, "server", "client.c:9")
     log = "client@101#1: reading data\nserver@250#1: closing"

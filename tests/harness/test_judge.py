@@ -781,3 +781,23 @@ def test_outputs_endings_and_heads_stand_in_the_same_columns_as_events():
     lines = [words.column_heads(width=60), words.format_output(run.outputs[0], width=60), words.format_ending(run.endings[0], width=60)]
     assert [lines[0].index("server"), lines[1].index("stdout: hello"), lines[2].index("(exit 0)")] == [30, 30, 30]
     assert lines[0].index("client") == words.format_event(run.events[0], width=60).index("a") == 10
+
+
+# --- why ---
+
+@pytest.mark.parametrize("said, why", [
+    ('client: sending "other"', False),                 # it did say that it sends: the other one waits for nothing of it
+    ("client: thinking", True),
+])
+def test_that_bytes_have_to_be_sent_is_told_only_where_their_sending_is_missing(said, why):
+    rules = 'client: connected\nclient: sending "abc"\nserver: accepted\nserver: received "abc" after client: sending "abc"'
+    words_ = told(rules, runs.run(f"client: connected\nserver: accepted\n{said}"))
+    assert "the client never said 'sending \"abc\"'" in words_
+    assert ("The server can receive only what the client has sent." in words_) == why
+
+
+def test_a_wrong_word_of_the_clients_own_says_nothing_of_what_the_server_can_receive():
+    rules = 'server: writing response\nclient: connected\nclient: the answer is 17 after server: writing response'
+    assert "can receive only" not in told(rules, runs.run("server: writing response\nclient: connected\nclient: nothing is known at all"))
+    read = rules.replace("the answer is 17", 'received "abc"')
+    assert "The client can receive only what the server has sent." in told(read, runs.run('server: writing response\nclient: connected\nclient: received "xyz and more"'))

@@ -52,7 +52,7 @@ def waits(waiting: Waiting) -> str:
     if waiting.call in _FOR:
         return _FOR[waiting.call]
     if waiting.call == "read" and waiting.fd == 0:
-        return "for its standard input, in read"
+        return f"in read on connection {waiting.connection}, its standard input" if waiting.connection else "for its standard input, in read"
     return f"in {waiting.call}" + (f" on connection {waiting.connection}" if waiting.connection and waiting.call in ("read", "write") else "")
 
 
@@ -72,5 +72,7 @@ _ACTS = (*READS, *WRITES, *ACCEPTS, "connect", "shutdown")
 
 def last_act(facts: Facts, side: Side) -> Optional[Call]:
     """The last call at this end of a connection that returned and did something to it; None if there is none, or calls were not seen."""
+    if not facts.seen(side):
+        return None
     done = [call for call in facts.calls(side, _ACTS) if call.returned >= 0 and call.error not in ("EAGAIN", "EINTR") and call.option != "MSG_PEEK"]
     return max(done, key=lambda call: call.returned) if done else None

@@ -119,9 +119,9 @@ def _nobody(facts: Facts, call: Call, answer: int) -> "tuple[str, tuple[int, ...
     bound = next((one for one in facts.run.calls if one.name == "bind" and not one.error and 0 <= one.returned < call.seq
                   and _takes(one.address, asked) and not any(b.name == "close" for b in facts.life(one).calls if b.seq < answer)
                   and not any(end.pid == one.pid and end.seq < answer for end in (*facts.run.endings, *facts.run.children))), None)
-    if bound is not None and not any(one.who == bound.who for one in facts.run.listeners):
+    if bound is not None and facts.listeners_seen and not any(one.who == bound.who for one in facts.run.listeners):
         return f"The {bound.who} had bound a socket to {bound.address}{at(bound.source)}, and had not called listen.", (bound.seq,)
-    return ("No program of this run listened on any port then.", ()) if facts.observed else ("", ())
+    return ("No program of this run listened on any port then.", ()) if facts.listeners_seen else ("", ())
 
 
 def _held(one: Listener, since: int, until: int) -> bool:

@@ -27,7 +27,7 @@ def reset_by_linger(facts: Facts) -> "Iterator[Finding]":
     """An end was closed with SO_LINGER on: it may send a reset in place of the FIN."""
     for side, last, reset in _resets_at_the_close(facts):
         option = next((call for call in facts.calls(side, ("setsockopt",)) if call.option == "SO_LINGER" and call.value and not call.error), None)
-        if option is not None and facts.arrived(side, last.until) <= facts.took(side, last.until):
+        if option is not None and facts.seen(side) and facts.arrived(side, last.until) <= facts.took(side, last.until):
             call = _closing(facts, side, last)
             no_fin = "" if _sent_fin(facts, side, reset) else " and no FIN"
             yield Finding("reset-by-linger", f"The {last.who} had set SO_LINGER on connection {side[0]}{at(option.source)}. Its close sent a reset (RST){no_fin}.",
@@ -42,10 +42,10 @@ def written_after_close(facts: Facts) -> "Iterator[Finding]":
         last, other = _last_holder(facts.sides.end(side)), facts.sides.other(side)
         fin = next(facts.segments(side, "F"), None)
         reset = next(facts.segments(side, "R"), None)
-        if last is None or other is None or fin is None or reset is None:
+        if last is None or other is None or fin is None or reset is None or not facts.seen(side):
             continue
         late = [s for s in facts.segments(other) if s.length and s.seq > last.until and s.seq < reset.seq]
-        writes = [call for call in facts.writes(other) if call.seq > last.until and call.result > 0]
+        writes = [call for call in facts.writes(other) if call.seq > last.until and call.result > 0] if facts.seen(other) else []
         if not late:
             continue
         who, call = facts.sides.name(other), _closing(facts, side, last)
@@ -71,6 +71,8 @@ def held_by_another(facts: Facts) -> "Iterator[Finding]":
             continue            # it is in use
         keeps = still[0]
         fds = sorted({s.fd for s in facts.run.stop.sockets if s.connection == side[0] and s.pid == keeps.pid and s.fd >= 0})
+        if not fds:
+            continue            # it may have closed it by a call that nobody saw
         where = f" as descriptor {fds[0]}" if len(fds) == 1 else ""
         since = next((one for one in facts.calls(side, ("accept", "accept4", "connect")) if one.pid == keeps.pid and one.returned == keeps.since), None)
         wait = next((w for w in facts.run.stop.waiting if facts.sides.of(w) == facts.sides.other(side) and w.call == "read"), None)
@@ -107,12 +109,14 @@ def kept_open(facts: Facts) -> "Iterator[Finding]":
         side = facts.sides.of(wait)
         other = facts.sides.other(side)
         end = facts.sides.end(other) if other is not None else None
-        if wait.call != "read" or side is None or other is None or end is None or end.shut >= 0 or facts.run.stop.kind not in ("waiting", "deadlock", "over"):
+        if wait.call != "read" or side is None or other is None or end is None or end.shut >= 0 or not facts.all_wait or facts.run.stop.under_way:
             continue
         still, sockets = facts.kept(other), (facts.socket(side), facts.socket(other))
         doing = [w for w in facts.run.stop.waiting if w.pid == still[0].pid] if len(still) == 1 else []
         if len(end.holders) != 1 or len(doing) != 1 or doing[0].connection or doing[0].call in POLLS or any(s is None or s.unread for s in sockets):
             continue
+        if not any(s.connection == other[0] and s.pid == still[0].pid for s in facts.run.stop.sockets):
+            continue            # it has closed it by a call that nobody saw
         acts = [call for call in facts.calls(other) if call.returned >= 0]
         then = next((call for call in facts.run.calls if (call.pid, call.tid) == (doing[0].pid, doing[0].tid) and call.returned < 0), None)
         if not acts or then is None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Iterator, Optional
 
 from ...trace import Call, Holder, Run, Segment, Socket
+from ..seen import Seen
 from ..sides import READS, WRITES, Side, Sides
 
 _NOT_COUNTED = ("sendmmsg", "recvmmsg")     # their results are messages, not bytes
@@ -39,6 +40,7 @@ class Facts:
 
     def __init__(self, run: Run) -> None:
         self.run, self.sides = run, Sides(run)
+        self._seen = Seen(run, self.sides)
 
     @property
     def observed(self) -> bool:
@@ -49,6 +51,11 @@ class Facts:
     def captured(self) -> bool:
         """Was every segment seen?"""
         return self.run.wire and not self.run.missing
+
+    @property
+    def all_wait(self) -> bool:
+        """Was the run over by itself, so that each thread that was left waits? Else it was stopped, and a thread may have been about to go on."""
+        return self.run.stop.kind in ("over", "deadlock", "waiting")
 
     @functools.cached_property
     def _by_side(self) -> "dict[Side, list[Call]]":
@@ -92,13 +99,20 @@ class Facts:
         end = self.sides.end(side)
         return next((s for s in self.run.stop.sockets if s.connection == side[0] and (end is None or s.local == end.address)), None)
 
+    @property
+    def listeners_seen(self) -> bool:
+        """Were all calls on sockets seen that listen, or that may connect?"""
+        return self._seen.listeners
+
+    def seen(self, side: Side) -> bool:
+        """Were all calls at this end seen? Not where a program has it behind descriptor 0, 1 or 2."""
+        return self._seen.all_of(side)
+
     def counted(self, side: Side) -> bool:
-        """Do the calls account for every byte that this end wrote and read? Not where some of its calls are not looked at: those on a
-        copy of the descriptor below 3, and splice(2). The wire shows whether bytes are missing."""
+        """Do the calls account for every byte that this end wrote and read? The wire, where it was captured, shows whether bytes are
+        missing."""
         end = self.sides.end(side)
-        if not self.observed or end is None or not end.holders:
-            return False
-        if any(call.name in _NOT_COUNTED or call.name in ("dup2", "dup3") and 0 <= call.result < 3 for call in self.calls(side)):
+        if end is None or not end.holders or not self.seen(side) or any(call.name in _NOT_COUNTED for call in self.calls(side)):
             return False
         if not self.captured:
             return True

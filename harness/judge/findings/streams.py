@@ -24,15 +24,16 @@ def unread(facts: Facts) -> "Iterator[Finding]":
         mine = [w for w in facts.run.stop.waiting if w.pid in holders]
         if any(w.call in (*POLLS, "read") for w in mine if w.connection == side[0]):
             continue            # it is about to read, or waits for more of them
+        tried = [call for call in facts.calls(side, READS) if call.returned >= 0]
         reads = [call for call in facts.reads(side) if call.returned >= 0 and call.result > 0]
         words = f"{count(socket.unread, 'byte')} {'lies' if socket.unread == 1 else 'lie'} unread in the {socket.who}'s kernel, on connection {side[0]}."
         if facts.counted(side):
-            words += f" The {socket.who} has read {count(facts.took(side), 'byte')} there" if reads else f" The {socket.who} has called no read there"
+            words += f" The {socket.who} has read {count(facts.took(side), 'byte')} there" if reads else f" The {socket.who} has {'read no byte' if tried else 'called no read'} there"
             words += f", the last time at {reads[-1].source}." if reads and reads[-1].source else "."
-        if len(mine) == 1:
+        if len(mine) == 1 and facts.all_wait:
             back = reads and mine[0].call == "accept" and mine[0].pid == reads[-1].pid
             words += f" Now it has gone back to accept{_pending_at(facts, mine[0])}." if back else f" Now it waits {waits(mine[0])}{_pending_at(facts, mine[0])}."
-        elif mine:
+        elif mine and facts.all_wait:
             words += "".join(f" {capital(facts.process(w.who, w.pid))} waits {waits(w)}." for w in mine[:2])
         last = reads[-1] if reads else None
         yield Finding("unread-at-end", words, tuple(n for n in (last.seq if last else -1, socket.seq) if n >= 0), last.returned if last else socket.seq,
@@ -78,8 +79,8 @@ def window(facts: Facts) -> "Iterator[Finding]":
         if wait.call != "write" or socket is None or socket.unread <= 0:
             continue
         peer = [w for w in facts.run.stop.waiting if w.pid == socket.pid]
-        does = f" The {socket.who} does not read them: it waits {waits(peer[0])}." if len(peer) == 1 and peer[0].call != "read" or \
-            len(peer) == 1 and peer[0].connection != socket.connection else f" The {socket.who} does not read them."
+        elsewhere = len(peer) == 1 and (peer[0].call != "read" or peer[0].connection != socket.connection)
+        does = "" if not facts.all_wait else f" The {socket.who} does not read them: it waits {waits(peer[0])}." if elsewhere else f" The {socket.who} does not read them."
         pending = _pending(facts, wait)
         yield Finding("zero-window", f"The {wait.who} waits in write on connection {wait.connection}. {count(socket.unread, 'byte')} lie unread in the "
                       f"{socket.who}'s kernel, which has no room for more.{does}", (*pending, socket.seq), pending[0] if pending else socket.seq, socket.who, "", "18")
@@ -284,7 +285,7 @@ def _held(facts: Facts) -> "Iterator[tuple[Side, Socket]]":
 
 def _reading(facts: Facts) -> "Iterator[tuple[Waiting, Side]]":
     """Who waits in read on a connection, when calls were seen and nothing is on its way."""
-    if not facts.observed or facts.run.stop.kind not in ("deadlock", "waiting", "over") or facts.run.stop.under_way:
+    if not facts.observed or not facts.all_wait or facts.run.stop.under_way:
         return
     for wait in facts.run.stop.waiting:
         side = facts.sides.of(wait)
@@ -295,7 +296,7 @@ def _reading(facts: Facts) -> "Iterator[tuple[Waiting, Side]]":
 def _all_taken(facts: Facts, side: Side) -> bool:
     """Has the program at this end read all that was written at the other one?"""
     other = facts.sides.other(side)
-    return other is not None and facts.wrote(other) == facts.took(side)
+    return other is not None and facts.seen(side) and facts.seen(other) and facts.wrote(other) == facts.took(side)
 
 
 def _last_byte(call: Call) -> str:
@@ -317,9 +318,7 @@ def _is_text(reads: "list[Call]") -> bool:
 
 def _stopped_there(facts: Facts, line: Event) -> bool:
     """May the run have ended before the thread could go on behind this line?"""
-    if facts.run.stop.kind in ("over", "deadlock", "waiting"):
-        return False
-    return not any(call.seq > line.seq for call in facts.run.calls if call.tid == line.tid)
+    return not facts.all_wait and not any(call.seq > line.seq for call in facts.run.calls if call.tid == line.tid)
 
 
 def _answers_between(facts: Facts, side: Side, writes: "list[_Piece]") -> bool:

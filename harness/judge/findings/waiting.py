@@ -65,10 +65,10 @@ def _queued(facts: Facts, number: int) -> str:
 def _what_came(facts: Facts, one: Waiting) -> str:
     """Behind "waits in read on connection 1": what has come on it."""
     side = facts.sides.of(one)
-    if one.call != "read" or side is None or not facts.observed:
-        return ""
     other = facts.sides.other(side)
-    sent = facts.wrote(other) if other is not None else 0
+    if one.call != "read" or side is None or other is None or not (facts.seen(side) and facts.seen(other)):
+        return ""
+    sent = facts.wrote(other)
     if sent == 0 and not (facts.captured and facts.arrived(side, _FOR_EVER)):
         return ", on which nothing has come"
     taken = facts.took(side)
@@ -89,8 +89,8 @@ def deadlock(facts: Facts) -> "Iterator[Finding]":
         side = facts.sides.of(one)
         last = last_act(facts, side) if side is not None else None
         words = f"The {one.who} waits {waits(one)}"
-        if last is not None and facts.observed:
-            words += f"; the last that it did there: it {did(last)}{at(last.source)}" if last.who == one.who else ""
+        if last is not None and (last.pid, last.tid) == (one.pid, one.tid):     # what another thread did is not what this one did
+            words += f"; the last that it did there: it {did(last)}{at(last.source)}"
             proof.append(last.seq)
         told.append(words + ".")
     pending = [call for call in facts.run.calls if call.returned < 0 and any((call.pid, call.tid) == (one.pid, one.tid) for one in circle)]
@@ -193,7 +193,7 @@ def _meaning(round_: "list[Call]") -> str:
             return f"{call.error}: there was no descriptor left. Are those that are done with closed?"
         if call.error in ("EPIPE", "ECONNRESET", "ENOTCONN", "EBADF", "EINVAL", "ENOTSOCK"):
             return f"{call.error} does not go away by itself: the loop must end at such an error."
-    return "Nothing came of it."
+    return "Nothing came of these calls."
 
 
 def spins_without_calls(facts: Facts) -> "Iterator[Finding]":
@@ -209,7 +209,7 @@ def spins_without_calls(facts: Facts) -> "Iterator[Finding]":
             continue
         last = mine[-1] if mine else None
         words = f"; the last one was {name(last)}{f' on connection {last.connection}' if last.connection else ''}{at(last.source)}, which {returned(last)}" if last else ""
-        yield Finding("spin-without-calls", f"The {end.who} ran on and on, and made none of the calls that are looked at any more{words}.",
+        yield Finding("spin-without-calls", f"The {end.who} ran on and on, and made none of the calls that are looked at any more (those on descriptors 0, 1 and 2 are not){words}.",
                       tuple(one for one in (last.seq if last else -1, end.seq) if one >= 0), last.returned if last else end.seq, end.who, last.source if last else "")
 
 

@@ -1,0 +1,68 @@
+"""Which ends of connections have calls that nobody sees: those on the descriptors 0, 1 and 2.
+
+A program may have a connection, or a listener, behind one of these: it was started by a server as inetd does it, it called dup2, or it
+closed 0 before it made a socket. What it then does there is in no record. So of such an end nobody may say "it called no write".
+"""
+from __future__ import annotations
+
+from typing import Iterator, Union
+
+from ..trace import Call, Run, Socket
+from .sides import Side, Sides
+
+FIRST = 3                   # calls on descriptors from here on are seen
+_COPIES = ("dup", "dup2", "dup3", "fcntl")
+_MAKES = ("socket", "accept", "accept4")
+
+
+def _makes_a_low_one(call: Call) -> bool:
+    """Does a call return a descriptor that is below 3? (fcntl has an option where it makes none.)"""
+    return call.name in (*_COPIES, *_MAKES) and call.returned >= 0 and not call.error and not call.option and 0 <= call.result < FIRST
+
+
+class Seen:
+    """Of one run."""
+
+    def __init__(self, run: Run, sides: Sides) -> None:
+        self.run, self.sides = run, sides
+        self._low = set(self._low_ends())
+        self.listeners = run.observed and not any(self._low_sockets())
+
+    def all_of(self, side: Side) -> bool:
+        """Were all calls at this end of a connection seen? Of an end that nobody accepted there are none."""
+        end = self.sides.end(side)
+        if not self.run.observed or side in self._low:
+            return False
+        return self.listeners and not self._nameless() if end is None else True
+
+    def _low_ends(self) -> Iterator[Side]:
+        copies = [call for call in self.run.calls if _makes_a_low_one(call)]
+        sockets = [socket for socket in self.run.stop.sockets if 0 <= socket.fd < FIRST]
+        records: "list[Union[Call, Socket]]" = [*copies, *(later for call in copies for later in self._later(call)), *sockets]
+        for record in records:
+            side = self.sides.of(record)
+            if side is not None:
+                yield side
+
+    def _later(self, copy: Call) -> Iterator[Call]:
+        """What is done to the descriptor that was copied, up to its close: one of these calls may connect it."""
+        for call in self.run.calls:
+            if call.pid == copy.pid and call.fd == copy.fd >= FIRST and call.seq > copy.seq and copy.name in _COPIES:
+                if call.name == "close":
+                    return
+                yield call
+
+    def _low_sockets(self) -> "Iterator[Union[Call, Socket]]":
+        """What may be a listener on a low descriptor, or a socket there that connects."""
+        mine = {(call.pid, call.result) for call in self.run.calls if call.name in ("socket", "accept", "accept4") and not call.error}
+        listening = {holder.pid for one in self.run.listeners for holder in one.holders}
+        for call in self.run.calls:
+            if not _makes_a_low_one(call):
+                continue
+            if call.name == "socket" or call.name in _COPIES and not call.connection and ((call.pid, call.fd) in mine or call.pid in listening):
+                yield call
+        yield from (socket for socket in self.run.stop.sockets if socket.state == "LISTEN" and 0 <= socket.fd < FIRST)
+
+    def _nameless(self) -> bool:
+        """Did somebody accept a connection of which it is not known which one it is?"""
+        return any(call.name in ("accept", "accept4") and call.result >= 0 and call.returned >= 0 and not call.error and not call.connection for call in self.run.calls)
