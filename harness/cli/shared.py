@@ -21,6 +21,7 @@ from ..explore import schedules
 from ..judge import comparison
 from ..judge import contract as contracts
 from ..judge import findings
+from ..learn import hints
 from ..stage.build import DoesNotBuild, warnings
 from ..stage.build import build as make
 from ..stage.conductor import Conductor, Live, Policy, VirtualClock
@@ -262,6 +263,8 @@ def judged(scenario: Scenario, conductor: Conductor, files: "list[Path]", story:
         run = dataclasses.replace(run, calls=conductor.intake.with_sources(run.calls))
     reproduce = command(scenario, run.mode)
     text = "\n".join(trace.lines(run, reproduce, comparison.fields(verdict))) + "\n"
+    if contract is not None and verdict.status == 0 and scenario.rules is None:
+        hints.forget(scenario)
     _keep(scenario.build.parent / "last", f"{scenario.name}.jsonl", text)
     for path in files:
         path.write_text(text, encoding="ascii")
