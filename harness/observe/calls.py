@@ -77,6 +77,7 @@ class _Thread:
     buffer: "tuple[int, int]" = (0, 0)          # where that call reads into, and how much
     held: str = ""                              # "entry" or "exit" while it is held there
     interrupted: "Optional[tuple[int, tuple[int, ...]]]" = None     # a signal has ended that call for now: the kernel may make it again
+    untold: bool = False                        # its birth is not in the queue yet: it may not go on
     made: "tuple[int, tuple[int, ...]]" = (-1, ())  # the number and the arguments of the call that it is in
 
 
@@ -134,8 +135,8 @@ class Tracer:
             thread = self._threads.get(tid)
             if thread is None and event == ptrace.EXIT:
                 ptrace.go_on(tid)               # it dies, and who made it died before it could tell of it
-            elif thread is None:
-                self._early[tid] = status       # its parent's event comes
+            elif thread is None or thread.untold and event != ptrace.EXIT:
+                self._early[tid] = status       # its parent's event comes, or its birth still waits for room in the queue
             elif event == ptrace.SECCOMP:
                 self._entry(thread)
             elif number == ptrace.SYSCALL_STOP:
@@ -210,16 +211,19 @@ class Tracer:
         child = ptrace.event_message(thread.tid)
         same = event == ptrace.CLONE and os.path.exists(f"/proc/{thread.pid}/task/{child}")
         pid = thread.pid if same else child
-        self._threads[child] = born = _Thread(child, pid)
+        self._threads[child] = born = _Thread(child, pid, untold=True)
         parent = self._programs[thread.pid]
         if thread.pid == self.spawner:
             self.child = child
         if not same:
             self._programs[child] = _Program(parent.told, parent.hold, parent.text)
-        early = self._early.pop(child, None)
         own = {"own": kernel.own_id(pid, child)} if self.apart else {}
-        self._report({"t": "fork", "pid": thread.pid, "tid": thread.tid, "child": child, "thread": same, **own}, thread,
-                     lambda: self._on(born) if early is not None else None)
+
+        def told() -> None:
+            born.untold = False
+            if self._early.pop(child, None) is not None:
+                self._on(born)
+        self._report({"t": "fork", "pid": thread.pid, "tid": thread.tid, "child": child, "thread": same, **own}, thread, told)
 
     def _executed(self, thread: _Thread) -> None:
         pid = thread.pid if thread.pid else thread.tid

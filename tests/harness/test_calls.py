@@ -16,7 +16,7 @@ from harness.observe import kernel, ptrace, source
 from harness.stage.conductor import Conductor, VirtualClock
 from harness.stage.keeper import Keeper
 from harness.stage.scenarios import ROOT, Scenario
-from pairs import pair, run
+from pairs import lent, pair, run
 
 HEAD = """
 #define _GNU_SOURCE
@@ -398,3 +398,15 @@ def test_a_scenario_of_a_sanitizer_build_is_not_traced_and_says_so(tmp_path):
     made = Conductor(Scenario("99-pair", folder, folder), VirtualClock()).run()
     assert [note for note in made.notes if "sanitizer" in note] == ["system calls are not looked at: it is built with a sanitizer"]
     assert {ending.how for ending in made.endings} == {"exit 0"}
+
+
+def test_no_line_of_a_new_thread_comes_before_its_birth_however_full_the_queue_is(tmp_path: Path) -> None:
+    lines = "; ".join(f"event {letter}" for letter in "abcdefghijkl")
+    server = "listen; accept; " + "; ".join(f"thread; {lines}; end" for _ in range(6)) + "; join; close"
+
+    def slowly(record: object) -> None:
+        sum(range(40_000))          # so the programs fill the queue, and what the tracer tells has to wait
+    for n in range(5):
+        made = Conductor(pair(tmp_path / str(n), "connect; readall 1", server), VirtualClock(), keeper=lent(), tell=slowly).run()
+        assert len([event for event in made.events if event.who == "server" and len(event.text) == 1]) == 6 * 12
+        assert made.notes == ()
