@@ -33,7 +33,7 @@ names    := $(sort $(patsubst %/,%,$(dir $(stems_of_programs))))
 programs := $(addprefix $(BUILD)/,$(stems_of_programs))
 common   := $(patsubst common/%.c,$(BUILD)/common/%.o,$(wildcard common/*.c))
 
-.PHONY: all help explain test lint fuzz torture bench clean check scenario step hint explore draft wire diff FORCE
+.PHONY: all help explain test lint fuzz torture bench clean check scenario predict step hint explore draft wire diff FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -52,7 +52,7 @@ help:                   ## this list
 # What was set on the command line or in the environment (BUILD, SCENARIOS, SANITIZE, CC, PAUSE, ...) make hands on by
 # itself. What stands for % goes through the environment, so that no shell reads it. FORCE: a file that happens to be called
 # check-1 changes nothing.
-scenario-% check-% step-% hint-% explore-% draft-% wire-% diff-%: export stem = $*
+scenario-% check-% predict-% step-% hint-% explore-% draft-% wire-% diff-%: export stem = $*
 diff-%: export SCENARIOS := $(SCENARIOS)
 
 scenario-%: FORCE       ## run the programs of scenario N and watch
@@ -60,6 +60,9 @@ scenario-%: FORCE       ## run the programs of scenario N and watch
 
 check-%: FORCE          ## the verdict alone: does scenario N keep its contract?
 	@$(PYTHON) -m harness check "$$stem"
+
+predict-%: FORCE        ## say what you expect of scenario N, then see it run
+	@$(PYTHON) -m harness predict "$$stem"
 
 step-%: FORCE           ## scenario N one line at a time: you say who goes on
 	@$(PYTHON) -m harness step "$$stem"
@@ -86,7 +89,7 @@ check:                  ## the verdicts of all scenarios
 diff-%: FORCE           ## how scenarios A and B differ
 	@sh tests/diff.sh "$$SCENARIOS" "$$stem"
 
-scenario step hint explore draft wire diff:
+scenario predict step hint explore draft wire diff:
 	@echo 'Which one? For example: make $@-1$(if $(filter diff,$@),-2). The numbers are:$(foreach name,$(names), $(firstword $(subst -, ,$(name))))' >&2; exit 2
 
 FORCE:

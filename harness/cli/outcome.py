@@ -16,6 +16,7 @@ from ..explore.schedules import BadSchedule
 from ..judge import comparison
 from ..judge.contract import ContractError
 from ..judge.findings import Finding
+from ..learn.questions import QuestionError
 from ..stage.build import DoesNotBuild
 from ..stage.cast import StageError
 from ..stage.scenarios import UnknownScenario
@@ -28,7 +29,7 @@ class Usage(Exception):
 
 # The errors that have a word of their own: the word, and its exit status. Any other is the lab's: "lab error", 3.
 _WORDS: "tuple[tuple[type[BaseException], str, int], ...]" = (
-    (ContractError, "contract error", 2), (StageError, "stage error", 2), (DoesNotBuild, "does not build", 2),
+    (ContractError, "contract error", 2), (StageError, "stage error", 2), (QuestionError, "question error", 2), (DoesNotBuild, "does not build", 2),
     (UnknownScenario, "wrong usage", 2), (BadSchedule, "wrong usage", 2), (Usage, "wrong usage", 2), (KeyboardInterrupt, "interrupted", 130))
 
 

@@ -66,11 +66,21 @@ def lesson_of(number: str) -> str:
 @functools.lru_cache(maxsize=None)
 def misconceptions() -> "Optional[frozenset[str]]":
     """The codes that lessons/misconceptions.md tells of; None if there is no such page."""
+    text = _page_of_misconceptions()
+    return None if text is None else frozenset(re.findall(r"^## (M[0-9]{2})\b", text, re.MULTILINE))
+
+
+def belief(code: str) -> str:
+    """What a holder of that misconception would say, "one send is one recv"; "" if the page does not tell of it."""
+    found = re.search(rf'^## {re.escape(code)}\s+"([^"\n]+)"$', _page_of_misconceptions() or "", re.MULTILINE)
+    return found[1] if found else ""
+
+
+def _page_of_misconceptions() -> Optional[str]:
     try:
-        text = (ROOT / "lessons/misconceptions.md").read_text(encoding="utf-8", errors="replace")
+        return (ROOT / "lessons/misconceptions.md").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    return frozenset(re.findall(r"^## (M[0-9]{2})\b", text, re.MULTILINE))
 
 
 class UnknownScenario(Exception):

@@ -17,9 +17,14 @@ def schedule_in_words(schedule: "tuple[Place, ...]") -> str:
 
 def command(schedule: "tuple[Place, ...]", number: str, skip: bool) -> str:
     """What replays it."""
+    return f"{setting(schedule, skip)} make step-{number}"
+
+
+def setting(schedule: "tuple[Place, ...]", skip: bool) -> str:
+    """What stands in front of a command that is to run this schedule."""
     settings = ["NOPAUSE=1"] if skip else []
     settings.append("SCHEDULE='" + "; ".join(map(str, schedule)).replace("'", "'\\''") + "'" if schedule else "SCHEDULE=nobody")
-    return " ".join([*settings, f"make step-{number}"])
+    return " ".join(settings)
 
 
 def _the(place: Place) -> str:

@@ -16,7 +16,7 @@ def tell(verdict: Verdict, run: Run, findings: Iterable[Finding], *, reproduce: 
     """The whole of it. `after_story`: the story of the run stands above already, with the findings and how everybody ended."""
     head = f"{verdict.word}: {_headline(verdict, run, after_story)}"
     lines = words.folded(lead + head, width, fold)
-    lines[0] = lead + words._dyed(verdict.word, words.BAD if verdict.status else words.GOOD, colour) + lines[0][len(lead + verdict.word):]
+    lines[0] = lead + words.dyed(verdict.word, words.BAD if verdict.status else words.GOOD, colour) + lines[0][len(lead + verdict.word):]
     for one in () if after_story else findings:
         lines += [f"  {line}" for line in words.folded(_finding(one), width - 2, fold)]
     if verdict.word == "deadlock" and not after_story:

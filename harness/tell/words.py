@@ -92,7 +92,7 @@ def room_of(who: str, width: int, cast: tuple[Role, ...]) -> int:
 
 def verdict_word(word: str, good: bool, colour: bool) -> str:
     """The first word of a verdict."""
-    return _dyed(word, GOOD if good else BAD, colour)
+    return dyed(word, GOOD if good else BAD, colour)
 
 
 def _row(ns: int, who: str, text: str, width: int, colour: bool, cast: tuple[Role, ...], style: str = "") -> str:
@@ -118,10 +118,10 @@ def columns(events: Iterable[Event], *, width: int = 100, colour: bool = False, 
 
 def _painted(text: str, who: str, colour: bool, cast: tuple[Role, ...], style: str = "") -> str:
     names = names_of(cast)
-    return _dyed(text, style + COLOURS[names.index(who) % len(COLOURS)], colour) if who in names else text
+    return dyed(text, style + COLOURS[names.index(who) % len(COLOURS)], colour) if who in names else text
 
 
-def _dyed(text: str, code: str, colour: bool) -> str:
+def dyed(text: str, code: str, colour: bool) -> str:
     return f"\x1b[{code}m{text}\x1b[0m" if colour else text
 
 
@@ -133,7 +133,7 @@ def tell(verdict: Verdict, run: Run, contract: Contract, *, reproduce: str, widt
     before the first word. fold: sentences are broken between words at `width`, as a terminal can't."""
     if verdict.word == "as expected":
         told = folded(lead + _as_expected(verdict, run, contract), width, fold)
-        told[0] = lead + _dyed("as expected", GOOD, colour) + told[0][len(lead + "as expected"):]
+        told[0] = lead + dyed("as expected", GOOD, colour) + told[0][len(lead + "as expected"):]
         return "\n".join([*told, *_not_looked_at(verdict, width, fold)])
     teller = _Teller(verdict, run, contract, width, colour, fold, lead)
     return "\n".join([*teller.headline(), *teller.witnesses(), *teller.folded(teller.why()), *teller.picture(),
@@ -249,7 +249,7 @@ class _Teller:
         lines = folded(self.lead + text, self.width, self.fold)
         room = self.width - len(lines[-1]) - len(source)
         word = text.partition(":")[0]
-        lines[0] = self.lead + _dyed(word, BAD, self.colour) + lines[0][len(self.lead + word):]
+        lines[0] = self.lead + dyed(word, BAD, self.colour) + lines[0][len(self.lead + word):]
         if source and len(lines) == 1 and room >= 2:
             yield lines[0] + " " * room + source
         else:

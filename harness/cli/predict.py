@@ -1,0 +1,214 @@
+"""predict: what do you expect? Asked first; then one run is made and shown against the prediction."""
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+from ..explore import turned
+from ..explore.schedules import Place
+from ..judge.contract import Contract
+from ..learn import cards, orders, predictions, questions
+from ..learn.cards import BadOrder, Card
+from ..learn.keys import Ended, Keys
+from ..learn.orders import Pair
+from ..stage.scenarios import Scenario, belief, find, lesson, misconceptions
+from ..tell import predicted, screen
+from ..trace import Run
+from . import shared
+from .outcome import Usage
+
+HOW = """Put the lines into the order that you expect: type their numbers, in one line
+or in several. Enter: the cards that are left.  b: take the last one back.{editor}"""
+EDITOR = "\ne: all cards in your editor."
+
+
+def add(commands: Any) -> None:
+    text = "say what you expect, then see what happens"
+    command = commands.add_parser("predict", help=text, description=text)
+    command.add_argument("scenario", metavar="N", help="a scenario: 4, 04, half-close")
+    command.set_defaults(go=go, contract=None, trace=None)
+
+
+def go(args: argparse.Namespace) -> int:
+    scenario = find(args.scenario)
+    contract = scenario.load_contract()
+    if contract is None or not cards.lines_of(contract):
+        raise Usage(f"{scenario.name} has no lines to predict: a contract has them. make scenario-{scenario.number} shows what happens")
+    asked = questions.load(scenario.folder, misconceptions())
+    interrupt = shared.Interrupt()
+    with shared.Lab() as lab:
+        with interrupt.raising():
+            shared.build([scenario])
+        waker = interrupt.at_once()
+        file = predictions.Predictions(scenario.build.parent / "predictions" / f"{scenario.name.partition('-')[0]}.txt")
+        page = _Page(scenario, contract, asked, file, Keys(waker))
+        try:
+            page.ask()
+        except Ended:
+            return shared.complain(f"the input has ended; {page.kept()}", 2)
+        except KeyboardInterrupt:
+            print(f"\n{page.kept()}", file=sys.stderr)
+            raise
+        _note(scenario)
+        return _show(page, args, lab, interrupt)
+
+
+class _Page:
+    """What is asked, and what was answered. Each answer is kept as it comes."""
+
+    def __init__(self, scenario: Scenario, contract: Contract, asked: "Optional[questions.Question]", file: predictions.Predictions, keys: Keys) -> None:
+        self.scenario, self.contract, self.asked, self.file, self.keys = scenario, contract, asked, file, keys
+        self.dealt = cards.deal(contract, scenario.name)
+        self.placed = predictions.placed(file.now.order, self.dealt)
+        if file.now.order and not self.placed:
+            file.begin()        # the contract has other lines by now
+        self.width = screen.width_of(sys.stdout)
+
+    def kept(self) -> str:
+        now = self.file.now
+        if not now.answer and not now.order:
+            return "nothing was answered, and nothing ran"
+        return f"your answers so far are kept in {_shown(self.file.path)}; make predict-{self.scenario.number} goes on with them"
+
+    @property
+    def order(self) -> "list[Card]":
+        return [self.dealt[n - 1] for n in self.placed]
+
+    def ask(self) -> None:
+        """All that is not answered yet. Raises Ended, KeyboardInterrupt."""
+        print(f"scenario {self.scenario.name}: predict first" + (f"   lesson: {lesson(self.scenario.name)}" if lesson(self.scenario.name) else ""))
+        now = self.file.now
+        if now.answer or now.order:
+            print("You have begun this prediction before; here it goes on." + (f" You said {now.answer}." if now.answer else ""))
+        if self.asked is not None and not now.answer:
+            print("\n".join(predicted.question(self.asked, self.width)))
+            now.answer = self._letter()
+            self._keep()
+        if self.asked is not None and now.why is None:
+            now.why = "".join(c if c.isprintable() else "?" for c in self.keys.line("Why? One line (Enter leaves it out) > "))
+            self._keep()
+        self._ask_order()
+        now.done = True
+        self._keep()
+
+    def _letter(self) -> str:
+        while True:
+            typed = self.keys.line("Your answer, A, B, C or D > ").upper()
+            if len(typed) == 1 and typed in questions.LETTERS:
+                return typed
+            print("That is none of the four letters." if typed else "Type one of the four letters. Ctrl-D leaves.")
+
+    def _ask_order(self) -> None:
+        editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ""
+        editor = editor if self.keys.terminal else ""
+        print("\n" + HOW.format(editor=EDITOR if editor else "") + "\n")
+        self._cards()
+        while len(self.placed) < len(self.dealt):
+            typed = self.keys.line(f"{len(self.placed)} of {len(self.dealt)} have a place > ")
+            if not typed:
+                self._cards()
+            elif typed == "b":
+                self._take_back()
+            elif typed == "e" and editor:
+                self._edit(editor)
+            else:
+                self._place(lambda: cards.read_numbers(typed, len(self.dealt), self.placed))
+
+    def _cards(self) -> None:
+        print("\n".join(predicted.cards(self.dealt, self.placed, self.width)))
+
+    def _place(self, read: "Callable[[], list[int]]") -> None:
+        try:
+            self.placed += read()
+        except BadOrder as error:
+            print(error)
+            return
+        self.file.now.order = self.order
+        self._keep()
+
+    def _take_back(self) -> None:
+        if not self.placed:
+            print("No card has a place yet.")
+            return
+        number = self.placed.pop()
+        self.file.now.order = self.order
+        self._keep()
+        print(f"{number}  {self.dealt[number - 1]}  has no place now.")
+
+    def _edit(self, editor: str) -> None:
+        """All cards in a file, in the learner's editor. What was written there stays, also if it can't be used."""
+        path = self.file.path.with_suffix(".order.txt")
+        if not path.exists():
+            rest = [card for n, card in enumerate(self.dealt, 1) if n not in self.placed]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("# Put these lines into the order that you expect, save, and leave the editor.\n" +
+                            "".join(f"{card}\n" for card in [*self.order, *rest]), encoding="utf-8")
+        try:
+            done = subprocess.run([*shlex.split(editor), str(path)], check=False)
+        except (OSError, ValueError) as error:
+            print(f"the editor {editor!r} can't be started ({getattr(error, 'strerror', None) or error}); type the numbers, or set EDITOR")
+            return
+        if done.returncode:
+            print(f"the editor ended with status {done.returncode}; your list is kept in {_shown(path)}")
+            return
+        before, self.placed = self.placed, []
+        self._place(lambda: cards.read_list(path.read_text(encoding="utf-8", errors="replace"), self.dealt))
+        if self.placed:
+            path.unlink()
+        else:
+            self.placed = before
+
+    def _keep(self) -> None:
+        try:
+            self.file.keep()
+        except OSError as error:
+            print(f"note: your prediction could not be kept: {_shown(self.file.path)}: {error.strerror}", file=sys.stderr)
+
+
+def _shown(path: Path) -> str:
+    with contextlib.suppress(ValueError):
+        return str(path.relative_to(Path.cwd()))
+    return str(path)
+
+
+def _note(scenario: Scenario) -> None:
+    """Notes in the progress file that this scenario was predicted."""
+    path = scenario.build.parent / "progress.txt"
+    line = f"predicted {scenario.name.partition('-')[0]}"
+    with contextlib.suppress(OSError):
+        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+        if line not in text.splitlines():
+            with path.open("a", encoding="utf-8") as file:
+                file.write(("" if not text or text.endswith("\n") else "\n") + line + "\n")
+
+
+def _show(page: _Page, args: argparse.Namespace, lab: shared.Lab, interrupt: shared.Interrupt) -> int:
+    """Makes the run, and shows it against the prediction."""
+    scenario = page.scenario
+    result = shared.one_run(scenario, args, shared.policy(scenario, real_time=False), lab, tick=lambda: interrupt.came)
+    if interrupt.came or result.run.stop.kind == "interrupted":
+        raise KeyboardInterrupt
+    judged = orders.judge(page.order, page.contract, result.run, result.verdict)
+    print("\n" + "\n".join(predicted.table(page.order, judged, page.width, screen.wants_colour(sys.stdout))), flush=True)
+    if result.verdict.status:
+        print(f"\nThis run left the contract. make check-{scenario.number} says where, and why.")
+    every = os.environ.get("ALL", "") not in ("", "0")
+    turner = turned.Turner(scenario, lambda: lab.keeper, skip=shared.no_pause(), isolate=shared.isolate(), observe=shared.observe(),
+                           tick=lambda: interrupt.came)
+    for line in predicted.pairs(judged, _other_way(result.run, turner), scenario.number, shared.no_pause(), every, page.width):
+        print(line, flush=True)
+    if page.asked is not None:
+        print("\n" + "\n".join(predicted.answer(page.asked, page.file.now.answer, belief, page.width)))
+    print(f"\nKept in {_shown(page.file.path)}. make scenario-{scenario.number} shows the run with its times, and what happened.")
+    return 0
+
+
+def _other_way(run: Run, turner: turned.Turner) -> "Callable[[Pair], Optional[tuple[Place, ...]]]":
+    places = turned.places(run)
+    return lambda pair: turner.turned(places[pair.first.seq], places[pair.second.seq])

@@ -1,0 +1,63 @@
+"""The event cards of a prediction: the lines of a contract, shuffled, and the order into which a learner puts them."""
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Sequence
+
+from ..judge.contract import Contract, Line
+
+
+@dataclass(frozen=True)
+class Card:
+    """One line of the contract, without its place in it."""
+
+    who: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.who}: {self.text}"
+
+
+class BadOrder(Exception):
+    """What is wrong with typed numbers, or with an edited list of cards."""
+
+
+def lines_of(contract: Contract) -> "tuple[Line, ...]":
+    """The lines that every run is to have, in the order of the file: none of a branch."""
+    return tuple(s for s in contract.statements if isinstance(s, Line) and s.branch is None)
+
+
+def deal(contract: Contract, name: str) -> "tuple[Card, ...]":
+    """The cards in an order that tells nothing: the same for each learner of the scenario of that name."""
+    cards = [Card(line.who, line.text) for line in lines_of(contract)]
+    random.Random(name).shuffle(cards)
+    return tuple(cards)
+
+
+def read_numbers(typed: str, count: int, placed: "Sequence[int]") -> "list[int]":
+    """The numbers that were typed, of cards counted from 1; none of `placed`. Raises BadOrder."""
+    found: "list[int]" = []
+    for word in typed.replace(",", " ").split():
+        if not (word.isascii() and word.isdecimal() and len(word) < 5 and 1 <= int(word) <= count):
+            raise BadOrder(f"{word!r} is no card; the cards are 1 to {count}. Nothing of this line was taken")
+        if int(word) in placed or int(word) in found:
+            raise BadOrder(f"card {int(word)} has a place already. Nothing of this line was taken")
+        found.append(int(word))
+    return found
+
+
+def read_list(text: str, cards: "Sequence[Card]") -> "list[int]":
+    """The order of a list in a file, one card a line (lines with # are comments). Cards that say the same may change places. Raises BadOrder."""
+    left = list(range(1, len(cards) + 1))
+    found: "list[int]" = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip() and not line.startswith("#"):
+            card = next((n for n in left if str(cards[n - 1]) == line.strip()), 0)
+            if not card:
+                raise BadOrder(f"line {number} is none of the cards that are left: {line.strip()[:60]!r}; keep the words of each card, and each card once")
+            left.remove(card)
+            found.append(card)
+    if left:
+        raise BadOrder(f"{len(left)} cards are missing, the first is {str(cards[left[0] - 1])!r}; each card stands there once")
+    return found

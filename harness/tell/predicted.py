@@ -1,0 +1,132 @@
+"""What a learner reads of a prediction: the cards, the question, and the prediction against the run."""
+from __future__ import annotations
+
+import textwrap
+from typing import Callable, Iterator, Optional, Sequence
+
+from ..explore.schedules import Place
+from ..judge.contract import role_of
+from ..learn.cards import Card
+from ..learn.orders import Judged, Pair
+from ..learn.questions import Question
+from ..trace import Event, plain
+from . import explored, words
+from .phrases import count
+from .why import WHY
+
+SHOWN = 3       # pairs of a sort, unless ALL=1 asks for all
+
+_SIGNS = {"=": "as you said", "~": "in another place", "!": "impossible there", "-": "never came"}
+
+
+def question(asked: Question, width: int) -> "list[str]":
+    """The question and its four answers, wrapped."""
+    found = ["", *textwrap.wrap(asked.text, width)]
+    for one in asked.answers:
+        found += textwrap.wrap(f"  {one.letter}  {one.text}", width, subsequent_indent="     ", break_on_hyphens=False)
+    return found
+
+
+def cards(dealt: "Sequence[Card]", placed: "Sequence[int]", width: int) -> "list[str]":
+    """The cards that have no place yet with their numbers: two programs side by side, more one below the other."""
+    left = [(n, card) for n, card in enumerate(dealt, 1) if n not in placed]
+    whos = list(dict.fromkeys(sorted(card.who for card in dealt)))
+    if len(whos) != 2:
+        longest = max(map(len, whos), default=0)
+        return [line for n, card in left for line in _entry(n, f"{card.who:{longest}}  {card.text}", width)]
+    room = width // 2 - 1
+    columns = [[f"    {who}", *(line for n, card in left if card.who == who for line in _entry(n, card.text, room))] for who in whos]
+    height = max(map(len, columns))
+    one, other = (column + [""] * (height - len(column)) for column in columns)
+    return [f"{a:{room + 2}}{b}".rstrip() for a, b in zip(one, other)]
+
+
+def _entry(number: int, text: str, room: int) -> "list[str]":
+    return textwrap.wrap(f"{number:>2}  {plain(text)}", room, subsequent_indent="    ", break_on_hyphens=False)
+
+
+def answer(asked: Question, letter: str, belief: "Callable[[str], str]", width: int) -> "list[str]":
+    """What is to be said of the chosen answer. `belief`: the words of a misconception."""
+    chosen, right = asked.answer(letter), asked.right
+    if chosen == right:
+        return textwrap.wrap(f"{letter} is right. {right.why}", width)
+    told = f"You said {letter}. That is {chosen.code}, \"{belief(chosen.code)}\". {chosen.why}"
+    return [*textwrap.wrap(told, width), *textwrap.wrap(f"{right.letter} is right. {right.why}", width)]
+
+
+def table(order: "Sequence[Card]", judged: Judged, width: int, colour: bool) -> "list[str]":
+    """The prediction and the run side by side, line by line."""
+    room = (width - 8) // 2
+    too_early = {pair.second.seq for pair in judged.impossible}     # what had to come later
+    found = [f"      {'you expected':{room}}  the run"]
+    used = set()
+    for n, (card, event) in enumerate(zip(order, judged.events)):
+        there = judged.ran[n] if n < len(judged.ran) else None
+        sign = _sign(event, there, too_early)
+        used.add(sign)
+        marked = words.dyed(sign, words.BAD, colour) if sign in "!-" else sign
+        found.append(f"{marked} {n + 1:>2}  {_cut(str(card), room):{room}}  {_cut(_said(there), room) if there else ''}".rstrip())
+    return [*found, "   " + "   ".join(f"{sign} {what}" for sign, what in _SIGNS.items() if sign in used)]
+
+
+def _sign(event: Optional[Event], there: Optional[Event], too_early: "set[int]") -> str:
+    if event is None:
+        return "-"
+    if event.seq in too_early:
+        return "!"
+    return "=" if there is not None and (event.who, event.text) == (there.who, there.text) else "~"
+
+
+def _said(event: Event) -> str:
+    return f"{event.who}: {event.text}"
+
+
+def _cut(text: str, room: int) -> str:
+    text = plain(text)
+    return text if len(text) <= room else text[:room - 3] + "..."
+
+
+def pairs(judged: Judged, other_way: "Callable[[Pair], Optional[tuple[Place, ...]]]", number: str, skip: bool, every: bool, width: int) -> Iterator[str]:
+    """The three sorts of pairs. `other_way`: a schedule that really turns a free pair round. `every`: none is left out."""
+    most = max(map(len, (judged.impossible, judged.right, judged.free)), default=0) if every else SHOWN
+    if judged.impossible:
+        yield f"\nImpossible: {count(len(judged.impossible), 'order')}. You put:"
+        for pair in judged.impossible[:most]:
+            yield from _wrapped(f"{_said(pair.second)}  before  {_said(pair.first)}. {_why(pair)}", width)
+        yield from _more(len(judged.impossible) - most)
+    if judged.right:
+        yield f"\nForced, and you have it right: {count(len(judged.right), 'order')} between the programs."
+        for pair in judged.right[:most]:
+            yield from _wrapped(f"{_said(pair.first)}  before  {_said(pair.second)}. {_why(pair)}", width)
+        yield from _more(len(judged.right) - most)
+    if judged.free:
+        yield f"\nPossible, but you ordered what is free: {count(len(judged.free), 'order')}."
+        for pair in judged.free[:most]:
+            yield from _free(pair, other_way(pair), number, skip, width)
+        yield from _more(len(judged.free) - most)
+    if judged.unordered:
+        yield from ("", *textwrap.wrap("These programs print their lines and log no events. So the lab knows the order of the lines within each program only, and "
+                                       "says nothing of the order between the two.", width))
+
+
+def _why(pair: Pair) -> str:
+    if pair.cause == "start":
+        return f"The lab starts the {role_of(pair.second.who)} only when that line of the {role_of(pair.first.who)} has come."
+    return WHY[pair.cause].format(late=role_of(pair.second.who), early=role_of(pair.first.who))
+
+
+def _free(pair: Pair, schedule: "Optional[tuple[Place, ...]]", number: str, skip: bool, width: int) -> Iterator[str]:
+    yield from _wrapped(f"{_said(pair.first)}  before  {_said(pair.second)}. Nothing forces that.", width)
+    if schedule is None:
+        yield "    No delay that was tried turned it round."
+    else:
+        yield "    This run goes the other way:"
+        yield f"    {explored.setting(schedule, skip)} make scenario-{number}"
+
+
+def _wrapped(text: str, width: int) -> "list[str]":
+    return textwrap.wrap(plain(text), width - 2, initial_indent="  - ", subsequent_indent="    ", break_on_hyphens=False)
+
+
+def _more(left: int) -> "list[str]":
+    return [f"  ... and {left} more (ALL=1 shows them)"] if left > 0 else []

@@ -1,0 +1,282 @@
+"""Does make predict-N judge an order as what it is, and lose nothing of what a learner typed?
+
+A prediction is compared with a real run in a second way here: every pair of its lines is looked at, and not only the nearest.
+"""
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from harness.explore import turned
+from harness.explore.schedules import Delays, parse
+from harness.judge import causes, comparison
+from harness.learn import cards, orders, predictions
+from harness.learn.cards import BadOrder, Card
+from harness.learn.predictions import Prediction, Predictions
+from harness.stage.build import build
+from harness.stage.conductor import Conductor, VirtualClock
+from harness.stage.scenarios import ROOT, find
+from pairs import lent
+from terminal import Terminal
+
+NAMES = ("01-break-after-first-message", "04-half-close", "08-length-prefix")
+SHUFFLES = 40
+
+
+@pytest.fixture(scope="module")
+def runs():
+    """{name: the scenario, its contract, a run of it, the verdict on it}"""
+    found = {}
+    for name in (*NAMES, "00-anatomy"):
+        scenario = find(name)
+        build([scenario])
+        run = Conductor(scenario, VirtualClock(), keeper=lent()).run()
+        contract = scenario.load_contract()
+        found[name] = scenario, contract, run, comparison.judge(run, contract)
+    return found
+
+
+# --- a partial order -------------------------------------------------------------------------------------------------
+
+def as_it_ran(contract, run):
+    return [Card(e.who, e.text) for e in sorted(run.events, key=lambda e: e.seq)]
+
+
+def broken(judged, run) -> "set[tuple[int, int]]":
+    """All pairs, not only the nearest, that the run forces and that were predicted the other way round."""
+    order = causes.derive(run)
+    return {(late.seq, early.seq) for early, late in itertools.combinations(judged.events, 2) if order.forced(late.seq, early.seq)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_ran_is_right_in_all_that_was_forced(name, runs):
+    _, contract, run, verdict = runs[name]
+    judged = orders.judge(as_it_ran(contract, run), contract, run, verdict)
+    assert judged.impossible == () and judged.right and judged.events == judged.ran
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_order_is_impossible_exactly_if_some_pair_of_it_is(name, runs):
+    _, contract, run, verdict = runs[name]
+    chance = random.Random(name)
+    possible = impossible = 0
+    for n in range(SHUFFLES):
+        order = as_it_ran(contract, run)
+        if n % 2:
+            at = chance.randrange(len(order) - 1)
+            order[at], order[at + 1] = order[at + 1], order[at]
+        else:
+            chance.shuffle(order)
+        judged = orders.judge(order, contract, run, verdict)
+        worst = broken(judged, run)
+        assert bool(judged.impossible) == bool(worst)
+        assert {(p.first.seq, p.second.seq) for p in judged.impossible} <= worst
+        possible, impossible = possible + (not worst), impossible + bool(worst)
+    assert possible and impossible
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_free_pair_can_really_come_the_other_way_round(name, runs):
+    scenario, contract, run, verdict = runs[name]
+    judged = orders.judge(as_it_ran(contract, run), contract, run, verdict)
+    turner, places = turned.Turner(scenario, lent), turned.places(run)
+    shown = 0
+    for pair in judged.free[:4]:
+        schedule = turner.turned(places[pair.first.seq], places[pair.second.seq])
+        if schedule is not None:
+            again = Conductor(scenario, Delays(parse("; ".join(map(str, schedule)))), keeper=lent()).run()
+            seqs = {place: seq for seq, place in turned.places(again).items()}
+            assert seqs[places[pair.second.seq]] < seqs[places[pair.first.seq]]
+            shown += 1
+    assert shown
+
+
+def test_a_forced_pair_is_turned_round_by_no_schedule(runs):
+    scenario, contract, run, verdict = runs["04-half-close"]
+    judged = orders.judge(as_it_ran(contract, run), contract, run, verdict)
+    turner, places = turned.Turner(scenario, lent), turned.places(run)
+    assert [turner.turned(places[p.first.seq], places[p.second.seq]) for p in judged.right[:3]] == [None] * 3
+
+
+def test_of_programs_that_print_only_the_order_within_each_is_judged(runs):
+    _, contract, run, verdict = runs["00-anatomy"]
+    dealt = [Card(line.who, line.text) for line in cards.lines_of(contract)]
+    judged = orders.judge(dealt[::-1], contract, run, verdict)
+    assert judged.unordered and judged.free == judged.right == ()
+    assert {(p.first.who == p.second.who, p.cause) for p in judged.impossible} == {(True, "program")} and len(judged.impossible) == 8
+    assert orders.judge(dealt, contract, run, verdict).impossible == ()
+
+
+def test_equal_cards_may_change_places(runs):
+    _, contract, run, verdict = runs["04-half-close"]
+    order = as_it_ran(contract, run)
+    one, other = [n for n, card in enumerate(order) if card == Card("client", "reading data")]
+    order[one], order[other] = order[other], order[one]
+    assert orders.judge(order, contract, run, verdict).impossible == ()
+
+
+def test_the_cards_are_dealt_alike_each_time_and_not_in_the_contract_s_order(runs):
+    _, contract, _, _ = runs["04-half-close"]
+    dealt = cards.deal(contract, "04-half-close")
+    assert dealt == cards.deal(contract, "04-half-close") != cards.deal(contract, "x")
+    assert sorted(map(str, dealt)) == sorted(map(str, cards.lines_of(contract))) != list(map(str, dealt))
+
+
+# --- what is typed ---------------------------------------------------------------------------------------------------
+
+def test_numbers_are_read():
+    assert cards.read_numbers("3, 1 2", 3, []) == [3, 1, 2] and cards.read_numbers("", 3, []) == []
+    for typed, words in (("0", "'0' is no card"), ("4", "the cards are 1 to 3"), ("1 1", "card 1 has a place"), ("2", "card 2 has a place"), ("²", "no card"),
+                         ("9" * 5000, "no card"), ("-1", "no card")):
+        with pytest.raises(BadOrder, match=re.escape(words)):
+            cards.read_numbers(typed, 3, [2])
+
+
+def test_an_edited_list_is_read():
+    dealt = [Card("client", "a"), Card("server", "b"), Card("client", "a")]
+    assert cards.read_list("# words\n\nserver: b\nclient: a\n client: a \n", dealt) == [2, 1, 3]
+    for text, words in (("server: b\nserver: b\n", "line 2 is none of the cards"), ("client: a\nserver: b\n", "1 cards are missing")):
+        with pytest.raises(BadOrder, match=words):
+            cards.read_list(text, dealt)
+
+
+def test_a_prediction_that_was_begun_goes_on_and_nothing_before_it_is_touched(tmp_path):
+    path = tmp_path / "predictions/04.txt"
+    first = Predictions(path)
+    first.now.answer, first.now.why, first.now.done = "A", "", True
+    first.now.order = [Card("client", "a: b")]
+    first.keep()
+    before = path.read_text()
+    second = Predictions(path)
+    assert second.number == 2 and second.now == Prediction()
+    second.now.answer = "B"
+    second.keep()
+    third = Predictions(path)
+    assert (third.number, third.now.answer, third.now.why) == (2, "B", None)
+    third.now.why = "because"
+    third.keep()
+    assert path.read_text().startswith(before) and path.read_text().count("prediction ") == 2
+    assert predictions.placed(first.now.order, [Card("client", "x"), Card("client", "a: b")]) == [2]
+    assert predictions.placed(first.now.order, [Card("client", "x")]) == []
+
+
+def test_a_spoilt_file_costs_nothing_but_its_own_lines(tmp_path):
+    path = tmp_path / "04.txt"
+    path.write_bytes(b"\xff\x00 rubbish\nprediction x\nanswer: C\ndone\nmore")
+    found = Predictions(path)
+    found.now.answer = "D"
+    found.keep()
+    assert path.read_text(errors="replace").count("prediction") == 2 and "more\nprediction 2\nanswer: D\n" in path.read_text(errors="replace")
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """One folder for what is built."""
+    return tmp_path_factory.mktemp("build")
+
+
+@pytest.fixture
+def home(built):
+    """The same, with nothing of an earlier learner in it."""
+    shutil.rmtree(built / "predictions", ignore_errors=True)
+    (built / "progress.txt").unlink(missing_ok=True)
+    return built
+
+
+def predict(home, typed: str, number: str = "4", **env: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([sys.executable, "-m", "harness", "predict", number], cwd=ROOT, input=typed, capture_output=True, text=True,
+                          env={**os.environ, "BUILD": str(home), **env}, timeout=120)
+
+
+def test_a_prediction_from_a_pipe_is_judged_and_kept(home):
+    done = predict(home, "x\n\na\nthe \x1b[31mclient\n" + "22\n" + " ".join(map(str, range(1, 22))) + "\n")
+    assert done.returncode == 0, done.stderr
+    for words in ("That is none of the four letters.", "Type one of the four letters.", "'22' is no card; the cards are 1 to 21.",
+                  "Impossible: ", "Possible, but you ordered what is free", " more (ALL=1 shows them)",
+                  'You said A. That is M06, "close is the way to say \'I am done\'".', "D is right."):
+        assert words in done.stdout, words
+    assert "\x1b" not in done.stdout
+    kept = (home / "predictions/04.txt").read_text()
+    assert kept.startswith("prediction 1\nanswer: A\nwhy: the ?[31mclient\ncard: ") and kept.endswith("done\n") and kept.count("card: ") == 21
+    assert (home / "progress.txt").read_text() == "predicted 04\n"
+    assert done.stdout.index("D  The server gets EOF") < done.stdout.index("you expected") < done.stdout.index("D is right.")
+
+
+def test_a_second_time_is_asked_anew_and_noted_once(home):
+    typed = "d\n\n" + " ".join(map(str, range(1, 22))) + "\n"
+    assert predict(home, typed).returncode == predict(home, typed).returncode == 0
+    assert (home / "predictions/04.txt").read_text().count("answer: D") == 2
+    assert (home / "progress.txt").read_text() == "predicted 04\n"
+
+
+def test_where_the_input_ends_the_answers_stay_and_are_not_asked_for_again(home):
+    nothing = predict(home, "")
+    assert nothing.returncode == 2 and nothing.stderr == "the input has ended; nothing was answered, and nothing ran\n"
+    some = predict(home, "d\nbecause\n1 2\n")
+    assert some.returncode == 2 and some.stderr.startswith("the input has ended; your answers so far are kept in ") and "you expected" not in some.stdout
+    assert not (home / "progress.txt").exists()
+    rest = predict(home, " ".join(map(str, range(3, 22))) + "\n")
+    assert rest.returncode == 0 and "here it goes on. You said D." in rest.stdout and "2 of 21 have a place" in rest.stdout
+    assert "D is right." in rest.stdout and "You said D. That" not in rest.stdout
+
+
+def test_programs_that_leave_the_contract_are_said_to(tmp_path, home):
+    folder = tmp_path / "scenarios/04-half-close"
+    folder.mkdir(parents=True)
+    for name in ("client.c", "server.c", "contract.txt"):
+        text = (ROOT / "scenarios/04-half-close" / name).read_text()
+        (folder / name).write_text(text.replace('    event("shutting down SHUT_WR");\n', "") if name == "client.c" else text)
+    done = predict(home, " ".join(map(str, range(1, 22))) + "\n", SCENARIOS=str(tmp_path / "scenarios"))
+    assert done.returncode == 0 and "This run left the contract. make check-4 says where" in done.stdout and "- never came" in done.stdout
+    (folder / "question.txt").write_text("question: what\n")
+    done = predict(home, "", SCENARIOS=str(tmp_path / "scenarios"))
+    assert (done.returncode, done.stderr) == (2, "question error: scenarios/04-half-close/question.txt: no answer A; a question has the four answers A to D\n")
+    (folder / "contract.txt").unlink()
+    done = predict(home, "", SCENARIOS=str(tmp_path / "scenarios"))
+    assert done.returncode == 2 and "has no lines to predict: a contract has them" in done.stderr
+
+
+@pytest.mark.parametrize("status, words", [(130, "your answers so far are kept"), (2, "the input has ended; your answers so far")])
+def test_ctrl_c_and_ctrl_d_keep_what_was_answered(status, words, home):
+    terminal = Terminal("4", command="predict", prompt=" > ", BUILD=str(home))
+    assert "A, B, C or D > " in terminal.until_asked()
+    assert "Why?" in terminal.key("c")
+    if status == 130:
+        terminal.child.send_signal(signal.SIGINT)
+    else:
+        os.write(terminal.end, b"\x04")
+    assert words in terminal.until_asked()
+    assert terminal.status() == status
+    assert (home / "predictions/04.txt").read_text() == "prediction 1\nanswer: C\n"
+
+
+def test_the_cards_can_be_ordered_in_an_editor(tmp_path, home):
+    (tmp_path / "sort.sh").write_text('#!/bin/sh\nsort -r "$1" >"$1.new" && mv "$1.new" "$1"\n')
+    (tmp_path / "spoil.sh").write_text('#!/bin/sh\necho client: what >>"$1"\n')
+    for name in ("sort.sh", "spoil.sh"):
+        (tmp_path / name).chmod(0o755)
+    (home / "predictions").mkdir()
+    list_of_cards = home / "predictions/04.order.txt"
+    terminal = Terminal("4", command="predict", prompt=" > ", BUILD=str(home), EDITOR=str(tmp_path / "spoil.sh"), VISUAL="")
+    terminal.until_asked()
+    terminal.key("c")
+    terminal.key("")
+    assert "is none of the cards that are left: 'client: what'" in terminal.key("e") and "client: what\n" in list_of_cards.read_text()
+    os.write(terminal.end, b"\x04")
+    terminal.until_asked()
+    assert terminal.status() == 2
+    list_of_cards.write_text(list_of_cards.read_text().replace("client: what\n", ""))
+    terminal = Terminal("4", command="predict", prompt=" > ", BUILD=str(home), EDITOR=str(tmp_path / "sort.sh"), VISUAL="")
+    assert "0 of 21 have a place" in terminal.until_asked()
+    assert "Impossible: " in terminal.key("e")
+    assert terminal.status() == 0 and not list_of_cards.exists()
