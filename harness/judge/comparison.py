@@ -18,10 +18,10 @@ import re
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Iterable, Iterator, Optional
 
-from . import causes, marks, ports
+from . import causes, made, marks, ports
 from .cast import Cast
-from .contract import (After, Bytes, Contract, Deadlock, Ends, Free, Line, Never, Plan, Wire, code_of, fits, fitting, index_of, misspelt,
-                       role_of)
+from .contract import (After, Bytes, Contract, Deadlock, Ends, Free, Line, Made, Never, Plan, Wire, code_of, fits, fitting, index_of,
+                       misspelt, role_of)
 from .deeds import Deeds
 from .sides import Side
 from ..trace import Ending, Event, Run, Segment, Waiting
@@ -52,6 +52,7 @@ class Difference:
     deaf        WHO ended its own reading by the call `act`, and was to read after that
     act         WHO gave up its end of the connection by the call `act`, and no line of it says so. Somebody learnt of it
     reset       WHO's close, the call `act`, sent a reset where another one was to read EOF
+    call        WHO did not make the call `expected` on a connection; found: the error, if it did and each one failed
     ends, deadlock, bytes, wire    `expected` is what the contract says, `found` what the run says
     """
 
@@ -235,7 +236,7 @@ class _Comparison:
         lines = list(self._line_differences())
         deeds = [*self._deeds(), *self._unsaid(lines)]
         found = lines + deeds + list(self._after_differences()) + list(self._never_differences(lines))
-        found += [*self._ports(), *self._ends(lines)] + list(self._deadlock(lines)) + list(self._bytes()) + list(self._wire())
+        found += [*self._ports(), *self._ends(lines), *self._calls(lines)] + list(self._deadlock(lines)) + list(self._bytes()) + list(self._wire())
         found = self._sorted([d if d.at < LATE or d.observed is None else replace(d, at=d.observed.seq) for d in found])
         word = self._word(found)
         branches = tuple(self.contract.blocks[n][branch] for n, branch in enumerate(self.plan.choice))
@@ -602,6 +603,20 @@ class _Comparison:
         elif stop.kind == "deadlock" and not asked and not lines:
             yield Difference("deadlock", stop.cycle[0] if stop.cycle else self.run.cast[-1].name, 0, "", "", found=found)
 
+    # calls that the contract asks for
+
+    def _calls(self, lines: list[Difference]) -> Iterator[Difference]:
+        left = {d.who for d in lines}
+        for said in self.plan.of(Made):
+            answer = made.ask(said, self.cast, self.deeds)
+            if answer.unknown:
+                self.unseen.append(f"{said.written}: {answer.unknown}")
+            if answer.unknown or said.who in left and not answer.made:
+                self.skipped.add(said.number)
+            elif not answer.made:
+                yield Difference("call", said.who, said.number, said.written, str(said), found=answer.error,
+                                 witnesses=tuple(self.cast.lines(said.who)[-1:]), hints=fitting(said.hints, answer.error, otherwise=True))
+
     # ports
 
     def _ports(self) -> Iterator[Difference]:
@@ -751,7 +766,7 @@ class _Comparison:
 # from a port: the stage tells it to the others.
 _LINES = ("missing", "unexpected")
 _DEPARTURES = (*_LINES, "order", "never", "late", "open", "unwritten", "miscount", "deaf", "act", "reset")
-_RANK = {**dict.fromkeys(_DEPARTURES, 0), "ends": 1, "deadlock": 1, "bytes": 2, "wire": 3, "port": 4, "luck": 5}
+_RANK = {**dict.fromkeys(_DEPARTURES, 0), "ends": 1, "call": 1, "deadlock": 1, "bytes": 2, "wire": 3, "port": 4, "luck": 5}
 _POLLS = ("poll", "select", "epoll_wait")
 _READ = re.compile(r"EOF\b|[Rr]eceived\b")
 

@@ -27,8 +27,10 @@ CALLS = ("accept", "read", "write", "connect", "poll", "select", "epoll_wait", "
 CODED = re.compile(r"(M[0-9]{2}): \S")     # a hint that answers a misconception of lessons/misconceptions.md
 WHERE = re.compile(r"\[((?:[^]\\]|\\.)+)\]\s+")     # in front of a hint: where it fits, [EOF... | waiting in read]
 FACTS = re.compile(r"SYN|FIN|RST|zero window|byte [1-9][0-9]*")
-KEYWORDS = ("never", "free", "either", "bytes", "wire", "deadlock")
-BEGINNINGS = "never, free, either, or, others allowed, bytes, wire, deadlock, ? or #"
+KEYWORDS = ("never", "free", "either", "bytes", "wire", "call", "deadlock")
+MADE = ("accept", "close", "connect", "read", "shutdown", "write")     # calls that a contract may ask for
+HALVES = ("SHUT_RD", "SHUT_WR", "SHUT_RDWR")
+BEGINNINGS = "never, free, either, or, others allowed, bytes, wire, call, deadlock, ? or #"
 SPLITTERS = (" after ", " before ", " and ", " / ")     # words of the notation that may stand behind a text
 PLANS_MAX = 256
 SIZE_MAX, LINE_MAX = 1 << 18, 4096      # bytes of a contract, characters of a line
@@ -134,13 +136,25 @@ class Wire(Statement):
 
 
 @dataclass(frozen=True)
+class Made(Statement):
+    """WHO makes this call on a connection, and it does not fail. `name` as in MADE; `half` of a shutdown: "SHUT_WR", "" for any."""
+
+    who: str = ""
+    name: str = ""
+    half: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}({self.half})" if self.half else self.name
+
+
+@dataclass(frozen=True)
 class Open(Statement):
     """Other lines of WHO may come between; who "": of everybody."""
 
     who: str = ""
 
 
-Any = Union[Line, Never, Free, Ends, Deadlock, Bytes, Wire, Open]
+Any = Union[Line, Never, Free, Ends, Deadlock, Bytes, Wire, Made, Open]
 Kind = TypeVar("Kind", bound=Statement)
 
 
@@ -435,7 +449,7 @@ class _At:
                 raise self.fail(f'unknown word "{words[1]}"; write "{words[0]} ends: HOW" or "{words[0]}: TEXT"')
             return Ends(*base, who=words[0], how=self.how(rest))
         special: dict[str, Callable[[str, Base], Any]] = {
-            "never": self.never, "free": self.free, "bytes": self.bytes, "wire": self.wire, "deadlock": self.deadlock}
+            "never": self.never, "free": self.free, "bytes": self.bytes, "wire": self.wire, "call": self.made, "deadlock": self.deadlock}
         if head.strip() in special:
             return special[head.strip()](rest, base)
         if len(words) == 1:
@@ -537,6 +551,17 @@ class _At:
         if not FACTS.fullmatch(what):
             raise self.fail(f'unknown word "{what or who}"; the wire knows SYN, FIN, RST, byte N, zero window: wire: {self.two[0]} byte 1')
         return self.who(who), what
+
+    def made(self, rest: str, base: Base) -> Made:
+        who, *words = rest.split() or [""]
+        name = PLAIN.get(words[0], words[0]) if words else ""
+        if name not in MADE:
+            near = difflib.get_close_matches(name, MADE, 1)
+            raise self.fail(f'unknown call "{name}"; a contract may ask for {", ".join(MADE)}: call: {self.two[0]} shutdown'
+                            + (f". Did you mean {near[0]}?" if near else ""))
+        if len(words) > 2 or words[1:] and (name != "shutdown" or words[1] not in HALVES):
+            raise self.fail(f'unknown word "{words[-1]}"; a line that asks for a call is call: WHO NAME, and behind shutdown may stand {", ".join(HALVES)}')
+        return Made(*base, who=self.who(who), name=name, half=(words[1:] or [""])[0])
 
     def deadlock(self, rest: str, base: Base) -> Deadlock:
         whos = tuple(self.who(word.strip()) for word in rest.split(","))
@@ -673,6 +698,8 @@ def _once(said: Any) -> str:
         return f"bytes: {said.sender} -> {said.receiver}"
     if isinstance(said, Wire):
         return f"wire: {said.fact}"
+    if isinstance(said, Made):
+        return f"call: {said.who} {said}"
     return "deadlock" if isinstance(said, Deadlock) else ""
 
 

@@ -62,6 +62,10 @@ class Deeds:
         """Were all calls at this end seen, and do they tell how many bytes they moved?"""
         return self.exact and self._seen.all_of(side)
 
+    def is_blind(self, pid: int) -> bool:
+        """Has that process made calls of which nobody knows the connection?"""
+        return pid in self._blind
+
     # -- counts -------------------------------------------------------------------------------------------------------
 
     def wrote(self, side: Side, before: Optional[int] = None, *, begun: bool = False) -> int:

@@ -37,6 +37,7 @@ QUESTIONS = {
     "ends": "What is the last thing that the {who} does? What does it wait for, or what lets it end?",
     "deadlock": "What does each program wait for, and who could send it?",
     "bytes": "Which calls of the {who} send bytes? Count what each of them hands over.",
+    "call": "Which line of the {who} makes that call? Does the program come to it, and with which descriptor?",
     "wire": "Which call makes the kernel send that segment? Does the {who} come to it?",
 }
 OF_A_STOP = {

@@ -19,7 +19,7 @@ from typing import Mapping, Optional
 from ..trace import Role
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
-RESERVED = ("never", "free", "either", "or", "others", "bytes", "wire", "deadlock", "clock", "network", "limit", "host", "nobody")
+RESERVED = ("never", "free", "either", "or", "others", "bytes", "wire", "call", "deadlock", "clock", "network", "limit", "host", "nobody")
 SETTINGS = "listens on, connects to, starts, program, arguments, input, environment, signal"
 STARTS = ("starts at once, starts when NAME listens, starts after NAME: LINE, starts after NAME ends, "
           "or how often: starts 3 times, one after the other, or starts 3 times, at once")

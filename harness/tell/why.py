@@ -20,7 +20,7 @@ from .phrases import at, count, of_them, quoted, with_source
 
 MOST = 2        # findings that a verdict tells
 FIRST = {"deadlock": ("deadlock",), "crash": ("died-of-signal", "sanitizer", "sigpipe")}      # what a verdict asks for first
-ALONE = ("late", "open", "unwritten", "miscount", "deaf", "act", "reset", "bytes", "wire", "free")     # differences that say it all themselves
+ALONE = ("late", "open", "unwritten", "miscount", "deaf", "act", "reset", "bytes", "wire", "call", "free")     # differences that say it all themselves
 
 # Why a line of `late` comes only after one of `early`, by the kind of cause.
 WHY = {

@@ -228,7 +228,7 @@ class _Teller:
         act = self.calls.get(d.act)
         if act is not None and act.source:
             return self._path(act.source)
-        if d.kind in ("bytes", "wire", "luck", "free", "deadlock"):
+        if d.kind in ("bytes", "wire", "call", "luck", "free", "deadlock"):
             return f"{self.contract.path}:{d.line}" if d.line else ""
         event = d.observed or next((e for e in d.witnesses[::-1] if self.cast.is_about(e, d.who)), None)
         return f"scenarios/{self.run.name}/{event.source}" if event and event.source else ""
@@ -321,7 +321,7 @@ class _Teller:
 
     def _marked(self) -> Optional[Event]:
         d = self.first
-        if d is None or d.kind in ("bytes", "wire", "free"):
+        if d is None or d.kind in ("bytes", "wire", "call", "free"):
             return None
         event = d.observed or next((e for e in d.witnesses[::-1] if self.cast.is_about(e, d.who)), None)
         return event if event is not None and event.seq in self.events else None
@@ -468,6 +468,12 @@ def _wire(d: Difference, run: Run) -> str:
     return f"on the wire, the {d.who}'s {d.expected} was never seen"
 
 
+def _call(d: Difference, run: Run) -> str:
+    if d.found:
+        return f"the {d.who} called {d.expected} on a connection, and it failed ({d.found})"
+    return f"the {d.who} never called {d.expected} on a connection"
+
+
 def _port(d: Difference, run: Run) -> str:
     return f"the {d.who} was given port {d.expected}, and does not listen on it"
 
@@ -477,7 +483,7 @@ def _free(d: Difference, run: Run) -> str:
 
 
 _SENTENCES = {"missing": _missing, "unexpected": _unexpected, "order": _order, "luck": _luck, "never": _never,
-              "ends": _ends, "deadlock": _deadlock, "bytes": _bytes, "wire": _wire, "free": _free, "port": _port,
+              "ends": _ends, "deadlock": _deadlock, "bytes": _bytes, "wire": _wire, "call": _call, "free": _free, "port": _port,
               "late": _late, "open": _open, "unwritten": _unwritten, "miscount": _miscount, "deaf": _deaf, "act": _act, "reset": _reset}
 
 

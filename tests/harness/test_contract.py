@@ -9,7 +9,7 @@ import re
 import pytest
 
 from harness.judge import contract
-from harness.judge.contract import After, Bytes, ContractError, Deadlock, Ends, Free, Line, Never, Open, Wire, code_of, fits, parse
+from harness.judge.contract import After, Bytes, ContractError, Deadlock, Ends, Free, Line, Made, Never, Open, Wire, code_of, fits, parse
 from work import grows
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -124,6 +124,7 @@ def test_numbered_participants_are_participants():
     ("server: x\nclient: y\nfree: server: x / client: y", Free), ("server: x\nserver ends: exit 0", Ends),
     ("server: x\nserver ends: signal SIGPIPE", Ends), ("server: x\ndeadlock: client, server", Deadlock),
     ("server: x\nbytes: client -> server = 43", Bytes), ("server: x\nwire: client zero window", Wire),
+    ("server: x\ncall: client close", Made), ("server: x\ncall: client[2] shutdown SHUT_WR", Made), ("server: x\ncall: server recvmsg", Made),
     ("others allowed", Open), ("client others allowed", Open)])
 def test_each_other_kind_of_line_is_known(text, kind):
     assert isinstance(only(text), kind)
@@ -289,6 +290,16 @@ def test_dots_stand_for_any_characters_and_nothing_else_does():
     ("server: x\nwire: client FIN after server: x", 2, "after wire: WHO WHAT"),
     ("server: x\nwire: client FIN after wire: server FIN\nwire: server FIN after wire: client FIN", 2, "a circle"),
     ("server: x\ndeadlock: client", 2, "two participants"),
+    ("server: x\ncall: client shutdwn", 2, 'unknown call "shutdwn"; a contract may ask for accept, close, connect, read, shutdown, write: '
+                                           "call: client shutdown. Did you mean shutdown?"),
+    ("server: x\ncall: clint shutdown", 2, 'unknown participant "clint"'),
+    ("server: x\ncall:", 2, 'unknown call ""'),
+    ("server: x\ncall: client", 2, 'unknown call ""'),
+    ("server: x\ncall: client shutdown SHUT_RW", 2, 'unknown word "SHUT_RW"; a line that asks for a call is call: WHO NAME'),
+    ("server: x\ncall: client close SHUT_WR", 2, 'unknown word "SHUT_WR"'),
+    ("server: x\ncall: client shutdown SHUT_WR now", 2, 'unknown word "now"'),
+    ("server: x\ncall: client close\ncall: client close", 3, '"call: client close" twice; line 2'),
+    ("server: x\ncal: client close", 2, 'Did you mean call?'),
     ("server: x\nfree: server: x", 2, "two lines"),
     ("server: x\nclient: y after server: x\nfree: server: x / client: y", 3, "orders these two"),
     ("server: x\nfree: server: x / client: z", 2, "names no line"),

@@ -1,0 +1,69 @@
+"""A contract asks for a call: is it held by a call alone, refused without one, and not looked at where nobody could look?"""
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+import runs
+from harness.judge import contract
+from harness.judge.comparison import judge
+from harness.tell import words
+
+LOG = "server: accepted\nclient: connected"
+CLIENT, SERVER = runs.end("client", 101, (101, 1, 90, "exit", 0)), runs.end("server", 200, (200, 2, -1, "", 0))
+
+
+def verdict(rules: str, *calls: str, made=None):
+    run = made or runs.facts(runs.run(LOG), (CLIENT, SERVER), calls="\n".join(calls))
+    return judge(run, contract.parse(f"server: accepted\nclient: connected\n{rules}"))
+
+
+@pytest.mark.parametrize("rule, call, held", [
+    ("client shutdown", "10-11 client@101#1 shutdown SHUT_WR = 0", True),
+    ("client shutdown SHUT_WR", "10-11 client@101#1 shutdown SHUT_WR = 0", True),
+    ("client shutdown SHUT_WR", "10-11 client@101#1 shutdown SHUT_RDWR = 0", False),
+    ("client shutdown", "10-11 server@200#1 shutdown SHUT_WR = 0", False),
+    ("client shutdown", "10-11 client@101#0 shutdown SHUT_WR = EBADF", False),
+    ("client shutdown", "10-11 client@101#1 shutdown SHUT_WR = ENOTCONN", False),
+    ("client close", "10-11 client@101#0 close x = 0", False),
+    ("server read", "10-11 server@200#1 recvfrom 100 = 18", True), ("server read", "10- server@200#1 read 100", True),
+    ("client write", "10-11 client@101#1 sendto 18 = 18", True), ("client write", "10-11 client@101#1 sendto 18 = EPIPE", False),
+    ("client[1] write", "10-11 client@101#1 write 18 = 18", True), ("server[1] write", "10-11 server@200#1 write 18 = 18", True)])
+def test_a_call_is_held_by_a_call_on_a_connection_that_did_not_fail(rule, call, held):
+    found = verdict(f"call: {rule}", call)
+    assert [mark for _, mark in found.marks] == ["held", "held", "held" if held else "differs"]
+    assert [d.kind for d in found.differences] == ([] if held else ["call"]) and found.unseen == ()
+
+
+def test_a_log_line_makes_no_call():
+    run = runs.facts(runs.run(LOG + "\nclient: shutting down SHUT_WR"), (CLIENT, SERVER))
+    found = judge(run, contract.parse("others allowed\nclient: shutting down SHUT_WR\ncall: client shutdown"))
+    assert found.word == "differs" and "call" in [d.kind for d in found.differences]
+
+
+def test_what_is_missing_is_told_with_the_contracts_line_and_its_hint():
+    rules = "server: accepted\nclient: connected\ncall: client shutdown SHUT_WR\n    ? Who ends the stream?\n    ? [ENOTCONN] Which descriptor?"
+    for calls, sentence, hint in (("", "the client never called shutdown(SHUT_WR) on a connection", "Who ends the stream?"),
+                                  ("10-11 client@101#1 shutdown SHUT_WR = ENOTCONN",
+                                   "the client called shutdown(SHUT_WR) on a connection, and it failed (ENOTCONN)", "Which descriptor?")):
+        run, loaded = runs.facts(runs.run(LOG), (CLIENT, SERVER), calls=calls), contract.parse(rules)
+        told = words.tell(judge(run, loaded), run, loaded, reproduce="make check-4")
+        assert f"differs: {sentence}" in told and "contract.txt:3" in told and hint in told
+
+
+def test_where_calls_were_not_seen_it_is_not_looked_at():
+    found = verdict("call: client shutdown\ncall: server close", made=runs.run(LOG))
+    assert found.word == "as expected" and [mark for _, mark in found.marks] == ["held", "held", "not reached", "not reached"]
+    assert found.unseen == ("call: client shutdown: the programs' calls were not seen", "call: server close: the programs' calls were not seen")
+
+
+def test_where_the_connection_of_a_call_is_not_known_it_is_not_looked_at():
+    found = verdict("call: client shutdown", "10-11 client@101#0 shutdown SHUT_WR = 0")
+    assert found.word == "as expected" and "call: client shutdown: some calls of the client could not be seen" in found.unseen[0]
+
+
+def test_it_is_not_asked_of_a_program_that_left_the_contract_earlier():
+    run = replace(runs.facts(runs.run("server: accepted\nclient: hello"), (CLIENT, SERVER)))
+    found = judge(run, contract.parse("server: accepted\nclient: connected\ncall: client shutdown"))
+    assert [d.kind for d in found.differences] == ["missing"] and found.marks[-1] == (3, "not reached")
