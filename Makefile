@@ -33,7 +33,7 @@ names    := $(sort $(patsubst %/,%,$(dir $(stems_of_programs))))
 programs := $(addprefix $(BUILD)/,$(stems_of_programs))
 common   := $(patsubst common/%.c,$(BUILD)/common/%.o,$(wildcard common/*.c))
 
-.PHONY: all help explain test lint fuzz torture bench clean check scenario predict step hint explore draft wire diff FORCE
+.PHONY: all help progress explain test lint fuzz torture bench clean check scenario predict step hint explore draft wire diff FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -82,6 +82,9 @@ wire-%: FORCE           ## the segments of N between its lines (PCAP=FILE)
 explain:                ## programs of your own: SERVER='./srv 90' CLIENT='./cli 90'
 	@: $(if $(and $(SERVER),$(CLIENT)),,$(error name your programs: make explain SERVER='./srv 9000' CLIENT='./cli localhost 9000'))
 	@$(PYTHON) -m harness explain --server "$$SERVER" --client "$$CLIENT" $(ARGS)
+
+progress:               ## what you have done, and what comes next
+	@$(PYTHON) -m harness progress
 
 check:                  ## the verdicts of all scenarios
 	@$(PYTHON) -m harness check

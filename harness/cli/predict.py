@@ -13,7 +13,7 @@ from typing import Any, Callable, Optional
 from ..explore import turned
 from ..explore.schedules import Place
 from ..judge.contract import Contract
-from ..learn import cards, orders, predictions, questions
+from ..learn import cards, orders, predictions, progress, questions
 from ..learn.cards import BadOrder, Card
 from ..learn.keys import Ended, Keys
 from ..learn.orders import Pair
@@ -55,7 +55,7 @@ def go(args: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             print(f"\n{page.kept()}", file=sys.stderr)
             raise
-        _note(scenario)
+        progress.note(scenario.build.parent, "predicted", scenario.name.partition("-")[0])
         return _show(page, args, lab, interrupt)
 
 
@@ -175,17 +175,6 @@ def _shown(path: Path) -> str:
     with contextlib.suppress(ValueError):
         return str(path.relative_to(Path.cwd()))
     return str(path)
-
-
-def _note(scenario: Scenario) -> None:
-    """Notes in the progress file that this scenario was predicted."""
-    path = scenario.build.parent / "progress.txt"
-    line = f"predicted {scenario.name.partition('-')[0]}"
-    with contextlib.suppress(OSError):
-        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-        if line not in text.splitlines():
-            with path.open("a", encoding="utf-8") as file:
-                file.write(("" if not text or text.endswith("\n") else "\n") + line + "\n")
 
 
 def _show(page: _Page, args: argparse.Namespace, lab: shared.Lab, interrupt: shared.Interrupt) -> int:

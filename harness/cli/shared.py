@@ -22,11 +22,12 @@ from ..judge import comparison
 from ..judge import contract as contracts
 from ..judge import findings
 from ..learn import hints
+from ..learn import progress
 from ..stage.build import DoesNotBuild, warnings
 from ..stage.build import build as make
 from ..stage.conductor import Conductor, Live, Policy, VirtualClock
 from ..stage.keeper import Keeper, KeeperError, open_keeper
-from ..stage.scenarios import ROOT, Scenario, UnknownScenario, find, find_all
+from ..stage.scenarios import ROOT, Scenario, UnknownScenario, find, find_all, lesson
 from ..tell import compiler, screen, told, words
 from .outcome import Outcome, Usage, failed
 
@@ -76,6 +77,17 @@ class Interrupt:
 def complain(text: str, status: int) -> int:
     print(text, file=sys.stderr)
     return status
+
+
+def build_folder() -> Path:
+    """Where programs are built, and what a learner does is kept."""
+    return ROOT / os.environ.get("BUILD", "build")
+
+
+def note_run(scenario: Scenario, word: str) -> None:
+    """A learner has seen this scenario run: that is progress. A scenario of their own is no lesson."""
+    if word != "interrupted" and scenario.rules is None and lesson(scenario.name):
+        progress.note(scenario.build.parent, "ran", scenario.name.partition("-")[0])
 
 
 def find_room() -> None:

@@ -66,6 +66,7 @@ def go(args: argparse.Namespace) -> int:
             return 0
         if policy.wish != "r":
             print("\n".join([*(f"note: {note}" for note in run.notes), "", *map(shown.wrap, story.happened(run))]))
+            shared.note_run(scenario, run.stop.kind)
             shared.check_schedule(policy)
             return 0
 

@@ -1,0 +1,175 @@
+"""The exercises of the lessons: found in the scenarios' folders, read, and refused where they are broken.
+
+scenarios/NN-name/exercises/a/ holds task.txt, contract.txt, solution.diff, why.txt, wrong/*.diff and, of an exercise that begins with a
+skeleton, start.diff. CONTRACT.md, "Exercises", says what each of them is. All changes are made to the scenario as the lab has it.
+"""
+from __future__ import annotations
+
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from ..judge import contract as contracts
+from ..stage.scenarios import Scenario, find, find_all, misconceptions
+from . import changes
+
+FOLDER = "exercises"
+SIZE_MAX = 1 << 16      # bytes of each file
+OWN = 90                # scenarios from this number on are a learner's own
+
+
+class ExerciseError(Exception):
+    """An exercise that can't be used: file, line (0: the whole file), what is wrong and what to do."""
+
+    def __init__(self, path: Path, number: int, words: str) -> None:
+        shown = f"scenarios/{'/'.join(path.parts[-4:])}" if FOLDER in path.parts[-3:-1] else f"scenarios/{'/'.join(path.parts[-5:])}"
+        super().__init__(f"{shown}:{number}: {words}" if number else f"{shown}: {words}")
+
+
+class UnknownExercise(Exception):
+    """No such exercise; the text lists those there are."""
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise. `start`: the change that makes its skeleton of the scenario, "" if it begins with the scenario itself."""
+
+    scenario: str           # "04-half-close"
+    letter: str             # "a"
+    folder: Path
+    title: str
+    task: str               # some sentences, as they stand in the file
+    why: str
+    solution: str
+    start: str
+    wrong: "tuple[Path, ...]"
+
+    @property
+    def name(self) -> str:
+        """As in make targets: "4a"."""
+        return f"{int(self.scenario.split('-')[0])}{self.letter}"
+
+    @property
+    def number(self) -> str:
+        """As in file names: "04a"."""
+        return f"{self.scenario.split('-')[0]}{self.letter}"
+
+    @property
+    def contract(self) -> Path:
+        return self.folder / "contract.txt"
+
+    @property
+    def source(self) -> str:
+        """The scenario's folder as the changes write it."""
+        return f"scenarios/{self.scenario}"
+
+
+def letters(folder: Path) -> "list[str]":
+    """The letters of the exercises in a scenario's folder."""
+    inside = folder / FOLDER
+    return sorted(entry.name for entry in inside.iterdir() if re.fullmatch("[a-z]", entry.name)) if inside.is_dir() else []
+
+
+def find_exercise(wanted: str) -> Exercise:
+    """The exercise that a learner means by 4a or 04a. Raises UnknownExercise, UnknownScenario, ExerciseError."""
+    named = re.fullmatch(r"([0-9]{1,4})([a-z])", wanted)
+    if not named:
+        raise UnknownExercise(f"{wanted!r} names no exercise; write a lesson's number and a letter, as 2a. {_there_are()}")
+    scenario = find(named[1])
+    if named[2] not in letters(scenario.folder):
+        raise UnknownExercise(f"there is no exercise {wanted}. {_there_are()}")
+    return load(scenario.folder, named[2])
+
+
+def _there_are() -> str:
+    found = [f"{one.number}{letter}" for one in find_all() for letter in letters(one.folder)]
+    return f"There are: {' '.join(found)}" if found else "There are none here"
+
+
+def load(folder: Path, letter: str) -> Exercise:
+    """The exercise of that letter in a scenario's folder. Raises ExerciseError."""
+    here = folder / FOLDER / letter
+    title, task = _task(here / "task.txt")
+    why = _read(here / "why.txt").strip()
+    if not why:
+        raise ExerciseError(here / "why.txt", 1, "it is empty; say in three sentences why the solution works")
+    wrong = tuple(sorted((here / "wrong").glob("*.diff")))
+    if not wrong:
+        raise ExerciseError(here / "wrong", 0, "there is no wrong answer; write one that must be refused, as wrong/log-only.diff")
+    if not (here / "contract.txt").is_file():
+        raise ExerciseError(here / "contract.txt", 0, "there is none; write what the exercise asks for, whole")
+    start = _change(here / "start.diff") if os.path.lexists(here / "start.diff") else ""
+    for path in wrong:
+        _change(path)
+    return Exercise(folder.name, letter, here, title, task, why, _change(here / "solution.diff"), start, wrong)
+
+
+def _task(path: Path) -> "tuple[str, str]":
+    lines = _read(path).splitlines()
+    if not lines or not lines[0].strip():
+        raise ExerciseError(path, 1, "the first line is empty; write the exercise's title there")
+    if len(lines) > 1 and lines[1].strip():
+        raise ExerciseError(path, 2, "the second line is not empty; leave it empty, the task begins in the third")
+    task = "\n".join(lines[2:]).strip()
+    if not task:
+        raise ExerciseError(path, 3, "there is no task; say in about two sentences what is to be done")
+    return lines[0].strip(), task
+
+
+def _change(path: Path) -> str:
+    text = _read(path)
+    try:
+        changes.parse(text)
+    except changes.ChangeError as error:
+        raise ExerciseError(path, error.number, error.words) from None
+    return text
+
+
+def _read(path: Path) -> str:
+    """Looks before it opens: opening a FIFO would wait for a writer."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise ExerciseError(path, 0, "no regular file; it is to be a text file")
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise ExerciseError(path, 0, "there is none; each exercise has one (harness/CONTRACT.md, Exercises)") from None
+    except OSError as error:
+        raise ExerciseError(path, 0, f"can't be read ({error.strerror})") from None
+    if len(data) > SIZE_MAX:
+        raise ExerciseError(path, 0, f"more than {SIZE_MAX} bytes; an exercise is short")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ExerciseError(path, data[:error.start].count(b"\n") + 1, "not UTF-8; save the file as UTF-8") from None
+
+
+def changed(exercise: Exercise, text: str, path: Path, files: changes.Files) -> "dict[str, str]":
+    """The scenario's files, changed by one of the exercise's changes. Raises ExerciseError where it does not fit."""
+    try:
+        return changes.apply(text, exercise.source, files)
+    except changes.ChangeError as error:
+        raise ExerciseError(path, error.number, error.words) from None
+
+
+def solved(exercise: Exercise, files: changes.Files) -> "dict[str, str]":
+    """The reference: the scenario's files with the solution."""
+    return changed(exercise, exercise.solution, exercise.folder / "solution.diff", files)
+
+
+def skeleton(exercise: Exercise, files: changes.Files) -> "dict[str, str]":
+    """What an exercise begins with."""
+    return changed(exercise, exercise.start, exercise.folder / "start.diff", files) if exercise.start else dict(files)
+
+
+def own_folder(exercise: Exercise) -> "Optional[Scenario]":
+    """The newest scenario of the learner's own that was laid out for this exercise; None if there is none."""
+    mine = [one for one in find_all() if int(one.number) >= OWN and one.name.partition("-")[2] == f"exercise-{exercise.number}"]
+    return mine[-1] if mine else None
+
+
+def load_contract(exercise: Exercise, scenario: Scenario) -> contracts.Contract:
+    """The exercise's contract, for the programs of this scenario. Raises ContractError, StageError."""
+    return contracts.load(exercise.contract, scenario.stage.names, misconceptions())
