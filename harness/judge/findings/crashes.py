@@ -51,7 +51,7 @@ def broken_pipe(facts: Facts) -> "Iterator[Finding]":
             continue
         last = next((call for call in reversed(facts.run.calls) if call.pid == end.pid and call.error == "EPIPE"), None)
         if last is None:
-            yield Finding("sigpipe", f"{_process(end)} died of SIGPIPE: it wrote to something that nobody can read from any more.", (end.seq,), end.seq, end.who, "", "9")
+            yield Finding("sigpipe", f"{_process(end)} died of SIGPIPE: it wrote to something that nobody can read from any more.", (end.seq,), end.seq, end.who, "", "9", "M11")
             continue
         where = f" on connection {last.connection}" if last.connection else ""
         side = facts.sides.of(last)
@@ -65,7 +65,7 @@ def broken_pipe(facts: Facts) -> "Iterator[Finding]":
             why = " It had shut down its own sending there before."
             proof.insert(0, mine.shut)
         yield Finding("sigpipe", f"{_process(end)} died of SIGPIPE: its {name(last)}{where}{at(last.source)} failed with EPIPE.{why} "
-                      "SIGPIPE ends a program that neither ignores nor handles it.", tuple(proof), last.seq, end.who, last.source, "9")
+                      "SIGPIPE ends a program that neither ignores nor handles it.", tuple(proof), last.seq, end.who, last.source, "9", "M11")
 
 
 def ended_early(facts: Facts) -> "Iterator[Finding]":

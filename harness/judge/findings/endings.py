@@ -20,7 +20,7 @@ def reset_by_unread(facts: Facts) -> "Iterator[Finding]":
         act = f"ended {lay}, on connection {side[0]}" if last.how == "exit" else f"closed connection {side[0]}{at(call.source if call else '')} {lay}"
         no_fin = "" if _sent_fin(facts, side, reset) else " and no FIN"
         yield Finding("reset-by-unread", f"{capital(facts.process(last.who, last.pid))} {act}. So its kernel sent a reset (RST){no_fin}.",
-                      (last.until, reset), last.until, last.who, call.source if call else "", "10")
+                      (last.until, reset), last.until, last.who, call.source if call else "", "10", "M12")
 
 
 def reset_by_linger(facts: Facts) -> "Iterator[Finding]":
@@ -80,7 +80,7 @@ def held_by_another(facts: Facts) -> "Iterator[Finding]":
         yield Finding("held-by-another", f"{capital(who)} {how}, but {facts.process(keeps.who, keeps.pid) if keeps.pid != _pid(call) else 'it'} still has it open{where}"
                       f"{', since its ' + since.name.rstrip('4') + at(since.source) if since is not None else ''}. "
                       f"A FIN goes out only when the last copy of a connection is closed.{waiting}",
-                      (keeps.since, place), place, keeps.who, call.source if call is not None else "", "11")
+                      (keeps.since, place), place, keeps.who, call.source if call is not None else "", "11", "M13")
 
 
 def _last_copy_closed(facts: Facts, side: Side) -> "Optional[tuple[int, str, str, Optional[Call]]]":

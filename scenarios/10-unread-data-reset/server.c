@@ -1,0 +1,51 @@
+// A server that reads one message, works on it, answers and closes. Meanwhile a second message has come.
+//
+// Parent: 01-break-after-first-message. What differs: a pause before the response.
+// Try: shutdown(conn, SHUT_WR), and read until EOF, before the close().
+#include <errno.h>
+#include <unistd.h>
+
+#include "event.h"
+#include "must.h"
+#include "net.h"
+#include "quote.h"
+#include "reader.h"
+
+static void handle(int conn)
+{
+    event_conn(conn, "accepted");
+
+    struct reader in;
+    reader_open(&in, conn);
+    struct slice line;
+    for (;;) {
+        event("reading data");
+        int got = read_line(&in, &line);
+        if (got == 0 && line.len > 0)
+            event_received(conn, line.len, "EOF, %zu bytes unfinished: %s", line.len, quoted(line.data, line.len));
+        else if (got == 0)
+            event("EOF");
+        else if (got == -1)
+            event("Error reading: %s", errno_name(errno));
+        if (got != 1)
+            break;
+        event_received(conn, line.len, "Received message: %s", quoted(line.data, line.len));
+        break; // one message is enough for this server
+    }
+    reader_close(&in);
+
+    pause_seconds(10); // it works on the message. What comes meanwhile lies in our kernel, and nobody reads it
+    event_sending(conn, 18, "writing response");
+    if (send_all(conn, "Message received.\n", 18) == -1)
+        event("Error writing: %s", errno_name(errno));
+    event("closing");
+    close(conn); // no FIN: with bytes unread our kernel sends a reset
+}
+
+int main(int argc, char **argv)
+{
+    struct address here = address_from(argc, argv);
+    int listener = must_say(listen_on(&here), here.error);
+    event_listening(listener, "listening");
+    must(serve(listener, handle));
+}
