@@ -33,7 +33,10 @@ names    := $(sort $(patsubst %/,%,$(dir $(stems_of_programs))))
 programs := $(addprefix $(BUILD)/,$(stems_of_programs))
 common   := $(patsubst common/%.c,$(BUILD)/common/%.o,$(wildcard common/*.c))
 
-.PHONY: all help progress explain test lint fuzz torture bench clean check scenario predict step hint explore draft wire diff FORCE
+# What takes a number behind it: make check-2.
+verbs := scenario predict step hint explore play draft
+verbs += wire diff
+.PHONY: all help progress explain test lint fuzz torture bench clean check FORCE $(verbs)
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -42,7 +45,7 @@ all: $(programs)        ## build every scenario
 help:                   ## this list
 	@printf 'tcplab: what TCP really does between two programs\n\n'
 	@sed -n 's/^\([a-z][a-zA-Z%-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | sed 's/%/N/; s/diff-N/diff-A-B/' | awk -F'|' '{ printf "  make %-14s %s\n", $$1, $$2 }'
-	@printf '\nN is a number: '; echo $(names) | tr ' ' '\n' | sed 's/-.*//' | tr '\n' ' '; echo
+	@printf '  make clean / make lint / make fuzz / make torture / make bench (the lab itself)\nN is a number: '; echo $(names) | tr ' ' '\n' | sed 's/-.*//' | tr '\n' ' '; echo
 	@printf 'PAUSE=0: pauses take no time.    NOPAUSE=1: there are none.\n'
 	@printf 'TCPLAB_ISOLATION=none: no network of its own.\n'
 	@printf 'Exact exit statuses, traces, JSON: python3 -m harness --help\n'
@@ -52,7 +55,7 @@ help:                   ## this list
 # What was set on the command line or in the environment (BUILD, SCENARIOS, SANITIZE, CC, PAUSE, ...) make hands on by
 # itself. What stands for % goes through the environment, so that no shell reads it. FORCE: a file that happens to be called
 # check-1 changes nothing.
-scenario-% check-% predict-% step-% hint-% explore-% draft-% wire-% diff-%: export stem = $*
+check-% $(addsuffix -%,$(verbs)): export stem = $*
 diff-%: export SCENARIOS := $(SCENARIOS)
 
 scenario-%: FORCE       ## run the programs of scenario N and watch
@@ -70,8 +73,11 @@ step-%: FORCE           ## scenario N one line at a time: you say who goes on
 hint-%: FORCE           ## one more hint each time, for what is wrong with N now
 	@$(PYTHON) -m harness hint "$$stem"
 
-explore-%: FORCE        ## every schedule of N with one delay (DELAYS=2: two)
-	@$(PYTHON) -m harness explore "$$stem" --delays "$${DELAYS:-1}"
+explore-%: FORCE        ## every schedule with one delay (DELAYS=2: two; WHERE=1)
+	@$(PYTHON) -m harness explore "$$stem" --delays "$${DELAYS:-1}" $(if $(filter-out 0,$(WHERE)),--where)
+
+play-%: FORCE           ## a run as a page (WHERE=1: one of each outcome)
+	@$(PYTHON) -m harness play "$$stem" $(if $(filter-out 0,$(WHERE)),--where)
 
 draft-%: FORCE          ## write a first contract for N, from what its runs did
 	@$(PYTHON) -m harness draft "$$stem"
@@ -92,7 +98,7 @@ check:                  ## the verdicts of all scenarios
 diff-%: FORCE           ## how scenarios A and B differ
 	@sh tests/diff.sh "$$SCENARIOS" "$$stem"
 
-scenario predict step hint explore draft wire diff:
+$(verbs):
 	@echo 'Which one? For example: make $@-1$(if $(filter diff,$@),-2). The numbers are:$(foreach name,$(names), $(firstword $(subst -, ,$(name))))' >&2; exit 2
 
 FORCE:
@@ -129,17 +135,17 @@ $(foreach program,$(stems_of_programs),$(eval $(call link,$(program))))
 test: all               ## all tests (fetches pytest and bats if they are missing)
 	@sh tests/tools.sh test
 
-lint:                   ## formatters and static checks
+lint:                   # formatters and static checks
 	@sh tests/tools.sh lint
 
-fuzz:                   ## the decoders against random bytes (SECONDS=60)
+fuzz:                   # the decoders against random bytes (SECONDS=60)
 	@sh tests/fuzz.sh $(or $(SECONDS),60)
 
-torture:                ## kills, hostile programs, random proofs (MINUTES=10)
+torture:                # kills, hostile programs, random proofs (MINUTES=10)
 	@$(PYTHON) tests/torture/torture.py --minutes $(or $(MINUTES),10) --seed $(or $(SEED),0)
 
-bench:                  ## how fast common/ and the lab itself are
+bench:                  # how fast common/ and the lab itself are
 	@$(PYTHON) tests/bench/run.py; common=$$?; printf "\nThe lab itself\n"; $(PYTHON) tests/bench/lab.py && exit $$common
 
-clean:                  ## remove what was built
+clean:                  # remove what was built
 	rm -rf $(BUILD)

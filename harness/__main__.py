@@ -1,4 +1,4 @@
-"""The command line: python3 -m harness run|check|predict|step|hint|explore|draft|wire|explain|progress|list.
+"""The command line: python3 -m harness COMMAND. Each command is a file in cli/.
 
 Exit statuses of check: 0 as expected, or told (there is no contract); 1 the run left the contract, or is suspicious; 2 it does not
 build, its contract or stage is wrong, or wrong usage; 3 the lab itself failed. Of several scenarios, the highest. run shows, and ends
@@ -12,11 +12,38 @@ import signal
 import sys
 from typing import Optional
 
-from .cli import check, draft, explain, explore, hint, outcome, predict, progress, run, shared, step, wire
+from .cli import (
+    check,
+    draft,
+    explain,
+    explore,
+    hint,
+    outcome,
+    play,
+    predict,
+    progress,
+    run,
+    shared,
+    step,
+    wire,
+)
 from .cli import list as listing
 from .tell import terminal
 
-_COMMANDS = (run, check, predict, step, hint, explore, draft, wire, explain, progress, listing)
+_COMMANDS = (
+    run,
+    check,
+    predict,
+    step,
+    hint,
+    explore,
+    play,
+    draft,
+    wire,
+    explain,
+    progress,
+    listing,
+)
 _EPILOG = """\
 exit status of check:  0 as expected; told (there is no contract)   1 differs, deadlock, crash, runaway, no progress
                        2 does not build, contract error, stage error, wrong usage   3 the lab itself failed   130 Ctrl-C

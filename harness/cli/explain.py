@@ -18,7 +18,10 @@ from ..stage import brought
 from ..stage.conductor import Conductor
 from ..stage.keeper import CantStart
 from ..tell import brought as page
-from . import shared, step
+from ..tell import player
+from ..tell.phrases import with_source
+from ..tell.player import Played
+from . import play, shared, step
 from .outcome import Outcome, Usage
 
 LIMIT = 200         # schedules of --explore, unless told otherwise
@@ -42,6 +45,7 @@ def add(commands: Any) -> None:
     command.add_argument("--stdin", action="append", default=[], metavar="NAME=FILE", help="what a program reads: --stdin client=FILE")
     command.add_argument("--tty", default="", metavar="NAME", help="this program gets your terminal; the others are told of afterwards")
     command.add_argument("--step", action="store_true", help="one call at a time: you say who goes on")
+    command.add_argument("--play", metavar="FILE", help="write the run as a page on which one goes back and forth")
     command.add_argument("--explore", action="store_true", help="every schedule with one delay at a call: which outcomes are there?")
     command.add_argument("--limit", type=int, default=LIMIT, metavar="N", help="--explore runs at most N schedules (default %(default)s)")
     command.add_argument("--until-idle", action="store_true", help="the run ends when all wait and nothing is on its way (so without --tty)")
@@ -54,6 +58,8 @@ def go(args: argparse.Namespace) -> int:
         raise Usage("no program to run; write: --server './srv 9000' --client './cli localhost 9000'")
     if args.trace:
         shared.may_write(Path(args.trace), 1)
+    if args.play:
+        play.may_write(Path(args.play), True)
     inputs = [brought.option(text) for text in args.stdin]
     if None in inputs:
         raise Usage(f"--stdin {args.stdin[inputs.index(None)]}: write NAME=FILE, as in --stdin client=names.txt")
@@ -88,6 +94,11 @@ def _run(cast: brought.Brought, args: argparse.Namespace, lab: shared.Lab, inter
     outcome = Outcome(cast.name, word, status, sentence, findings=found, notes=run.notes, reproduce=_command(args))
     if args.trace:
         Path(args.trace).write_text("\n".join(trace.lines(run, outcome.reproduce, json.loads(outcome.json()))) + "\n", encoding="ascii")
+    if args.play:
+        files = [Path(word) for command in (*args.server, *args.client) for word in shlex.split(command) if word.endswith((".c", ".py", ".go"))]
+        sources = {one.name: one.read_text(encoding="utf-8", errors="replace") for one in files if one.is_file()}
+        played = Played(run, word, (*(with_source(one.words, one.source) for one in found), *page.waits(run)), outcome.reproduce, found, sources)
+        play.show(Path(args.play), player.page("tcplab: explain", [played]), stream=shown.stream)
     if args.json:
         print(outcome.json(), flush=True)
     return status

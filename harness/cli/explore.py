@@ -20,6 +20,7 @@ def add(commands: Any) -> None:
     command.add_argument("--delays", type=int, choices=(1, 2), default=1, help="how many programs are delayed at once")
     command.add_argument("--limit", type=int, default=schedules.LIMIT, metavar="N", help="run at most N schedules (default %(default)s)")
     command.add_argument("--always", action="store_true", help="also list the orders that no schedule turned round")
+    command.add_argument("--where", action="store_true", help="also tell at which line each ending became certain")
     command.set_defaults(go=go)
 
 
@@ -44,9 +45,9 @@ def _explore(scenario: Scenario, args: argparse.Namespace, interrupt: shared.Int
             print(f"\r{done} of {planned} schedules", end="", file=sys.stderr, flush=True)
     try:
         found = schedules.explore(scenario, delays=args.delays, limit=args.limit, skip=shared.no_pause(), isolate=shared.isolate(), observe=shared.observe(),
-                                  progress=progress, stop=lambda: interrupt.came)
+                                  keep=args.where, progress=progress, stop=lambda: interrupt.came)
     finally:
         if drawn:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-    print("\n".join(explored.report(found, scenario, args.always)))
+    print("\n".join(explored.report(found, scenario, args.always, args.where)))
     return Outcome(scenario.name, "explored", found.status)

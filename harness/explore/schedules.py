@@ -143,6 +143,7 @@ class Tried:
     verdict: comparison.Verdict
     ran: bool = True
     run: Optional[Run] = None           # where it was to be kept; without calls, segments and samples where the verdict is bad
+    came: "tuple[tuple[int, int], ...]" = ()    # of a kept run: the place of each line at which a thread was held, and the turn
 
     @functools.cached_property
     def places(self) -> "frozenset[Place]":
@@ -179,11 +180,15 @@ class Job:
     def attempt(self, schedule: "tuple[Place, ...]", lent: Optional[keeper.Keeper] = None) -> Tried:
         """Runs one schedule, with a keeper of its own if none is lent."""
         policy = Delays(schedule, self.skip)
-        run = Conductor(self.scenario, policy, isolate=self.isolate, observe=self.observe, keeper=lent, tick=self.tick).run()
+        conductor = Conductor(self.scenario, policy, isolate=self.isolate, observe=self.observe, keeper=lent, tick=self.tick)
+        run = conductor.run()
+        if self.keep:
+            run = replace(run, calls=conductor.intake.with_sources(run.calls))
         turns = tuple(sorted(((policy.places[seq], turn) for seq, turn in policy.turns.items()), key=lambda one: (one[1], one[0])))
         verdict = comparison.judge(run, self.contract)
         return Tried(schedule, outcome_of(run, policy.turns), turns, frozenset(policy.moot), verdict,
-                     run=run if self.keep else replace(run, calls=(), segments=(), sockets=()) if verdict.status else None)
+                     run=run if self.keep else replace(run, calls=(), segments=(), sockets=()) if verdict.status else None,
+                     came=tuple(sorted(policy.turns.items())) if self.keep else ())
 
 
 @dataclass(frozen=True)
@@ -213,11 +218,11 @@ class Report:
         return 1 if (self.broken or self.never_seen) and not (self.skip and self.judged) else 0
 
 
-def explore(scenario: Scenario, *, delays: int = 1, limit: int = LIMIT, skip: bool = False, isolate: bool = True, observe: bool = True, draft: bool = False,
+def explore(scenario: Scenario, *, delays: int = 1, limit: int = LIMIT, skip: bool = False, isolate: bool = True, observe: bool = True, draft: bool = False, keep: bool = False,
             progress: Callable[[int, int], None] = lambda done, all_of_them: None, stop: Callable[[], bool] = lambda: False) -> Report:
     """Every schedule with up to `delays` delays, at most `limit` runs, on all processors. `draft`: whatever contract there is is not
-    looked at, and the runs are kept. Raises KeyboardInterrupt when `stop` says True."""
-    job = Job(scenario, None if draft else scenario.load_contract(), skip, isolate, observe, draft, stop)
+    looked at, and the runs are kept. `keep`: they are kept, too. Raises KeyboardInterrupt when `stop` says True."""
+    job = Job(scenario, None if draft else scenario.load_contract(), skip, isolate, observe, draft or keep, stop)
     tried: dict[tuple[Place, ...], Tried] = {}
     with _Workers(job) as workers:
         tried.update((one.schedule, one) for one in workers.run([()]))

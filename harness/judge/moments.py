@@ -122,7 +122,7 @@ class _Kernels:
 
     def _carried(self, segment: Segment, side: Side, other: Side) -> None:
         way = self.ways.get(side, self._nothing())
-        if way.arrived is not None:
+        if way.arrived is not None and segment.length:      # what comes behind a FIN has no bytes, and a place behind the FIN
             arrived = max(way.arrived, segment.first + segment.length - 1)
             way = replace(way, arrived=arrived, written=max(way.written, arrived) if way.written is not None else None)
         if "F" in segment.flags and side not in self.fins:

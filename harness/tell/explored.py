@@ -1,11 +1,15 @@
 """What a learner reads of an exploration: its outcomes, what tells each apart, a schedule that shows it, what was broken."""
 from __future__ import annotations
 
+import textwrap
 from typing import Iterator
 
+from ..explore.decided import Decided, decided
 from ..explore.schedules import Outcome, Place, Report, Tried
 from ..stage.scenarios import Scenario
+from ..trace import plain
 from . import words
+from .phrases import count
 
 
 def schedule_in_words(schedule: "tuple[Place, ...]") -> str:
@@ -31,9 +35,24 @@ def _the(place: Place) -> str:
     return f"`{place.text}`" + (f" (number {place.nth} of these)" if place.nth > 1 else "")
 
 
-def report(found: Report, scenario: Scenario, always: bool) -> "list[str]":
-    """The report, line by line."""
-    return list(_lines(found, scenario, always))
+def report(found: Report, scenario: Scenario, always: bool, where: bool = False) -> "list[str]":
+    """The report, line by line. `where`: and where each ending was decided; the runs must have been kept."""
+    lines = list(_lines(found, scenario, always))
+    if where:
+        told = [f"outcome {n + 1}: {where_decided(decided(found, n))}" for n in range(len(found.groups))]
+        lines += ["", *(line for one in told for line in textwrap.wrap(one, 80, subsequent_indent="  ", break_on_hyphens=False))]
+    return lines
+
+
+def where_decided(one: Decided) -> str:
+    """At which line the ending became certain, as far as the schedules of the report tell."""
+    if not one.lines:
+        return "The ending is certain from the beginning: all schedules end so."
+    places = " and ".join(f"the {line.who} comes to `{plain(line.text)}` ({line.source})" for line in one.lines)
+    after = sum(next(share.counts for share in one.shares if share.seq == min(line.seq for line in one.lines)))
+    return (f"The ending is certain once {places}. Until then {count(one.before, 'schedule')} {'goes' if one.before == 1 else 'go'} like this one, and "
+            f"{one.otherwise} of them {'ends' if one.otherwise == 1 else 'end'} otherwise. From there on "
+            f"{'1 schedule goes like it, and it ends so.' if after == 1 else f'{after} schedules go like it, and all of them end so.'}")
 
 
 def _lines(found: Report, scenario: Scenario, always: bool) -> Iterator[str]:
@@ -59,26 +78,33 @@ def _lines(found: Report, scenario: Scenario, always: bool) -> Iterator[str]:
 
 
 def _outcomes(found: Report, scenario: Scenario) -> Iterator[str]:
-    """Each with a heading that tells it apart from the first one; the first one's tells it apart from the second."""
-    first, second = (found.groups[n][0].outcome for n in (0, 1))
-    told = parting(first, second)[0]
-    headings: "list[str]" = []
-    for n, group in enumerate(found.groups):
+    """Each with its heading."""
+    first, told = found.groups[0][0].outcome, headings(found)
+    for n, (group, this) in enumerate(zip(found.groups, told)):
         outcome, schedule = group[0].outcome, group[0].schedule
-        this, there = parting(outcome, first) if n else (told, told)
-        for other, heading in zip(found.groups, headings):
-            if heading == this:
-                this += f", and {parting(outcome, other[0].outcome)[0]}"
-        headings.append(this)
+        there = parting(outcome, first)[1] if n else this
         yield from [""] if n else []
         yield f"outcome {n + 1}: {this}"
         yield f"  in {len(group)} of {found.count} schedules{'' if n else '; that without a delay is one of them'}"
-        if there != told:
+        if there != told[0]:
             yield f"  where in outcome 1 {there}"
         yield f"  {how_it_ended(outcome)}"
         if schedule:
             yield f"  to see it, {schedule_in_words(schedule)}:"
             yield f"  {command(schedule, scenario.number, found.skip)}"
+
+
+def headings(found: Report) -> "list[str]":
+    """For each outcome what tells it apart from the first one; the first one's tells it apart from the second."""
+    told: "list[str]" = []
+    for n, group in enumerate(found.groups):
+        outcome = group[0].outcome
+        this = parting(outcome, found.groups[0 if n else min(1, len(found.groups) - 1)][0].outcome)[0] if len(found.groups) > 1 else how_it_ended(outcome)
+        for other, heading in zip(found.groups, told):
+            if heading == this:
+                this += f", and {parting(outcome, other[0].outcome)[0]}"
+        told.append(this)
+    return told
 
 
 def _count(delays: int) -> str:

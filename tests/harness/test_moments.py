@@ -51,3 +51,9 @@ def test_a_moment_says_from_which_record_on_it_is_so(tmp_path):
     assert (before.way.unread, at.way.unread) == (5, 0) and at.way.written == 5
     states = list(dict.fromkeys(moment.state for moment in moments(run) if moment.side == opener))
     assert states[:3] == ["SYN-SENT", "ESTABLISHED", "FIN-WAIT-1"] and states[-1] == "TIME-WAIT"
+
+
+def test_a_fin_is_no_byte(tmp_path):
+    """What an end sends behind its FIN stands one place behind its last byte."""
+    run = pairs.run(tmp_path / "pair", "connect; write 5; shut; readall 1; close", "listen; accept; read 5; readall 1; write 3; close; accept")
+    assert {(way.written, way.arrived, way.read) for way in (last(run)[1, end].way for end in ("opener", "acceptor"))} == {(5, 5, 5), (3, 3, 3)}

@@ -1,0 +1,193 @@
+"""What the player shows of a run, as plain data for its page.
+
+A moment is a record of the run, or the return of a call. Its number is its place in the run's order, as everywhere: e12.
+"""
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any, Iterator, Union
+
+from ...judge import standard
+from ...judge.findings import Finding
+from ...judge.moments import Way, moments
+from ...judge.sides import ACCEPTOR, OPENER, READS, WRITES, Sides
+from ...trace import Call, Ending, Event, Output, Run, Segment, Start, plain
+from ..phrases import ended
+
+BYTES = 4096        # of each direction's stream, at most so many are kept to be shown
+
+
+@dataclass(frozen=True)
+class Played:
+    """A run and what is told of it. `sources`: the text of each source file by its name. `shares`: from which moment on how many of the
+    explored schedules that go like this one up to there end how, as (seq, counts by outcome)."""
+
+    run: Run
+    heading: str
+    sentences: "tuple[str, ...]"
+    reproduce: str
+    findings: "tuple[Finding, ...]" = ()
+    sources: "dict[str, str]" = field(default_factory=dict)
+    outcomes: "tuple[str, ...]" = ()
+    shares: "tuple[tuple[int, tuple[int, ...]], ...]" = ()
+    decided: str = ""       # the sentence about the moment from which on the ending was certain
+    decided_at: int = -1
+
+
+def data(played: Played) -> "dict[str, Any]":
+    """All that the page shows of one run."""
+    run = played.run
+    steps = sorted(_steps(run), key=lambda one: int(one["e"]))
+    numbers = {name: n for n, name in enumerate(_names(run))}
+    for step in steps:
+        step["w"] = numbers.get(step["w"], -1)
+    return {
+        "heading": plain(played.heading), "reproduce": plain(played.reproduce), "names": list(numbers),
+        "steps": steps, "ways": list(_ways(run)), "sentences": [plain(one) for one in played.sentences],
+        "marks": [{"e": one.at, "words": plain(one.words), "code": one.code} for one in played.findings if one.at >= 0],
+        "sources": {plain(name): _source(text) for name, text in played.sources.items()},
+        "waits": [{"w": numbers.get(one.who, -1), "tid": one.tid, "call": one.call, "connection": one.connection} for one in run.stop.waiting],
+        "stop": run.stop.kind, "cycle": list(run.stop.cycle),
+        "outcomes": [plain(one) for one in played.outcomes], "shares": [list(one) for one in played.shares],
+        "decided": plain(played.decided), "decidedAt": played.decided_at,
+        "unseen": [why for why, seen in (("The system calls were not seen: what lies where is not known.", run.observed),
+                                         ("The wire was not seen: what lies where is not known.", run.wire)) if not seen],
+    }
+
+
+def _names(run: Run) -> "list[str]":
+    """The programs, those at the left first: who does not listen."""
+    return [role.name for role in sorted(run.cast, key=lambda role: role.listens)]
+
+
+def _source(text: str) -> "dict[str, Any]":
+    return {"lines": [plain(line, keep="\t") for line in text.split("\n")], "hash": hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]}
+
+
+def _steps(run: Run) -> "Iterator[dict[str, Any]]":
+    for event in run.events:
+        yield _step(event, "line", event.text, tid=event.tid, source=event.source, connection=event.connection)
+    lines: "dict[int, list[str]]" = {}
+    for line in standard.lines(run):
+        lines.setdefault(line.seq, []).append(line.text + (f" {line.data}" if line.data else ""))
+    logs = {event.who for event in run.events}
+    for call in run.calls:
+        if call.name == "close_range" and not call.connection and call.who in logs:
+            continue        # common/ closes so what it was held at: that is the lab's own
+        yield _step(call, "call", in_words(call), tid=call.tid, source=call.source, connection=call.connection, also=lines.get(call.seq))
+        if call.returned >= 0:
+            yield {**_step(call, "return", returned_in_words(call), tid=call.tid, source=call.source, connection=call.connection, also=lines.get(call.returned)),
+                   "e": call.returned, "t": call.returned_ns // 1000}
+    for segment in run.segments:
+        yield _step(segment, "segment", segment_in_words(segment), connection=segment.connection)
+    for output in run.outputs:
+        yield _step(output, "output", output.text)
+    for start in run.starts:
+        yield _step(start, "start", "is started")
+    for ending in (*run.endings, *run.children):
+        yield _step(ending, "end", ("a child process " if ending.child else "") + ended(ending.how))
+
+
+def _step(record: "Union[Event, Call, Segment, Output, Start, Ending]", kind: str, text: str, *, tid: int = 0, source: str = "", connection: int = 0,
+          also: "Union[list[str], None]" = None) -> "dict[str, Any]":
+    who = record.sender if isinstance(record, Segment) else record.who
+    step: "dict[str, Any]" = {"e": record.seq, "t": record.ns // 1000, "w": who, "k": kind, "x": plain(text)}
+    for name, value in (("i", tid), ("s", plain(source)), ("c", connection), ("a", [plain(one) for one in also or ()])):
+        if value:
+            step[name] = value
+    return step
+
+
+def in_words(call: Call) -> str:
+    """A call as it is made: read(4, ..., 65536), connect(3, 127.0.0.1:8080), write(4, "hello\\n", 6)."""
+    arguments = [str(call.fd)] if call.fd >= 0 else []
+    if call.name in READS:
+        arguments += ["...", str(call.asked)]
+    elif call.name in WRITES:
+        arguments += [standard.quoted(call.data, call.asked), str(call.asked)]
+    elif call.name in ("connect", "bind"):
+        arguments += [call.address.rpartition(">")[2]]
+    elif call.option:
+        arguments += [call.option]
+    return f"{call.name}({', '.join(arguments)})"
+
+
+def returned_in_words(call: Call) -> str:
+    """What a call returned: read(4) = 18 "This is..."."""
+    brief = f"{call.name}({call.fd if call.fd >= 0 else ''})"
+    if call.error:
+        return f"{brief} = -1 {call.error}"
+    data = f" {standard.quoted(call.data, call.result)}" if call.name in READS and call.result > 0 and call.data else ""
+    return f"{brief} = {call.result}{data}{', end of the stream' if call.name in READS and call.result == 0 and call.asked else ''}"
+
+
+def segment_in_words(segment: Segment) -> str:
+    """SYN; 18 bytes from 1 "This is..."; ACK up to 18; FIN; RST."""
+    parts = [name for letter, name in (("S", "SYN"), ("R", "RST")) if letter in segment.flags]
+    if segment.length:
+        data = f" {standard.quoted(segment.data, segment.length)}" if segment.data else ""
+        parts.append(f"bytes {segment.first} to {segment.first + segment.length - 1}{data}")
+    if "F" in segment.flags:
+        parts.append("FIN")
+    if "A" in segment.flags and (segment.ack or not parts):
+        parts.append(f"ACK {segment.ack}")
+    return ", ".join(parts)
+
+
+# -- the kernels ----------------------------------------------------------------------------------------------------------
+
+def _ways(run: Run) -> "Iterator[dict[str, Any]]":
+    """Each direction of each connection: who sends to whom, the bytes that are known, and how far they were from which moment on. A
+    change is [seq, state of the sender's end, written, arrived, acked, read, FIN]; a number that is not known is null."""
+    sides = Sides(run)
+    names = {name: n for n, name in enumerate(_names(run))}
+    changes: "dict[tuple[int, str], list[Any]]" = {}
+    for moment in moments(run):
+        changes.setdefault(moment.side, []).append([moment.seq, moment.state, *_numbers(moment.way)])
+    for made in run.connections:
+        for end in (OPENER, ACCEPTOR):
+            side = made.number, end
+            other = sides.other(side)
+            if side in changes and other is not None:
+                yield {"c": made.number, "from": names.get(sides.name(side), -1), "to": names.get(sides.name(other), -1),
+                       "bytes": _bytes(run, sides, side), "changes": changes[side], "told": list(_told(sides, other))}
+
+
+def _told(sides: Sides, side: "tuple[int, str]") -> "Iterator[list[int]]":
+    """How many received bytes the lines of an end have told of, from which moment on."""
+    told = 0
+    for line in sides.lines(side):
+        if line.kind == "recv":
+            told += line.count
+            yield [line.seq, told]
+
+
+def _numbers(way: Way) -> "list[Any]":
+    return [way.written, way.arrived, way.acked, way.read, int(way.fin)]
+
+
+def _bytes(run: Run, sides: Sides, side: "tuple[int, str]") -> str:
+    """The stream's first bytes, one character each; a private-use character stands for one that no record kept."""
+    known = [_UNKNOWN] * BYTES
+    longest = at = 0
+    for call in run.calls:
+        if call.name in WRITES and call.result > 0 and sides.of(call) == side and call.name != "sendmmsg":
+            longest = max(longest, _put(known, at, call.data[:call.result]))
+            at += call.result
+    for segment in run.segments:
+        if segment.length and sides.of_segment(segment) == side:
+            longest = max(longest, _put(known, segment.first - 1, segment.data))
+    return "".join(known[:longest])
+
+
+_UNKNOWN = "\ue000"
+
+
+def _put(known: "list[str]", at: int, text: str) -> int:
+    """Writes the text there, as far as there is room; returns where it ends."""
+    if not 0 <= at < BYTES:
+        return 0
+    part = text[:BYTES - at]
+    known[at:at + len(part)] = part
+    return at + len(part)

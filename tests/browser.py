@@ -1,0 +1,79 @@
+"""A headless Chromium for tests of pages, driven by chromedriver over HTTP (the WebDriver standard). Nothing of it is kept."""
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import subprocess
+import urllib.request
+from typing import Any, Optional
+
+import pytest
+
+_ELEMENT = "element-6066-11e4-a52e-4f735466cecf"       # the key under which WebDriver hands out an element
+KEYS = {"Left": "\ue012", "Right": "\ue014", "Home": "\ue011", "End": "\ue010", "Tab": "\ue004", "Space": " ", "Enter": "\ue007"}
+
+
+def need() -> None:
+    """Skips a test where there is no browser; in CI that is a failure."""
+    if not (shutil.which("chromedriver") and shutil.which("chromium")):
+        if os.environ.get("CI"):
+            pytest.fail("chromium and chromium-driver are missing: .ci/run installs them")
+        pytest.skip("needs chromium and chromedriver (Debian: chromium, chromium-driver)")
+
+
+class Browser:
+    """One browser. Close it."""
+
+    def __init__(self, profile: str) -> None:
+        self._driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True)
+        assert self._driver.stdout is not None
+        line = ""
+        while "started successfully on port" not in line:
+            select.select([self._driver.stdout], [], [])
+            line = self._driver.stdout.readline()
+            assert line, "chromedriver ended"
+        self._at = f"http://127.0.0.1:{line.rsplit(' ', 1)[1].strip().rstrip('.')}"
+        options = {"args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", f"--user-data-dir={profile}"]}
+        made = self._ask("POST", "/session", {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}}})
+        self._session = f"/session/{made['sessionId']}"
+
+    def _ask(self, method: str, path: str, body: "Optional[dict[str, Any]]" = None) -> Any:
+        request = urllib.request.Request(self._at + path, None if body is None else json.dumps(body).encode(), {"Content-Type": "application/json"}, method=method)
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as answer:
+            return json.load(answer)["value"]
+
+    def open(self, address: str) -> None:
+        """Opens a page, also where only what stands behind # is another."""
+        self._ask("POST", f"{self._session}/url", {"url": "about:blank"})
+        self._ask("POST", f"{self._session}/url", {"url": address})
+
+    def size(self, width: int, height: int) -> None:
+        """Of the page itself, in pixels; it may be smaller than a window can be."""
+        self._ask("POST", f"{self._session}/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": {
+            "width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}})
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        """What a script returns; `arguments[0]` is the first argument."""
+        return self._ask("POST", f"{self._session}/execute/sync", {"script": script, "args": list(arguments)})
+
+    def press(self, *keys: str) -> None:
+        """Presses and releases keys, one after the other: a name of KEYS, or a character."""
+        acts = [act for key in keys for act in ({"type": "keyDown", "value": KEYS.get(key, key)}, {"type": "keyUp", "value": KEYS.get(key, key)})]
+        self._ask("POST", f"{self._session}/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": acts}]})
+
+    def click(self, selector: str) -> None:
+        found = self._ask("POST", f"{self._session}/element", {"using": "css selector", "value": selector})
+        self._ask("POST", f"{self._session}/element/{found[_ELEMENT]}/click", {})
+
+    def complaints(self) -> "list[str]":
+        """What the page has written to the console since the last call."""
+        return [f"{one['level']}: {one['message']}" for one in self._ask("POST", f"{self._session}/se/log", {"type": "browser"})]
+
+    def close(self) -> None:
+        try:
+            self._ask("DELETE", self._session)
+        finally:
+            self._driver.terminate()
+            self._driver.wait()

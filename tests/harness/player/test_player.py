@@ -1,0 +1,290 @@
+"""The player's page, in a real browser: every control, the lit lines against the trace, both sizes, and nothing that a program says as markup."""
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any, Iterator
+
+import harness.tell.player
+import pytest
+import runs
+from browser import Browser, need
+from changes import ask
+from harness.cli.play import sources
+from harness.judge import comparison, findings
+from harness.stage.build import build
+from harness.stage.conductor import Conductor, VirtualClock
+from harness.stage.scenarios import Scenario, find_all
+from harness.tell import story
+from harness.tell.player import Played, page
+from harness.tell.player.data import data
+from harness.trace import Run, plain
+
+EVIL = "</script><script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">\u202e\x1b[31m"
+
+
+def run_of(scenario: Scenario) -> Run:
+    conductor = Conductor(scenario, VirtualClock())
+    run = conductor.run()
+    return dataclasses.replace(run, calls=conductor.intake.with_sources(run.calls))
+
+
+def played(scenario: Scenario, heading: str = "") -> Played:
+    run = run_of(scenario)
+    verdict = comparison.judge(run, scenario.load_contract())
+    return Played(run, heading or verdict.word, tuple(story.happened(run, verdict)), f"make check-{scenario.number}", findings.find(run), sources(scenario.folder, run))
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory) -> Iterator[Browser]:
+    need()
+    one = Browser(str(tmp_path_factory.mktemp("profile")))
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="module")
+def scenarios() -> "dict[str, Scenario]":
+    build(find_all())
+    return {scenario.number: scenario for scenario in find_all()}
+
+
+def put(folder: Path, *those: Played, title: str = "tcplab: a test") -> str:
+    file = folder / "page.html"
+    file.write_text(page(title, list(those)), encoding="utf-8")
+    return f"file://{file}"
+
+
+def there(browser: Browser) -> "dict[str, Any]":
+    """What the page shows now."""
+    found: "dict[str, Any]" = browser.run("""
+        const text = (selector) => [...document.querySelectorAll(selector)].map((one) => one.textContent);
+        return {now: text('.now')[0], place: text('output')[0], hash: location.hash, files: text('.panel .row .mono'),
+                lit: [...document.querySelectorAll('.source')].map((list) => [...list.children].findIndex((line) => line.className === 'lit') + 1),
+                moment: text('.moments .lit')[0], queues: text('.queue'), states: text('.state'), threads: text('ul li'), parts: text('.parts'),
+                pressed: text('[aria-pressed=true]'), panels: [...document.querySelectorAll('.source')].map((one) => one.closest('section').hidden)}""")
+    return found
+
+
+def test_the_lit_lines_are_those_of_the_trace_at_each_moment(browser, scenarios, tmp_path):
+    one = played(scenarios["2"])
+    address = put(tmp_path, one)
+    browser.open(address)
+    steps = data(one)["steps"]
+    expected = {"client": 0, "server": 0}
+    for n, step in enumerate(steps):
+        who = ("client", "server")[step["w"]]
+        if "s" in step:
+            file, line = step["s"].split(":")
+            assert file == f"{who}.c"
+            expected[who] = int(line)
+        shown = there(browser)
+        assert shown["lit"] == [expected["client"], expected["server"]], step
+        assert shown["place"] == f"{n + 1} of {len(steps)}" and shown["now"].startswith(f"e{step['e']}, ") and shown["hash"] == f"#step={step['e']}"
+        browser.press("Right")
+    assert browser.complaints() == []
+
+
+def test_scenario_2_shows_the_two_blocked_reads_and_the_five_bytes(browser, scenarios, tmp_path):
+    browser.open(put(tmp_path, played(scenarios["2"])))
+    browser.press("End")
+    shown = there(browser)
+    assert any("no line of the server has told of 5 bytes" in queue and '" test"' in queue for queue in shown["queues"])
+    blocked = [line for line in shown["threads"] if "in read(" in line and "never returned" in line]
+    assert [line.split(",")[0].split(":")[0] for line in sorted(blocked)] == ["the client", "the server"]
+    assert sorted(shown["states"]) == ["client's end: ESTABLISHED", "server's end: ESTABLISHED"]
+
+
+def test_every_control(browser, scenarios, tmp_path):
+    browser.open(put(tmp_path, played(scenarios["1"], "one"), played(scenarios["1"], "two"), played(scenarios["2"], "three")) + "#step=0")
+    last = browser.run("return document.querySelector('input').max | 0")
+
+    def at() -> int:
+        return int(there(browser)["place"].split()[0]) - 1
+    for selector, where in (("[title^=last]", last), ("[title^='one moment back']", last - 1), ("[title^=first]", 0), ("[title^='one moment on']", 1)):
+        browser.click(selector)
+        assert at() == where, selector
+    for key, where in (("End", last), ("Left", last - 1), ("Home", 0), ("Right", 1), ("Right", 2)):
+        browser.press(key)
+        assert at() == where, key
+    browser.run("const slider = document.querySelector('input'); slider.value = 5; slider.dispatchEvent(new Event('input'))")
+    assert at() == 5
+    browser.run("document.querySelectorAll('.moments button')[7].click()")
+    assert at() == 7
+    browser.run("[...document.querySelectorAll('[role=group] button')].find((one) => one.textContent.startsWith('c:')).click()")
+    assert there(browser)["pressed"] == ["c: three"] and "run=c" in there(browser)["hash"]
+    browser.run("const other = document.querySelector('[aria-label^=\"the run to\"]'); other.value = 0; other.dispatchEvent(new Event('change'))")
+    assert len(there(browser)["parts"]) == 2 and "with=a" in there(browser)["hash"]
+    before = browser.run("return getComputedStyle(document.body).backgroundColor")
+    browser.click("[title^=light]")
+    assert browser.run("return getComputedStyle(document.body).backgroundColor") != before
+    browser.run("document.activeElement.blur()")
+    browser.press("Home", "Space")
+    assert browser.run("return [...document.querySelectorAll('button')].some((one) => one.textContent === 'stop')")
+    browser.press("Space")
+    assert browser.run("return [...document.querySelectorAll('button')].some((one) => one.textContent === 'play')")
+    assert browser.complaints() == []
+
+
+def test_an_address_leads_to_a_moment_a_run_a_program(browser, scenarios, tmp_path):
+    one = played(scenarios["1"])
+    address = put(tmp_path, one, dataclasses.replace(one, heading="the same again"))
+    write = next(call for call in one.run.calls if call.who == "client" and call.name in ("write", "sendto"))
+    browser.open(f"{address}#step={write.seq}&run=b&focus=client")
+    shown = there(browser)
+    assert shown["now"].startswith(f"e{write.seq}, ") and shown["pressed"] == ["b: the same again"] and shown["panels"] == [False, True]
+    browser.open(f"{address}#step=rubbish&run=%22&focus=nobody&with=zz")
+    assert there(browser)["place"].startswith("1 of") and browser.complaints() == []
+
+
+@pytest.mark.parametrize("width", [360, 1600])
+def test_it_fits_a_phone_and_a_wide_screen(browser, scenarios, tmp_path, width):
+    browser.open(put(tmp_path, played(scenarios["20"])))
+    browser.size(width, 900)
+    try:
+        for key in ("Home", "End"):
+            browser.press(key)
+            assert browser.run("return document.documentElement.scrollWidth") <= width
+    finally:
+        browser.size(1200, 900)
+
+
+def test_all_is_reached_by_the_keyboard_and_has_a_name(browser, scenarios, tmp_path):
+    browser.open(put(tmp_path, played(scenarios["1"], "one"), played(scenarios["1"], "two")))
+    nameless = browser.run("""return [...document.querySelectorAll('button, select, input, [role=img], [role=group]')]
+        .filter((one) => !(one.getAttribute('aria-label') || one.textContent.trim())).map((one) => one.outerHTML)""")
+    assert nameless == []
+    wanted = browser.run("""return [...document.querySelectorAll('button, select, input, [tabindex]')].filter((one) => one.offsetParent).length""")
+    reached = set()
+    for _ in range(wanted + 5):
+        browser.press("Tab")
+        reached.add(browser.run("return [...document.querySelectorAll('*')].indexOf(document.activeElement)"))
+    assert len(reached - {-1}) >= wanted
+    levels = browser.run("return [...document.querySelectorAll('h1, h2, h3')].map((one) => one.tagName)")
+    assert levels[0] == "H1" and levels.count("H1") == 1 and browser.run("return document.documentElement.lang") == "en"
+    assert browser.run("const ids = [...document.querySelectorAll('[id]')].map((one) => one.id); return ids.length === new Set(ids).size")
+
+
+def test_nothing_that_a_program_says_becomes_markup(browser, tmp_path):
+    run = runs.run("server: listening\nclient: connecting")
+    run = dataclasses.replace(run, name=EVIL, events=tuple(dataclasses.replace(event, text=EVIL, source="client.c:1") for event in run.events))
+    one = Played(run, EVIL, (EVIL,), EVIL, (), {"client.c": EVIL, EVIL: EVIL}, (EVIL,), ((1, (1,)),), EVIL, 0)
+    browser.open(put(tmp_path, one, one, title=EVIL))
+    browser.press("End")
+    assert browser.run("return document.title") == plain(EVIL)
+    assert browser.run("return document.querySelectorAll('script').length") == 2 and browser.run("return document.querySelectorAll('img').length") == 0
+    assert "\\u202e" in browser.run("return document.querySelector('.source').textContent")
+    assert browser.complaints() == []
+
+
+def test_a_page_is_small_and_holds_nothing_from_elsewhere(scenarios):
+    for number, scenario in scenarios.items():
+        text = page("a page", [played(scenario)])
+        assert len(text.encode()) < 300_000, number
+        assert not re.search(r"(src|href)=|url\(|@import|fetch\(|XMLHttpRequest|https?://(?!www\.w3\.org/2000/svg)", text.replace(json.dumps("http://www.w3.org/2000/svg"), "")), number
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[n:n + 2], 16) / 255 for n in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _contrast(one: str, other: str) -> float:
+    """As WCAG 2 defines it."""
+    high, low = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_text_can_be_read_in_both_themes():
+    style = (Path(harness.tell.player.__file__).parent / "page.css").read_text()
+    themes = [dict(re.findall(r"--(\w+): (#\w{6})", block)) for block in re.findall(r"\{([^{}]*--page:[^{}]*)\}", style)]
+    assert len(themes) == 3 and themes[1] == themes[2]
+    for theme in themes[:2]:
+        for text in ("text", "faint", "first", "second", "wire", "mark"):
+            for behind in ("page", "box"):
+                assert _contrast(theme[text], theme[behind]) >= 4.5, (text, behind)
+        for behind in ("lit", "other"):
+            assert _contrast(theme["text"], theme[behind]) >= 4.5
+            assert _contrast(theme["faint"], theme[behind]) >= 3
+        assert _contrast(theme["edge"], theme["page"]) >= 3 and _contrast(theme["focus"], theme["page"]) >= 3
+
+
+def test_a_run_of_which_less_was_seen_says_less(scenarios):
+    conductor = Conductor(scenarios["1"], VirtualClock(), isolate=False, observe=False)
+    shown = data(Played(conductor.run(), "told", (), "make check-1"))
+    assert len(shown["unseen"]) == 2 and all(change[2] is None and change[3] is None for way in shown["ways"] for change in way["changes"])
+
+
+def test_the_page_knows_what_the_run_knew(scenarios):
+    """Moments are the run's records, each once, in its order; a way's bytes are those that were written."""
+    one = played(scenarios["8"])
+    shown = data(one)
+    places = [step["e"] for step in shown["steps"]]
+    assert places == sorted(set(places))
+    records = {e.seq for e in one.run.events} | {s.seq for s in one.run.segments} | {e.seq for e in (*one.run.endings, *one.run.children)}
+    assert records <= set(places)
+    way = next(way for way in shown["ways"] if shown["names"][way["from"]] == "client")
+    written = "".join(call.data for call in one.run.calls if call.who == "client" and call.connection and call.name in ("write", "sendto"))
+    assert way["bytes"] == written and way["changes"][-1][2] == len(written)
+
+
+
+def test_play_writes_a_page_and_says_where(tmp_path, scenarios):
+    file = tmp_path / "page.html"
+    status, out, _ = ask("play", "1", "-o", str(file))
+    assert (status, out) == (0, f"the run as a page: {file}\n") and file.read_text().startswith("<!DOCTYPE html>")
+    assert ask("play", "1", "-o", str(file))[0] == 0        # a page may be drawn again
+
+
+@pytest.mark.parametrize("file, words", [("notes.txt", "exists and is no page; it stays as it is"), ("nowhere/page.html", "name a file in a folder that exists")])
+def test_play_never_takes_the_place_of_another_file(tmp_path, file, words):
+    (tmp_path / "notes.txt").write_text("mine")
+    status, _, err = ask("play", "1", "-o", str(tmp_path / file))
+    assert status == 2 and words in err and (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_explain_writes_a_page_of_foreign_programs(tmp_path):
+    (tmp_path / "srv.py").write_text("import socket\ns = socket.create_server(('', 9000))\nc = s.accept()[0]\nc.recv(9)\n")
+    (tmp_path / "cli.py").write_text("import socket\nc = socket.create_connection(('127.0.0.1', 9000))\nc.send(b'hello\\n')\nc.recv(1)\n")
+    file = tmp_path / "page.html"
+    status, out, _ = ask("explain", "--server", f"python3 {tmp_path}/srv.py", "--client", f"python3 {tmp_path}/cli.py", "--play", str(file))
+    text = file.read_text()
+    assert status == 0 and str(file) in out and "sending 6 bytes" in text and "create_server" in text
+    (tmp_path / "notes.txt").write_text("mine")
+    status, _, err = ask("explain", "--server", f"python3 {tmp_path}/srv.py", "--client", f"python3 {tmp_path}/cli.py", "--play", str(tmp_path / "notes.txt"))
+    assert status == 2 and "is no page" in err
+
+
+@pytest.fixture(scope="module")
+def explored(scenarios, tmp_path_factory) -> "dict[str, Any]":
+    """The page of scenario 1's outcomes without its pause, and the report about where each was decided."""
+    file = tmp_path_factory.mktemp("outcomes") / "page.html"
+    os.environ["NOPAUSE"] = "1"
+    try:
+        status, out, err = ask("play", "1", "--where", "-o", str(file))
+        report = ask("explore", "1", "--where")
+    finally:
+        del os.environ["NOPAUSE"]
+    return {"status": status, "out": out, "file": file, "report": report[1]}
+
+
+def test_each_outcome_is_a_run_of_the_page(browser, explored):
+    assert explored["status"] == 0
+    browser.open(f"file://{explored['file']}#run=b&with=a")
+    assert browser.run("return document.querySelectorAll('[role=group] button').length") == 2
+    browser.press("End")
+    shown = there(browser)
+    assert "The ending is certain once the server comes to" in browser.run("return document.querySelector('p.mark').textContent")
+    assert browser.run("return document.querySelectorAll('.strip polyline').length") == 1
+    assert len(shown["parts"]) == 2 and shown["parts"][0] != shown["parts"][1]
+    assert browser.complaints() == []
+
+
+def test_explore_says_where_each_ending_was_decided(explored):
+    said = " ".join(explored["report"].split())
+    assert re.search(r"outcome 1: The ending is certain once the client comes to `[^`]+` \(client\.c:\d+\)\. Until then \d+ schedules go like this one", said)
+    assert re.search(r"outcome 2: The ending is certain once the server comes to `[^`]+` \(server\.c:\d+\)\.", said)
