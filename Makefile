@@ -35,7 +35,7 @@ common   := $(patsubst common/%.c,$(BUILD)/common/%.o,$(wildcard common/*.c))
 
 # What takes a number behind it: make check-2.
 verbs := scenario predict step hint explore play draft
-verbs += wire diff
+verbs += wire diagram diff
 .PHONY: all help progress explain test lint fuzz torture bench clean check FORCE $(verbs)
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -84,6 +84,9 @@ draft-%: FORCE          ## write a first contract for N, from what its runs did
 
 wire-%: FORCE           ## the segments of N between its lines (PCAP=FILE)
 	@$(PYTHON) -m harness wire "$$stem"
+
+diagram-%: FORCE        ## scenario N as a picture (SVG)
+	@$(PYTHON) -m harness diagram "$$stem"
 
 explain:                ## programs of your own: SERVER='./srv 90' CLIENT='./cli 90'
 	@: $(if $(and $(SERVER),$(CLIENT)),,$(error name your programs: make explain SERVER='./srv 9000' CLIENT='./cli localhost 9000'))

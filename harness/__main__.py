@@ -14,6 +14,7 @@ from typing import Optional
 
 from .cli import (
     check,
+    diagram,
     draft,
     explain,
     explore,
@@ -40,6 +41,7 @@ _COMMANDS = (
     play,
     draft,
     wire,
+    diagram,
     explain,
     progress,
     listing,

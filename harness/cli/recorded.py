@@ -4,6 +4,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,3 +89,16 @@ def write(path: Path, data: bytes) -> None:
         path.write_bytes(data)
     except OSError as error:
         raise Usage(f"{path}: can't be written ({error.strerror}); name a file in a folder that exists") from None
+
+
+def plain_name(name: str) -> str:
+    """A name out of a trace as that of a file: no folder, nothing odd."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:80] or "run"
+
+
+def shown(path: Path) -> str:
+    """A path as it is printed: from here on, where it lies below."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

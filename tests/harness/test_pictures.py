@@ -1,4 +1,4 @@
-"""What a learner types to see the wire: make wire-N, and python3 -m harness wire TRACE."""
+"""What a learner types to see a run: make wire-N, make diagram-N, and the same of a trace."""
 from __future__ import annotations
 
 import os
@@ -86,3 +86,29 @@ def test_text_of_others_reaches_the_terminal_escaped(folder):
     (folder / "evil.jsonl").write_text(text)
     done = harness("wire", str(folder / "evil.jsonl"))
     assert "\\x1b[31m\\u202e" in done.stdout and "\x1b" not in done.stdout
+
+
+def test_make_diagram_writes_a_picture_and_prints_its_path():
+    done = subprocess.run(["make", "-s", "diagram-2"], cwd=ROOT, env={**os.environ, "PAUSE": "0"}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    path = ROOT / done.stdout.strip()
+    assert path.name == "02-no-break-deadlock.svg" and path.read_text().startswith("<svg ")
+
+
+def test_a_trace_is_drawn_to_a_file_of_ones_own_and_no_other_file_is_lost(folder):
+    trace_file, picture = folder / "t.jsonl", folder / "five.svg"
+    assert harness("check", "5", "--trace", str(trace_file)).returncode == 0
+    done = harness("diagram", str(trace_file), "-o", str(picture))
+    assert (done.returncode, done.stdout.strip()) == (0, str(picture))
+    assert harness("diagram", str(trace_file), "-o", str(picture)).returncode == 0      # its own picture may be drawn anew
+    done = harness("diagram", str(trace_file), "-o", str(trace_file))
+    assert done.returncode == 2 and "exists and is no picture" in done.stderr
+    assert harness("wire", str(trace_file)).returncode == 0
+
+
+def test_the_name_in_a_trace_leads_to_no_other_folder(folder):
+    text = (folder / "t.jsonl").read_text().replace('"scenario": "05-glued-writes"', '"scenario": "../../evil name"', 1)
+    (folder / "evil.jsonl").write_text(text)
+    done = harness("diagram", str(folder / "evil.jsonl"))
+    assert done.returncode == 0 and done.stdout.strip().endswith("last/______evil_name.svg"), done.stdout
+    (ROOT / done.stdout.strip()).unlink()

@@ -1,0 +1,237 @@
+"""What a picture shows, before anything has a place: who takes part, the rows in the run's order, and which of them are left out."""
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Iterable, Iterator, Optional
+
+from ...judge.sides import Side, Sides
+from ...judge.states import Arrival, arrivals
+from ...judge.wire import Reading
+from ...trace import Run, Segment
+from .. import rows as telling
+from .. import wire
+from ..words import names_of
+
+MOST = 120          # rows from which on rows like earlier ones are folded
+LIKE = 3            # of these, so many of each kind are shown
+EACH = 6            # participants: up to so many each process of a client has lanes of its own
+PAUSE = 0.5         # seconds without anything that are shown as a gap
+_LAST = 1 << 60     # the place of rows behind all records
+
+
+@dataclass(frozen=True)
+class Participant:
+    """One pair of lanes."""
+
+    name: str               # what stands above it: "client", "client[2]"
+    who: str
+    pids: "frozenset[int]"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row. `kind`: line, segment, gap, more, cycle, held."""
+
+    seq: int
+    ns: int
+    kind: str
+    words: str = ""
+    title: str = ""
+    source: str = ""
+    at: int = -1                        # the participant whose line it is, or that sent it; -1: none
+    to: int = -1                        # the participant that it was sent to
+    last: int = -1                      # more: the place of the last row that is folded into it
+    arrival: Optional[Arrival] = None
+    marks: "tuple[str, ...]" = ()
+    alike: str = field(default="", compare=False)       # rows of one kind have the same
+    held: "tuple[tuple[int, list[str]], ...]" = ()      # held: participant, what its kernel's lane says
+
+
+class Scene:
+    """One run's."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.sides = run, Sides(run)
+        self.people = _people(run)
+        self._by_pid = {pid: n for n, one in enumerate(self.people) for pid in one.pids}
+        self.told = wire.Told(run)
+        self.came = arrivals(run)
+        rows = sorted([*self._lines(), *self._segments()], key=lambda row: row.seq)
+        self.folded = 0
+        if len(rows) > MOST:
+            shown = list(_fold(rows))
+            self.folded = len(rows) - sum(row.kind != "more" for row in shown)
+            rows = shown
+        self.rows = [*_with_gaps(run, rows), *self._held(), *self._cycle()]
+
+    # -- who ----------------------------------------------------------------------------------------------------------
+
+    def of(self, who: str, pid: int = 0) -> int:
+        """The participant that a process belongs to; -1 for nobody here."""
+        found = self._by_pid.get(pid, -1)
+        return found if found >= 0 else next((n for n, one in enumerate(self.people) if one.who == who), -1)
+
+    def of_side(self, side: Optional[Side]) -> int:
+        """The participant at one end of a connection."""
+        end = self.sides.end(side) if side is not None else None
+        return self.of(end.who, end.pid) if end is not None else self.of(self.sides.name(side))
+
+    def _ends(self, s: Segment) -> "tuple[int, int]":
+        side = self.sides.of_segment(s)
+        sender, receiver = self.told.ends(s)
+        one, two = self.of_side(side), self.of_side(self.sides.other(side))
+        return one if one >= 0 else self.of(sender), two if two >= 0 else self.of(receiver)
+
+    # -- rows ---------------------------------------------------------------------------------------------------------
+
+    def _lines(self) -> Iterator[Row]:
+        for row in telling.rows(self.run):
+            place = f" ({row.source})" if row.source else ""
+            yield Row(row.seq, row.ns, "line", row.text, f"e{row.seq} {row.who}: {row.text}{place}", row.source, self.of(row.who, row.pid),
+                      alike=f"{row.who} {_alike(row.text)}")
+
+    def _segments(self) -> Iterator[Row]:
+        for reading in self.told.readings:
+            s = reading.segment
+            at, to = self._ends(s)
+            arrival = self.came[s.seq]
+            words = label(reading)
+            if at < 0 or to < 0:
+                words = f"{s.source} > {s.target}: {words}"
+            yield Row(s.seq, s.ns, "segment", words, self._title(reading, arrival), at=at, to=to, arrival=arrival, marks=reading.marks,
+                      alike=f"{at} to {to} {s.flags} {bool(s.length)} {reading.marks}")
+
+    def _title(self, reading: Reading, arrival: Arrival) -> str:
+        s = reading.segment
+        sender, receiver = self.told.ends(s)
+        head, *more = wire.comments(self.told, reading)
+        lost = {"refused": f"refused: the reset e{arrival.other} answers it", "again": f"no acknowledgement came before it was sent again as e{arrival.other}"}
+        parts = [f"{head}; {sender} to {receiver}, {wire.flags(s)}, length {s.length}, acknowledges {wire.acknowledges(reading)}, window {s.window}",
+                 wire.payload(s), *more, lost.get(arrival.lost, "")]
+        return "; ".join(filter(None, parts))
+
+    def _held(self) -> Iterator[Row]:
+        """What the kernels held when the run was over."""
+        held: "dict[int, list[str]]" = {}
+        for one in self.run.stop.sockets:
+            who = self.of(one.who, one.pid)
+            if who < 0:
+                continue
+            number = f"[{one.connection}] " if one.connection > 1 else ""
+            waiting = one.state == "LISTEN"
+            held.setdefault(who, []).append(f"{number}{one.state}")
+            if one.unread or not waiting:
+                held[who].append(f"{one.unread:,} {'to accept' if waiting else 'unread'}")
+            if one.unacked:
+                held[who].append(f"{one.unacked:,} not acked")
+        if held:
+            yield Row(_LAST, 0, "held", "at the end", "what the kernels held when the run was over", held=tuple(held.items()))
+
+    def _cycle(self) -> Iterator[Row]:
+        """Who waits for whom in a deadlock, an arrow each."""
+        cycle = self.run.stop.cycle
+        for n, name in enumerate(cycle if self.run.stop.kind == "deadlock" else ()):
+            other = cycle[(n + 1) % len(cycle)]
+            call = next((w.call for w in self.run.stop.waiting if w.who == name and other in w.on.split(" and ")), "")
+            words = f"the {name} waits for the {other}" + (f" (in {call})" if call else "")
+            yield Row(_LAST, 0, "cycle", words, f"deadlock: {words}", at=self.of(name), to=self.of(other))
+
+
+def label(reading: Reading) -> str:
+    """What stands beside an arrow: short, for the whole text is in its title."""
+    s = reading.segment
+    flags = " ".join(wire.FLAGS[flag] for flag in s.flags if flag in "SFR")
+    size = wire.sizes(s)
+    upto = s.ack - 1 - reading.of_fin
+    ack = " and ".join(filter(None, ["ACK" + (f" {upto}" if upto > 0 else ""), "FIN" if reading.of_fin else ""]))
+    shown = [flags, size, ack if "A" in s.flags and "R" not in s.flags else ""]
+    notes = {"again": "sent again", "zero window": "window 0", "probe": "probe", "late": f"{reading.late / 1e6:.0f} ms late", "gap": "gap before it",
+             "keep-alive": "keep-alive", "window full": "window full", "window update": f"window {s.window}"}
+    words = ", ".join(filter(None, [" ".join(filter(None, shown[::2])) if not size else flags, size, shown[2] if size and s.ack > 1 else "",
+                                    *(words for mark, words in notes.items() if mark in reading.marks)]))
+    return f"[{s.connection}] {words}" if s.connection > 1 else words
+
+
+def _people(run: Run) -> "list[Participant]":
+    pids: "dict[str, list[int]]" = {name: [] for name in names_of(run.cast)}
+    for start in run.starts:
+        pids.setdefault(start.who, []).append(start.pid)
+    listening = {role.name for role in run.cast if role.listens}
+    for event in run.events if not run.starts else ():
+        if event.pid not in pids.setdefault(event.who, []):
+            pids[event.who].append(event.pid)
+    apart = sum(1 if name in listening else max(len(those), 1) for name, those in pids.items()) <= EACH
+    found = []
+    for name, those in pids.items():
+        if name in listening or len(those) < 2 or not apart:
+            many = f" ({len(those)} processes)" if len(those) > 1 and name not in listening else ""
+            found.append(Participant(f"{name}{many}", name, frozenset(those)))
+        else:
+            found += [Participant(name if n == 1 else f"{name}[{n}]", name, frozenset([pid])) for n, pid in enumerate(those, 1)]
+    return found
+
+
+# --- rows that are left out ----------------------------------------------------------------------------------------------
+
+def _alike(text: str) -> str:
+    """The text without numbers, and without what is quoted in it."""
+    return re.sub(r"\d+", "#", re.sub(r'"(?:[^"\\]|\\.)*"', '""', text[:300]))
+
+
+def _fold(rows: "Iterable[Row]") -> Iterator[Row]:
+    """The rows; of those that are alike the first ones, and instead of the others, where several follow each other, a row that counts them."""
+    seen: "Counter[str]" = Counter()
+    held: "list[Row]" = []
+    for row in rows:
+        seen[row.alike] += 1
+        special = set(row.marks) & {"reset", "refused", "fin", "zero window", "again"} and seen[row.alike] <= MOST // 10
+        if seen[row.alike] > LIKE and not special:
+            held.append(row)
+            continue
+        yield from _more(held)
+        held = []
+        yield row
+    yield from _more(held)
+
+
+def _more(held: "list[Row]") -> Iterator[Row]:
+    if len(held) < 3:
+        yield from held
+        return
+    kinds = Counter((row.alike, _kind(row)) for row in held)
+    words = ", ".join(f"{many} x {kind}" for (_, kind), many in kinds.most_common(4))
+    rest = len(kinds) - 4
+    words = f"x {len(held)}, like the ones above: {words}" + (f", and {rest} kinds more" if rest > 0 else "")
+    yield Row(held[0].seq, held[0].ns, "more", words, f"e{held[0].seq} to e{held[-1].seq}: {words}", last=held[-1].seq)
+
+
+def _kind(row: Row) -> str:
+    return re.sub(r"\d+", "#", row.words)[:40] if row.kind == "segment" else row.title.partition(" ")[2][:40]
+
+
+# --- gaps ----------------------------------------------------------------------------------------------------------------
+
+def _with_gaps(run: Run, rows: "list[Row]") -> Iterator[Row]:
+    """The rows, and between them the times in which nothing happened: those of the clock, and those that the virtual clock left out."""
+    skipped = {event.resumed_after: event.count for event in run.events if event.resumed_after >= 0}
+    skipped.update({call.resumed_after: call.limit for call in run.calls if call.resumed_after >= 0})
+    places = sorted(skipped)
+    before: Optional[Row] = None
+    for row in rows:
+        if before is not None:
+            took = (row.ns - before.ns) / 1e9
+            begin = max(before.seq, before.last)
+            while places and places[0] < begin:
+                places.pop(0)
+            if places and places[0] < row.seq:
+                took = max(took, skipped[places[0]] / 1e9)
+            if took >= PAUSE:
+                yield Row(begin, row.ns, "gap", seconds(took), f"nothing happened for {seconds(took)}")
+        yield row
+        before = row if before is None or row.ns >= before.ns else replace(row, ns=before.ns)
+
+
+def seconds(took: float) -> str:
+    return f"{took:.1f}".removesuffix(".0") + " s" if took < 10 else f"{took:.0f} s"

@@ -1,0 +1,237 @@
+"""The picture of a run: is everything in it, readable, and where it belongs?"""
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+import re
+import time
+import xml.etree.ElementTree as xml
+
+import pytest
+
+import runs
+from harness.judge.states import arrivals, changes
+from harness.stage.build import build
+from harness.stage.conductor import Conductor, VirtualClock
+from harness.stage.scenarios import find_all
+from harness.tell import story
+from harness.tell.diagram import draw, svg
+from harness.tell.diagram.scene import MOST, Scene
+from harness.trace import Event, Run, Segment, Start
+from pairs import lent, run
+from test_captures import ACK, FIN, HELLO, PSH, RST, spoken
+
+SCENARIOS = {scenario.name: scenario for scenario in find_all() if int(scenario.number) < 90}
+SPACE = "{http://www.w3.org/2000/svg}"
+
+
+@functools.lru_cache(maxsize=None)
+def made(name: str) -> Run:
+    build([SCENARIOS[name]])
+    conductor = Conductor(SCENARIOS[name], VirtualClock(), keeper=lent())
+    found = conductor.run()
+    return dataclasses.replace(found, calls=conductor.intake.with_sources(found.calls))
+
+
+def overlaps(picture: svg.Picture) -> "list[str]":
+    """Texts of which one lies on another, or beyond the picture's edge."""
+    placed = sorted(((text.box(), text.words) for text in picture.texts() if text.words.strip()), key=lambda one: one[0][1])
+    found = [f"beyond the edge: {words!r}" for (left, top, right, bottom), words in placed
+             if left < 0 or top < 0 or right > picture.wide or bottom > picture.high]
+    for n, (one, words) in enumerate(placed):
+        for other, more in itertools.takewhile(lambda next: next[0][1] < one[3], placed[n + 1:]):
+            if one[0] < other[2] and other[0] < one[2]:
+                found.append(f"{words!r} and {more!r}")
+    return found
+
+
+def crowd(count: int, text: str = "says something", names: "tuple[str, ...]" = ("server listens", "client 3 times")) -> Run:
+    """A run of a server and three clients on a connection each, in turn: lines, and segments with data."""
+    pids = {100: "server", 101: "client", 102: "client", 103: "client"}
+    events, segments = [], []
+    for n in range(count):
+        pid = 100 + n % 4
+        client = 101 + n % 3
+        events.append(Event(2 * n, n * 1000, pids[pid], pid, pid, "note", f"{text} {n}", f"{pids[pid]}.c:{n}"))
+        own, peer = f"127.0.0.1:{client}", "127.0.0.1:80"
+        segments.append(Segment(2 * n + 1, n * 1000, client - 100, "client", "PA", 1 + n // 3, 1, 1, 500, own, peer, "x"))
+    ends = [(runs.end("client", pid, (pid, 0, -1, "", 0), address=f"127.0.0.1:{pid}"), runs.end("server", 100, (100, 0, -1, "", 0), address="127.0.0.1:80"))
+            for pid in (101, 102, 103)]
+    base = dataclasses.replace(runs.run("", ""), events=tuple(events), segments=tuple(segments), wire=True, cast=runs.cast(*names),
+                               starts=tuple(Start(-1, 0, who, pid) for pid, who in pids.items()))
+    return runs.facts(base, *ends)
+
+
+LONG = "sending " + '"' + "a" * 900 + ' and words ' * 40 + '"'
+STRANGE = ["\u05e9\u05dc\u05d5\u05dd \u05e2\u05d5\u05dc\u05dd " * 8, "\u0645\u0631\u062d\u0628\u0627 " * 12, "\u6f22\u5b57\u304b\u306a" * 20, "\U0001f600\U0001f468\u200d\U0001f469\u200d\U0001f467" * 12,
+           "e\u0301" * 70, "\u202eabc\u202c", "\x1b[31mred\x07", "W" * 200, "a  b   c    d" * 9, " ", "", "\ud800"]
+CROWDS = {"3 clients": crowd(60), "200 events, all different": crowd(200), "long": crowd(24, LONG), "6000": crowd(3000),
+          **{f"strange {n}": crowd(8, text) for n, text in enumerate(STRANGE)},
+          "12 clients": dataclasses.replace(crowd(20), cast=runs.cast("server listens", "client 12 times"), starts=tuple(Start(-1, 0, "client", n) for n in range(300, 312))),
+          "one program": dataclasses.replace(crowd(6), cast=runs.cast("server listens"), starts=()), "nobody is known": dataclasses.replace(crowd(6), connections=(), cast=(), starts=()),
+          "a relay": crowd(30, names=("server listens", "relay listens", "client")), "nothing": runs.run("", ""), "deadlock": runs.stuck()}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_no_text_of_a_scenario_s_picture_overlaps_another_and_the_file_is_small(name):
+    picture = draw(made(name))
+    assert overlaps(picture) == []
+    assert len(picture.svg().encode()) < 60_000
+
+
+@pytest.mark.parametrize("name", CROWDS)
+def test_no_text_overlaps_whatever_runs_say(name):
+    picture = draw(CROWDS[name])
+    assert overlaps(picture) == []
+    xml.fromstring(picture.svg())
+
+
+def test_texts_that_overlap_are_found():
+    picture = draw(CROWDS["3 clients"])
+    first = next(picture.texts())
+    picture.groups.append(svg.Group("", "", [dataclasses.replace(first, x=first.x + 3, y=first.y + 2)]))
+    assert len(overlaps(picture)) == 1
+    picture.groups.append(svg.Group("", "", [svg.Text(picture.wide - 5, 50, "beyond")]))
+    assert any("beyond the edge" in one for one in overlaps(picture))
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_each_record_has_its_number_and_its_whole_text(name):
+    found = made(name)
+    root = xml.fromstring(draw(found).svg())
+    titles = {one.get("id"): one.findtext(f"{SPACE}title") for one in root.iter(f"{SPACE}g") if one.get("id")}
+    folded = [re.match(r"e(\d+) to e(\d+):", title or "") for title in titles.values()]
+    hidden = [(int(one[1]), int(one[2])) for one in folded if one]
+    for record in (*found.events, *found.segments, *found.endings):
+        name = f"e{record.seq}"
+        assert name in titles or any(first <= record.seq <= last for first, last in hidden), name
+    for event in found.events:
+        if f"e{event.seq}" in titles and not any(first == event.seq for first, _ in hidden):
+            assert event.text in titles[f"e{event.seq}"]
+
+
+def test_the_title_and_the_story_are_there_for_who_can_not_see_the_picture():
+    found = made("02-no-break-deadlock")
+    root = xml.fromstring(draw(found).svg())
+    assert root.get("role") == "graphics-document document"
+    assert root.findtext(f"{SPACE}title") == "scenario 02-no-break-deadlock: what the programs, their kernels and the wire did"
+    wanted = "\n".join(f"{n}. {words}" for n, words in enumerate(story.happened(found), 1))
+    assert root.findtext(f"{SPACE}desc") == wanted
+
+
+def test_nothing_that_a_program_says_becomes_markup():
+    evil = '</text></g><script>alert(1)</script>" onload="x" & \' <!-- ]]> &amp;'
+    found = crowd(8, evil)
+    found = dataclasses.replace(found, name=evil, notes=(evil,), segments=tuple(dataclasses.replace(one, data=evil, length=len(evil)) for one in found.segments),
+                                events=tuple(dataclasses.replace(one, source=evil) for one in found.events))
+    text = draw(found).svg()
+    root = xml.fromstring(text)
+    assert {one.tag.removeprefix(SPACE) for one in root.iter()} <= {"svg", "title", "desc", "style", "defs", "pattern", "path", "rect", "g", "text"}
+    assert all(not name.lower().startswith("on") and "href" not in name for one in root.iter() for name in one.attrib)
+    assert "<script" not in text and any(evil in (one.text or "") for one in root.iter(f"{SPACE}title"))
+
+
+def test_states_and_lines_stand_out_from_the_ground_in_both_themes():
+    for theme in (svg.LIGHT, svg.DARK):
+        assert all(contrast(theme[name], theme["ground"]) >= 4.5 for name in svg.WORDS)
+        assert all(contrast(theme[name], theme["ground"]) >= 3 for name in svg.LINES)
+    used = {name for name in re.findall(r"var\(--(\w+)\)", svg.style())}
+    assert used <= {*svg.WORDS, *svg.LINES, "ground"}
+    assert contrast("#ffffff", "#000000") == pytest.approx(21) and contrast("#dddddd", "#ffffff") < 3
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG 2.1, "contrast ratio"."""
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[n:n + 2], 16) / 255 for n in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_the_names_stand_again_after_thirty_rows():
+    texts = [text for text in draw(crowd(50, "x")).texts()]
+    heads = sorted(text.y for text in texts if text.words == "client[3]")
+    numbers = sorted(text.y for text in texts if re.fullmatch(r"e\d+", text.words))
+    assert len(heads) == -(-len(numbers) // 30)
+    for above, below in zip(heads, [*heads[1:], 1e9]):
+        assert sum(above < y < below for y in numbers) <= 30
+
+
+def test_a_deadlock_shows_who_waits_for_whom_and_waits_to_the_end():
+    picture = draw(made("02-no-break-deadlock"))
+    assert {"the client waits for the server (in read)", "the server waits for the client (in read)"} <= {group.title.removeprefix("deadlock: ") for group in picture.groups}
+    waits = [piece for group in picture.groups for piece in group.pieces if isinstance(piece, svg.Bar) and "has not returned" in piece.title]
+    assert {re.match(r"the (\w+) is in (\w+)", one.title)[1] for one in waits} == {"client", "server"}
+    assert max(one.y + one.high for one in waits) > max(text.y for group in picture.groups if "deadlock: " in group.title for text in group.pieces if isinstance(text, svg.Text))
+
+
+def test_what_a_reset_answers_ends_in_a_cross_and_what_was_read_in_an_arrow():
+    frames = ((0, 101, 501, PSH | ACK, 5, 1000), (1, 501, 106, ACK, 0, 1000), (1, 501, 106, FIN | ACK, 0, 1000), (0, 106, 502, PSH | ACK, 3, 1000), (1, 502, 0, RST, 0, 0))
+    found = spoken(*HELLO, *frames)
+    assert [one.lost for one in (arrivals(found)[n] for n in (3, 5, 6, 7))] == ["", "", "refused", ""]
+    pieces = {group.name: [piece.kind for piece in group.pieces if isinstance(piece, svg.Path)] for group in draw(found).groups}
+    assert "ink x" in pieces["e6"] and "ink x" not in pieces["e3"]
+
+
+def test_what_is_sent_again_before_it_was_acknowledged_ends_on_its_way():
+    found = spoken(*HELLO, (0, 101, 501, PSH | ACK, 5, 1000), (0, 101, 501, PSH | ACK, 5, 1000), (1, 501, 106, ACK, 0, 1000))
+    assert [arrivals(found)[n].lost for n in (3, 4)] == ["again", ""]
+
+
+def test_segments_that_cross_on_their_way_are_drawn_so():
+    found = spoken(*HELLO, (0, 101, 501, FIN | ACK, 0, 1000), (1, 501, 101, FIN | ACK, 0, 1000), (0, 102, 502, ACK, 0, 1000), (1, 502, 102, ACK, 0, 1000))
+    assert arrivals(found)[3].behind == 4
+    states = [(one.side[1], one.state) for one in changes(found) if one.state]
+    assert ("client", "CLOSING") in states and ("server", "CLOSING") in states and states[-1][1] == "TIME-WAIT"
+    ends = {}
+    for group in draw(found).groups:
+        for path in (piece for piece in group.pieces if isinstance(piece, svg.Path) and group.name):
+            ends[group.name] = [float(y) for _, y in re.findall(r"[ML]([\d.]+) ([\d.]+)", path.data)]
+    assert ends["e3"][0] < ends["e4"][0] < ends["e3"][1]
+
+
+def test_bytes_that_nobody_reads_stay_to_the_end(tmp_path):
+    found = run(tmp_path / "pair", "connect; write 9; read 1", "listen; accept; read 2; event so much; polllistener")
+    if not found.wire or not found.observed:
+        pytest.skip("packets can't be captured, or calls not be seen, here")
+    assert [one.unread for one in changes(found) if one.unread >= 0][-1] == 7
+    picture = draw(found)
+    strips = [piece for group in picture.groups for piece in group.pieces if isinstance(piece, svg.Bar) and piece.kind == "queue"]
+    lowest = max(text.y for group in picture.groups if group.name for text in group.pieces if isinstance(text, svg.Text))
+    assert strips[-1].title.endswith("7 bytes unread") and strips[-1].y + strips[-1].high > lowest
+
+
+def test_a_long_pause_is_a_gap_with_its_length():
+    found = made("02-no-break-deadlock")
+    gaps = [row.words for row in Scene(found).rows if row.kind == "gap"]
+    assert gaps == ["5 s"]
+    live = dataclasses.replace(found, events=tuple(dataclasses.replace(e, resumed_after=-1, ns=e.ns + (5_000_000_000 if "message 2" in e.text else 0)) for e in found.events))
+    assert [row.words for row in Scene(live).rows if row.kind == "gap"][0] == "5 s"
+
+
+def test_of_a_long_run_of_equal_rows_the_picture_says_how_many_it_leaves_out():
+    found = crowd(3000)
+    scene = Scene(found)
+    assert len(scene.rows) < MOST
+    counted = [int(re.match(r"x (\d+)", row.words)[1]) for row in scene.rows if row.kind == "more"]
+    assert sum(counted) == scene.folded == 6000 - sum(row.kind in ("line", "segment") for row in scene.rows)
+    assert any(f"Folded: {scene.folded} rows" in text.words for text in draw(found).texts())
+
+
+def test_a_run_of_ten_thousand_events_is_drawn_in_two_seconds():
+    equal, different = crowd(5000), crowd(5000)
+    different = dataclasses.replace(different, events=tuple(dataclasses.replace(e, text="".join(chr(97 + int(d)) for d in str(e.seq))) for e in different.events))
+    for found in (equal, different):
+        began = time.process_time()
+        draw(found).svg()
+        assert time.process_time() - began < 2
+
+
+def test_a_picture_is_the_same_each_time():
+    found = made("04-half-close")
+    assert draw(found).svg() == draw(found).svg()
