@@ -36,7 +36,7 @@ common   := $(patsubst common/%.c,$(BUILD)/common/%.o,$(wildcard common/*.c))
 # What takes a number behind it: make check-2.
 verbs := scenario predict step hint explore play draft
 verbs += wire diagram diff
-.PHONY: all help progress explain test lint fuzz torture bench clean check FORCE $(verbs)
+.PHONY: all help progress quiz explain test lint fuzz torture bench clean check FORCE $(verbs)
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -45,7 +45,7 @@ all: $(programs)        ## build every scenario
 help:                   ## this list
 	@printf 'tcplab: what TCP really does between two programs\n\n'
 	@sed -n 's/^\([a-z][a-zA-Z%-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | sed 's/%/N/; s/diff-N/diff-A-B/' | awk -F'|' '{ printf "  make %-14s %s\n", $$1, $$2 }'
-	@printf '  make lint | make fuzz | make torture | make bench | make clean : of the lab\nN is a number: '; echo $(names) | tr ' ' '\n' | sed 's/-.*//' | tr '\n' ' '; echo
+	@printf '  make clean / make lint / make fuzz / make torture / make bench (the lab itself)\nN is a number: '; echo $(names) | tr ' ' '\n' | sed 's/-.*//' | tr '\n' ' '; echo
 	@printf 'PAUSE=0: pauses take no time.    NOPAUSE=1: there are none.\n'
 	@printf 'TCPLAB_ISOLATION=none: no network of its own.\n'
 	@printf 'Exact exit statuses, traces, JSON: python3 -m harness --help\n'
@@ -55,7 +55,7 @@ help:                   ## this list
 # What was set on the command line or in the environment (BUILD, SCENARIOS, SANITIZE, CC, PAUSE, ...) make hands on by
 # itself. What stands for % goes through the environment, so that no shell reads it. FORCE: a file that happens to be called
 # check-1 changes nothing.
-check-% $(addsuffix -%,$(verbs)): export stem = $*
+check-% quiz-% $(addsuffix -%,$(verbs)): export stem = $*
 diff-%: export SCENARIOS := $(SCENARIOS)
 
 scenario-%: FORCE       ## run the programs of scenario N and watch
@@ -66,6 +66,12 @@ check-%: FORCE          ## the verdict alone: does scenario N keep its contract?
 
 predict-%: FORCE        ## say what you expect of scenario N, then see it run
 	@$(PYTHON) -m harness predict "$$stem"
+
+quiz-%: FORCE
+	@$(PYTHON) -m harness quiz "$$stem"
+
+quiz:                   ## questions about real runs (quiz-4: of one lesson; SEED=7)
+	@$(PYTHON) -m harness quiz
 
 step-%: FORCE           ## scenario N one line at a time: you say who goes on
 	@$(PYTHON) -m harness step "$$stem"

@@ -7,7 +7,7 @@ Only the nearest pairs are looked at, those that have no third line between them
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional, Sequence
 
 from ..judge import causes
@@ -69,7 +69,9 @@ class _Relation:
     """Which of these lines come before which, whatever happens."""
 
     def __init__(self, run: Run, events: "Sequence[Event]") -> None:
-        self.order = causes.derive(run)
+        # Who starts when another program listens waits for the kernel, and not for the line about it: whether that line was there is luck.
+        listens = {e.seq for e in run.events if e.kind == "listen"}
+        self.order = causes.derive(replace(run, starts=tuple(replace(start, after=tuple(set(start.after) - listens)) for start in run.starts)))
         self.events = sorted(events, key=lambda e: e.seq)
         self.before = {e.seq: {o.seq for o in self.events if self._forced(o, e)} for e in self.events}
 

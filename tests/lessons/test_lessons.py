@@ -275,7 +275,7 @@ def target_complaints(page: str) -> list[str]:
 def _is_target(target: str) -> bool:
     word, *numbers = target.split("-")
     known = {int(s.number) for s in SCENARIOS}
-    count = {"scenario": 1, "check": 1, "predict": 1, "step": 1, "explore": 1, "draft": 1, "diff": 2}.get(word, 0) if numbers else 0
+    count = {"diff": 2}.get(word, 1) if numbers else 0
     right = [n in ("N", "A", "B") or (n.isdigit() and (int(n) in known or int(n) >= OWN)) for n in numbers]
     return (f"{word}-%" if numbers else word) in TARGETS and len(numbers) == count and all(right)
 

@@ -1,0 +1,149 @@
+"""Kinds `knows`, `state` and `bytes`: what a program and the two kernels hold at a moment at which nobody moves.
+
+The answers are the kernel's own: its sockets as they were looked at. What a program has written and read is from its calls.
+"""
+from __future__ import annotations
+
+import random
+import textwrap
+from dataclasses import dataclass
+from typing import Iterator, Optional
+
+from ...judge.sides import READS, WRITES, Side
+from ...tell.phrases import count
+from ...trace import Event, Socket
+from .asked import Asked
+from .seen import Look, Seen
+from .shown import cut, head, is_clear, moment, transcript
+
+STATES = ("LISTEN", "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "LAST-ACK", "TIME-WAIT", "SYN-SENT")
+TRIES = 40
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One way of a connection at a moment: bytes of it, counted by who has them."""
+
+    sender: str
+    receiver: str
+    written: int        # the sender's program has given them to its kernel
+    arrived: int        # the receiver's kernel has them, or had them
+    read: int           # the receiver's program has them
+
+
+def state(seen: Seen, chance: random.Random) -> Optional[Asked]:
+    """In which state is this end?"""
+    found: "dict[str, list[tuple[Look, Socket]]]" = {}
+    for look in _looks(seen):
+        for socket in sorted(look.sockets, key=lambda s: (s.connection, s.who, s.fd)):
+            if socket.connection and socket.pid and socket.state in STATES and seen.sides.of(socket) is not None:
+                found.setdefault(socket.state, []).append((look, socket))
+    if not found:
+        return None
+    name = chance.choice(sorted(found))
+    look, socket = chance.choice(found[name])
+    choices = sorted([name, *chance.sample([one for one in STATES if one != name], 3)])
+    question = f"In which state is the {socket.who}'s end of connection {socket.connection}?"
+    return _asked(seen, look, seen.sides.of(socket), "state", [question, "   ".join(f"{n} {one}" for n, one in enumerate(choices, 1))], str(choices.index(name) + 1),
+                  f"The kernel says {name}. {_of_state(name, socket.who)}", len(choices))
+
+
+def _looks(seen: Seen) -> "list[Look]":
+    return [look for look in seen.looks if is_clear(seen, look)]
+
+
+def _of_state(name: str, who: str) -> str:
+    return {
+        "ESTABLISHED": "Neither end has sent a FIN.", "FIN-WAIT-1": f"The {who}'s end has sent its FIN, and no acknowledgement of it has come.",
+        "FIN-WAIT-2": f"The {who}'s end has sent its FIN, and it was acknowledged. The other end has sent none.",
+        "CLOSE-WAIT": f"The other end's FIN has come. The {who}'s end has sent none of its own.",
+        "LAST-ACK": "Both ends have sent a FIN. The other one came first, and this one is not acknowledged yet.",
+        "TIME-WAIT": "Both FINs were sent and acknowledged. This end waits, in case its last acknowledgement was lost.",
+        "LISTEN": "It waits for connections.", "SYN-SENT": "Its SYN has not been answered."}[name]
+
+
+def count_bytes(seen: Seen, chance: random.Random) -> Optional[Asked]:
+    """How many bytes lie unread in a kernel, or how many has a program read?"""
+    moments = [(look, side, stream) for look in _looks(seen) for side, stream in _streams(seen, look)]
+    busy = [one for one in moments if one[2].arrived > one[2].read]
+    if not moments:
+        return None
+    look, side, stream = chance.choice(busy if busy and chance.random() < 0.7 else moments)
+    here = f" of connection {side[0]}" if len(seen.run.connections) > 1 else ""
+    unread, read = stream.arrived - stream.read, count(stream.read, "byte")
+    if chance.random() < 0.7:
+        question = f"How many bytes of the {stream.sender} lie in the {stream.receiver}'s kernel{here}, not read by its program?"
+        return _asked(seen, look, side, "bytes", [question], str(unread),
+                      f"The {stream.sender} has written {count(stream.written, 'byte')}, and {stream.arrived} have arrived. The {stream.receiver}'s reads have taken {read}.")
+    question = f"How many bytes of the {stream.sender} have the reads of the {stream.receiver}{here} returned so far, all together?"
+    return _asked(seen, look, side, "bytes", [question], str(stream.read),
+                  f"Of the {stream.sender}'s bytes {stream.arrived} have arrived, and {unread} of them lie unread in the {stream.receiver}'s kernel.")
+
+
+def knows(seen: Seen, chance: random.Random) -> Optional[Asked]:
+    """How far has a message come: who has it by now?"""
+    looks = _looks(seen)
+    for _ in range(TRIES if looks else 0):
+        look = chance.choice(looks)
+        streams = dict(_streams(seen, look))
+        texts = [cut(e.text, 40) for e in seen.before(look)]
+        sends = [e for e in seen.before(look) if e.kind == "send" and e.count and texts.count(cut(e.text, 40)) == 1]
+        if not sends:
+            continue
+        event = chance.choice(sends)
+        side = seen.sides.of(event)
+        place = _place(seen, look, event, streams[side]) if side is not None and side in streams else 0
+        if side is not None and place:
+            return _told(seen, look, event, streams[side], place)
+    return None
+
+
+def _place(seen: Seen, look: Look, event: Event, stream: Stream) -> int:
+    """Who has all bytes that the line announces, and nobody further has one of them: 1 to 4 as they are asked for; 0 if they are in several places."""
+    side = seen.sides.of(event)
+    before = sum(e.count for e in seen.sides.lines(side) if e.kind == "send" and e.seq < event.seq) if side is not None else 0
+    last = before + event.count
+    if seen.stands(look, event):
+        return 1 if stream.written == before else 0
+    if stream.written < last:
+        return 0
+    for place, reached in ((4, stream.read), (3, stream.arrived), (2, stream.written)):
+        if reached >= last:
+            return place
+        if reached > before:
+            return 0
+    return 0
+
+
+def _told(seen: Seen, look: Look, event: Event, stream: Stream, place: int) -> Asked:
+    one, other = stream.sender, stream.receiver
+    question = f"`{cut(event.text, 40)}`: how far have these {count(event.count, 'byte')} of the {one} come?"
+    choices = [f"1 only the {one}'s program has them", f"2 the {one}'s kernel has them, the {other}'s kernel does not",
+               f"3 the {other}'s kernel has them, its program has not read them", f"4 the {other}'s program has read them"]
+    why = {1: f"The {one} has logged the line and has not called write since. So no kernel knows of these bytes.",
+           2: f"The write has returned, and {count(stream.written - stream.arrived, 'byte')} of the {one} have not come to the {other}'s kernel.",
+           3: f"They have arrived, and {count(stream.arrived - stream.read, 'byte')} lie unread in the {other}'s kernel.",
+           4: f"The reads of the {other} have returned {count(stream.read, 'byte')}, and these are among them."}[place]
+    return _asked(seen, look, seen.sides.of(event), "knows", [question, *(f"    {words}" for words in choices)], str(place), why, 4)
+
+
+def _streams(seen: Seen, look: Look) -> "Iterator[tuple[Side, Stream]]":
+    """The two ways of each connection that both kernels still know of, as the kernel's sockets and the program's calls have them."""
+    if not seen.run.observed:
+        return
+    ends = {side: socket for socket in look.sockets if socket.connection and (side := seen.sides.of(socket)) is not None}
+    for side, socket in sorted(ends.items()):
+        other = seen.sides.other(side)
+        if other is None or other not in ends or "CLOSED" in (socket.state, ends[other].state):
+            continue
+        calls = [c for c in seen.run.calls if 0 <= c.returned < look.seq and c.result > 0 and c.option not in ("MSG_PEEK", "splice")]
+        written = sum(c.result for c in calls if c.name in WRITES and seen.sides.of(c) == side)
+        read = sum(c.result for c in calls if c.name in READS and seen.sides.of(c) == other)
+        arrived = read + ends[other].unread
+        if written - socket.unacked <= arrived <= written:
+            yield side, Stream(socket.who, ends[other].who, written, arrived, read)
+
+
+def _asked(seen: Seen, look: Look, side: Optional[Side], kind: str, question: "list[str]", answer: str, why: str, choices: int = 0) -> Asked:
+    lines = [head(seen), *transcript(seen, look), *moment(seen, look), "", *textwrap.wrap(question[0], seen.width), *question[1:]]
+    return Asked(kind, seen.scenario.name, seen.named, tuple(lines), answer, why, "choice" if choices else "number", choices, look.seq, side)

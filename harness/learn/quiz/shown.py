@@ -1,0 +1,64 @@
+"""What a question shows of a run: its lines in two columns, and who stands where."""
+from __future__ import annotations
+
+import textwrap
+
+from ...judge import causes
+from ...tell.phrases import all_of
+from ...trace import Event, plain
+from .seen import Look, Seen
+
+MOST = 9        # lines of a run that a question shows
+
+
+def cut(text: str, room: int) -> str:
+    text = plain(text)
+    return text if len(text) <= room else text[:room - 3] + "..."
+
+
+def transcript(seen: Seen, look: Look) -> "list[str]":
+    """The last lines before a moment, each in its program's column, without times."""
+    names = [role.name for role in seen.run.cast if not role.listens] + [role.name for role in seen.run.cast if role.listens][::-1]
+    room = (seen.width - 4) // len(names)
+    events = seen.before(look)
+    found = ["    " + "".join(f"{name:{room}}" for name in names).rstrip()]
+    return [*_hidden(seen, look), *found, *(_row(event, names, room) for event in events[-MOST:])]
+
+
+def _hidden(seen: Seen, look: Look) -> "list[str]":
+    """What the lines above the shown ones tell of bytes."""
+    events = seen.before(look)[:-MOST]
+    told = []
+    for name in dict.fromkeys(e.who for e in events):
+        sent, got = (sum(e.count for e in events if (e.who, e.kind) == (name, kind)) for kind in ("send", "recv"))
+        told += [f"the {name} has {' and '.join([*([f'sent {sent}'] if sent else []), *([f'received {got}'] if got else [])])}"] if sent or got else []
+    if not events:
+        return []
+    words = "Above the first line that is shown, " + ", and ".join(told) + " bytes." if told else "The connection is made above the first line that is shown."
+    return textwrap.wrap(words, seen.width)
+
+
+def is_clear(seen: Seen, look: Look) -> bool:
+    """Does what is shown tell all that a question about this moment needs? (A line about an end of a stream must be among it.)"""
+    events = seen.before(look)
+    return bool(events) and not any(causes.is_a(e, what) for e in events[:-MOST] for what in ("EOF", "half-closing", "closing", "reset"))
+
+
+def _row(event: Event, names: "list[str]", room: int) -> str:
+    return "    " + " " * (names.index(event.who) * room) + cut(event.text, room - 2)
+
+
+def moment(seen: Seen, look: Look) -> "list[str]":
+    """A sentence or two: who stands at a line, who waits in which call."""
+    held = sorted({e.who for e in seen.events if (e.pid, e.tid) in look.held})
+    words = []
+    if held:
+        them, have = ("its", "has") if len(held) == 1 else ("their", "have")
+        words.append(f"{all_of(held)} {have} logged {them} last line here, and {have} done nothing since.")
+    words += sorted({f"The {w.who} waits in {w.call}." for w in look.waiting if w.who not in held})
+    text = "Nobody moves now. " + " ".join(word[:1].upper() + word[1:] for word in words)
+    return textwrap.wrap(text, seen.width)
+
+
+def head(seen: Seen) -> str:
+    return f"Scenario {seen.scenario.name}" + (f", run with SCHEDULE='{cut(seen.named, seen.width - 34 - len(seen.scenario.name))}'" if seen.schedule else "") + "."
