@@ -45,7 +45,7 @@ all: $(programs)        ## build every scenario
 help:                   ## this list
 	@printf 'tcplab: what TCP really does between two programs\n\n'
 	@sed -n 's/^\([a-z][a-zA-Z%-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | sed 's/%/N/; s/diff-N/diff-A-B/' | awk -F'|' '{ printf "  make %-14s %s\n", $$1, $$2 }'
-	@printf '  make clean / make lint / make fuzz / make torture / make bench (the lab itself)\nN is a number: '; echo $(names) | tr ' ' '\n' | sed 's/-.*//' | tr '\n' ' '; echo
+	@printf '  make lint | make fuzz | make torture | make bench | make clean : of the lab\nN is a number: '; echo $(names) | tr ' ' '\n' | sed 's/-.*//' | tr '\n' ' '; echo
 	@printf 'PAUSE=0: pauses take no time.    NOPAUSE=1: there are none.\n'
 	@printf 'TCPLAB_ISOLATION=none: no network of its own.\n'
 	@printf 'Exact exit statuses, traces, JSON: python3 -m harness --help\n'

@@ -345,7 +345,7 @@ class _Comparison:
             yield replace(told, act=call.seq, found=call.name, hints=fitting(line.hints, f"{call.name} before"))
         elif self.deeds.still_holds(event):
             copy = self.deeds.closed_a_copy(event)
-            yield replace(told, kind="open", found="a copy" if copy else "", hints=() if copy else fitting(line.hints, "no close"))
+            yield replace(told, kind="open", found="a copy" if copy else "", hints=fitting(line.hints, "a copy" if copy else "no close"))
         elif half:
             yield replace(told, kind="open", found=half, hints=fitting(line.hints, half))
         elif written is not None and not self._asked_for(event):
@@ -412,7 +412,8 @@ class _Comparison:
         closing = next((e for e in self.cast.sides.lines(side) if causes.is_a(e, "closing")), None)
         if closing is not None and holders and closing.pid not in {h.pid for h in holders}:
             who = next((name for name, match in self.matches.items() if closing in match.events), closing.who)
-            yield Difference("open", who, 0, "", closing.text, closing, witnesses=(closing,), found="another", at=closing.seq)
+            hints = next((fitting(line.hints, "a copy") for match in self.matches.values() for line, event in match.pairs if event is closing), ())
+            yield Difference("open", who, 0, "", closing.text, closing, witnesses=(closing,), found="another", hints=hints, at=closing.seq)
 
     def _brought(self, d: Difference) -> Optional[causes.Brought]:
         """By what the end or the reset came that WHO learnt of where it left the contract. Plain output is placed by its program's read."""

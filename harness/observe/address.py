@@ -27,6 +27,15 @@ def text(host: bytes, port: int) -> str:
     return f"[{socket.inet_ntop(socket.AF_INET6, raw)}]:{port}"
 
 
+@functools.lru_cache(maxsize=4096)
+def packed(address: str) -> "tuple[bytes, int]":
+    """The host of such a text, 4 or 16 bytes in network order, and the port."""
+    host, _, port = address.rpartition(":")
+    if host.startswith("["):
+        return socket.inet_pton(socket.AF_INET6, host.strip("[]")), int(port)
+    return socket.inet_pton(socket.AF_INET, host), int(port)
+
+
 def of_struct(raw: bytes) -> str:
     """The text of a struct sockaddr; "" if it is neither of IPv4 nor of IPv6."""
     family, port = int.from_bytes(raw[:2], sys.byteorder), int.from_bytes(raw[2:4], "big")

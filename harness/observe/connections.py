@@ -88,6 +88,10 @@ class Registry:
         """Number: the opener's address and the acceptor's."""
         return {made.number: made.pair for made in self._made}
 
+    def pair(self, number: int) -> Optional[Pair]:
+        """The opener's address and the acceptor's; None if there is no such connection."""
+        return self._made[number - 1].pair if number else None
+
     # -- segments -----------------------------------------------------------------------------------------------------
 
     def syn(self, source: str, target: str) -> None:

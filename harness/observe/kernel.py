@@ -77,9 +77,10 @@ def tells() -> bool:
     return bool(_CALLS) and _read("/proc/self/syscall").startswith(("running", *map(str, range(10))))
 
 
-def threads(pid: int, but: Container[int] = ()) -> list[Thread]:
-    """The live threads of a process, but for those with an id in `but`."""
-    return [t for t in (_thread(pid, tid) for tid in thread_ids(pid) if tid not in but) if t is not None]
+def threads(pid: int, but: Container[int] = (), again: bool = False) -> list[Thread]:
+    """The live threads of a process, but for those with an id in `but`. `again`: for a second time. How often a thread has run is read
+    before the rest the first time, and behind it the second time: so equal numbers say that it did not run between the two."""
+    return [t for t in (_thread(pid, tid, again) for tid in thread_ids(pid) if tid not in but) if t is not None]
 
 
 def thread_ids(pid: int) -> list[int]:
@@ -93,17 +94,30 @@ def thread_ids(pid: int) -> list[int]:
         return []
 
 
-def _thread(pid: int, tid: int) -> Optional[Thread]:
-    base = f"/proc/{pid}/task/{tid}/"
-    ran = _read(base + "schedstat") or "".join(re.findall(r"ctxt_switches:\s*(\d+)", _read(base + "status")))
-    stat = _read(base + "stat")
-    state = stat[stat.rfind(")") + 2:][:1]
+def _thread(pid: int, tid: int, again: bool) -> Optional[Thread]:
+    ran = "" if again else _ran(pid, tid)
+    state = _state(f"/proc/{pid}/task/{tid}/stat")
     if state in ("", "Z", "X"):
         return None
-    words = _read(base + "syscall").split()
+    found = _in_call(pid, tid, ran, state in "ST")
+    return replace(found, ran=_ran(pid, tid)) if again else found
+
+
+def _ran(pid: int, tid: int) -> str:
+    return _read(f"/proc/{pid}/task/{tid}/schedstat") or "".join(re.findall(r"ctxt_switches:\s*(\d+)", _read(f"/proc/{pid}/task/{tid}/status")))
+
+
+def waiting_in(pid: int, tid: int) -> Optional[Thread]:
+    """A thread that sleeps, with the call in which it waits; None if it runs, has gone, or if the kernel does not tell."""
+    found = _in_call(pid, tid, "", True)
+    return found if found.call not in ("", "?") else None
+
+
+def _in_call(pid: int, tid: int, ran: str, sleeps: bool) -> Thread:
+    words = _read(f"/proc/{pid}/task/{tid}/syscall").split()
     if not words:
         return Thread(pid, tid, "?", (), ran)
-    if words[0] == "running" or words[0] == "-1" or state not in "ST":
+    if words[0] == "running" or words[0] == "-1" or not sleeps:
         return Thread(pid, tid, "", (), ran)
     call = _CALLS.get(int(words[0]), f"system call {words[0]}")
     return Thread(pid, tid, PLAIN.get(call, call), _signed(call, [int(word, 16) for word in words[1:7]]), ran, call)

@@ -68,7 +68,7 @@ def look(pids: Iterable[int], held: "set[int]", ours: "set[str]", network: Optio
         return Look(threads, busy="a thread runs")
     targets: "dict[int, dict[int, int]]" = {}
     for thread in threads:
-        fds = _targets(thread)
+        fds = waited_on(thread)
         if fds is None:
             return Look(threads, busy=f"what a {thread.call} waits on can't be read", unknown=True)
         targets[thread.tid] = fds
@@ -85,11 +85,11 @@ def look(pids: Iterable[int], held: "set[int]", ours: "set[str]", network: Optio
              for thread in threads for fd, wants in targets[thread.tid].items()]
     busy, count = next(filter(None, (wait.may_end(ours) for wait in waits)), ""), 0
     if not busy:
-        count, busy = _under_way(seen, waits)
+        count, busy = under_way(seen, waits)
     if not busy and not seen.whole and tcp.orphans(pids[0] if pids else 0):
         seen = network.now(files, whole=True)
-        count, busy = _under_way(seen, waits)
-    if not busy and _threads(pids, held, polls) != threads:
+        count, busy = under_way(seen, waits)
+    if not busy and _threads(pids, held, polls, again=True) != threads:
         busy = "a thread has run meanwhile"
     made = Look(threads, seen, busy, count, unasked=any(wait.unasked for wait in waits) or set(ends) != held_back, targets=targets, names=files)
     timed = [(_ends_by_itself(thread), kernel.limit(thread) or 0.0) for thread in threads if not kernel.waits_for_ever(thread)]
@@ -109,12 +109,12 @@ def frozen(pids: "list[int]", last: Look, network: Network, pending: "Optional[s
     return Look(threads, network.now(files), last.busy, last.under_way, targets=last.targets, names=files)
 
 
-def _threads(pids: "list[int]", held: "set[int]", polls: Polls = lambda tid: 0) -> "tuple[Thread, ...]":
-    found = (thread for pid in pids for thread in kernel.threads(pid, held))
+def _threads(pids: "list[int]", held: "set[int]", polls: Polls = lambda tid: 0, again: bool = False) -> "tuple[Thread, ...]":
+    found = (thread for pid in pids for thread in kernel.threads(pid, held, again))
     return tuple(kernel.resumed(thread, polls(thread.tid)) if thread.call == "restart_syscall" and polls(thread.tid) else thread for thread in found)
 
 
-def _targets(thread: Thread) -> "Optional[dict[int, int]]":
+def waited_on(thread: Thread) -> "Optional[dict[int, int]]":
     """The descriptors that a thread waits on, each with what it waits for; None if that can't be read."""
     if thread.call in ("poll", "select", "epoll_wait"):
         return kernel.polled(thread)
@@ -198,8 +198,9 @@ def _user_timeout(limits: Limits) -> "tuple[str, float]":
     return f"TCP_USER_TIMEOUT ends the connection when {limits.user:g} s have passed without an acknowledgement", 2 * limits.user + 1
 
 
-def _under_way(seen: Snapshot, waits: "list[_Wait]") -> "tuple[int, str]":
-    """What a kernel will still do by itself: how many bytes, and what it is, in words; 0 and "" if nothing."""
+def under_way(seen: Snapshot, waits: "list[_Wait]") -> "tuple[int, str]":
+    """What a kernel will still do by itself: how many bytes, and what it is, in words; 0 and "" if nothing. `waits`: who may wait for an
+    acknowledgement."""
     writers = {wait.sock for wait in waits if wait.sock is not None and wait.wants & kernel.POLLOUT}
     listeners = [sock for sock in seen.sockets if sock.state == "LISTEN"]
     full = {sock.port for sock in listeners if sock.unread > sock.backlog >= 0}     # nobody comes in until somebody accepts

@@ -123,6 +123,16 @@ class Network:
             return None
         return found
 
+    def ends(self, pairs: "Iterable[tuple[str, str]]") -> "Optional[list[Sock]]":
+        """The sockets at both ends of these pairs of addresses, as far as there are any. None if single sockets can't be asked for."""
+        if not self._diags:
+            return None
+        names = [Name(*address.packed(own), *address.packed(peer)) for pair in pairs for own, peer in (pair, pair[::-1])]
+        try:
+            return [sock for sock in self._find(names) if sock is not None]
+        except Refused:
+            return None
+
     def _find(self, names: "list[Name]") -> "list[Optional[Sock]]":
         found = self._diags[0].find(names)
         for diag in self._diags[1:]:

@@ -16,6 +16,7 @@ from typing import Callable, Optional
 
 from ..judge.contract import index_of, role_of
 from ..observe import kernel, quiescence, sockets
+from ..observe.glance import Glances, Seen
 from ..trace import Ending, Event, Record, Run, Segment, Socket, Start, Stop, Waiting
 from . import cast, ending
 from .book import Book
@@ -62,6 +63,7 @@ class Conductor:
         self.keeper = self._lent or open_keeper(self.isolate, self.observe)
         self.keeper.fresh()
         self.network = sockets.Network(*[self.keeper.diag] if self.keeper.diag is not None else [])
+        self.glances = Glances(self.network)
         self.starts = Starts(self.stage, self.keeper.isolated)
         self.start = time.monotonic_ns()
         self.intake = Intake(self.keeper, self.book, self.stage, self.start, OUTPUT, self._hold, self._runaway)
@@ -75,6 +77,7 @@ class Conductor:
             for held in self.held:
                 held.drop()
             self.intake.close()
+            self.glances.close()
             self.starts.close()
             if self._lent is None:
                 self.keeper.end()
@@ -104,7 +107,7 @@ class Conductor:
             elif distance < _SURE_LOOK and self.intake.somebody_runs(self._held_tids()):
                 distance *= 2       # it will tell of itself
             elif self.stop is None and not self._all_ended():
-                distance = self._consider(self._look(), distance)
+                distance = self._glance(distance) or self._consider(self._look(), distance)
 
     def _pump(self, seconds: float) -> bool:
         """Waits for news and takes them in. True if there were any."""
@@ -217,6 +220,23 @@ class Conductor:
                         self.keeper.signal(process.pid, one.number)
 
     # -- when nothing more comes --------------------------------------------------------------------------------------
+
+    def _glance(self, distance: float) -> float:
+        """Lets somebody go on if a glance is enough for that. Returns the seconds to the next look; 0 if a full look is needed."""
+        if self.policy.name != "explore" or distance >= _LAST_LOOK or all(held.kind == "pause" for held in self.held):
+            return 0.0      # what comes before the end of a pause is told as forced: so that no pause ends is proven
+        if not ending.all_observed(self) or self.intake.timers.pending(self.intake.now()):
+            return 0.0
+        pids = self.intake.alive
+        if any(not one.ended and one.pid not in pids for one in self.starts.started.values()):
+            return min(distance * 2, _LAST_LOOK)        # it is ending: the keeper has yet to say how
+        seen = self.glances.glance(pids, self._held_tids(), self.intake.touched, self.intake.options)
+        if seen is Seen.UNKNOWN:
+            return 0.0
+        self.intake.seen_waiting(self.glances.waiting)
+        if seen is Seen.MOVES:
+            return min(distance * 2, _LAST_LOOK)
+        return _FIRST_LOOK if self._pump(0.0) or self.stop is not None or self._go_on() else 0.0
 
     def _consider(self, seen: quiescence.Look, distance: float) -> float:
         """Does what the look shows let somebody go on, or end the run? Returns the seconds to the next look."""
@@ -351,6 +371,8 @@ class Conductor:
         if self.observe and not self.intake.alive <= set(pids):
             return quiescence.Look((), busy="a process is ending")   # its parent hears of it once the keeper has
         seen = self.last = self.look(pids)
+        if not seen.busy:
+            self.intake.touched.clear()
         self.intake.seen_waiting(thread.tid for thread in seen.threads if thread.call)
         return seen
 

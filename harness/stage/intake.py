@@ -22,7 +22,7 @@ from typing import Any, Callable, Iterable, Optional
 
 from ..judge.sides import READS
 from ..observe import kernel, lines, sanitizer, source
-from ..observe.connections import Registry
+from ..observe.connections import Pair, Registry
 from ..observe.members import Members
 from ..observe.pids import Pids
 from ..observe.timers import Timers
@@ -41,6 +41,7 @@ _SLEEPS = ("nanosleep", "clock_nanosleep")
 _WAITS = ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", *_SLEEPS)
 _POLLS = ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait")
 _MOVES = ("read", "readv", "recvfrom", "recvmsg", "recvmmsg", "write", "writev", "sendto", "sendmsg", "sendmmsg", "sendfile")
+_ENDS_AND_MOVES = (*_MOVES, "close", "shutdown")
 
 
 def clock_offset() -> int:
@@ -77,6 +78,8 @@ class Intake:
         self.registry = Registry()
         self.registry.who = self.members.known
         self.timers = Timers()
+        self.touched: "set[Optional[Pair]]" = set()     # connections of which a call or a segment told; None: one that is not known
+        self.options = 0                            # how many calls have set an option of a socket
         self.wire = Wire(keeper.wire, clock_offset() + start) if keeper.wire is not None else None
         self.sources: dict[int, str] = {}           # thread: where it logged its last line
         self.unseen: dict[str, None] = {}           # what of the calls could not be looked at, in words
@@ -295,6 +298,7 @@ class Intake:
                     told.get("asked", 0), told.get("data", ""), told.get("address", ""), _option(name, told),
                     told.get("value", 0), told.get("limit", -1))
         self.book.add_call(call)
+        self._touches(call, inode)
         self._open[told["n"]] = place
         self._running.pop(tid, None)
         self._inodes[place] = inode
@@ -320,6 +324,7 @@ class Intake:
                        data=before.data or told.get("data", ""), address=told.get("address", "") or before.address)
         call = self._made(place, call, told)
         self.book.update_call(call)
+        self._touches(call, self._inodes.get(entry, 0))
         self.timers.returned(call, self._inodes.pop(entry, 0))
         if call.name in _MOVES and call.result > 0:
             self.moved += 1
@@ -335,6 +340,12 @@ class Intake:
         self.idle[call.tid] = self.idle.get(call.tid, 0) + 1 if _brings_nothing(call) else 0
         if told.get("held"):
             self._held(call, place, entry=False)
+
+    def _touches(self, call: Call, inode: int) -> None:
+        if call.connection or inode and call.name in _ENDS_AND_MOVES and inode not in self._datagrams:
+            self.touched.add(self.registry.pair(call.connection))
+        if call.name == "setsockopt":
+            self.options += 1
 
     def _made(self, place: int, call: Call, told: "dict[str, Any]") -> Call:
         """What the call did to descriptors and connections."""
@@ -427,6 +438,7 @@ class Intake:
         place = self.book.place()
         self.moved += 1
         way = seen.source, seen.target
+        self.touched.add(way if way[::-1] not in self.touched else way[::-1])
         number = 0
         if "S" in seen.flags and "A" not in seen.flags:
             if seen.opens:

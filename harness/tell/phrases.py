@@ -56,3 +56,9 @@ def ended(how: str) -> str:
 def sentence(words: str) -> str:
     """With a capital at its beginning and a full stop."""
     return words[:1].upper() + words[1:] + ("" if words.endswith(".") else ".")
+
+
+def again(reproduce: str) -> "list[str]":
+    """The last lines of a verdict: the commands that give such a run again, as a page and as it was. `make step-2`, `make check-2`."""
+    page = re.sub(r"\bmake (?:check|scenario)-(\d+)$", r"make play-\1", reproduce)
+    return [*([f"look at it: {page}"] if page != reproduce else []), f"reproduce: {reproduce}"]

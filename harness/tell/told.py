@@ -8,7 +8,7 @@ from ..judge.findings import Finding
 from ..stage import scenarios
 from ..trace import Run
 from . import words
-from .phrases import ended
+from .phrases import again, ended
 
 
 def tell(verdict: Verdict, run: Run, findings: Iterable[Finding], *, reproduce: str, width: int = 100, colour: bool = False,
@@ -21,7 +21,7 @@ def tell(verdict: Verdict, run: Run, findings: Iterable[Finding], *, reproduce: 
         lines += [f"  {line}" for line in words.folded(_finding(one), width - 2, fold)]
     if verdict.word == "deadlock" and not after_story:
         lines += [f"  {line}" for line in words.folded(words.proof(run), width - 2, fold)]
-    return "\n".join([*lines, *([f"reproduce: {reproduce}"] if verdict.status else [])])
+    return "\n".join([*lines, *(again(reproduce) if verdict.status else [])])
 
 
 def _headline(verdict: Verdict, run: Run, after_story: bool) -> str:

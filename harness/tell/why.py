@@ -102,9 +102,15 @@ class Why:
                 return      # two threads, or processes, of one program
             kind = "program"
         yield WHY[kind].format(late=role_of(d.who), early=early)
-        if kind not in ("clock", "program", "start"):
+        if kind not in ("clock", "program", "start") and not self._ended_before(d, early):
             yield 'A log that says otherwise has a line in the wrong place: say before you act ("closing", then close), ' \
                   "say after you learn."
+
+    def _ended_before(self, d: Difference, who: str) -> bool:
+        """Had WHO told before that line that it ends the connection? Then the line need not be in a wrong place: that may have ended it."""
+        return d.observed is not None and any(
+            e.who == who and e.connection == d.observed.connection and e.seq < d.observed.seq and (causes.is_a(e, "closing") or causes.is_a(e, "half-closing"))
+            for e in self.run.events)
 
     def _is_first(self, event: Event) -> bool:
         """Is it the first line of its thread?"""

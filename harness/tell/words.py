@@ -16,7 +16,7 @@ from ..judge.contract import Contract, Ends, Line, role_of
 from ..observe import sanitizer
 from ..stage import scenarios
 from ..trace import Ending, Event, Output, Role, Run, Waiting, plain
-from .phrases import all_of, count, ended, quoted
+from .phrases import again, all_of, count, ended, quoted
 from .why import Why, what_came
 
 COLOURS = ("36", "33", "35", "34", "96", "93", "95", "94")  # cyan, yellow, magenta, blue, then the bright ones: by column
@@ -137,7 +137,7 @@ def tell(verdict: Verdict, run: Run, contract: Contract, *, reproduce: str, widt
         return "\n".join([*told, *_not_looked_at(verdict, width, fold)])
     teller = _Teller(verdict, run, contract, width, colour, fold, lead)
     return "\n".join([*teller.headline(), *teller.witnesses(), *teller.folded(teller.why()), *teller.picture(),
-                      *teller.folded(teller.hint()), *teller.others(), *_not_looked_at(verdict, width, fold), f"reproduce: {reproduce}"])
+                      *teller.folded(teller.hint()), *teller.others(), *_not_looked_at(verdict, width, fold), *again(reproduce)])
 
 
 def folded(line: str, width: int, fold: bool = True) -> list[str]:

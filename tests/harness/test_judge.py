@@ -13,6 +13,7 @@ import runs
 from harness.judge import causes, contract
 from harness.judge import comparison as judge
 from harness.tell import story, words
+from harness.tell.phrases import again
 from harness.trace import Ending, Holder, Start, Stop
 from work import grows
 
@@ -801,3 +802,8 @@ def test_a_wrong_word_of_the_clients_own_says_nothing_of_what_the_server_can_rec
     assert "can receive only" not in told(rules, runs.run("server: writing response\nclient: connected\nclient: nothing is known at all"))
     read = rules.replace("the answer is 17", 'received "abc"')
     assert "The client can receive only what the server has sent." in told(read, runs.run('server: writing response\nclient: connected\nclient: received "xyz and more"'))
+
+
+def test_a_verdict_names_the_command_that_shows_the_run_as_a_page():
+    assert again("PAUSE=0 make check-4") == ["look at it: PAUSE=0 make play-4", "reproduce: PAUSE=0 make check-4"]
+    assert again("python3 -m harness check 4 --contract x") == ["reproduce: python3 -m harness check 4 --contract x"]

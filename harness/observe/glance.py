@@ -1,0 +1,182 @@
+"""A glance: a look that is quick, and proves nothing. It lets a held thread go on; what ends a run is looked at in full (quiescence.py).
+
+It takes over what the glance before found. A thread that waited then, and has not run since, waits still: its call is not read again.
+A connection of which neither a call nor a segment has told since is as quiet as it was: its sockets are not asked for. So a
+glance costs as much as has happened since the last one, and a full look as much as there is.
+
+It believes the observed calls where a full look asks the kernel: which processes there are, and whether a socket's options have changed.
+Whatever it does not know at once it leaves to a full look: a wait with a time limit, a wait to write, a connection that is being made.
+"""
+from __future__ import annotations
+
+import enum
+import os
+from dataclasses import dataclass
+from typing import Container, Iterable, Optional
+
+from . import kernel, quiescence, sockets
+from .sockets import Limits, Network, Snapshot
+
+_IN_HAND = 200          # threads whose files of /proc stay open
+
+
+class Seen(enum.Enum):
+    """What a glance found."""
+
+    CALM = "all wait, and nothing is under way"
+    MOVES = "somebody runs, or something is under way"
+    UNKNOWN = "a full look is needed"
+
+
+@dataclass
+class _Thread:
+    """A thread that is not held. `ran`: changes whenever it has run; b"" until it was seen to wait."""
+
+    pid: int
+    tid: int
+    files: "tuple[int, ...]"        # its stat and its schedstat, open; () if there are too many threads for that
+    ran: bytes = b""
+
+    def read(self, which: int) -> bytes:
+        """Its stat (0), or its schedstat (1); b"" once it has gone."""
+        try:
+            if self.files:
+                return os.pread(self.files[which], 4096, 0)
+            with open(f"/proc/{self.pid}/task/{self.tid}/{('stat', 'schedstat')[which]}", "rb", buffering=0) as file:
+                return file.read(4096)
+        except OSError:
+            return b""
+
+    @property
+    def state(self) -> bytes:
+        stat = self.read(0)
+        return stat[stat.rfind(b")") + 2:][:1]
+
+    def close(self) -> None:
+        for fd in self.files:
+            os.close(fd)
+
+
+class Glances:
+    """One run's. `waiting`: the threads that the last glance found asleep."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.waiting: "list[int]" = []
+        self._options = 0
+        self._threads: "dict[int, _Thread]" = {}
+        self._limits: "dict[int, Limits]" = {}      # by inode
+
+    def glance(self, pids: "Iterable[int]", held: Container[int], touched: "set[Optional[tuple[str, str]]]", options: int) -> Seen:
+        """Looks at the processes. `held`: ids of the threads that the conductor holds; they are left out. `touched`: the connections, as pairs
+        of addresses, of which something was told since the last calm glance or look; a calm glance clears it. With a None in it, for one whose
+        addresses are not known, there is no glance. `options`: changes whenever a program has set an option of a socket."""
+        self.waiting = []
+        if None in touched:
+            return Seen.UNKNOWN
+        if options != self._options:
+            self._limits.clear()
+            self._options = options
+        there: "dict[int, int]" = {}
+        for pid in pids:
+            tids = kernel.thread_ids(pid)
+            if not tids:
+                return Seen.MOVES       # it is ending
+            there.update(dict.fromkeys(tids, pid))
+        for tid in [tid for tid in self._threads if tid not in there]:
+            self._threads.pop(tid).close()
+        waiting = []
+        for tid, pid in there.items():
+            thread = self._threads.get(tid) or self._begin(pid, tid)
+            if tid in held:
+                thread.ran = b""
+            elif thread.ran:
+                waiting.append(thread)
+            else:
+                seen = self._first(thread)
+                if seen is not Seen.CALM:
+                    return seen
+                if thread.ran:
+                    waiting.append(thread)
+        self.waiting = [thread.tid for thread in waiting]
+        seen = self._connections({pair for pair in touched if pair is not None})
+        if seen is not Seen.CALM:
+            return seen
+        for thread in waiting:
+            if thread.state != b"S" or thread.read(1) != thread.ran:    # in this order: what it did before it was seen to sleep is counted
+                thread.ran = b""
+                seen = Seen.MOVES
+        if seen is Seen.CALM:
+            touched.clear()
+        return seen
+
+    def close(self) -> None:
+        for thread in self._threads.values():
+            thread.close()
+        self._threads.clear()
+
+    def _begin(self, pid: int, tid: int) -> _Thread:
+        files: "list[int]" = []
+        try:
+            for name in ("stat", "schedstat") if len(self._threads) < _IN_HAND else ():
+                files.append(os.open(f"/proc/{pid}/task/{tid}/{name}", os.O_RDONLY | os.O_CLOEXEC))
+        except OSError:
+            pass
+        made = self._threads[tid] = _Thread(pid, tid, tuple(files) if len(files) == 2 else ())
+        for fd in files if not made.files else ():
+            os.close(fd)
+        return made
+
+    def _first(self, thread: _Thread) -> Seen:
+        """A thread that is not known to wait: does it? CALM without `ran`: it has gone."""
+        ran = thread.read(1)
+        state = thread.state
+        if state in (b"Z", b"X"):
+            return Seen.CALM
+        if state != b"S":
+            if not state:       # its number may be another thread's by now
+                self._threads.pop(thread.tid).close()
+            return Seen.MOVES
+        if not ran:
+            return Seen.UNKNOWN
+        call = kernel.waiting_in(thread.pid, thread.tid)
+        if call is None:
+            return Seen.MOVES
+        if not self._stays(call):
+            return Seen.UNKNOWN
+        thread.ran = ran
+        return Seen.CALM
+
+    def _stays(self, thread: kernel.Thread) -> bool:
+        """Does it wait for somebody else alone, until something comes to be read, for as long as that takes?"""
+        fds = quiescence.waited_on(thread) if kernel.waits_for_ever(thread) else None
+        return fds is not None and all(wants == kernel.POLLIN and self._brings_no_end(thread.pid, fd) for fd, wants in fds.items())
+
+    def _brings_no_end(self, pid: int, fd: int) -> bool:
+        """Is this descriptor one whose options, or whose kind, end no wait?"""
+        try:
+            what = os.readlink(f"/proc/{pid}/fd/{fd}")
+        except OSError:
+            return False
+        inode = kernel.socket_inode(what)
+        if not inode:
+            return what.startswith(("/", "pipe:"))
+        if inode not in self._limits:
+            found = sockets.ask([(pid, fd)])
+            if not found:
+                return False
+            self._limits[inode] = found[pid, fd]
+        return self._limits[inode] == Limits()
+
+    def _connections(self, touched: "set[tuple[str, str]]") -> Seen:
+        """Is anything under way on a connection of which something was told?"""
+        if not touched:
+            return Seen.CALM
+        found = self.network.ends(touched)
+        if found is None:
+            return Seen.UNKNOWN
+        ends = {(sock.local, sock.peer) for sock in found}
+        for sock in found:
+            if sock.state in ("SYN-SENT", "SYN-RECEIVED") or (sock.peer, sock.local) not in ends and sockets.must_have_an_end(sock):
+                return Seen.UNKNOWN
+        return Seen.MOVES if quiescence.under_way(Snapshot(tuple(found)), [])[1] else Seen.CALM

@@ -1,0 +1,90 @@
+"""A glance says no more than a full look at the same moment, and it is used where that is enough."""
+from __future__ import annotations
+
+import select
+
+import pytest
+
+from harness.explore import schedules
+from harness.explore.schedules import Delays
+from harness.observe import kernel
+from harness.observe.glance import Seen
+from harness.stage.conductor import Conductor, VirtualClock
+from harness.stage.scenarios import find
+from harness.trace import Run
+from pairs import lent, pair
+
+pytestmark = pytest.mark.skipif(not kernel.tells(), reason="this system does not tell what a thread waits for")
+
+
+class Checked(Conductor):
+    """After a calm glance nobody goes on by itself: looks that go on until one is calm bring neither a line nor a call. (The kernel may
+    wake a thread in vain meanwhile, as when its FIN is acknowledged.)"""
+
+    def run(self) -> Run:
+        self.said: "list[Seen]" = []
+        return super().run()
+
+    def _glance(self, distance: float) -> float:
+        glance = self.glances.glance
+        self.calm = False
+
+        def noted(*asked: object) -> Seen:
+            self.said.append(glance(*asked))
+            self.calm = self.said[-1] is Seen.CALM
+            return self.said[-1]
+        self.glances.glance = noted
+        try:
+            return super()._glance(distance)
+        finally:
+            self.glances.glance = glance
+
+    def _go_on(self) -> bool:
+        if self.calm:
+            while self.look().busy:
+                pass
+            assert not select.select([self.keeper.events], [], [], 0)[0], "somebody has gone on by itself"
+            self.calm = False
+        return super()._go_on()
+
+
+def explored(scenario, delays=()):
+    conductor = Checked(scenario, Delays(delays), keeper=lent())
+    made = conductor.run()
+    if not made.observed:
+        pytest.skip(f"system calls can't be looked at here: {made.notes}")
+    return conductor, made
+
+
+@pytest.mark.parametrize("number", ["1", "4", "6"])
+def test_a_calm_glance_is_a_calm_look_in_every_schedule_with_one_delay(number):
+    scenario = find(number)
+    job = schedules.Job(scenario, scenario.load_contract(), False, True)
+    for place, _ in job.attempt((), lent()).turns:
+        conductor, made = explored(scenario, (place,))
+        calm = sum(one is Seen.CALM for one in conductor.said)
+        assert calm >= len(made.events) / 2, "the quick way is not taken"
+
+
+@pytest.mark.parametrize("client, server", [
+    ("connect; say 5; hear 5; write 5; write 5; event sent; close", "listen; accept; hear 5; say 5; readall 10; closelistener"),   # Nagle: 40 ms
+    ("connect; rcvtimeo 300; hear 9; event after; close", "listen; accept; hear 9; event on; closelistener"),
+    ("connect; thread; itimer 200; hear 3; end; event beside; event it; join; close", "listen; accept; event a; event b; hear 9; closelistener"),
+    ("connect; thread; event one; write 1; end; thread; event other; write 2; end; join; close", "listen; accept; read 1; read 2; read 1; closelistener"),
+    ("connect; say 5; hear 9; close", "listen; accept; fork; hear 5; event in; end; event by; close; closelistener"),
+    ("rcvbuf 4096; sndbuf 65536; connect; writeall 300000; event done; close", "rcvbuf 4096; listen; accept; event slow; event slower; slow 300000; closelistener"),
+])
+def test_a_calm_glance_is_a_calm_look_whatever_ends_the_waits(client, server, tmp_path):
+    scenario = pair(tmp_path / "pair", client, server)
+    _, made = explored(scenario)
+    for event in made.events[1::3]:
+        explored(scenario, (schedules.Place(event.who, event.text, 1),))
+
+
+def test_no_pause_ends_by_a_glance():
+    """What comes before the end of a pause is told as forced by it."""
+    conductor = Checked(find("2"), VirtualClock(), keeper=lent())
+    conductor.run()
+    assert conductor.said == []
+    delayed, made = explored(find("2"))
+    assert any(e.kind == "pause" for e in made.events) and Seen.CALM in delayed.said
