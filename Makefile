@@ -36,7 +36,7 @@ common   := $(patsubst common/%.c,$(BUILD)/common/%.o,$(wildcard common/*.c))
 # What takes a number behind it: make check-2.
 verbs := scenario predict step hint explore play draft
 verbs += wire diagram diff
-.PHONY: all help progress quiz explain test lint fuzz torture bench clean check FORCE $(verbs)
+.PHONY: all help progress quiz explain test lint fuzz torture bench pictures clean check FORCE $(verbs)
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -155,6 +155,10 @@ torture:                # kills, hostile programs, random proofs (MINUTES=10)
 
 bench:                  # how fast common/ and the lab itself are
 	@$(PYTHON) tests/bench/run.py; common=$$?; printf "\nThe lab itself\n"; $(PYTHON) tests/bench/lab.py && exit $$common
+
+pictures: all           # draws the pictures of the lessons anew, a run each. A test says which ones have drifted
+	@mkdir -p lessons/pictures
+	@for name in $(filter-out 9%,$(names)); do PAUSE=0 $(PYTHON) -m harness diagram "$$name" -o "lessons/pictures/$$name.svg" || exit; done
 
 clean:                  # remove what was built
 	rm -rf $(BUILD)

@@ -210,8 +210,15 @@ def test_a_long_pause_is_a_gap_with_its_length():
     found = made("02-no-break-deadlock")
     gaps = [row.words for row in Scene(found).rows if row.kind == "gap"]
     assert gaps == ["5 s"]
-    live = dataclasses.replace(found, events=tuple(dataclasses.replace(e, resumed_after=-1, ns=e.ns + (5_000_000_000 if "message 2" in e.text else 0)) for e in found.events))
-    assert [row.words for row in Scene(live).rows if row.kind == "gap"][0] == "5 s"
+    live = runs.run("server: listening\nclient: connecting\nclient: connected", "")
+    live = dataclasses.replace(live, events=tuple(dataclasses.replace(e, ns=e.ns + (5_000_000_000 if e.text == "connected" else 0)) for e in live.events))
+    assert [row.words for row in Scene(live).rows if row.kind == "gap"] == ["5 s"]
+
+
+def test_of_a_pause_that_began_within_another_one_only_the_rest_is_a_gap():
+    found = runs.run("server: listening\nclient: pausing 5 s\nserver: pausing 5 s\nclient: connecting\nserver: accepted")
+    long = [dataclasses.replace(e, count=8 * 10**9) if e.who == "server" and e.kind == "pause" else e for e in found.events]
+    assert [row.words for row in Scene(dataclasses.replace(found, events=tuple(long))).rows if row.kind == "gap"] == ["5 s", "3 s"]
 
 
 def test_of_a_long_run_of_equal_rows_the_picture_says_how_many_it_leaves_out():

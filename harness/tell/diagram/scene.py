@@ -215,8 +215,7 @@ def _kind(row: Row) -> str:
 
 def _with_gaps(run: Run, rows: "list[Row]") -> Iterator[Row]:
     """The rows, and between them the times in which nothing happened: those of the clock, and those that the virtual clock left out."""
-    skipped = {event.resumed_after: event.count for event in run.events if event.resumed_after >= 0}
-    skipped.update({call.resumed_after: call.limit for call in run.calls if call.resumed_after >= 0})
+    skipped = _skipped(run)
     places = sorted(skipped)
     before: Optional[Row] = None
     for row in rows:
@@ -231,6 +230,18 @@ def _with_gaps(run: Run, rows: "list[Row]") -> Iterator[Row]:
                 yield Row(begin, row.ns, "gap", seconds(took), f"nothing happened for {seconds(took)}")
         yield row
         before = row if before is None or row.ns >= before.ns else replace(row, ns=before.ns)
+
+
+def _skipped(run: Run) -> "dict[int, int]":
+    """How many ns the virtual clock left out, by the place behind which it did. Of a pause that had begun before another one ended only
+    the rest was left out then."""
+    pauses = [(e.resumed_after, e.seq, e.count) for e in run.events if e.resumed_after >= 0]
+    pauses += [(call.resumed_after, call.seq, call.limit) for call in run.calls if call.resumed_after >= 0]
+    found: "dict[int, int]" = {}
+    for ended, began, lasted in sorted(pauses):
+        before = sum(took for place, took in found.items() if place >= began)
+        found[ended] = found.get(ended, 0) + max(lasted - before, 0)
+    return found
 
 
 def seconds(took: float) -> str:
