@@ -35,28 +35,27 @@ common   := $(patsubst common/%.c,$(BUILD)/common/%.o,$(wildcard common/*.c))
 
 # What takes a number behind it: make check-2.
 verbs := scenario predict step hint explore play draft
-verbs += wire diagram diff
-.PHONY: all help progress quiz explain test lint fuzz torture bench pictures clean check FORCE $(verbs)
+verbs += wire diagram diff reset
+lettered := exercise solution start
+.PHONY: all help progress quiz explain test lint fuzz torture bench pictures clean check FORCE $(verbs) $(lettered)
 .SECONDARY:
 .DELETE_ON_ERROR:
 
-all: $(programs)        ## build every scenario
+all: $(programs)        #: build every scenario
 
-help:                   ## this list
+help:                   #: this list
 	@printf 'tcplab: what TCP really does between two programs\n\n'
-	@sed -n 's/^\([a-z][a-zA-Z%-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | sed 's/%/N/; s/diff-N/diff-A-B/' | awk -F'|' '{ printf "  make %-14s %s\n", $$1, $$2 }'
-	@printf '  make lint | make fuzz | make torture | make bench | make clean : of the lab\nN is a number: '; echo $(names) | tr ' ' '\n' | sed 's/-.*//' | tr '\n' ' '; echo
-	@printf 'PAUSE=0: pauses take no time.    NOPAUSE=1: there are none.\n'
-	@printf 'TCPLAB_ISOLATION=none: no network of its own.\n'
-	@printf 'Exact exit statuses, traces, JSON: python3 -m harness --help\n'
+	@sed -n 's/^\([a-z][a-zA-Z%-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | sed 's/%/N/; s/diff-N/diff-A-B/; s/^\(exercise\|start\)-N/&x/' | awk -F'|' '{ printf "  make %-14s %s\n", $$1, $$2 }'
+	@printf 'N is a number: '; echo $(names) | tr ' ' '\n' | sed 's/-.*//' | tr '\n' ' '; echo
+	@printf "PAUSE=0: pauses take no time. NOPAUSE=1: none. ALL=1: all that differs.\n"
+	@printf 'The lab: make all test lint fuzz torture bench pictures clean\nStatuses, JSON: python3 -m harness -h\n'
 
 # -- run and judge ------------------------------------------------------------------------------------------------------
 
 # What was set on the command line or in the environment (BUILD, SCENARIOS, SANITIZE, CC, PAUSE, ...) make hands on by
 # itself. What stands for % goes through the environment, so that no shell reads it. FORCE: a file that happens to be called
 # check-1 changes nothing.
-check-% quiz-% $(addsuffix -%,$(verbs)): export stem = $*
-diff-%: export SCENARIOS := $(SCENARIOS)
+check-% quiz-% $(addsuffix -%,$(verbs) $(lettered)): export stem = $*
 
 scenario-%: FORCE       ## run the programs of scenario N and watch
 	@$(PYTHON) -m harness run "$$stem"
@@ -104,15 +103,33 @@ progress:               ## what you have done, and what comes next
 check:                  ## the verdicts of all scenarios
 	@$(PYTHON) -m harness check
 
-diff-%: FORCE           ## how scenarios A and B differ
-	@sh tests/diff.sh "$$SCENARIOS" "$$stem"
+diff-%: FORCE           ## how A and B differ (diff-N: what you changed in N)
+	@$(PYTHON) -m harness diff "$$stem"
+
+exercise-%: FORCE       ## judge your code by exercise 2a (IN=90: the code in 90)
+	@$(PYTHON) -m harness exercise "$$stem" $${IN:+--in="$$IN"}
+
+solution-%: FORCE
+	@$(PYTHON) -m harness solution "$$stem"
+
+start-%: FORCE          ## lay out what 2c begins with, as 90 or up (solution-2c)
+	@$(PYTHON) -m harness start "$$stem"
+
+reset-%: FORCE          ## put N back; shows what you would lose, keeps a copy
+	@$(PYTHON) -m harness reset "$$stem"
 
 $(verbs):
 	@echo 'Which one? For example: make $@-1$(if $(filter diff,$@),-2). The numbers are:$(foreach name,$(names), $(firstword $(subst -, ,$(name))))' >&2; exit 2
 
+$(lettered):
+	@echo 'Which one? For example: make $@-2a. make progress lists the lessons and their exercises.' >&2; exit 2
+
 FORCE:
 
 # -- build --------------------------------------------------------------------------------------------------------------
+
+# What a learner has made there is not removed with the programs: copies of changed files, predictions, progress.
+yours := kept predictions progress.txt
 
 # Changes when the compiler or its flags do, and so has everything built again.
 stamp := $(BUILD)/.flags
@@ -141,24 +158,25 @@ $(foreach program,$(stems_of_programs),$(eval $(call link,$(program))))
 
 # -- the lab's own checks -----------------------------------------------------------------------------------------------
 
-test: all               ## all tests (fetches pytest and bats if they are missing)
+test: all               #: all tests (fetches pytest and bats if they are missing)
 	@sh tests/tools.sh test
 
-lint:                   # formatters and static checks
+lint:                   #: formatters and static checks
 	@sh tests/tools.sh lint
 
-fuzz:                   # the decoders against random bytes (SECONDS=60)
+fuzz:                   #: the decoders against random bytes (SECONDS=60)
 	@sh tests/fuzz.sh $(or $(SECONDS),60)
 
-torture:                # kills, hostile programs, random proofs (MINUTES=10)
+torture:                #: kills, hostile programs, random proofs (MINUTES=10)
 	@$(PYTHON) tests/torture/torture.py --minutes $(or $(MINUTES),10) --seed $(or $(SEED),0)
 
-bench:                  # how fast common/ and the lab itself are
+bench:                  #: how fast common/ and the lab itself are
 	@$(PYTHON) tests/bench/run.py; common=$$?; printf "\nThe lab itself\n"; $(PYTHON) tests/bench/lab.py && exit $$common
 
-pictures: all           # draws the pictures of the lessons anew, a run each. A test says which ones have drifted
+pictures: all           #: draws the pictures of the lessons anew, a run each. A test says which ones have drifted
 	@mkdir -p lessons/pictures
 	@for name in $(filter-out 9%,$(names)); do PAUSE=0 $(PYTHON) -m harness diagram "$$name" -o "lessons/pictures/$$name.svg" || exit; done
 
-clean:                  # remove what was built
-	rm -rf $(BUILD)
+clean:                  #: remove what was built
+	@[ ! -d $(BUILD) ] || find $(BUILD) -mindepth 1 -maxdepth 1 $(foreach name,$(yours),! -name $(name)) -exec rm -rf {} +
+	@rmdir $(BUILD) 2>/dev/null || [ ! -d $(BUILD) ] || echo 'What is yours stays in $(BUILD):' $$(ls $(BUILD))

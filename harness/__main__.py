@@ -15,7 +15,9 @@ from typing import Optional
 from .cli import (
     check,
     diagram,
+    diff,
     draft,
+    exercise,
     explain,
     explore,
     hint,
@@ -24,8 +26,11 @@ from .cli import (
     predict,
     progress,
     quiz,
+    reset,
     run,
     shared,
+    solution,
+    start,
     step,
     wire,
 )
@@ -45,6 +50,11 @@ _COMMANDS = (
     wire,
     diagram,
     explain,
+    exercise,
+    solution,
+    start,
+    reset,
+    diff,
     progress,
     listing,
 )
@@ -56,6 +66,7 @@ environment:
   PAUSE=0                 run: pauses take no time (the virtual clock), as in check
   SCHEDULE='...'          hold programs at the named places, as explore prints it
   NOPAUSE=1               pauses are nothing at all: shows what they hide
+  ALL=1                   a verdict tells each difference, and not the first one alone
   TCPLAB_ISOLATION=none   no private network: a free port of this machine, no look at the wire
   TCPLAB_CALLS=off        system calls are not looked at (gdb and strace can attach then)
   NO_COLOR=1              no colours
@@ -90,7 +101,8 @@ def main(argv: Optional[list[str]] = None) -> int:
             raise
         if not getattr(args, "json", False):
             return told.complain()
-        for name in [args.scenario] if isinstance(args.scenario, str) else args.scenario or [""]:
+        asked = getattr(args, "scenario", "")
+        for name in [asked] if isinstance(asked, str) else asked or [""]:
             print(outcome.failed(name, error).json())
         return told.status
 

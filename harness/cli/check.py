@@ -66,4 +66,5 @@ def _check(scenario: Scenario, args: argparse.Namespace, lab: shared.Lab, interr
     for note in judged.run.notes if status or not several else ():
         print(f"note: {note}", flush=True)
     shared.compiler_said(scenario, status != 0)
+    shared.tell_if_changed(scenario)
     return judged.outcome()

@@ -17,6 +17,7 @@ from ..judge import comparison
 from ..judge.contract import ContractError
 from ..judge.findings import Finding
 from ..learn.questions import QuestionError
+from ..learn.exercises import ExerciseError, UnknownExercise
 from ..stage.build import DoesNotBuild
 from ..stage.cast import StageError
 from ..stage.scenarios import UnknownScenario
@@ -29,12 +30,13 @@ class Usage(Exception):
 
 # The errors that have a word of their own: the word, and its exit status. Any other is the lab's: "lab error", 3.
 _WORDS: "tuple[tuple[type[BaseException], str, int], ...]" = (
-    (ContractError, "contract error", 2), (StageError, "stage error", 2), (QuestionError, "question error", 2), (DoesNotBuild, "does not build", 2),
-    (UnknownScenario, "wrong usage", 2), (BadSchedule, "wrong usage", 2), (Usage, "wrong usage", 2), (KeyboardInterrupt, "interrupted", 130))
+    (ContractError, "contract error", 2), (StageError, "stage error", 2), (ExerciseError, "exercise error", 2), (QuestionError, "question error", 2), (DoesNotBuild, "does not build", 2),
+    (UnknownScenario, "wrong usage", 2), (UnknownExercise, "wrong usage", 2), (BadSchedule, "wrong usage", 2), (Usage, "wrong usage", 2),
+    (KeyboardInterrupt, "interrupted", 130))
 
 
 # Where an error is: `stage.txt:3: ...`, or the compiler's first `client.c:38:5: error: ...`
-_PLACE = re.compile(r"\A([^\n:]+\.txt):(?:(\d+):)? |^([^\n:]+):(\d+):\d+: (?:fatal )?error: ", re.MULTILINE)
+_PLACE = re.compile(r"\A([^\n:]+\.(?:txt|diff)):(?:(\d+):)? |^([^\n:]+):(\d+):\d+: (?:fatal )?error: ", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Outcome:
             said = compiler.shown(self.message, screen.wants_colour(sys.stderr))
             print(f"{said}\n{self.scenario}: does not build" if self.scenario else f"{said}\ndoes not build", file=sys.stderr)
         elif self.message:
-            print(self.message if self.word in ("stage error", "wrong usage") else f"{self.word}: {self.message}", file=sys.stderr)
+            print(self.message if self.word in ("stage error", "exercise error", "wrong usage") else f"{self.word}: {self.message}", file=sys.stderr)
         return self.status
 
 

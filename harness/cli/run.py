@@ -68,5 +68,6 @@ def _show(scenario: Scenario, args: argparse.Namespace, lab: shared.Lab, interru
         return failed(scenario.name, KeyboardInterrupt())
     print(judged.tell(after_story=True, width=shown.width, colour=shown.colour, fold=shown.terminal), file=shown.stream)
     shared.compiler_said(scenario, judged.verdict.status != 0, file=shown.stream)
+    shared.tell_if_changed(scenario, file=shown.stream)
     shared.note_run(scenario, judged.verdict.word)
     return judged.outcome()

@@ -22,7 +22,8 @@ from ..judge import comparison
 from ..judge import contract as contracts
 from ..judge import findings
 from ..learn import hints
-from ..learn import progress
+from ..learn import originals, progress
+from ..learn.keys import Ended, Keys
 from ..stage.build import DoesNotBuild, warnings
 from ..stage.build import build as make
 from ..stage.conductor import Conductor, Live, Policy, VirtualClock
@@ -84,6 +85,26 @@ def build_folder() -> Path:
     return ROOT / os.environ.get("BUILD", "build")
 
 
+_makeshift: "list[str]" = []      # the folder that find_room() took in place of one that can't be written
+
+
+def makeshift() -> bool:
+    """Does the folder for builds go with this command?"""
+    return bool(_makeshift)
+
+
+def agreed(question: str, command: str) -> bool:
+    """Asks at the terminal: y, or anything else for no. `command`: what does the same without a question, "reset 2". Raises Usage where
+    there is no terminal, and KeyboardInterrupt."""
+    keys = Keys(Interrupt().at_once())
+    if not keys.terminal:
+        raise Usage(f"{question} There is no terminal to ask at, so nothing was done. Without a question: python3 -m harness {command} --yes")
+    try:
+        return keys.line(f"{question} (y, or Enter for no) > ").lower() in ("y", "yes")
+    except Ended:
+        return False
+
+
 def note_run(scenario: Scenario, word: str) -> None:
     """A learner has seen this scenario run: that is progress. A scenario of their own is no lesson."""
     if word != "interrupted" and scenario.rules is None and lesson(scenario.name):
@@ -101,15 +122,22 @@ def find_room() -> None:
     if os.access(there, os.W_OK):
         return
     os.environ["BUILD"] = tempfile.mkdtemp(prefix="tcplab-")
+    _makeshift.append(os.environ["BUILD"])
     atexit.register(shutil.rmtree, os.environ["BUILD"], ignore_errors=True)
     print(f"note: {folder} can't be written: the programs are built elsewhere, and neither they nor the runs are kept", file=sys.stderr)
 
 
 def build(scenarios: list[Scenario]) -> None:
     """Has make build them, and shows the compiler's warnings."""
+    _keep_originals(scenarios)
     said = make(scenarios)
     if said:
         print(compiler.shown(said, screen.wants_colour(sys.stderr)), file=sys.stderr)
+
+
+def _keep_originals(scenarios: "list[Scenario]") -> None:
+    for scenario in scenarios:
+        originals.keep(scenario)
 
 
 _fresh: "set[str]" = set()      # scenarios of which a file was built in this command, and the compiler has warned
@@ -121,6 +149,7 @@ def build_each(scenarios: "list[Scenario]", interrupt: Interrupt, later: bool = 
     try:
         if scenarios:
             with interrupt.raising():
+                _keep_originals(scenarios)
                 if later:
                     _fresh.difference_update(scenario.name for scenario in scenarios)
                     said = make(scenarios)
@@ -145,6 +174,13 @@ def compiler_said(scenario: Scenario, bad: bool, **stream: Any) -> None:
         return
     if said:
         print(f"The compiler warned:\n{compiler.shown(said, screen.wants_colour(stream.get('file', sys.stdout)))}", flush=True, **stream)
+
+
+def tell_if_changed(scenario: Scenario, **stream: Any) -> None:
+    """Says in one line that a scenario of the lab is not as the lab has it, so that yesterday's change does not puzzle today."""
+    note = originals.note(scenario)
+    if note:
+        print(note, flush=True, **stream)
 
 
 def wanted(names: "list[str]") -> "tuple[list[Scenario], list[Outcome]]":
@@ -254,7 +290,7 @@ class Judged:
         """The verdict in words. `after_story`: the run's story stands above it."""
         if self.contract is None:
             return told.tell(self.verdict, self.run, self.findings, reproduce=self.reproduce, after_story=after_story, **how)
-        return words.tell(self.verdict, self.run, self.contract, reproduce=self.reproduce, **how)
+        return words.tell(self.verdict, self.run, self.contract, reproduce=self.reproduce, every=os.environ.get("ALL", "") not in ("", "0"), **how)
 
 
 def one_run(scenario: Scenario, args: argparse.Namespace, policy: Policy, lab: Lab, story: bool = False, **watch: Any) -> Judged:

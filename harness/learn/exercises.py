@@ -18,6 +18,7 @@ from . import changes
 
 FOLDER = "exercises"
 SIZE_MAX = 1 << 16      # bytes of each file
+OF_THE_LESSON = ("contract.txt", "question.txt")     # of a scenario's files those that an exercise does not begin with
 OWN = 90                # scenarios from this number on are a learner's own
 
 

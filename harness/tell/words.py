@@ -128,14 +128,15 @@ def dyed(text: str, code: str, colour: bool) -> str:
 # --- the verdict -----------------------------------------------------------------------------------------------------
 
 def tell(verdict: Verdict, run: Run, contract: Contract, *, reproduce: str, width: int = 100, colour: bool = False,
-         fold: bool = False, lead: str = "") -> str:
-    """The whole verdict. `reproduce` is the command that shows it again; the text ends without a newline. `lead` stands
+         fold: bool = False, lead: str = "", every: bool = False) -> str:
+    """The whole verdict; `every`: with each difference, and not the first one alone. `reproduce` is the command that shows it again; the text ends without a newline. `lead` stands
     before the first word. fold: sentences are broken between words at `width`, as a terminal can't."""
     if verdict.word == "as expected":
         told = folded(lead + _as_expected(verdict, run, contract), width, fold)
         told[0] = lead + dyed("as expected", GOOD, colour) + told[0][len(lead + "as expected"):]
         return "\n".join([*told, *_not_looked_at(verdict, width, fold)])
     teller = _Teller(verdict, run, contract, width, colour, fold, lead)
+    teller.every = every
     return "\n".join([*teller.headline(), *teller.witnesses(), *teller.folded(teller.why()), *teller.picture(),
                       *teller.folded(teller.hint()), *teller.others(), *_not_looked_at(verdict, width, fold), *again(reproduce)])
 
@@ -182,7 +183,7 @@ def _says(ref: str) -> str:
 class _Teller:
     def __init__(self, verdict: Verdict, run: Run, contract: Contract, width: int, colour: bool, fold: bool, lead: str) -> None:
         self.verdict, self.run, self.contract, self.width, self.colour = verdict, run, contract, width, colour
-        self.fold, self.lead = fold, lead
+        self.fold, self.lead, self.every = fold, lead, False
         self.first: Optional[Difference] = verdict.differences[0] if verdict.differences else None
         self.plan = contract.plan(verdict.choice)
         self.cast = Cast(run, contract.whos)
@@ -337,8 +338,12 @@ class _Teller:
             yield f"misconception {self.verdict.misconception}: lessons/misconceptions.md#{self.verdict.misconception.lower()}"
 
     def others(self) -> Iterator[str]:
-        if len(self.verdict.differences) > 1:
-            yield "more differs; mend this first"
+        others = self.verdict.differences[1:]
+        if others and not self.every:
+            yield f"{count(len(others), 'more difference')}; mend this first (ALL=1 shows all)"
+        elif others:
+            yield "what differs besides, and may follow from that:"
+            yield from self.folded(f"  {sentence_of(one, self.run)}{f'  ({self.contract.path}:{one.line})' if one.line else ''}" for one in others)
 
 
 def sentence_of(d: Difference, run: Run) -> str:

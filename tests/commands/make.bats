@@ -23,9 +23,11 @@ teardown() {
     run make help
     [ "$status" -eq 0 ]
     [ "${#lines[@]}" -le 24 ]
-    for target in all help scenario-N check-N check draft-N diff-A-B test lint fuzz bench clean; do
+    for target in scenario-N check-N check draft-N diff-A-B exercise-Nx start-Nx reset-N progress; do
         [[ "$output" == *"make $target "* ]]
     done
+    [[ "$output" == *"make all test lint fuzz torture bench pictures clean"* ]]
+    [ "$(make help | wc -l)" -le 24 ]
     for line in "${lines[@]}"; do [ "${#line}" -le 80 ]; done
 }
 
@@ -262,7 +264,7 @@ teardown() {
 }
 
 @test "make diff with a wrong number or word ends with 2" {
-    for target in diff-1-77 diff-1 diff-a-b; do
+    for target in diff-1-77 diff-1- diff-a-b; do
         run make "$target"
         [ "$status" -eq 2 ]
     done
@@ -285,9 +287,16 @@ teardown() {
 @test "make clean removes what was built, and only that" {
     cp -r . "$BATS_TEST_TMPDIR/copy"
     cd "$BATS_TEST_TMPDIR/copy"
+    rm -rf build/kept build/predictions build/progress.txt
     make clean
     [ ! -e build ]
     [ -e scenarios/01-break-after-first-message/client.c ]
+    make
+    mkdir build/kept
+    echo 'ran 02' >build/progress.txt
+    run make clean
+    [ "$output" = "What is yours stays in build: kept progress.txt" ]
+    [ "$(ls -A build)" = "$(printf 'kept\nprogress.txt')" ]
 }
 
 @test "an ordinary user's two commands work in a fresh clone" {

@@ -605,7 +605,7 @@ def half_close_told() -> str:
     'seen    client  sending "This is a message 2\\n test"', "blocked here", "scenarios/04-half-close/client.c:23",
     "EOF at the server comes only after the client's FIN. The client sends none while it waits.",
     "The client and the server wait for each other, and nothing is on its way.",
-    'What says "I am done", and leaves the way back open?', "lesson 4: lessons/04-half-close.md", "more differs; mend this first",
+    'What says "I am done", and leaves the way back open?', "lesson 4: lessons/04-half-close.md", "more difference",
     "not looked at: the wire"])
 def test_the_deleted_shutdown_is_told_as_the_design_tells_it(line):
     assert line in half_close_told()

@@ -1,0 +1,105 @@
+"""exercise: does the present code do what an exercise asks for? After success: why it works, and how the reference differs."""
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from typing import Any, Iterator
+
+from ..learn import changes, exercises, originals, progress
+from ..learn.exercises import Exercise
+from ..stage.scenarios import Scenario, find
+from ..tell import screen, words
+from . import shared
+from .outcome import Outcome, attempt
+
+
+def add(commands: Any) -> None:
+    text = "judge the present code by an exercise"
+    command = commands.add_parser("exercise", help=text, description=text)
+    command.add_argument("exercise", metavar="NX", help="a lesson's number and a letter: 2a")
+    command.add_argument("--in", dest="place", metavar="N", default="", help="the scenario that holds the code, as 90; else the one that make start-NX "
+                         "has laid out last, or the lesson's own")
+    command.add_argument("--json", action="store_true", help="the verdict as one JSON object (harness/TRACE.md)")
+    command.set_defaults(go=go)
+
+
+def go(args: argparse.Namespace) -> int:
+    exercise = exercises.find_exercise(args.exercise)
+    own = exercises.own_folder(exercise)
+    scenario = find(args.place) if args.place else own or find(exercise.scenario)
+    scenario = dataclasses.replace(scenario, rules=exercise.contract)
+    interrupt = shared.Interrupt()
+    with shared.Lab() as lab:
+        broken = shared.build_each([scenario], interrupt, later=True)
+        outcome = broken.get(scenario.name) or attempt(scenario.name, lambda: _judge(exercise, scenario, args, lab, interrupt))
+    if args.json:
+        print(outcome.json())
+        return outcome.status
+    return outcome.complain()
+
+
+def _judge(exercise: Exercise, scenario: Scenario, args: argparse.Namespace, lab: shared.Lab, interrupt: shared.Interrupt) -> Outcome:
+    judged = shared.one_run(scenario, argparse.Namespace(trace=None), shared.policy(scenario, real_time=False), lab, tick=lambda: interrupt.came)
+    judged = dataclasses.replace(judged, reproduce=command(exercise, args.place))
+    passed = judged.verdict.status == 0
+    counted = passed and judged.run.observed and not shared.no_pause()
+    if judged.verdict.word == "interrupted" or args.json:
+        _note(exercise, scenario, counted)
+        return judged.outcome()
+    width, terminal = screen.width_of(sys.stdout), sys.stdout.isatty()
+    print("\n".join(_fold([f"exercise {exercise.name}: {exercise.title}   (scenarios/{scenario.name})"], width, terminal)))
+    if not passed:
+        print("\n".join(_fold(exercise.task.split("\n"), width, terminal)) + "\n")
+    print(judged.tell(width=width, colour=screen.wants_colour(sys.stdout), fold=terminal), flush=True)
+    for note in judged.run.notes if not passed else ():
+        print(f"note: {note}")
+    shared.compiler_said(scenario, not passed)
+    if passed:
+        told = ["", "Why it works:", *exercise.why.split("\n"), "", *_compared(exercise, scenario), *_uncounted(judged)]
+        print("\n".join(_fold(told, width, terminal)))
+    elif exercise.start and not args.place and scenario.name == exercise.scenario:
+        print(f"make start-{exercise.name} lays out a skeleton for this exercise, in a folder of its own.")
+    _note(exercise, scenario, counted)
+    return judged.outcome()
+
+
+def command(exercise: Exercise, place: str) -> str:
+    """What judges the exercise again."""
+    return f"make exercise-{exercise.name}{f' IN={place}' if place else ''}"
+
+
+def _fold(lines: "list[str]", width: int, terminal: bool) -> "Iterator[str]":
+    """Sentences are broken at the width of a terminal; code (its lines have a sign) is not."""
+    return (part for line in lines for part in (words.folded(line, width, terminal and line[:1] not in (" ", "+", "-", "@")) or [""]))
+
+
+def _note(exercise: Exercise, scenario: Scenario, counted: bool) -> None:
+    if counted:
+        progress.note(scenario.build.parent, "passed", exercise.number)
+
+
+def _uncounted(judged: shared.Judged) -> "Iterator[str]":
+    """A pass that says too little is shown, and not kept."""
+    if not judged.run.observed:
+        yield "make progress does not count this: the calls were not seen, and a log line alone would have passed, too."
+    elif shared.no_pause():
+        yield "make progress does not count this: the pauses were switched off."
+
+
+def _compared(exercise: Exercise, scenario: Scenario) -> "list[str]":
+    """How the reference differs from the learner's code."""
+    home = find(exercise.scenario)
+    try:
+        original = originals.of(home)
+        theirs = _code(originals.text(originals.present(scenario, original)))
+        reference = _code(exercises.solved(exercise, originals.text(original)))
+    except (originals.NoOriginal, OSError) as error:
+        return [f"The reference can't be compared with your code: {error}"]
+    lines = list(changes.difference(theirs, reference, ("yours", "the reference")))
+    return ["How the reference differs from your code (- yours, + the reference):", *lines] if lines else ["Your code is the reference, letter by letter."]
+
+
+def _code(files: changes.Files) -> "dict[str, str]":
+    """A contract of the learner's own is compared with nothing."""
+    return {name: text for name, text in files.items() if name not in exercises.OF_THE_LESSON}

@@ -1,0 +1,130 @@
+"""A scenario as the lab has it, to tell what a learner has changed, and to put it back.
+
+Where it comes from: of a scenario in a folder of somebody's own ($SCENARIOS), from the lab's own folder. Else from the last commit of the
+git repository. Where there is none (the lab was unpacked from an archive), from a copy that the first build has made, in .originals/.
+"""
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Mapping
+
+from ..stage.scenarios import ROOT, Scenario
+from ..stage.sources import NOT_BUILT
+from .exercises import OWN
+
+Bytes = Mapping[str, bytes]     # the content of each file, by its path in the scenario's folder
+COPIES = ".originals"
+
+
+class NoOriginal(Exception):
+    """It is not known what the scenario was: why, and what to do."""
+
+
+def of(scenario: Scenario) -> "dict[str, bytes]":
+    """The files of the scenario as the lab has it, but for its exercises and mutants. Raises NoOriginal."""
+    if int(scenario.number) >= OWN:
+        raise NoOriginal(f"{scenario.name} is a scenario of your own: the lab knows no other state of it")
+    if not _is_the_labs(scenario):
+        found = _read(ROOT / "scenarios" / scenario.name)
+    elif (ROOT / ".git").exists():
+        found = _committed(scenario)
+    else:
+        found = _read(ROOT / COPIES / scenario.name)
+    if not found:
+        raise NoOriginal(f"nobody knows what {scenario.name} was: neither a git repository has it, nor did a build keep a copy")
+    return found
+
+
+def present(scenario: Scenario, original: Bytes) -> "dict[str, bytes]":
+    """The same files as they are now, and each further .c or .h file: it is built into the programs. What is no regular file is left out."""
+    names = {name for name in original} | {str(path.relative_to(scenario.folder)) for path in scenario.folder.rglob("*.[ch]")}
+    found = {}
+    for name in sorted(names):
+        path = scenario.folder / name
+        if name.partition("/")[0] not in NOT_BUILT and path.is_file():
+            found[name] = path.read_bytes()
+    return found
+
+
+def changed(scenario: Scenario) -> "list[str]":
+    """The names of the files that are not as the lab has them; [] also where nobody knows."""
+    try:
+        original = of(scenario)
+        now = present(scenario, original)
+    except (NoOriginal, OSError):
+        return []
+    return sorted(name for name in {*original, *now} if original.get(name) != now.get(name))
+
+
+def note(scenario: Scenario) -> str:
+    """One line about a scenario of the lab that is changed, "" if it is not."""
+    names = changed(scenario) if _is_the_labs(scenario) and int(scenario.number) < OWN else []
+    if not names:
+        return ""
+    return f"note: scenario {scenario.number} is changed ({', '.join(names)}): make diff-{scenario.number} shows how, make reset-{scenario.number} puts it back"
+
+
+def keep(scenario: Scenario) -> None:
+    """Where there is no repository: keeps a copy of a scenario of the lab that is seen for the first time."""
+    if not _is_the_labs(scenario) or int(scenario.number) >= OWN or (ROOT / ".git").exists() or (ROOT / COPIES / scenario.name).exists():
+        return
+    with contextlib.suppress(OSError):      # who can't write there can't change the scenario either
+        (ROOT / COPIES).mkdir(exist_ok=True)
+        new = Path(tempfile.mkdtemp(prefix=".", dir=ROOT / COPIES))
+        try:
+            write(_read(scenario.folder), new)
+            os.rename(new, ROOT / COPIES / scenario.name)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+
+
+def write(files: Bytes, folder: Path) -> None:
+    """Writes files into a new folder, and has them on the disk."""
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        with open(folder / name, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def text(files: Bytes) -> "dict[str, str]":
+    """The files as text. What is not UTF-8 is written with backslashes."""
+    return {name: data.decode("utf-8", "backslashreplace") for name, data in files.items()}
+
+
+def _is_the_labs(scenario: Scenario) -> bool:
+    return scenario.folder.resolve().parent == ROOT / "scenarios"
+
+
+def _read(folder: Path) -> "dict[str, bytes]":
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith(".")] if folder.is_dir() else []
+    names = {str(path.relative_to(folder)): path for path in paths}
+    return {name: path.read_bytes() for name, path in names.items() if name.partition("/")[0] not in NOT_BUILT}
+
+
+def _committed(scenario: Scenario) -> "dict[str, bytes]":
+    """What the last commit has. Raises NoOriginal where git can't tell."""
+    try:
+        told = subprocess.run(["git", "-C", str(ROOT), "archive", "--format=tar", "HEAD", f"scenarios/{scenario.name}"],
+                              stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    except OSError as error:
+        raise NoOriginal(f"git can't be asked what {scenario.name} was: {error.strerror}; install git") from None
+    if told.returncode != 0:
+        said = told.stderr.decode("utf-8", "replace").strip().partition("\n")[0]
+        raise NoOriginal(f"git can't tell what {scenario.name} was: {said}")
+    found = {}
+    with tarfile.open(fileobj=io.BytesIO(told.stdout)) as archive:
+        for member in archive:
+            file = archive.extractfile(member) if member.isfile() else None
+            name = "/".join(member.name.split("/")[2:])
+            if file is not None and name.partition("/")[0] not in NOT_BUILT:
+                found[name] = file.read()
+    return found

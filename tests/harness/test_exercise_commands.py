@@ -1,0 +1,328 @@
+"""make exercise, solution, start, reset and diff: does each do what it says, and is nothing of a learner's ever lost?"""
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+import changes
+from changes import ask
+from harness.cli import shared
+from harness.learn import exercises, originals, resets
+from harness.stage.scenarios import ROOT, find
+from terminal import Terminal
+
+NAME = "04-half-close"
+FOLDER = ROOT / "scenarios" / NAME
+QUESTION = "(y, or Enter for no) > "
+
+
+@pytest.fixture
+def lab(tmp_path, monkeypatch) -> changes.Lab:
+    made = changes.Lab(tmp_path, tmp_path / "build", [NAME])
+    monkeypatch.setenv("SCENARIOS", str(made.scenarios))
+    monkeypatch.setenv("BUILD", str(made.build))
+    return made
+
+
+def solve(lab: changes.Lab, letter: str, name: str = NAME) -> None:
+    changes.apply((FOLDER / "exercises" / letter / "solution.diff").read_text().replace(NAME, name), lab.scenarios)
+
+
+def facts(lab: changes.Lab) -> str:
+    path = lab.build / "progress.txt"
+    return path.read_text() if path.exists() else ""
+
+
+# --- exercise --------------------------------------------------------------------------------------------------------
+
+def test_before_it_passes_it_tells_the_task_and_the_verdict(lab):
+    status, out, err = ask("exercise", "4a")
+    assert (status, err) == (1, "") and out.startswith(f"exercise 4a: The server ends its direction first   (scenarios/{NAME})\nLet the server")
+    assert '\ndiffers: the server said "reading data" where "writing response" was to come' in out and out.endswith("reproduce: make exercise-4a\n")
+    assert "Why it works" not in out and facts(lab) == ""
+
+
+def test_after_success_it_tells_why_and_how_the_reference_differs(lab):
+    solve(lab, "a")
+    assert "Your code is the reference, letter by letter." in ask("exercise", "04a")[1]
+    server = lab.scenarios / NAME / "server.c"
+    server.write_text(server.read_text().replace("// ends the stream to the client; the one from the client goes on", "// mine"))
+    status, out, err = ask("exercise", "4a")
+    assert (status, err) == (0, "") and "\nas expected: " in out and "\nWhy it works:\nA connection is two streams" in out
+    assert "\n-    if (shutdown(conn, SHUT_WR) == -1) // mine\n+    if (shutdown(conn, SHUT_WR) == -1) // ends the stream" in out
+    assert facts(lab) == "passed 04a\n"
+
+
+def test_a_pass_that_nobody_could_look_at_is_not_counted(lab, monkeypatch):
+    solve(lab, "b")
+    monkeypatch.setenv("TCPLAB_CALLS", "off")
+    status, out, _ = ask("exercise", "4b")
+    assert status == 0 and "does not count this: the calls were not seen" in out and facts(lab) == ""
+
+
+def test_json_is_one_object(lab):
+    status, out, _ = ask("exercise", "4a", "--json")
+    told = json.loads(out)
+    assert status == told["status"] == 1 and told["scenario"] == NAME and out.count("\n") == 1
+
+
+@pytest.mark.parametrize("name, words", [
+    ("4z", "there is no exercise 4z. There are: 4a 4b 4c"), ("4", "'4' names no exercise; write a lesson's number and a letter, as 2a. There are: 4a"),
+    ("\x1b[31m", "names no exercise"), ("77a", "there is no scenario 77; there are:")])
+def test_what_is_no_exercise_is_refused(lab, name, words):
+    for command in ("exercise", "solution", "start"):
+        status, out, err = ask(command, name)
+        assert (status, out) == (2, "") and words in err and "\x1b" not in err.replace("\\x1b", "")
+
+
+def test_a_broken_exercise_is_an_error_of_its_own(lab):
+    (lab.scenarios / NAME / "exercises/a/task.txt").write_text("\n")
+    assert ask("exercise", "4a")[::2] == (2, f"scenarios/{NAME}/exercises/a/task.txt:1: the first line is empty; write the exercise's title there\n")
+    told = json.loads(ask("exercise", "4a", "--json")[1])
+    assert (told["word"], told["status"], told["line"]) == ("exercise error", 2, 1) and told["file"].endswith("exercises/a/task.txt")
+
+
+def test_code_that_does_not_build_is_told_as_ever(lab):
+    server = lab.scenarios / NAME / "server.c"
+    server.write_text(server.read_text().replace("event(\"closing\");", "event(\"closing\")"))
+    status, _, err = ask("exercise", "4a")
+    assert status == 2 and "error: expected" in err and f"{NAME}: does not build" in err
+
+
+# --- start -----------------------------------------------------------------------------------------------------------
+
+def test_a_skeleton_gets_the_next_free_number_and_overwrites_nothing(lab):
+    (lab.scenarios / "90-mine").mkdir()
+    (lab.scenarios / "090-mine-too").mkdir()
+    for number in (91, 92):
+        status, out, err = ask("start", "4c")
+        assert (status, err) == (0, "") and out.startswith(f"scenarios/{number}-exercise-04c is yours: a skeleton for exercise 4c, count")
+        assert f"make draft-{number}" in out and "make exercise-4c" in out
+    made = lab.scenarios / "91-exercise-04c"
+    assert sorted(path.name for path in made.iterdir()) == ["client.c", "server.c"]
+    assert "Here the server must learn" in (made / "client.c").read_text() and (made.stat().st_mode & 0o777) == 0o755
+    assert sorted(path.name for path in lab.scenarios.iterdir()) == [NAME, "090-mine-too", "90-mine", "91-exercise-04c", "92-exercise-04c"]
+
+
+def test_the_exercise_finds_the_newest_folder_or_takes_the_one_that_is_told(lab):
+    ask("start", "4c")
+    assert "(scenarios/90-exercise-04c)" in ask("exercise", "4c")[1]
+    shutil.copytree(lab.scenarios / NAME, lab.scenarios / "95-own", ignore=shutil.ignore_patterns("exercises", "mutants", "contract.txt"))
+    solve(lab, "c", "95-own")
+    status, out, _ = ask("exercise", "4c", "--in", "95")
+    assert status == 0 and "(scenarios/95-own)" in out and "Your code is the reference" in out and facts(lab) == "passed 04c\n"
+    status, out, _ = ask("exercise", "4c")
+    assert status == 1 and "make start-4c" not in out
+
+
+def test_an_exercise_with_a_skeleton_says_how_to_get_it(lab):
+    assert ask("exercise", "4c")[1].endswith("make start-4c lays out a skeleton for this exercise, in a folder of its own.\n")
+
+
+def test_two_starts_at_once_get_two_folders(lab):
+    env = {**os.environ, "SCENARIOS": str(lab.scenarios), "BUILD": str(lab.build)}
+    started = [subprocess.Popen([sys.executable, "-m", "harness", "start", "4c"], cwd=ROOT, env=env, stdout=subprocess.DEVNULL) for _ in range(6)]
+    assert [one.wait() for one in started] == [0] * 6
+    made = [path for path in lab.scenarios.iterdir() if path.name != NAME]
+    assert sorted(path.name for path in made) == [f"{n}-exercise-04c" for n in range(90, 96)] and all((path / "server.c").exists() for path in made)
+
+
+# --- solution --------------------------------------------------------------------------------------------------------
+
+def test_a_solution_is_shown_after_a_question_only(lab):
+    terminal = Terminal("4a", "solution", QUESTION, SCENARIOS=str(lab.scenarios), BUILD=str(lab.build))
+    asked = terminal.until_asked()
+    assert "shutdown(conn" not in asked and "make exercise-4a" in asked
+    assert "shutdown(conn" not in terminal.key("") and terminal.status() == 0
+    terminal = Terminal("4a", "solution", QUESTION, SCENARIOS=str(lab.scenarios), BUILD=str(lab.build))
+    terminal.until_asked()
+    said = terminal.key("y")
+    assert "+    if (shutdown(conn, SHUT_WR) == -1)" in said and "Why it works" in said and terminal.status() == 0
+
+
+def test_without_a_terminal_it_says_how(lab):
+    told = subprocess.run([sys.executable, "-m", "harness", "solution", "4a"], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          check=False, env={**os.environ, "SCENARIOS": str(lab.scenarios)})
+    assert (told.returncode, told.stdout) == (2, "") and "python3 -m harness solution 4a --yes" in told.stderr
+    assert "+    if (shutdown(conn, SHUT_WR) == -1)" in ask("solution", "4a", "--yes")[1]
+
+
+# --- reset and diff --------------------------------------------------------------------------------------------------
+
+def edit(folder: Path) -> "dict[str, bytes]":
+    """What a learner may have done; returns all files as they are then."""
+    (folder / "server.c").write_bytes(b"// mine \xff\n" + (folder / "server.c").read_bytes())
+    (folder / "extra.c").write_text("int extra;\n")
+    (folder / "notes.txt").write_text("my notes\n")
+    (folder / "client.c").unlink()
+    return contents(folder)
+
+
+def contents(folder: Path) -> "dict[str, bytes]":
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_a_reset_shows_asks_keeps_and_restores(lab):
+    folder = lab.scenarios / NAME
+    before, original = edit(folder), contents(FOLDER)
+    for answer in ("", "n"):
+        terminal = Terminal("4", "reset", QUESTION, SCENARIOS=str(lab.scenarios), BUILD=str(lab.build))
+        asked = terminal.until_asked()
+        assert "-// mine" in asked and "-int extra;" in asked and "+int main(" in asked and "notes" not in asked
+        assert "stays as it is" in terminal.key(answer) and terminal.status() == 0 and contents(folder) == before
+    terminal = Terminal("4", "reset", QUESTION, SCENARIOS=str(lab.scenarios), BUILD=str(lab.build))
+    terminal.until_asked()
+    said = terminal.key("y")
+    assert f"{NAME} is as the lab has it. Your extra.c, server.c: " in said and terminal.status() == 0
+    assert contents(folder) == {**original, "notes.txt": b"my notes\n"}
+    kept = lab.build / "kept" / f"{NAME}-1"
+    assert contents(kept) == {name: before[name] for name in ("extra.c", "server.c")}
+    assert "there is nothing to put back" in ask("reset", "4")[1]
+
+
+def test_copies_never_collide(lab):
+    folder = lab.scenarios / NAME
+    for n in range(1, 4):
+        (folder / "server.c").write_text(f"// {n}\n")
+        assert ask("reset", "4", "--yes")[0] == 0
+    assert [(lab.build / "kept" / f"{NAME}-{n}" / "server.c").read_text() for n in range(1, 4)] == ["// 1\n", "// 2\n", "// 3\n"]
+
+
+def test_without_a_terminal_a_reset_changes_nothing(lab):
+    before = edit(lab.scenarios / NAME)
+    told = subprocess.run([sys.executable, "-m", "harness", "reset", "4"], cwd=ROOT, input="y\n", capture_output=True, text=True, check=False,
+                          env={**os.environ, "SCENARIOS": str(lab.scenarios), "BUILD": str(lab.build)})
+    assert told.returncode == 2 and "python3 -m harness reset 4 --yes" in told.stderr and contents(lab.scenarios / NAME) == before
+
+
+def test_where_no_copy_can_be_kept_nothing_is_put_back(lab):
+    before = edit(lab.scenarios / NAME)
+    lab.build.mkdir(exist_ok=True)
+    (lab.build / "kept").write_text("a file")
+    status, _, err = ask("reset", "4", "--yes")
+    assert status == 2 and "could not be put back" in err and contents(lab.scenarios / NAME) == before
+
+
+def test_a_folder_for_builds_that_goes_with_the_command_is_no_place_for_a_copy(lab, monkeypatch):
+    before = edit(lab.scenarios / NAME)
+    monkeypatch.setattr(shared, "_makeshift", ["somewhere"])
+    status, _, err = ask("reset", "4", "--yes")
+    assert status == 2 and "no copy of your files can be kept" in err and contents(lab.scenarios / NAME) == before
+
+
+def test_a_file_that_is_saved_meanwhile_is_not_overwritten(lab, monkeypatch):
+    folder, real = lab.scenarios / NAME, resets._keep
+    edit(folder)
+    monkeypatch.setattr(resets, "_keep", lambda *args: (real(*args), (folder / "server.c").write_text("// newer\n"))[0])
+    status, _, err = ask("reset", "4", "--yes")
+    assert status == 2 and "has just changed" in err and (folder / "server.c").read_text() == "// newer\n"
+
+
+def test_a_scenario_of_ones_own_has_no_other_state(lab):
+    ask("start", "4c")
+    for command in ("reset", "diff"):
+        status, _, err = ask(command, "90")
+        assert status == 2 and "a scenario of your own" in err
+
+
+def test_fifty_interrupted_resets_lose_nothing(lab):
+    """Killed, or interrupted, at a random moment: each byte of the learner's lies in its place or in a copy."""
+    folder, chance = lab.scenarios / NAME, random.Random(4)
+    env = {**os.environ, "SCENARIOS": str(lab.scenarios), "BUILD": str(lab.build)}
+    cut = 0
+    for n in range(50):
+        (folder / "server.c").write_text(f"// server {n}\n" + "x" * 200000)
+        (folder / "client.c").write_text(f"// client {n}\n" + "y" * 200000)
+        (folder / "extra.c").write_text(f"// extra {n}\n")
+        before, original = contents(folder), contents(FOLDER)
+        child = subprocess.Popen([sys.executable, "-m", "harness", "reset", "4", "--yes"], cwd=ROOT, env=env, stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
+        assert child.stdout is not None
+        child.stdout.read(1)        # it shows what would go: the files were read
+        moment = threading.Event()
+        moment.wait(chance.random() * 0.03)
+        child.send_signal(chance.choice((signal.SIGKILL, signal.SIGINT, signal.SIGTERM)))
+        child.stdout.read()
+        cut += child.wait() != 0
+        kept = [path.read_bytes() for path in (lab.build / "kept").glob("*/*")] if (lab.build / "kept").exists() else []
+        for name in ("server.c", "client.c", "extra.c"):
+            now = (folder / name).read_bytes() if (folder / name).exists() else None
+            assert now in (before[name], original.get(name)), (n, name)
+            assert now == before[name] or before[name] in kept, (n, name)
+        assert ask("reset", "4", "--yes")[0] == 0 and contents(folder) == original
+    assert cut > 10, "too few were interrupted to say anything"
+
+
+def test_a_reset_that_was_killed_leaves_no_file_beside_the_next_one(lab):
+    folder = lab.scenarios / NAME
+    (folder / ".client.c.reset").write_text("half")
+    (folder / "client.c").write_text("// mine\n")
+    assert ask("reset", "4", "--yes")[0] == 0 and not (folder / ".client.c.reset").exists()
+
+
+def test_diff_of_one_shows_what_was_changed(lab):
+    assert ask("diff", "4")[1] == f"{NAME} is as the lab has it.\n"
+    edit(lab.scenarios / NAME)
+    status, out, _ = ask("diff", "4")
+    assert status == 0 and "+// mine \\xff\n" in out and "+int extra;\n" in out and "client.c   yours (there is none)" in out
+
+
+# --- where the original comes from -----------------------------------------------------------------------------------
+
+@pytest.fixture
+def unpacked(tmp_path) -> Path:
+    """The lab as from an archive: no repository."""
+    root = tmp_path / "tcplab"
+    for name in ("harness", "common", "lessons", "scenarios", "Makefile", "tests/diff.sh"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        copy(ROOT / name, root / name)
+    return root
+
+
+def run(root: Path, *command: str) -> "subprocess.CompletedProcess[str]":
+    env = {name: value for name, value in os.environ.items() if name not in ("BUILD", "SCENARIOS", "MAKEFLAGS", "MAKELEVEL") and not name.startswith("GIT_")}
+    return subprocess.run(command, cwd=root, env={**env, "PAUSE": "0"}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+
+
+def commit(root: Path) -> None:
+    for words in (("init", "-q"), ("add", "-A"), ("-c", "user.name=x", "-c", "user.email=x@x", "-c", "commit.gpgsign=false", "commit", "-qm", "x")):
+        assert run(root, "git", *words).returncode == 0
+
+
+@pytest.mark.parametrize("repository", [True, False], ids=["repository", "archive"])
+def test_a_changed_scenario_is_told_in_one_line_and_put_back(unpacked, repository):
+    if repository:
+        commit(unpacked)
+    server = unpacked / "scenarios" / NAME / "server.c"
+    original = server.read_bytes()
+    assert "note:" not in run(unpacked, "make", "check-4").stdout
+    server.write_bytes(original.replace(b"SHUT_WR", b"SHUT_WR ") + b"// mine\n")
+    note = "note: scenario 4 is changed (server.c): make diff-4 shows how, make reset-4 puts it back\n"
+    for target in ("check-4", "scenario-4", "diff-2-4"):
+        assert run(unpacked, "make", target).stdout.endswith(note) and run(unpacked, "make", target.replace("4", "3")).stdout.count("note: ") == 0
+    assert run(unpacked, "make", "diff-4").stdout.endswith("+// mine\n")
+    assert run(unpacked, sys.executable, "-m", "harness", "reset", "4", "--yes").returncode == 0 and server.read_bytes() == original
+    assert (unpacked / "build" / "kept" / f"{NAME}-1" / "server.c").read_bytes().endswith(b"// mine\n")
+
+
+def test_an_archive_that_was_never_built_says_that_nobody_knows(unpacked):
+    told = run(unpacked, sys.executable, "-m", "harness", "reset", "4", "--yes")
+    assert told.returncode == 2 and "nobody knows what 04-half-close was" in told.stderr and "nothing was changed" in told.stderr
+
+
+def test_the_copy_of_an_archive_has_all_and_nothing_else(unpacked):
+    run(unpacked, "make", "check-20")
+    kept = unpacked / originals.COPIES / "20-gob-stream"
+    files = {str(path.relative_to(kept)) for path in kept.rglob("*") if path.is_file()}
+    assert files == set(originals.of(find("20"))) and "gob/gob.c" in files and not any(name.startswith(exercises.FOLDER) for name in files)
+    assert [path.name for path in (unpacked / originals.COPIES).iterdir()] == ["20-gob-stream"]

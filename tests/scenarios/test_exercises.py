@@ -1,0 +1,195 @@
+"""Is each exercise one? The untouched scenario fails it, the reference passes it whatever is delayed, an answer that does nothing fails it.
+
+Each check returns its complaints, one a line; none is good. Doctored exercises below must be refused.
+"""
+from __future__ import annotations
+
+import dataclasses
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from changes import Lab, apply
+from harness.explore import schedules
+from harness.judge import comparison
+from harness.learn import changes, exercises, originals
+from harness.learn.exercises import Exercise, ExerciseError
+from harness.stage.build import build
+from harness.stage.conductor import Conductor, VirtualClock
+from harness.stage.scenarios import ROOT, Scenario, find, find_all
+from pairs import lent
+
+OWN = exercises.OWN
+ALL = [(s.name, letter) for s in find_all() if int(s.number) < OWN for letter in exercises.letters(s.folder)]
+LEAST = 12      # letters of a line of code that tells a solution: a brace alone tells none
+
+
+def load(name: str, letter: str, scenarios: Path = ROOT / "scenarios") -> Exercise:
+    return exercises.load(scenarios / name, letter)
+
+
+def files_of(name: str) -> "dict[str, str]":
+    scenario = find(name)
+    return originals.text(originals.present(scenario, {path.name: b"" for path in scenario.folder.iterdir() if path.is_file()}))
+
+
+class Tried:
+    """A scenario of its own, changed, with the exercise's contract."""
+
+    def __init__(self, exercise: Exercise, files: "dict[str, str]", folder: Path) -> None:
+        place = folder / "scenarios" / exercise.scenario
+        shutil.rmtree(place, ignore_errors=True)
+        originals.write({name: text.encode() for name, text in files.items()}, place)
+        self.scenario = Scenario(exercise.scenario, place, folder / "build" / exercise.scenario, exercise.contract)
+
+    def built(self, monkeypatch) -> Scenario:
+        monkeypatch.setenv("SCENARIOS", str(self.scenario.folder.parent))
+        monkeypatch.setenv("BUILD", str(self.scenario.build.parent))
+        build([self.scenario])
+        return self.scenario
+
+    def verdict(self, monkeypatch) -> comparison.Verdict:
+        scenario = self.built(monkeypatch)
+        return comparison.judge(Conductor(scenario, VirtualClock(), keeper=lent()).run(), scenario.load_contract())
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("exercises")
+
+
+def each(parameters=ALL):
+    return pytest.mark.parametrize("name, letter", parameters, ids=[f"{name.partition('-')[0]}{letter}" for name, letter in parameters])
+
+
+def wrong_answers():
+    return [(name, letter, path.stem) for name, letter in ALL for path in sorted((ROOT / "scenarios" / name / "exercises" / letter / "wrong").glob("*.diff"))]
+
+
+# --- what it is to do ------------------------------------------------------------------------------------------------
+
+@each()
+def test_an_exercise_is_read_and_its_texts_are_short(name, letter):
+    exercise = load(name, letter)
+    assert len(exercise.title) < 60 and len(exercise.task.split()) < 90, exercise.task
+    assert 2 <= len(re.findall(r"[.?!](?=\s|$)", exercise.why)) <= 5, exercise.why
+    assert exercises.load_contract(exercise, find(name)).plans
+
+
+@each()
+def test_the_untouched_scenario_fails_it(name, letter, place, monkeypatch):
+    exercise = load(name, letter)
+    for files in [files_of(name)] + [exercises.skeleton(exercise, files_of(name))] * bool(exercise.start):
+        assert Tried(exercise, files, place).verdict(monkeypatch).status == 1
+
+
+@each()
+def test_the_solution_passes_whichever_program_is_delayed(name, letter, place, monkeypatch):
+    exercise = load(name, letter)
+    scenario = Tried(exercise, exercises.solved(exercise, files_of(name)), place).built(monkeypatch)
+    found = schedules.explore(scenario)
+    assert found.status == 0, [(one.schedule, [(d.kind, d.who, d.expected, d.found) for d in one.verdict.differences]) for one in found.broken[:3]]
+
+
+@each()
+def test_the_solution_passes_without_a_private_network_too(name, letter, place, monkeypatch):
+    exercise = load(name, letter)
+    scenario = Tried(exercise, exercises.solved(exercise, files_of(name)), place).built(monkeypatch)
+    verdict = comparison.judge(Conductor(scenario, VirtualClock(), isolate=False).run(), scenario.load_contract())
+    assert verdict.status == 0, verdict.differences
+
+
+@pytest.mark.parametrize("name, letter, answer", wrong_answers(), ids=lambda value: value.partition("-")[0] if value[:1].isdigit() else value)
+def test_a_wrong_answer_fails(name, letter, answer, place, monkeypatch):
+    exercise = load(name, letter)
+    path = exercise.folder / "wrong" / f"{answer}.diff"
+    files = exercises.changed(exercise, path.read_text(), path, files_of(name))
+    assert Tried(exercise, files, place).verdict(monkeypatch).status == 1
+
+
+def own_lines(exercise: Exercise) -> "list[str]":
+    """The lines that a solution adds, and that neither the scenario nor the skeleton has."""
+    known = {line.strip() for text in [*files_of(exercise.scenario).values(), exercise.start.replace("\n+", "\n ")] for line in text.splitlines()}
+    added = [line[1:].strip() for part in changes.parse(exercise.solution) for line in part.lines if line[:1] == "+"]
+    return [line for line in added if len(re.sub(r"\W", "", line)) >= LEAST and line not in known]
+
+
+def page_complaints(exercise: Exercise, page: str) -> "list[str]":
+    """A lesson's text names each of its exercises, and holds no solution: at most half of the lines that one adds."""
+    found = [] if f"make exercise-{exercise.name}" in page else [f"does not name make exercise-{exercise.name}"]
+    found += [] if not exercise.start or f"make start-{exercise.name}" in page else [f"does not name make start-{exercise.name}"]
+    lines = {line.strip().lstrip("+").strip() for line in page.splitlines()}
+    told = [line for line in own_lines(exercise) if line in lines]
+    return found + ([f"tells the solution: {told}"] if told and len(told) * 2 > len(own_lines(exercise)) else [])
+
+
+@each()
+def test_a_lesson_names_its_exercises_and_tells_no_solution(name, letter):
+    assert page_complaints(load(name, letter), (ROOT / "lessons" / f"{name}.md").read_text()) == []
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _ in ALL}))
+def test_a_lesson_has_two_to_modify_and_one_to_make(name):
+    kinds = [bool(load(name, letter).start) for one, letter in ALL if one == name]
+    assert kinds.count(False) >= 2 and kinds.count(True) >= 1 and any(kinds[2:]), kinds
+
+
+# --- negative controls -----------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def doctored(tmp_path) -> Path:
+    """An exercise that may be broken, in a folder of its own."""
+    return Lab(tmp_path, tmp_path / "build", ["04-half-close"]).scenarios / "04-half-close"
+
+
+@pytest.mark.parametrize("file, text, words", [
+    ("task.txt", None, r"exercises/a/task.txt: there is none; each exercise has one"),
+    ("task.txt", "", r"exercises/a/task.txt:1: the first line is empty"),
+    ("task.txt", "title\ntask", r"exercises/a/task.txt:2: the second line is not empty"),
+    ("task.txt", "title\n\n \n", r"exercises/a/task.txt:3: there is no task"),
+    ("why.txt", " \n", r"exercises/a/why.txt:1: it is empty"),
+    ("contract.txt", None, r"exercises/a/contract.txt: there is none"),
+    ("solution.diff", "words\n", r"exercises/a/solution.diff:1: nothing is changed"),
+    ("solution.diff", "--- scenarios/04-half-close/server.c\n+a\nno sign\n", r"exercises/a/solution.diff:3: the line has no sign"),
+    ("solution.diff", "+\n" * 40000, r"exercises/a/solution.diff: more than 65536 bytes"),
+    ("wrong/log-only.diff", "--- x\nno sign\n", r"exercises/a/wrong/log-only.diff:2: the line has no sign")])
+def test_a_broken_exercise_is_refused_with_its_place(doctored, file, text, words):
+    path = doctored / "exercises" / "a" / file
+    path.unlink() if text is None else path.write_text(text)
+    with pytest.raises(ExerciseError, match=f"^scenarios/04-half-close/{words}"):
+        exercises.load(doctored, "a")
+
+
+def test_without_a_wrong_answer_an_exercise_is_refused(doctored):
+    shutil.rmtree(doctored / "exercises" / "a" / "wrong")
+    with pytest.raises(ExerciseError, match="exercises/a/wrong: there is no wrong answer"):
+        exercises.load(doctored, "a")
+
+
+@pytest.mark.parametrize("change, words", [
+    ("--- scenarios/04-half-close/server.c\n-    nowhere();\n", r"solution.diff:1: scenarios/04-half-close/server.c has 0 places that read so"),
+    ("--- scenarios/04-half-close/server.c\n-}\n", r"solution.diff:1: scenarios/04-half-close/server.c has [2-9] places that read so"),
+    ("--- scenarios/02-no-break-deadlock/server.c\n+x\n", r"solution.diff:1: scenarios/02-no-break-deadlock/server.c is no file of scenarios/04")])
+def test_a_change_that_does_not_fit_is_refused(doctored, change, words):
+    exercise = dataclasses.replace(exercises.load(doctored, "a"), solution=change)
+    with pytest.raises(ExerciseError, match=words):
+        exercises.solved(exercise, files_of("04-half-close"))
+
+
+def test_a_page_that_tells_a_solution_is_refused():
+    exercise = load("04-half-close", "a")
+    page = "make exercise-4a\n" + exercise.solution
+    assert any("tells the solution" in words for words in page_complaints(exercise, page))
+    assert any("does not name make exercise-4a" in words for words in page_complaints(exercise, ""))
+
+
+def test_changes_are_made_as_the_tests_make_them(tmp_path):
+    """Two writers of one notation agree."""
+    for path in sorted((ROOT / "scenarios").glob("0[0-4]*/mutants/*.diff")):
+        name = path.parents[1].name
+        lab = Lab(tmp_path / path.stem / name, tmp_path / "build", [name])
+        apply(path.read_text(), lab.scenarios)
+        after = changes.apply(path.read_text(), f"scenarios/{name}", files_of(name))
+        assert all((lab.scenarios / name / file).read_text() == text for file, text in after.items())
