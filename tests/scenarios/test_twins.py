@@ -82,6 +82,9 @@ TWINS = [
     ("20", "client.c", "i < n; i++", "i + 1 < n; i++", "differs", "client", "unwritten"),
     ("20", "server.c", "        answer(conn, &out, message.seq);\n", "", "differs", "server", 'writing response {Text: "Message received.", Seq: 1}'),
     ("20", "server.c", "    close(conn);\n", "", "differs", "server", "open"),
+    ("25", "client.c", "    pause_seconds(5); //", "    //", "differs", "client", "pausing 5 s"),
+    ("25", "server.c", CLOSE_SERVER, "", "differs", "server", "open"),
+    ("25", "client.c", '    ask(conn, &in, "This is a message 2\\n");\n', "", "differs", "client", 'sending "This is a message 2\\n"'),
 ]
 
 
