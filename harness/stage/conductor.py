@@ -163,10 +163,11 @@ class Conductor:
         """Has anybody said, or been seen, that it listens? Else a server is waited for until it is quiescent."""
         return bool(self.intake.registry.ports) or any(p.starts.kind != "listens" for p in self.starts.left())
 
-    def _start_who_is_due(self) -> bool:
+    def _start_who_is_due(self, quiet: bool = False) -> bool:
+        """Starts everybody whose time has come. `quiet`: nothing else can happen any more."""
         found = False
         while self.stop is None:
-            program = self.starts.next(self._listening, self.book.events, self._is_about)
+            program = self.starts.next(self._listening if quiet else self._said_to_listen, self.book.events, self._is_about)
             if program is None:
                 return found
             self._spawn(Process(program, len(self.starts.of(program.name)) + 1, 0))
@@ -182,6 +183,16 @@ class Conductor:
             return [one.pid for one in self.starts.of(name)][index - 1:index] == [event.pid]
         accepted = [made.number for made in self.intake.registry.records() if made.acceptor is not None and made.acceptor.who == name]
         return bool(accepted[index - 1:index] == [event.connection])
+
+    def _said_to_listen(self, name: str) -> "list[int]":
+        """The same of programs that have said so, or had the time to: else a program that is slow to log its line would be behind a client that
+        is quick to connect."""
+        found = self._listening(name)
+        if not found or self.stage.program(name).as_written or any(e.kind == "listen" and e.who == name for e in self.book.events):
+            return found
+        listens = {call.tid: call.returned for call in self.book.calls if call.who == name and call.name == "listen" and call.returned >= 0}
+        went_on = any(call.seq > listens.get(call.tid, call.seq) for call in self.book.calls)
+        return found if went_on else []
 
     def _listening(self, name: str) -> "list[int]":
         """The ports on which processes of that name listen; what they say where the kernel does not tell."""
@@ -295,7 +306,7 @@ class Conductor:
 
     def _go_on(self) -> bool:
         """Nothing can happen any more: lets somebody go on. False if there is nobody."""
-        if self._start_who_is_due():
+        if self._start_who_is_due(True):
             return True
         began = time.monotonic()
         held = self.policy.quiet(self.held) if self.held else None
