@@ -253,12 +253,13 @@ def children(pid: int) -> list[int]:
 
 def descendants(pid: int, most: int = 1 << 20, but: Container[int] = (), dead: bool = False) -> list[int]:
     """Children, their children, and so on, about `most` of them, without those in `but`. Those that have ended but are not yet
-    waited for are left out, unless `dead`; a process whose first thread has ended lives as long as another one does."""
+    waited for are left out, unless `dead`; a process whose first thread has ended lives as long as another one does. Those that nobody
+    has to wait for any more (state X: their parent has ended, and who got them ignores SIGCHLD) are always left out."""
     found: set[int] = set()
     todo = children(pid)
     while todo and len(found) < most:
         child = todo.pop()
-        if child not in found and child not in but and (dead or _lives(child)):
+        if child not in found and child not in but and (process_state(child) not in ("", "X") if dead else _lives(child)):
             found.add(child)
         todo += children(child)
     return sorted(found)

@@ -603,12 +603,15 @@ class _Inside:
                 os.sched_yield()
 
     def _wait_until_gone(self) -> None:
+        """Not by a wait that blocks: a process whose parent dies with it may still be listed, and the kernel reaps it without a word."""
         while self._programs(True):
             try:
-                pid, status = os.waitpid(-1, ptrace.WALL)
+                pid, status = os.waitpid(-1, ptrace.WALL | os.WNOHANG)
             except ChildProcessError:
                 return
-            if os.WIFSTOPPED(status):
+            if not pid:
+                os.sched_yield()
+            elif os.WIFSTOPPED(status):
                 ptrace.go_on(pid)           # on its way to its death
             elif not self.tracer.status(pid, status):
                 self._ended(pid, status)
