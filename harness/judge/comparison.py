@@ -410,7 +410,7 @@ class _Comparison:
         end = self.cast.sides.end(side) if side is not None else None
         holders = [h for h in end.holders if h.until < 0] if side is not None and end is not None and self.deeds.seen(side) else []
         closing = next((e for e in self.cast.sides.lines(side) if causes.is_a(e, "closing")), None)
-        if closing is not None and holders and closing.pid not in {h.pid for h in holders}:
+        if closing is not None and any(h.pid > 0 for h in holders) and closing.pid not in {h.pid for h in holders}:
             who = next((name for name, match in self.matches.items() if closing in match.events), closing.who)
             hints = next((fitting(line.hints, "a copy") for match in self.matches.values() for line, event in match.pairs if event is closing), ())
             yield Difference("open", who, 0, "", closing.text, closing, witnesses=(closing,), found="another", hints=hints, at=closing.seq)

@@ -277,6 +277,10 @@ class Tracer:
             return
         told = _asked(thread, name, info[2]) if name != "restart_syscall" else None
         inode = kernel.socket_inode(told.get("what", "")) if told is not None else 0
+        handed = _handed_on(thread.pid, info[2][1]) & self._inet if name == "sendmsg" and inode not in self._inet else set()
+        if handed:
+            self._report({"t": "handed", "pid": thread.pid, "tid": thread.tid, "inodes": sorted(handed)}, thread)
+            return
         if told is None or inode and inode not in self._inet:
             self._on(thread)
             return
@@ -582,6 +586,23 @@ def _pieces(pid: int, vector: int, count: int) -> "list[tuple[int, int]]":
     """Address and size of each buffer of an iovec array, at most 64 of them."""
     raw = ptrace.memory(pid, vector, 16 * min(count, 64))
     return [(base, size) for base, size in struct.iter_unpack("=QQ", raw[:len(raw) // 16 * 16])]
+
+
+def _handed_on(pid: int, message: int) -> "set[int]":
+    """The sockets (inodes) that a sendmsg(2) hands to another process: SCM_RIGHTS, unix(7)."""
+    raw = ptrace.memory(pid, message, 56)
+    control, size = struct.unpack_from("=QQ", raw, 32) if len(raw) == 56 else (0, 0)
+    raw = ptrace.memory(pid, control, min(size, 4096)) if control and size else b""
+    found: "set[int]" = set()
+    while len(raw) >= 16:
+        length, level, kind = struct.unpack_from("=Qii", raw)
+        if length < 16:
+            break
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            body = raw[16:length]
+            found |= {kernel.socket_inode(_what(pid, fd)) for fd, in struct.iter_unpack("=i", body[:len(body) // 4 * 4])}
+        raw = raw[(length + 7) // 8 * 8:]
+    return found - {0}
 
 
 # -- who called -----------------------------------------------------------------------------------------------------------

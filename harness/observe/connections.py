@@ -15,6 +15,7 @@ from typing import Iterable, Optional
 
 from ..trace import Connection, End, Holder, Listener
 
+ELSEWHERE = -1              # in place of a process: a copy was handed on, and nobody knows who has it
 Pair = tuple[str, str]      # the opener's address, the acceptor's
 
 
@@ -187,6 +188,12 @@ class Registry:
             end.given_up.append(Holder(self.who.get(pid, end.who), pid, since, place, how, tid))
             if not end.holders:
                 self._listening.pop(inode, None)        # the kernel may give this number to another socket
+
+    def handed(self, place: int, inode: int) -> None:
+        """A copy of this socket was sent to another process (SCM_RIGHTS). Who gets it, and closes it, is not seen."""
+        end = self._end(inode)
+        if end is not None:
+            end.holders.setdefault(ELSEWHERE, place)
 
     def forked(self, place: int, pid: int, child: int) -> None:
         """A process (no thread) was born: it has all descriptors of its parent."""

@@ -401,6 +401,11 @@ class Intake:
                 if parent == pid:
                     self._by_fd.setdefault((child, fd), number)
 
+    def _on_handed(self, told: "dict[str, Any]") -> None:
+        place = self.book.place()
+        for inode in told["inodes"]:
+            self.registry.handed(place, inode)
+
     def _on_left(self, told: "dict[str, Any]") -> None:
         self._running.pop(told["tid"], None)
 
@@ -671,4 +676,4 @@ def _report(data: bytes) -> Optional["dict[str, Any]"]:
     return told if isinstance(told, dict) and told.get("t") in _REPORTS and isinstance(told.get("ns"), int) else None
 
 
-_REPORTS = ("call", "return", "fork", "exec", "left", "exiting", "gone", "unseen")
+_REPORTS = ("call", "return", "fork", "exec", "handed", "left", "exiting", "gone", "unseen")

@@ -199,7 +199,7 @@ class Why:
         elif self.deeds.seen(side) and end is not None and end.holders:
             no_fin = " On the wire there was no FIN of its own." if captured else ""
             gone = any(h.pid == came.pid and h.until >= 0 and (place is None or h.until < place) for h in end.holders)
-            others = [h for h in end.holders if h.pid != came.pid and (h.until < 0 or place is not None and h.until > place)]
+            others = [h for h in end.holders if 0 < h.pid != came.pid and (h.until < 0 or place is not None and h.until > place)]
             if not gone and self.deeds.closed_a_copy(came):
                 yield f"The {name} said {quoted(came.text)} and closed one descriptor of that connection. It still had another one.{no_fin}"
             elif not gone and not (0 <= end.shut and (place is None or end.shut < place)):

@@ -108,7 +108,7 @@ class Holder:
     """A process that has descriptors of one end of a connection, from its first one to its last."""
 
     who: str
-    pid: int
+    pid: int                # -1: a copy was handed on (SCM_RIGHTS), and who has it now is not known
     since: int              # place at which it had the first one (connect, accept, fork, ...)
     until: int = -1         # place at which the last one went; -1: it had one to the end of the run
     how: str = ""           # by which the last one went: "close", "exit", "exec"

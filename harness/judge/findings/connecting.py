@@ -126,7 +126,7 @@ def _nobody(facts: Facts, call: Call, answer: int) -> "tuple[str, tuple[int, ...
 
 def _held(one: Listener, since: int, until: int) -> bool:
     """Did somebody certainly hold this listener all that time?"""
-    return any(h.since <= since and (h.until < 0 or h.until > until) for h in one.holders)
+    return any(h.pid > 0 and h.since <= since and (h.until < 0 or h.until > until) for h in one.holders)
 
 
 def _held_at_all(one: Listener, since: int, until: int) -> bool:
@@ -212,6 +212,8 @@ def _not_over(facts: Facts, call: Call, side: Side) -> "Optional[tuple[str, tupl
     if any(s.seq < call.seq for one in (side, other) for s in facts.segments(one, "R")):
         return None
     held = [h for h in end.holders if h.until < 0 or h.until > call.returned]
+    if any(h.pid < 0 for h in held):
+        return None
     connection = f"connection {side[0]}"
     if held:
         who = f"The {held[-1].who}" if held[-1].who != call.who or held[-1].pid == call.pid else f"Another process of the {call.who}"

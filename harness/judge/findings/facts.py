@@ -132,7 +132,7 @@ class Facts:
         """Of each name, the processes that the stage did not start, as far as they made a call or held a connection."""
         started = {start.pid for start in self.run.starts}
         ends = [end for made in self.run.connections for end in (made.opener, made.acceptor) if end is not None]
-        seen = {(one.who, one.pid) for one in self.run.calls} | {(holder.who, holder.pid) for end in ends for holder in end.holders}
+        seen = {(one.who, one.pid) for one in self.run.calls} | {(holder.who, holder.pid) for end in ends for holder in end.holders if holder.pid > 0}
         found: "dict[str, list[int]]" = {}
         for who, pid in sorted(seen):
             if started and pid not in started:

@@ -49,7 +49,7 @@ def no_newline(facts: Facts) -> "Iterator[Finding]":
         if last == "" or answered or not _all_taken(facts, side) or not (last.isprintable() or last == "\0") or not _is_text(reads):
             continue
         total, shown = facts.took(side), f'"{last}"' if last != "\0" else "a zero byte"
-        yield Finding("no-newline", f"The {wait.who} has read all {count(total, 'byte')} that came on connection {side[0]}, and the last one is "
+        yield Finding("no-newline", f"The {wait.who} has read {'all ' if total > 1 else 'the '}{count(total, 'byte')} that came on connection {side[0]}, and the last one is "
                       f"{shown}, no newline. It waits in read for more, and no FIN has come. If it reads lines, it waits for "
                       "a newline, or for the end of the stream.", (reads[-1].seq, *_pending(facts, wait)), reads[-1].returned, wait.who,
                       reads[-1].source, "7", "M05")

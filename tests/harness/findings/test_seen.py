@@ -88,3 +88,29 @@ def test_the_last_act_of_another_thread_is_not_told_as_that_of_the_one_that_wait
     assert "last that it did there: it read 4" not in words.get("deadlock", "")
     alone = pairs.run(tmp_path / "pair", "connect; write 4; readall 9", "listen; accept; read 4; write 3; readall 9")
     assert "The server waits in read on connection 1; the last that it did there: it wrote 3 bytes" in {one.code: one.words for one in find(alone)}["deadlock"]
+
+
+HANDS_ON = """l = listen()
+a, b = socket.socketpair()
+if os.fork() == 0:
+    l.close(); a.close()
+    message, fds, _, _ = socket.recv_fds(b, 10, 1)
+    {}
+    os._exit(0)
+c = l.accept()[0]
+c.recv(2)
+{}
+c.close()
+os.wait()
+"""
+QUIET = "try:\n    {}\n    s.recv(10)\nexcept OSError:\n    pass"
+
+
+@pytest.mark.parametrize("then", ["time.sleep(3)", "os.read(fds[0], 1)\n    time.sleep(3)"])
+def test_of_a_connection_that_was_handed_on_nobody_says_who_closed_it_last(tmp_path: Path, then: str) -> None:
+    client = QUIET.format("s = dial()\n    s.send(b'hello')")
+    run = scripts.run(tmp_path / "pair", client, HANDS_ON.format(then, "socket.send_fds(a, [b'x'], [c.fileno()])"))
+    assert -1 in {holder.pid for holder in run.connections[0].acceptor.holders}
+    assert [one.code for one in find(run)] == ["read-reset"]
+    other = scripts.run(tmp_path / "other", client, HANDS_ON.format(then.replace("fds[0]", "b.fileno()"), "a.send(b'xyz')"))
+    assert "reset-by-unread" in {one.code for one in find(other)}
