@@ -86,6 +86,15 @@ teardown() {
     [[ "${lines[0]}" == *"with at most 2 delays" ]]
 }
 
+@test "make predict-1 and make quiz-1 read lines where there is no terminal, and say that these have ended" {
+    run make predict-1 < /dev/null
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"the input has ended; nothing was answered, and nothing ran"* ]]
+    run make quiz-1 SEED=3 < /dev/null
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"SEED=3 make quiz-1 asks these questions again"*"Nothing was answered."* ]]
+}
+
 @test "make step-1 without a terminal says so" {
     run make step-1 < /dev/null
     [ "$status" -ne 0 ]

@@ -155,6 +155,7 @@ def test_shuffled_lines_have_one_order(asked, listed):
         contract, texts = listed[one.scenario.name], cards(question)
         right = [order for order in itertools.permutations(range(4)) if not any(contract.forces(texts[b], texts[a]) for a, b in itertools.combinations(order, 2))]
         assert [" ".join(str(n + 1) for n in order) for order in right] == [question.answer], shown(question)
+        assert question.answer != "1 2 3 4"
     assert different(asked["shuffled"]) > 100
 
 
@@ -235,6 +236,12 @@ def test_each_answer_is_explained_in_a_sentence_or_two(asked):
     ("order", 4, "2 1 4", None), ("order", 4, "1123", None), ("order", 4, "²143", None)])
 def test_what_is_typed_is_read(form, most, typed, read):
     assert Asked("x", "x", "x", (), "1", "x", form, most).read(typed) == read
+
+
+def test_yes_and_no_may_be_said_in_words():
+    question = Asked("possible", "x", "x", (), "1", "x", "choice", 2)
+    assert [question.read(typed) for typed in ("yes", "N", "1", "maybe")] == ["1", "2", "1", None]
+    assert Asked("state", "x", "x", (), "1", "x", "choice", 2).read("yes") is None
 
 
 def quiz(typed: str, *numbers: str, **env: str) -> "subprocess.CompletedProcess[str]":

@@ -29,6 +29,11 @@ class Asked:
     side: Optional[Side] = None     # the end that it is about; of bytes, the one that sends them
 
     @property
+    def words(self) -> "dict[str, str]":
+        """What may be typed in place of a number."""
+        return {"yes": "1", "y": "1", "no": "2", "n": "2"} if self.kind == "possible" else {}
+
+    @property
     def prompt(self) -> str:
         if self.form == "number":
             return "A number"
@@ -36,6 +41,7 @@ class Asked:
 
     def read(self, typed: str) -> Optional[str]:
         """A typed answer in the form of `answer`; None if it is no answer to this question."""
+        typed = self.words.get(typed.lower(), typed)
         numbers = re.findall(r"[0-9]+", typed) if re.fullmatch(r"[0-9][0-9 ,]*", typed) and len(typed) < 40 else []
         if self.form == "order":
             found = [int(n) for n in (list(typed) if len(numbers) == 1 and self.most < 10 else numbers)]
