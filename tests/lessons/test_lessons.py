@@ -41,6 +41,8 @@ SCENARIOS = [s for s in find_all() if int(s.number) < OWN]
 LESSONS = {s.name: ROOT / "lessons" / f"{s.name}.md" for s in SCENARIOS}
 PAGES = [ROOT / "README.md", *sorted((ROOT / "lessons").glob("*.md"))]
 HEADINGS = ["Predict", "Run", "Look", "Why it must be so", "Modify", "Make", "In the wild", "Remember"]
+EXERCISES = {f"{int(path.parents[1].name[:2])}{path.name}": path for path in (ROOT / "scenarios").glob("*/exercises/[a-z]")}
+SKELETONS = {name for name, path in EXERCISES.items() if (path / "start.diff").exists()}
 TARGETS = re.findall(r"^([a-z][\w%-]*):", (ROOT / "Makefile").read_text(), re.M)
 
 
@@ -267,17 +269,19 @@ def code_of(page: str) -> str:
 
 
 def target_complaints(page: str) -> list[str]:
-    """Each `make TARGET` exists, and its numbers are scenarios (N, A and B stand for any; 90 and up are one's own)."""
+    """Each `make TARGET` exists, and its numbers are scenarios (N, A and B stand for any; 90 and up are one's own) or exercises."""
     return [f"make {target}: there is no such target" for target in re.findall(r"\bmake ((?:[a-z]+-)?[\w-]+)", code_of(page))
             if not _is_target(target)]
 
 
 def _is_target(target: str) -> bool:
     word, *numbers = target.split("-")
+    if word in ("exercise", "solution", "start") and numbers:
+        return len(numbers) == 1 and (numbers[0] in ("Nx", *EXERCISES) if word != "start" else numbers[0] in SKELETONS)
     known = {int(s.number) for s in SCENARIOS}
-    count = {"diff": 2}.get(word, 1) if numbers else 0
+    counts = {"diff": (1, 2)}.get(word, (1,)) if numbers else (0,)
     right = [n in ("N", "A", "B") or (n.isdigit() and (int(n) in known or int(n) >= OWN)) for n in numbers]
-    return (f"{word}-%" if numbers else word) in TARGETS and len(numbers) == count and all(right)
+    return (f"{word}-%" if numbers else word) in TARGETS and len(numbers) in counts and all(right)
 
 
 def link_complaints(page: str, at: Path) -> list[str]:
@@ -305,7 +309,7 @@ def path_complaints(page: str) -> list[str]:
 
 def _is_path(path: str) -> bool:
     own = re.search(r"/(\d\d)-", path)
-    if "NN-name" in path or (own and int(own[1]) >= OWN):
+    if "NN-name" in path or path == "build/kept" or (own and int(own[1]) >= OWN):
         return True
     built = re.fullmatch(r"build(?:/last)?/([\w-]+)(?:/(?:client|server)|\.jsonl)?", path)
     return built[1] in (*LESSONS, "last") if built else (ROOT / path).exists()
