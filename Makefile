@@ -34,7 +34,7 @@ programs := $(addprefix $(BUILD)/,$(stems_of_programs))
 common   := $(patsubst common/%.c,$(BUILD)/common/%.o,$(wildcard common/*.c))
 
 # What takes a number behind it: make check-2.
-verbs := scenario predict step hint explore play draft
+verbs := scenario predict watch step hint explore play draft
 verbs += wire diagram diff reset
 lettered := exercise solution start
 .PHONY: all help progress quiz explain test lint fuzz torture bench pictures clean check FORCE $(verbs) $(lettered)
@@ -71,6 +71,9 @@ quiz-%: FORCE
 
 quiz:                   ## questions about real runs (quiz-4: of one lesson; SEED=7)
 	@$(PYTHON) -m harness quiz
+
+watch-%: FORCE          ## build, check and show the verdict of N on each save
+	@$(PYTHON) -m harness watch "$$stem"
 
 step-%: FORCE           ## scenario N one line at a time: you say who goes on
 	@$(PYTHON) -m harness step "$$stem"

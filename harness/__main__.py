@@ -32,6 +32,7 @@ from .cli import (
     solution,
     start,
     step,
+    watch,
     wire,
 )
 from .cli import list as listing
@@ -42,6 +43,7 @@ _COMMANDS = (
     check,
     predict,
     quiz,
+    watch,
     step,
     hint,
     explore,

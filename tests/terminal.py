@@ -43,3 +43,63 @@ class Terminal:
         self.child.wait()
         os.close(self.end)
         return self.child.returncode
+
+
+class Watched:
+    """`python3 -m harness watch N` in a terminal of its own, which shows what was drawn last."""
+
+    def __init__(self, number, columns=80, rows=24, argv=(), **env):
+        self.end, theirs = pty.openpty()
+        self.seen, self.columns, self.rows = "", columns, rows
+        self.before = termios.tcgetattr(theirs)
+        self._theirs = theirs
+        self.size(columns, rows)
+        self.child = subprocess.Popen([*(argv or [sys.executable, "-m", "harness", "watch", number])], cwd=ROOT, stdin=theirs, stdout=theirs,
+                                      stderr=theirs, env={**os.environ, "TERM": "xterm", "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8", **env},
+                                      start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+
+    def size(self, columns, rows):
+        """Gives the terminal another size; its programs get SIGWINCH."""
+        self.columns, self.rows = columns, rows
+        fcntl.ioctl(self._theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    @property
+    def lines(self):
+        """What was drawn last, a line each."""
+        whole = self.seen[:self.seen.rfind("\x1b[J") + 3]
+        frame = whole[whole.rfind("\x1b[H") + 3:] if "\x1b[H" in whole else ""
+        return [line.rstrip("\r") for line in frame.replace("\x1b[K", "").replace("\x1b[J", "").split("\n")]
+
+    @property
+    def text(self):
+        return "\n".join(self.lines)
+
+    def read(self):
+        """Waits for more. False: there will be none."""
+        try:
+            data = os.read(self.end, 65536)
+        except OSError:
+            return False
+        self.seen += data.decode("utf-8", "replace")
+        return bool(data)
+
+    def until(self, *words):
+        """Waits until all of these stand on the screen; returns it."""
+        while not all(word in self.text for word in words):
+            assert self.read(), f"it ended, and never showed {words}:\n{self.text}"
+        return self.text
+
+    def key(self, keys):
+        os.write(self.end, keys.encode())
+
+    def status(self):
+        """Waits for its end; returns its exit status. The terminal must be as it was."""
+        self.child.wait()
+        after = termios.tcgetattr(self._theirs)
+        os.close(self._theirs)
+        while self.read():
+            pass
+        os.close(self.end)
+        assert after == self.before, "the terminal was not put back"
+        assert self.seen.count("\x1b[?1049h") == self.seen.count("\x1b[?1049l") and self.seen.count("\x1b[?25l") == self.seen.count("\x1b[?25h")
+        return self.child.returncode

@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import re
 
+from ..trace import plain
+
 _COLOURS = {"fatal error": "31", "error": "31", "warning": "35", "note": "36"}
 _HEAD = re.compile(r"^([^:\s][^:]*:\d+:(?:\d+:)?) (fatal error|error|warning|note): (.*)$")
 
@@ -14,7 +16,7 @@ def shown(said: str, colour: bool) -> str:
 
 def _lines(said: str) -> "list[str]":
     code, found = "", []
-    for line in said.splitlines():
+    for line in plain(said, "\n\t").split("\n"):      # it quotes the source, whatever stands there
         head = _HEAD.match(line)
         if head:
             code = _COLOURS[head[2]]

@@ -7,7 +7,9 @@ from typing import Any, TextIO
 from ..trace import plain
 
 # What the lab itself writes to a terminal: a colour, its end, and the line that is drawn anew.
-_OURS = re.compile(r"(\x1b\[(?:3[1-6]|9[3-6]|0)m|\r\x1b\[K|\r)")
+_A_COLOUR = r"\x1b\[(?:3[1-6]|9[3-6]|0)m"
+COLOUR = re.compile(f"({_A_COLOUR})")
+_OURS = re.compile(rf"({_A_COLOUR}|\r\x1b\[K|\r)")
 
 
 class Stream:

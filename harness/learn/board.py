@@ -1,0 +1,167 @@
+"""What `make watch-N` shows: a pure function from its state to the lines of the screen.
+
+From the top: which scenario, and how often it was checked; what is going on or the verdict, as check tells it; the contract's lines with
+their marks; the hints that were asked for; at the bottom the keys that do something now. Where the screen is too small the parts
+that matter less give way, and say how much is missing.
+"""
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Callable, Optional
+
+from ..judge import marks
+from ..tell import compiler
+from ..tell.fullscreen import cut
+from ..tell.words import folded
+
+SIGNS = {marks.HELD: ("✓", "+"), marks.DIFFERS: ("✗", "x"), marks.NOT_REACHED: ("·", ".")}
+COLOURS = {marks.HELD: "32", marks.DIFFERS: "31", marks.NOT_REACHED: ""}
+NARROW = 60         # columns below which keys and heads are short
+FEWEST = 4          # lines of the contract that stay, where there are so many
+TALL = 30           # rows from which on earlier hints stay
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What came of one check. `tell(width, colour, picture)`: the verdict as check words it. `contract`: (line, words) of each statement;
+    `marks`: the mark of each line. `hints`: those that there are, `what`: the difference that they are about."""
+
+    word: str
+    status: int
+    tell: Callable[[int, bool, bool], str]
+    contract: "tuple[tuple[int, str], ...]" = ()
+    marks: "tuple[tuple[int, str], ...]" = ()
+    first: int = 0          # the contract's line that the first difference is about
+    hints: "tuple[str, ...]" = ()
+    what: str = ""
+    message: str = ""       # of a check that came to no verdict: the compiler's words, a mistake in the contract
+    warnings: str = ""      # what the compiler doubts, where the verdict is not as expected
+
+
+@dataclass
+class State:
+    """All that the screen shows."""
+
+    name: str
+    checks: int = 0                         # how many checks came to an end
+    failed: int = 0                         # how many of them in a row came to another verdict than the contract's
+    doing: str = ""                         # what goes on now, "" if nothing does
+    changed: "tuple[str, ...]" = ()         # the files whose change is being checked
+    checked: Optional[Checked] = None       # of the present text, else None
+    hints: int = 0                          # how many are shown
+    asking: bool = False                    # for a prediction
+    typed: str = ""
+    prediction: str = ""
+    notes: "list[str]" = field(default_factory=list)
+    keys: "tuple[tuple[str, str], ...]" = ()    # (key, what it does), of those that do something now
+
+
+def lines(state: State, columns: int, rows: int, colour: bool, unicode: bool = True) -> "list[str]":
+    """At most `rows` lines of at most `columns` columns."""
+    board = _Board(state, columns, colour, unicode)
+    top, bottom = board.head(), [*board.hints(rows >= TALL), *board.question(), *board.keys()]
+    room = max(rows - len(top) - len(bottom), 0)
+    found = [*top, *board.middle(room)]
+    found += [""] * (rows - len(found) - len(bottom)) + bottom
+    return [cut(line.expandtabs(), columns) for line in found[:rows]]
+
+
+class _Board:
+    def __init__(self, state: State, columns: int, colour: bool, unicode: bool) -> None:
+        self.state, self.columns, self.colour, self.unicode = state, columns, colour, unicode
+        self.narrow = columns < NARROW
+
+    def _dyed(self, text: str, code: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self.colour and code else text
+
+    def _folded(self, text: str) -> "list[str]":
+        return [part for line in text.split("\n") for part in (folded(line, self.columns) if line.strip() else [""])]
+
+    # the parts
+
+    def head(self) -> "list[str]":
+        s = self.state
+        left = s.name if self.narrow else f"watching scenarios/{s.name}"
+        right = f"check {s.checks}" if s.checks else ""
+        return [left + " " * max(self.columns - len(left) - len(right), 1) + right, "-" * self.columns if not self.unicode else "─" * self.columns]
+
+    def middle(self, room: int) -> "list[str]":
+        s = self.state
+        if s.doing or s.checked is None:
+            what = f"{' and '.join(s.changed)} changed: {s.doing}" if s.changed and s.doing else s.doing or "waiting"
+            return self._folded(what)[:room]
+        contract = self._contract()
+        verdict = self._verdict(room - min(len(contract), FEWEST + 1) - 1)
+        left = room - len(verdict) - 1
+        return [*verdict, *([""] if contract else []), *self._window(contract, left)][:room]
+
+    def _verdict(self, room: int) -> "list[str]":
+        """As check tells it; without the lines around the place where these have no room."""
+        s, checked = self.state, self.state.checked
+        assert checked is not None
+        notes = [line for note in s.notes for line in self._folded(note)]
+        if checked.message:
+            told = [*(self._compiler(checked.message) if checked.word == "does not build" else self._folded(checked.message)),
+                    *([self._dyed("does not build", "31") + ": nothing was run"] if checked.word == "does not build" else [])]
+        else:
+            warned = ["The compiler warned:", *self._compiler(checked.warnings)] if checked.warnings else []
+            told = [*checked.tell(self.columns, self.colour, True).rstrip("\n").split("\n"), *warned]
+            if len(told) + len(notes) > room:
+                told = [*checked.tell(self.columns, self.colour, False).split("\n"), *warned]
+        told = [*told, *notes]
+        if len(told) > room > 0:
+            number = int(s.name.split("-")[0])
+            told = [*told[:room - 1], f"({len(told) - room + 1} more lines: make check-{number})"]
+        return told
+
+    def _compiler(self, said: str) -> "list[str]":
+        """The compiler's words: messages are broken between words, and what it quotes of the source is not."""
+        shown = compiler.shown(said, self.colour).split("\n")
+        return [part for line in shown for part in ([line] if line.startswith(" ") else self._folded(line))]
+
+    def _contract(self) -> "list[tuple[int, str, str]]":
+        """(number, mark, line) for each statement of the contract that has a mark."""
+        checked = self.state.checked
+        known = dict(checked.marks) if checked is not None else {}
+        return [(number, known[number], re.sub(r" {3,}", "  ", words)) for number, words in (checked.contract if checked else ()) if number in known]
+
+    def _window(self, contract: "list[tuple[int, str, str]]", room: int) -> "list[str]":
+        """As many lines of the contract as have room, around the first one that differs; the others as numbers."""
+        if not contract or room <= 0:
+            return []
+        counts = {mark: sum(one == mark for _, one, _ in contract) for mark in SIGNS}
+        total = "  ".join(f"{self._sign(mark)} {n} {'differ' if mark == marks.DIFFERS and n > 1 else mark}" for mark, n in counts.items() if n)
+        head = total if self.narrow else f"contract.txt   {total}"
+        wrong = [n for n, (number, mark, _) in enumerate(contract) if mark != marks.HELD]
+        first = next((n for n, (number, _, _) in enumerate(contract) if self.state.checked and number == self.state.checked.first), (wrong or [0])[0])
+        size = room - 1
+        begin = 0 if len(contract) <= size else max(0, min(first - size // 2, len(contract) - size))
+        return [head, *(f"  {self._sign(mark)} {line}" for _, mark, line in contract[begin:begin + size])]
+
+    def _sign(self, mark: str) -> str:
+        return self._dyed(SIGNS[mark][0 if self.unicode else 1], COLOURS[mark])
+
+    def hints(self, every: bool) -> "list[str]":
+        """Those that were asked for, or the last of them."""
+        s = self.state
+        if s.checked is None or s.doing:
+            return []
+        shown = [f"hint {n} of {len(s.checked.hints)}: {text}" for n, text in enumerate(s.checked.hints[:s.hints], 1)]
+        found = [part for text in (shown if every else shown[-1:]) for part in self._folded(text)]
+        told = [self._dyed(line, "36") for line in found]
+        return ["", *told] if told else []
+
+    def question(self) -> "list[str]":
+        s = self.state
+        if s.asking:
+            return ["", *self._folded("Before you change it again: what will the next check say? One line; Enter alone skips."), f"> {s.typed}_"]
+        return []
+
+    def keys(self) -> "list[str]":
+        s = self.state
+        if s.asking:
+            return []
+        if self.narrow:
+            return ["", " ".join(f"{key}:{what.split()[0]}" for key, what in s.keys)]
+        return ["", *self._folded("   ".join(f"{key} {what}" for key, what in s.keys))]

@@ -1,0 +1,309 @@
+"""The watch over a scenario's files: the verdict of the text that lies there, and of no other; and a terminal that is put back."""
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+
+import changes
+from harness.learn import board, files
+from harness.learn.board import Checked, State
+from harness.observe import kernel
+from harness.stage.scenarios import ROOT
+from terminal import Watched
+
+NAME = "07-unfinished-line"
+
+
+@pytest.fixture
+def lab(tmp_path) -> changes.Lab:
+    return changes.Lab(tmp_path, tmp_path / "build", [NAME])
+
+
+@pytest.fixture
+def start(lab):
+    """Starts a watch; sees to it that none is left."""
+    begun = []
+
+    def begin(*args, **more) -> Watched:
+        made = Watched("7", *args, SCENARIOS=str(lab.scenarios), BUILD=str(lab.build), **more)
+        begun.append(made)
+        return made
+    yield begin
+    for one in begun:
+        if one.child.poll() is None:
+            one.child.kill()
+            one.child.wait()
+
+
+def says(lab: changes.Lab, word: str):
+    """The client's source, changed so that its first line is this word. Written under another name and renamed, as editors do."""
+    client = lab.scenarios / NAME / "client.c"
+    new = client.with_name(".client.c.new")
+    new.write_text(re.sub(r'event\("[a-z0-9-]+"\)', f'event("{word}")', client.read_text(), count=1))
+    os.replace(new, client)
+
+
+def test_each_save_gives_the_verdict_of_what_was_saved(lab, start):
+    shown = start()
+    shown.until("as expected", "check 1")
+    says(lab, "dialling")
+    shown.until("differs", '"dialling"', "check 2")
+    says(lab, "connecting")
+    assert "dialling" not in shown.until("as expected", "check 3")
+    shown.key("q")
+    assert shown.status() == 0
+
+
+def test_the_contracts_lines_have_their_marks(lab, start):
+    shown = start(120, 60)
+    shown.until("as expected", "✓ client: connecting", "✓ client ends: exit 0")
+    says(lab, "dialling")
+    shown.until("✗ client: connecting", "· client: connected", "✓ server: listening")
+
+
+def test_only_keys_that_do_something_now_are_named_and_work(lab, start):
+    shown = start()
+    assert "h hint" not in shown.until("as expected", "q quit", "s step")
+    says(lab, "dialling")
+    shown.until("h hint")
+    shown.key("h")
+    shown.until("hint 1 of 3", "h another hint")
+    shown.key("hhh")
+    assert "h another" not in shown.until("hint 3 of 3")
+    says(lab, "connecting")
+    assert "hint" not in shown.until("as expected")
+
+
+def test_a_text_that_does_not_build_has_the_compilers_words_and_nothing_runs(lab, start):
+    shown = start()
+    shown.until("as expected")
+    client = lab.scenarios / NAME / "client.c"
+    good = client.read_text()
+    client.write_text(good + "int broken\n")
+    text = shown.until("does not build: nothing was run", "client.c", "error:")
+    assert "s step" not in text and text.count("error:") == 1 and "contract.txt" not in text
+    client.write_text(good)
+    shown.until("as expected")
+
+
+def test_a_file_that_is_put_back_with_its_old_time_gives_the_verdict_of_its_text(lab, start):
+    client = lab.scenarios / NAME / "client.c"
+    shutil.copy2(client, client.with_suffix(".kept"))
+    shown = start()
+    shown.until("as expected", "check 1")
+    says(lab, "dialling")
+    shown.until("differs", "check 2")
+    os.replace(client.with_suffix(".kept"), client)
+    shown.until("as expected", "check 3")
+
+
+def test_a_file_that_is_gone_a_folder_or_a_fifo_is_told_and_its_return_is_seen(lab, start):
+    client = lab.scenarios / NAME / "client.c"
+    good = client.read_text()
+    shown = start()
+    shown.until("as expected", "check 1")
+    client.unlink()
+    shown.until("there is no client.c", "check 2")
+    client.mkdir()
+    shown.until("check 3")
+    client.rmdir()
+    os.mkfifo(client)
+    shown.until("not a regular file")
+    client.unlink()
+    client.write_text(good)
+    shown.until("as expected")
+
+
+def test_a_contract_with_a_mistake_is_told_with_its_line(lab, start):
+    contract = lab.scenarios / NAME / "contract.txt"
+    good = contract.read_text()
+    shown = start()
+    shown.until("as expected")
+    contract.write_text(good + "\nsrver: hello\n")
+    shown.until("contract.txt:", "srver")
+    contract.write_text(good)
+    shown.until("as expected")
+
+
+def test_many_saves_in_a_row_end_with_the_verdict_of_the_last(lab, start):
+    """Half of them come while the lab builds or runs. Each verdict that is shown is checked against the text that lay there before and after."""
+    shown = start()
+    shown.until("check 1")
+    for n in range(30):
+        says(lab, f"word-{n}")
+        if n % 3:
+            shown.read()
+    shown.until('"word-29"', "differs")
+    verdicts = re.findall(r'it said "word-(\d+)"', shown.seen.replace("\r\n  ", " "))
+    assert verdicts and [int(n) for n in verdicts] == sorted(map(int, verdicts))
+
+
+def test_a_touched_file_is_not_checked_again(lab, start):
+    shown = start()
+    shown.until("check 1", "q quit")
+    os.utime(lab.scenarios / NAME / "client.c")
+    says(lab, "dialling")
+    shown.until("differs", "check 2")
+
+
+def test_a_program_that_hangs_is_given_up_for_a_new_save(lab, start):
+    client = lab.scenarios / NAME / "client.c"
+    good = client.read_text()
+    shown = start()
+    shown.until("as expected")
+    client.write_text(good.replace("{\n", "{\n    for (;;)\n        ;\n", 1))
+    shown.until("running ...")
+    client.write_text(good)
+    assert "runaway" not in shown.until("as expected")
+
+
+def test_after_three_failed_checks_it_asks_what_the_next_will_say(lab, start):
+    shown = start()
+    shown.until("as expected")
+    for n in range(3):
+        says(lab, f"word-{n}")
+        shown.until("differs", f'"word-{n}"')
+    shown.until("what will the next check say")
+    shown.key("it holds\x7f\x7fs up\x7fp\r")
+    shown.until("q quit")
+    says(lab, "word-4")
+    shown.until("You expected: it holds up", '"word-4"')
+    assert (lab.build / f"predictions/{NAME}.watch.txt").read_text() == "check 5: it holds up\n"
+    for n in range(5, 7):
+        says(lab, f"word-{n}")
+        shown.until("differs", f'"word-{n}"')
+    shown.until("what will the next check say")
+    shown.key("\r")
+    shown.until("q quit")
+    shown.key("q")
+    assert shown.status() == 0
+
+
+@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_signals_end_it_and_put_the_terminal_back(lab, start, number, status):
+    shown = start()
+    shown.until("check 1")
+    os.killpg(shown.child.pid, number)
+    assert shown.status() == status
+
+
+def test_it_ends_while_a_program_runs_and_leaves_no_process(lab, start):
+    shown = start()
+    shown.until("check 1")
+    client = lab.scenarios / NAME / "client.c"
+    client.write_text(client.read_text().replace("{\n", "{\n    for (;;)\n        ;\n", 1))
+    shown.until("running ...")
+    under = kernel.descendants(shown.child.pid)
+    shown.key("\x03")
+    assert shown.status() == 130
+    assert [pid for pid in under if kernel.process_state(pid) not in ("", "Z", "X")] == []
+
+
+def test_an_error_of_its_own_puts_the_terminal_back(lab, start):
+    code = ("import sys; from harness.learn import board; from harness import __main__ as m; board.lines = lambda *a: 1 / 0; "
+            "sys.exit(m.main(['watch', '7']))")
+    shown = start(argv=[sys.executable, "-c", code])
+    assert shown.status() == 3 and "division" in shown.seen
+
+
+def test_ctrl_z_gives_the_terminal_back_and_fg_shows_the_verdict_again(lab, start):
+    shown = start()
+    shown.until("check 1")
+    shown.key("\x1a")
+    os.waitid(os.P_PID, shown.child.pid, os.WSTOPPED | os.WNOWAIT)
+    while shown.seen.count("\x1b[?1049l") < 1:
+        assert shown.read()
+    says(lab, "dialling")
+    os.killpg(shown.child.pid, signal.SIGCONT)
+    shown.until("differs", "check 2")
+    shown.key("q")
+    assert shown.status() == 0
+
+
+@pytest.mark.parametrize("columns, rows", [(120, 40), (50, 20), (30, 10)])
+def test_another_size_is_drawn_at_once_and_fits(lab, start, columns, rows):
+    shown = start()
+    shown.until("check 1")
+    says(lab, "dialling")
+    shown.until("differs")
+    shown.size(columns, rows)
+    while len(shown.lines) != rows:
+        assert shown.read()
+    assert all(len(line) <= columns for line in shown.lines)
+
+
+def test_step_has_the_terminal_for_a_while(lab, start):
+    shown = start()
+    shown.until("check 1")
+    shown.key("s")
+    while "q: quit >" not in shown.seen:
+        assert shown.read()
+    shown.key("q\n")
+    while "back to the watch" not in shown.seen:
+        assert shown.read()
+    shown.key("\n")
+    while shown.seen.count("\x1b[?1049h") < 2:
+        assert shown.read()
+    shown.until("as expected")
+    shown.key("q")
+    assert shown.status() == 0
+
+
+def test_without_a_terminal_it_says_so():
+    made = subprocess.run([sys.executable, "-m", "harness", "watch", "7"], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert made.returncode == 2 and "terminal" in made.stderr and made.stdout == ""
+
+
+# -- without a terminal -----------------------------------------------------------------------------------------------------
+
+def checked(told: str = "as expected: 3 lines", **more) -> Checked:
+    return Checked("as expected", 0, lambda width, colour, picture: told, **more)
+
+
+@pytest.mark.parametrize("columns", [20, 40, 80, 120])
+@pytest.mark.parametrize("rows", [1, 5, 10, 24, 60])
+def test_the_board_fits_every_screen(columns, rows):
+    contract = tuple((n, f"client: line {n} " + "x" * 90) for n in range(1, 40))
+    marks = tuple((n, ("held", "differs", "not reached")[min(n // 10, 2)]) for n in range(1, 40))
+    state = State("04-half-close", 3, checked=checked("differs: " + "word " * 90, contract=contract, marks=marks, hints=("a " * 60, "b", "c")),
+                  hints=2, keys=(("h", "hint"), ("q", "quit")))
+    shown = board.lines(state, columns, rows, True)
+    plain = [re.sub(r"\x1b\[\d+m", "", line) for line in shown]
+    assert len(shown) == rows and all(len(line) <= columns for line in plain)
+    if rows >= 24:
+        assert any("h" in line and "q" in line for line in plain[-2:]) and any("✗" in line for line in plain)
+
+
+def test_without_colours_and_unicode_the_marks_are_letters():
+    state = State("04-x", 1, checked=checked(contract=((1, "client: a"), (2, "client: b")), marks=((1, "held"), (2, "differs"))))
+    text = "\n".join(board.lines(state, 80, 24, False, False))
+    assert "+ client: a" in text and "x client: b" in text and "\x1b" not in text and text.isascii()
+
+
+def test_no_control_character_reaches_the_screen():
+    from harness.tell import fullscreen
+    assert fullscreen.safe("\x1b[31mred\x1b[0m \x1b[2Jgone \x07") == "\x1b[31mred\x1b[0m \\x1b[2Jgone \\x07"
+    assert fullscreen.cut("日本語", 4) == "日本" and fullscreen.cut("\x1b[31mabc\x1b[0m", 2) == "\x1b[31mab\x1b[0m"
+
+
+def test_two_looks_differ_when_a_file_is_written_renamed_made_or_removed(tmp_path):
+    (tmp_path / "a.c").write_text("1")
+    looks = [files.look(tmp_path)]
+
+    def act(do) -> None:
+        do()
+        looks.append(files.look(tmp_path))
+    act(lambda: (tmp_path / "b.h").write_text("2"))
+    act(lambda: os.replace(tmp_path / "b.h", tmp_path / "c.h"))
+    act(lambda: (tmp_path / "c.h").unlink())
+    act(lambda: os.symlink("nowhere", tmp_path / "d.c"))
+    assert len(set(looks)) == len(looks)
+    (tmp_path / ".a.c.swp").write_text("an editor's")
+    (tmp_path / "a.c~").write_text("an editor's")
+    assert files.look(tmp_path) == looks[-1]
