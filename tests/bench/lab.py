@@ -5,6 +5,9 @@ Each figure is the best of several rounds: what else the machine does can only m
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -14,7 +17,7 @@ from pathlib import Path
 from typing import Callable, Iterable, Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from harness.explore import schedules  # noqa: E402
 from harness.judge import comparison  # noqa: E402
@@ -25,6 +28,7 @@ from harness.stage.keeper import Keeper, open_keeper  # noqa: E402
 from harness.stage.scenarios import Scenario, find_all  # noqa: E402
 from harness.tell import story, words  # noqa: E402
 from harness.trace import Event, Run, Stop  # noqa: E402
+from terminal import Watched  # noqa: E402
 
 ROUNDS = 5
 
@@ -107,6 +111,26 @@ def tell(run: Run) -> None:
     words.tell(replace(verdict, word="differs"), run, wanted, reproduce="")
 
 
+def save_to_verdict(folder: Path, saves: int = 20) -> float:
+    """Seconds from the moment at which an editor has saved server.c to the moment at which `make watch-1` has drawn the verdict of it:
+    the median. Each text differs from the one before, so the compiler runs each time."""
+    name = "01-break-after-first-message"
+    shutil.copytree(ROOT / "scenarios" / name, folder / "scenarios" / name, copy_function=shutil.copy)
+    server = folder / "scenarios" / name / "server.c"
+    shown = Watched("1", SCENARIOS=str(folder / "scenarios"), BUILD=str(folder / "build"))
+    shown.until("check 1", "as expected")
+    took = []
+    for n in range(2, saves + 2):
+        (folder / "new.c").write_text(server.read_text() + f"// {n}\n")
+        os.replace(folder / "new.c", server)
+        began = time.perf_counter()
+        shown.until(f"check {n}", "as expected")
+        took.append(time.perf_counter() - began)
+    shown.key("q")
+    shown.status()
+    return statistics.median(took)
+
+
 def figures(folder: Path) -> Iterable[Figure]:
     scenarios = find_all()
     build(scenarios)
@@ -126,6 +150,7 @@ def figures(folder: Path) -> Iterable[Figure]:
         if 1 <= int(scenario.number) <= 8:
             yield Figure(f"explore {scenario.name}, two delays: a schedule", ms_a_schedule(scenario, 2), 10, "ms")
     yield Figure("explore 25 threads on 50 connections: a schedule", ms_a_schedule(crowd(folder), 1, 60), 100, "ms")
+    yield Figure("make watch-1: from a save to its verdict, median of 20", save_to_verdict(folder), 0.4, "s")
     run = long_run(10_000)
     yield Figure("a run of 10,000 lines is judged and told", best(lambda: tell(run), 3), 1, "s")
 
