@@ -7,6 +7,7 @@ that matter less give way, and say how much is missing.
 from __future__ import annotations
 
 import re
+import textwrap
 from dataclasses import dataclass, field
 from typing import Callable, Optional
 
@@ -118,7 +119,8 @@ class _Board:
     def _compiler(self, said: str) -> "list[str]":
         """The compiler's words: messages are broken between words, and what it quotes of the source is not."""
         shown = compiler.shown(said, self.colour).split("\n")
-        return [part for line in shown for part in ([line] if line.startswith(" ") else self._folded(line))]
+        return [part for line in shown for part in ([line] if line.startswith(" ") or not line else
+                                                    textwrap.wrap(line, self.columns, subsequent_indent="  ", break_on_hyphens=False))]
 
     def _contract(self) -> "list[tuple[int, str, str]]":
         """(number, mark, line) for each statement of the contract that has a mark."""
