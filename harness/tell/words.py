@@ -128,8 +128,9 @@ def dyed(text: str, code: str, colour: bool) -> str:
 # --- the verdict -----------------------------------------------------------------------------------------------------
 
 def tell(verdict: Verdict, run: Run, contract: Contract, *, reproduce: str, width: int = 100, colour: bool = False,
-         fold: bool = False, lead: str = "", every: bool = False) -> str:
-    """The whole verdict; `every`: with each difference, and not the first one alone. `reproduce` is the command that shows it again; the text ends without a newline. `lead` stands
+         fold: bool = False, lead: str = "", every: bool = False, picture: bool = True, hints: bool = True) -> str:
+    """The whole verdict; `every`: with each difference, and not the first one alone. `picture`, `hints`: without them the lines around the
+    place are left out, or the hints, the lesson and how to see it again: somebody else shows them. `reproduce` is the command that shows it again; the text ends without a newline. `lead` stands
     before the first word. fold: sentences are broken between words at `width`, as a terminal can't."""
     if verdict.word == "as expected":
         told = folded(lead + _as_expected(verdict, run, contract), width, fold)
@@ -137,8 +138,9 @@ def tell(verdict: Verdict, run: Run, contract: Contract, *, reproduce: str, widt
         return "\n".join([*told, *_not_looked_at(verdict, width, fold)])
     teller = _Teller(verdict, run, contract, width, colour, fold, lead)
     teller.every = every
-    return "\n".join([*teller.headline(), *teller.witnesses(), *teller.folded(teller.why()), *teller.picture(),
-                      *teller.folded(teller.hint()), *teller.others(), *_not_looked_at(verdict, width, fold), *again(reproduce)])
+    return "\n".join([*teller.headline(), *teller.witnesses(), *teller.folded(teller.why()), *(teller.picture() if picture else ()),
+                      *(teller.folded(teller.hint()) if hints else ()), *teller.others(), *_not_looked_at(verdict, width, fold),
+                      *(again(reproduce) if hints else [])])
 
 
 def folded(line: str, width: int, fold: bool = True) -> list[str]:
