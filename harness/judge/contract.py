@@ -15,6 +15,7 @@ import os
 import re
 import signal
 import stat
+import typing
 from dataclasses import dataclass, field, replace
 from typing import Callable, Collection, Iterable, Iterator, Mapping, Optional, Sequence, TypeVar, Union
 
@@ -166,10 +167,17 @@ class Plan:
     statements: tuple[Any, ...]
 
     def of(self, kind: type[Kind]) -> tuple[Kind, ...]:
-        return tuple(s for s in self.statements if isinstance(s, kind))
+        found: Optional[tuple[Kind, ...]] = self._by_kind.get(kind)
+        if found is None:
+            found = self._by_kind[kind] = tuple(s for s in self.statements if isinstance(s, kind))
+        return found
 
     def lines_of(self, who: str) -> tuple[Line, ...]:
         return tuple(line for line in self.of(Line) if line.who == who)
+
+    @functools.cached_property
+    def _by_kind(self) -> "dict[type, typing.Any]":
+        return {}
 
     def named(self, ref: After) -> Optional[Line]:
         """The line that a reference names in this plan, None if its branch was not chosen."""

@@ -24,6 +24,10 @@ class LogLine:
     source: str
     text: str
 
+    def of(self, role: str, pid: int, tid: int) -> "LogLine":
+        """The same line, of this thread."""
+        return LogLine(self.ns, pid, tid, role, self.kind, self.fd, self.count, self.address, self.source, self.text)
+
 
 def parse(data: bytes) -> Optional[LogLine]:
     """None if it is none: a program may send anything."""

@@ -54,11 +54,12 @@ class Look:
 
 
 def look(pids: Iterable[int], held: "set[int]", ours: "set[str]", network: Optional[Network] = None,
-         known: Optional[Known] = None, polls: Polls = lambda tid: 0) -> Look:
+         known: Optional[Known] = None, polls: Polls = lambda tid: 0, pairs: "Optional[Iterable[tuple[str, str]]]" = None) -> Look:
     """Looks at the processes. `held`: ids of the threads that the conductor holds; they are left out. `ours`: the pipes
     ("pipe:[7]") whose other end the harness reads. `network`: where to ask for sockets. `known`: the options of a socket that
     can't be asked for them, as far as the caller has observed its setsockopt(2) calls; asked for its time limits counts as known.
-    `polls`: a thread in restart_syscall(2) goes on with that poll(2)."""
+    `polls`: a thread in restart_syscall(2) goes on with that poll(2). `pairs`: the addresses of all connections that were ever begun in
+    this network; None: they are not known, and all of its sockets are asked for where one may be left that no program holds."""
     pids = list(pids)
     network = Network() if network is None else network
     threads = _threads(pids, held, polls)
@@ -87,7 +88,7 @@ def look(pids: Iterable[int], held: "set[int]", ours: "set[str]", network: Optio
     if not busy:
         count, busy = under_way(seen, waits)
     if not busy and not seen.whole and tcp.orphans(pids[0] if pids else 0):
-        seen = network.now(files, whole=True)
+        seen = network.now(files, whole=True) if pairs is None else network.now(files, pairs=pairs)
         count, busy = under_way(seen, waits)
     if not busy and _threads(pids, held, polls, again=True) != threads:
         busy = "a thread has run meanwhile"

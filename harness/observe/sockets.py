@@ -66,9 +66,9 @@ class Network:
         self._diags = [Diag(one) for one in netlinks]
         self._names: "dict[int, Optional[Name]]" = {}   # by inode; None: a socket, and none of TCP
 
-    def now(self, descriptors: "Mapping[int, Mapping[int, str]]", whole: bool = False) -> Snapshot:
+    def now(self, descriptors: "Mapping[int, Mapping[int, str]]", whole: bool = False, pairs: "Iterable[tuple[str, str]]" = ()) -> Snapshot:
         """The sockets that programs hold, and the other end of each. `descriptors`: of each process, as kernel.descriptors()
-        gives them. `whole`: all else that is in the network and has to do with them, too."""
+        gives them. `whole`: all else that is in the network and has to do with them, too. `pairs`: also the ends of these connections."""
         holders: "dict[int, list[tuple[int, int]]]" = {}
         for pid, files in descriptors.items():
             for fd, what in files.items():
@@ -76,7 +76,7 @@ class Network:
                     holders.setdefault(int(what[8:-1]), []).append((pid, fd))
         for inode in set(self._names) - set(holders):
             del self._names[inode]
-        found = None if whole else self._single(holders)
+        found = None if whole else self._single(holders, [name for pair in pairs for name in _names(pair)])
         if found is None:
             whole, found = True, _of_interest(self._all(next(iter(descriptors), 0)), holders)
         by_inode = {sock.inode: sock for sock in found if sock.inode}
@@ -86,8 +86,8 @@ class Network:
         held = dict(sorted((one, by_inode[inode]) for inode, who in holders.items() if inode in by_inode for one in who))
         return Snapshot(tuple(dict.fromkeys((*held.values(), *found))), held, whole)
 
-    def _single(self, holders: "dict[int, list[tuple[int, int]]]") -> "Optional[list[Sock]]":
-        """Asks for each socket by its name. None if that does not give all of them."""
+    def _single(self, holders: "dict[int, list[tuple[int, int]]]", more: "list[Name]") -> "Optional[list[Sock]]":
+        """Asks for each socket by its name, and for `more` names. None if that does not give all of them."""
         if not self._diags:
             return None
         found: "list[Sock]" = []
@@ -105,6 +105,7 @@ class Network:
                 inodes.append(inode)
         known = set(names)
         others = [name.turned() for name in names if name.peer_port and name.turned() not in known]
+        others += [name for name in dict.fromkeys(more) if name not in known and name not in others]
         try:
             answers = self._find([*names, *others])
         except Refused:
@@ -127,7 +128,7 @@ class Network:
         """The sockets at both ends of these pairs of addresses, as far as there are any. None if single sockets can't be asked for."""
         if not self._diags:
             return None
-        names = [Name(*address.packed(own), *address.packed(peer)) for pair in pairs for own, peer in (pair, pair[::-1])]
+        names = [name for pair in pairs for name in _names(pair)]
         try:
             return [sock for sock in self._find(names) if sock is not None]
         except Refused:
@@ -179,6 +180,12 @@ class Network:
                 self._names[inode] = None
             return "TCP" in protocol
         return self._names[inode] is not None
+
+
+def _names(pair: "tuple[str, str]") -> "tuple[Name, Name]":
+    """Both ends of a connection, which is a pair of addresses."""
+    name = Name(*address.packed(pair[0]), *address.packed(pair[1]))
+    return name, name.turned()
 
 
 def must_have_an_end(sock: Sock) -> bool:

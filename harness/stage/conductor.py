@@ -30,7 +30,7 @@ from .starts import Process, Starts, said
 __all__ = ["Conductor", "Held", "Live", "Policy", "VirtualClock"]
 
 _FIRST_LOOK, _LAST_LOOK = 0.0001, 0.02      # seconds between looks at the kernel
-_SURE_LOOK = 0.004          # after so long it is looked whether a thread that should be on the move is
+_SURE_LOOK = 0.006          # after so long it is looked whether a thread that should be on the move is
 
 
 class Conductor:
@@ -62,6 +62,7 @@ class Conductor:
         """Runs the cast to its end, and leaves nothing behind. Raises KeeperError if the lab itself fails."""
         self.keeper = self._lent or open_keeper(self.isolate, self.observe)
         self.keeper.fresh()
+        self._environment = {name: value for name, value in os.environ.items() if not name.startswith(("TCPLAB_", "MAKE", "MFLAGS"))}
         self.network = sockets.Network(*[self.keeper.diag] if self.keeper.diag is not None else [])
         self.glances = Glances(self.network)
         self.starts = Starts(self.stage, self.keeper.isolated)
@@ -105,7 +106,7 @@ class Conductor:
             elif self._pump(distance):
                 distance = _FIRST_LOOK
             elif distance < _SURE_LOOK and self.intake.somebody_runs(self._held_tids()):
-                distance *= 2       # it will tell of itself
+                distance = _SURE_LOOK       # it will tell of itself
             elif self.stop is None and not self._all_ended():
                 distance = self._glance(distance) or self._consider(self._look(), distance)
 
@@ -205,8 +206,7 @@ class Conductor:
     def _spawn(self, process: Process) -> None:
         program = process.program
         path = self.scenario.program(program.file)
-        env = {name: value for name, value in os.environ.items() if not name.startswith(("TCPLAB_", "MAKE", "MFLAGS"))}
-        env.update(program.environment)
+        env = {**self._environment, **dict(program.environment)}
         env.update(TCPLAB_CONDUCTOR=self.keeper.name, TCPLAB_ROLE=program.name, TCPLAB_HOLD=self.policy.hold)
         sanitized = _sanitized(path)
         given = str(self.scenario.folder / program.input) if program.input else os.devnull
@@ -390,7 +390,7 @@ class Conductor:
     def look(self, pids: "Optional[list[int]]" = None) -> quiescence.Look:
         """What the kernel says of these processes now."""
         return quiescence.look(self._pids() if pids is None else pids, self._held_tids(), self.intake.pipe_names, self.network, self._known,
-                               self.intake.polls)
+                               self.intake.polls, self.intake.pairs())
 
     def _known(self, pid: int, fd: int, inode: int) -> "Optional[sockets.Limits]":
         """The options of a socket that can't be asked for them: as its program set them, if all of its calls were seen."""

@@ -41,6 +41,7 @@ _SLEEPS = ("nanosleep", "clock_nanosleep")
 _WAITS = ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", *_SLEEPS)
 _POLLS = ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait")
 _MOVES = ("read", "readv", "recvfrom", "recvmsg", "recvmmsg", "write", "writev", "sendto", "sendmsg", "sendmmsg", "sendfile")
+_MANY = 100             # connections
 _ENDS_AND_MOVES = (*_MOVES, "close", "shutdown")
 
 
@@ -108,6 +109,7 @@ class Intake:
         self._bound: dict[int, str] = {}            # socket: the address that it was bound to
         self._later: list[tuple[int, Any, Optional[socket.socket]]] = []     # queue's news that wait for the next batch
         self._segments_later: list[Seen] = []
+        self._pairs: set[Pair] = set()              # of all segments: the two addresses, whichever way round
         self._syns: dict[tuple[str, str], list[int]] = {}       # indexes of the segments that asked for a connection
         self._pipes: dict[int, _Pipe] = {}
         self.pipe_names: set[str] = set()
@@ -233,7 +235,7 @@ class Intake:
         who = self.members.who(sender)
         if not who and not kernel.process_state(sender):
             who = line.role if line.role in self.members.names else ""
-        return replace(line, role=who, pid=sender, tid=tid) if who else None
+        return line.of(who, sender, tid) if who else None
 
     def _item(self, item: Any, gate: Optional[socket.socket]) -> None:
         if isinstance(item, dict):
@@ -443,7 +445,9 @@ class Intake:
         place = self.book.place()
         self.moved += 1
         way = seen.source, seen.target
-        self.touched.add(way if way[::-1] not in self.touched else way[::-1])
+        pair = way if way[::-1] not in self._pairs else way[::-1]
+        self._pairs.add(pair)
+        self.touched.add(pair)
         number = 0
         if "S" in seen.flags and "A" not in seen.flags:
             if seen.opens:
@@ -544,6 +548,13 @@ class Intake:
         """When the timers go off that are pending and go off once, and the calls end that have a limit, in ns of the run."""
         calls = [self.book.call(place) for place in self._open.values()]
         return [one.due for one in self.timers.pending(now) if not one.again] + [call.ns + call.limit for call in calls if call.limit > 0]
+
+    def pairs(self) -> "Optional[set[Pair]]":
+        """The two addresses of each connection that was begun in the run's network, as the wire tells; None if it may not tell of all of
+        them, or if they are so many that to ask for all sockets costs less."""
+        if self.wire is None or not self.keeper.isolated or len(self._pairs) > _MANY or self.wire.missing:
+            return None
+        return self._pairs
 
     def connections(self) -> "tuple[Connection, ...]":
         """The connections so far. An end that neither a call nor a line told of is that of the only program which the stage lets have it."""

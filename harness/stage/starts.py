@@ -38,6 +38,8 @@ class Starts:
 
     def left(self) -> "list[Program]":
         """Programs that have been started less often than the stage says."""
+        if len(self.started) == sum(program.times for program in self.stage.programs):
+            return []
         return [program for program in self.stage.programs if self._count(program) < program.times]
 
     def of(self, name: str) -> "list[Process]":

@@ -1,13 +1,16 @@
 """A glance says no more than a full look at the same moment, and it is used where that is enough."""
 from __future__ import annotations
 
+import contextlib
+import os
 import select
+import socket
 
 import pytest
 
 from harness.explore import schedules
 from harness.explore.schedules import Delays
-from harness.observe import kernel
+from harness.observe import diag, kernel, sockets
 from harness.observe.glance import Seen
 from harness.stage.conductor import Conductor, VirtualClock
 from harness.stage.scenarios import find
@@ -88,3 +91,34 @@ def test_no_pause_ends_by_a_glance():
     assert conductor.said == []
     delayed, made = explored(find("2"))
     assert any(e.kind == "pause" for e in made.events) and Seen.CALM in delayed.said
+
+
+def test_the_pairs_of_the_wire_lead_to_all_sockets_that_a_dump_shows():
+    """What no program holds any more, or nobody has accepted, is found by the addresses of its connection, too."""
+    with contextlib.ExitStack() as open_ones:
+        listener = open_ones.enter_context(socket.socket())
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(8)
+        pairs = set()
+        ones = []
+        for _ in range(3):
+            one = open_ones.enter_context(socket.create_connection(listener.getsockname()))
+            pairs.add(("%s:%d" % one.getsockname(), "%s:%d" % one.getpeername()))
+            ones.append(one)
+        ones[0].setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                ones[0].send(bytes(65536))
+        ones[0].close()                 # its bytes stand behind a closed window
+        ones[1].close()
+        network = sockets.Network(open_ones.enter_context(diag.open_socket()))
+        files = {os.getpid(): kernel.descriptors(os.getpid())}
+        by_pairs, whole = network.now(files, pairs=pairs), network.now(files, whole=True)
+        assert whole.whole and not by_pairs.whole, "the quick way is not taken"
+        ends = {end for pair in pairs for end in (pair, pair[::-1])}
+
+        def of(seen: sockets.Snapshot) -> "set[tuple[str, str, str, int]]":
+            return {(sock.local, sock.peer, sock.state, sock.inode) for sock in seen.sockets if (sock.local, sock.peer) in ends}
+        assert of(by_pairs) == of(whole) and len(of(whole)) == 6, "three connections, and both ends of each"
+        assert ("FIN-WAIT-1", 0) in {(state, inode) for _, _, state, inode in of(whole)}
