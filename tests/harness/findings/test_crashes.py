@@ -36,6 +36,12 @@ def test_a_signal_that_ends_a_wait_says_in_which_call(tmp_path: Path) -> None:
     assert "died of SIGALRM" in of(run, "died-of-signal")[0].words and "It was in read on connection 1." in of(run, "died-of-signal")[0].words
 
 
+@pytest.mark.parametrize("status, found", [(0, []), (3, ["The server ended by itself, with exit 3."])])
+def test_only_a_status_that_says_so_is_an_early_end(tmp_path: Path, status: int, found: "list[str]") -> None:
+    run = pairs.run(tmp_path / "pair", "connect; write 4", f"listen; accept; read 4; exit {status}")
+    assert [one.words for one in of(run, "ended-early")] == found
+
+
 @pytest.mark.parametrize("server", ["listen; accept; read 4; exit 0", "listen; accept; read 4; kill 15"])
 def test_who_ends_well_or_is_told_to_end_has_not_crashed(tmp_path: Path, server: str) -> None:
     run = pairs.run(tmp_path / "pair", "connect; write 4", server)

@@ -49,6 +49,8 @@ HAVE = [
      "One read of the server (acts.c:N) returned 10 bytes: 3 writes of 4, 5 and 1 bytes. Nothing in a stream marks where one write ended."),
     ("glued", "connect; write 4; write 5; text x; write 2; write 3; readall 1", "listen; accept; slow 200; read 100; close",
      "One read of the server (acts.c:N) returned 15 bytes: 5 writes of 4, 5, 1, ... bytes. Nothing in a stream marks where one write ended."),
+    ("one-write-several-reads", "connect; writeall 1000000; readall 1", "rcvbuf 4096; listen; accept; read 1000000; readall 1000000",
+     None),
     ("eof-again", "connect; close", "listen; accept; again 12; close",
      "The server's read on connection 1 (acts.c:N) returned 0, 12 times. 0 says EOF: that is the end of the stream: the client has sent its FIN. "
      "Nothing more will come, so a loop that reads must end at 0."),

@@ -93,6 +93,17 @@ def test_a_loop_at_eagain_is_a_spin_with_its_program_and_its_call(tmp_path: Path
     assert words.startswith("The server called recv on connection 1 again and again, ") and "each time it returned EAGAIN" in words
 
 
+@pytest.mark.parametrize("fd, found", [(0, ["The server waits for its standard input."]), (9, [])])
+def test_who_waits_for_its_standard_input_and_who_for_a_pipe(tmp_path: Path, fd: int, found: "list[str]") -> None:
+    run = scripts.run(tmp_path / "pair", "s = dial()\ns.recv(9)", f"c = listen().accept()[0]\nr, w = os.pipe()\nos.dup2(r, {fd})\nos.read({fd}, 1)")
+    assert [one.words for one in of(run, "waits-for-input")] == found
+
+
+def test_a_loop_of_calls_is_no_loop_without_calls(tmp_path: Path) -> None:
+    run = scripts.run(tmp_path / "pair", "s = dial()\ns.recv(9)", BUSY.format("pass"))
+    assert (len(of(run, "spin")), of(run, "spin-without-calls")) == (1, [])
+
+
 def test_a_loop_that_sleeps_between_its_calls_is_no_spin(tmp_path: Path) -> None:
     run = scripts.run(tmp_path / "pair", "s = dial()\ntime.sleep(60)\ns.send(b'x')\ns.recv(9)", BUSY.format("time.sleep(0.1)"))
     assert of(run, "spin") == [] and run.stop.kind == "over"
