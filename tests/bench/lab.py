@@ -4,6 +4,7 @@ Each figure is the best of several rounds: what else the machine does can only m
 """
 from __future__ import annotations
 
+import binascii
 import contextlib
 import os
 import shutil
@@ -19,6 +20,7 @@ from typing import Callable, Iterable, Iterator
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
+from harness import trace  # noqa: E402
 from harness.explore import schedules  # noqa: E402
 from harness.judge import comparison  # noqa: E402
 from harness.judge import contract as contracts  # noqa: E402
@@ -26,7 +28,7 @@ from harness.stage.build import build  # noqa: E402
 from harness.stage.conductor import Conductor, VirtualClock  # noqa: E402
 from harness.stage.keeper import Keeper, open_keeper  # noqa: E402
 from harness.stage.scenarios import Scenario, find_all  # noqa: E402
-from harness.tell import story, words  # noqa: E402
+from harness.tell import diagram, story, words  # noqa: E402
 from harness.trace import Event, Run, Stop  # noqa: E402
 from terminal import Watched  # noqa: E402
 
@@ -94,6 +96,22 @@ def deadlock_after_its_last_call() -> float:
     return (max(s.ns for s in run.stop.sockets) - max(did)) / 1e6
 
 
+def recording(scenario: Scenario, keeper: Keeper) -> float:
+    """How much more processor time a run takes because the frames of its segments are kept: they are encoded, and written to the trace."""
+    def cost(act: Callable[[], object]) -> float:
+        began = time.process_time()
+        act()
+        return time.process_time() - began
+    runs: "list[Run]" = []
+    whole = min(cost(lambda: runs.append(Conductor(scenario, VirtualClock(), keeper=keeper).run())) for _ in range(10 * ROUNDS))
+    run = runs[-1]
+    frames = [binascii.a2b_base64(one.frame) for one in run.segments]
+    bare = replace(run, segments=tuple(replace(one, frame="", data="") for one in run.segments))
+    extra = min(cost(lambda: [binascii.b2a_base64(frame, newline=False).decode("ascii") for frame in frames]) for _ in range(10 * ROUNDS))
+    with_them, without = (min(cost(lambda: trace.lines(made, "", {})) for _ in range(10 * ROUNDS)) for made in (run, bare))
+    return 1 + (extra + max(with_them - without, 0)) / (whole + without)
+
+
 def long_run(n: int) -> Run:
     """A client that sends n / 2 messages, and a server that receives them."""
     events = []
@@ -153,6 +171,9 @@ def figures(folder: Path) -> Iterable[Figure]:
     yield Figure("make watch-1: from a save to its verdict, median of 20", save_to_verdict(folder), 0.4, "s")
     run = long_run(10_000)
     yield Figure("a run of 10,000 lines is judged and told", best(lambda: tell(run), 3), 1, "s")
+    yield Figure("a run of 10,000 lines is drawn", best(lambda: diagram.draw(run).svg(), 3), 2, "s")
+    with standing_by() as keeper:
+        yield Figure("gob-stream: processor time with its frames kept, against without", recording(next(s for s in scenarios if s.number == "20"), keeper), 1.1, "times")
 
 
 def main() -> int:
