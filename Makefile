@@ -44,7 +44,7 @@ lettered := exercise solution start
 all: $(programs)        #: build every scenario
 
 help:                   #: this list
-	@printf 'tcplab: what TCP really does between two programs\n\n'
+	@printf 'tcplab: what TCP really does between two programs\n'
 	@sed -n 's/^\([a-z][a-zA-Z%-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | sed 's/%/N/; s/diff-N/diff-A-B/; s/^\(exercise\|start\)-N/&x/' | awk -F'|' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 	@printf 'N is a number: '; echo $(names) | tr ' ' '\n' | sed 's/-.*//' | tr '\n' ' '; echo
 	@printf "PAUSE=0: pauses take no time. NOPAUSE=1: none. ALL=1: all that differs.\n"

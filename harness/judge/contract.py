@@ -9,6 +9,7 @@ before itself. Nothing here knows of runs.
 from __future__ import annotations
 
 import difflib
+import errno
 import functools
 import itertools
 import os
@@ -138,14 +139,16 @@ class Wire(Statement):
 
 @dataclass(frozen=True)
 class Made(Statement):
-    """WHO makes this call on a connection, and it does not fail. `name` as in MADE; `half` of a shutdown: "SHUT_WR", "" for any."""
+    """WHO makes this call on a connection, and it does not fail (`error`: it fails so, "EPIPE"). `name` as in MADE; `half` of a
+    shutdown: "SHUT_WR", "" for any."""
 
     who: str = ""
     name: str = ""
     half: str = ""
+    error: str = ""
 
     def __str__(self) -> str:
-        return f"{self.name}({self.half})" if self.half else self.name
+        return (f"{self.name}({self.half})" if self.half else self.name) + (f", so that it fails with {self.error}," if self.error else "")
 
 
 @dataclass(frozen=True)
@@ -567,9 +570,11 @@ class _At:
             near = difflib.get_close_matches(name, MADE, 1)
             raise self.fail(f'unknown call "{name}"; a contract may ask for {", ".join(MADE)}: call: {self.two[0]} shutdown'
                             + (f". Did you mean {near[0]}?" if near else ""))
+        error = words.pop() if words[-1] in errno.errorcode.values() else ""
         if len(words) > 2 or words[1:] and (name != "shutdown" or words[1] not in HALVES):
-            raise self.fail(f'unknown word "{words[-1]}"; a line that asks for a call is call: WHO NAME, and behind shutdown may stand {", ".join(HALVES)}')
-        return Made(*base, who=self.who(who), name=name, half=(words[1:] or [""])[0])
+            raise self.fail(f'unknown word "{words[-1]}"; a line that asks for a call is call: WHO NAME; behind shutdown may stand {", ".join(HALVES)}, '
+                            "and at the end an error with which it fails: EPIPE")
+        return Made(*base, who=self.who(who), name=name, half=(words[1:] or [""])[0], error=error)
 
     def deadlock(self, rest: str, base: Base) -> Deadlock:
         whos = tuple(self.who(word.strip()) for word in rest.split(","))

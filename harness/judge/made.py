@@ -23,7 +23,7 @@ class Answer:
 
 
 def ask(said: Made, cast: Cast, deeds: Deeds) -> Answer:
-    """Did WHO make this call on a connection, so that it did not fail? One that still waits was made."""
+    """Did WHO make this call on a connection, so that it did not fail, or failed as the contract says? One that still waits was made."""
     if not cast.run.observed:
         return Answer(False, unknown="the programs' calls were not seen")
     name, numbers = role_of(said.who), cast.connections(said.who)
@@ -31,11 +31,11 @@ def ask(said: Made, cast: Cast, deeds: Deeds) -> Answer:
     calls = [call for call in cast.run.calls if call.who == name and PLAIN.get(call.name, call.name) == said.name
              and (not said.half or call.option == said.half) and (not pid or call.pid == pid)]
     mine = [call for call in calls if call.connection > 0 and (numbers is None or call.connection in numbers)]
-    if any(not call.error for call in mine):
+    if any(call.error == said.error for call in mine):
         return Answer(True)
     if any(map(deeds.is_blind, _processes(name, cast))):
         return Answer(False, unknown=f"some calls of the {name} could not be seen, or not on which connection")
-    return Answer(False, error=mine[-1].error if mine else "")
+    return Answer(False, error=mine[-1].error if mine and not said.error else "")
 
 
 def _processes(name: str, cast: Cast) -> set[int]:

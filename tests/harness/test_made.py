@@ -29,6 +29,9 @@ def verdict(rules: str, *calls: str, made=None):
     ("client close", "10-11 client@101#0 close x = 0", False),
     ("server read", "10-11 server@200#1 recvfrom 100 = 18", True), ("server read", "10- server@200#1 read 100", True),
     ("client write", "10-11 client@101#1 sendto 18 = 18", True), ("client write", "10-11 client@101#1 sendto 18 = EPIPE", False),
+    ("client write EPIPE", "10-11 client@101#1 sendto 18 = EPIPE", True), ("client write EPIPE", "10-11 client@101#1 sendto 18 = ECONNRESET", False),
+    ("client write EPIPE", "10-11 client@101#1 sendto 18 = 18", False),
+    ("client shutdown SHUT_WR ENOTCONN", "10-11 client@101#1 shutdown SHUT_WR = ENOTCONN", True),
     ("client[1] write", "10-11 client@101#1 write 18 = 18", True), ("server[1] write", "10-11 server@200#1 write 18 = 18", True)])
 def test_a_call_is_held_by_a_call_on_a_connection_that_did_not_fail(rule, call, held):
     found = verdict(f"call: {rule}", call)

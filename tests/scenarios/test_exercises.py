@@ -110,8 +110,9 @@ def test_a_wrong_answer_fails(name, letter, answer, place, monkeypatch):
 
 
 def own_lines(exercise: Exercise) -> "list[str]":
-    """The lines that a solution adds, and that neither the scenario nor the skeleton has."""
-    known = {line.strip() for text in [*files_of(exercise.scenario).values(), exercise.start.replace("\n+", "\n ")] for line in text.splitlines()}
+    """The lines that a solution adds, and that neither the scenario nor the skeleton nor a wrong answer has: those that solve it."""
+    others = [text.replace("\n+", "\n ") for text in (exercise.start, *(path.read_text() for path in exercise.wrong))]
+    known = {line.strip() for text in [*files_of(exercise.scenario).values(), *others] for line in text.splitlines()}
     added = [line[1:].strip() for part in changes.parse(exercise.solution) for line in part.lines if line[:1] == "+"]
     return [line for line in added if len(re.sub(r"\W", "", line)) >= LEAST and line not in known]
 
