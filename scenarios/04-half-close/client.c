@@ -32,7 +32,7 @@ int main(int argc, char **argv)
     pause_seconds(5);
     say(conn, "This is a message 2\n test");
     event("shutting down SHUT_WR");
-    if (shutdown(conn, SHUT_WR) == -1) // our FIN leaves here, behind the last byte; the way back stays open
+    if (shutdown(conn, SHUT_WR) == -1) // our FIN leaves here; the way back stays open
         event("Error shutting down: %s", errno_name(errno));
 
     struct reader in;

@@ -14,11 +14,11 @@ static void handle(int conn)
 {
     event_conn(conn, "accepted");
 
-    pause_seconds(1); // long enough for all three writes to arrive: they wait in our kernel, end to end
+    pause_seconds(1); // all three writes arrive meanwhile: they wait in our kernel, end to end
     char buf[4096];
     for (;;) {
         event("reading data");
-        ssize_t n = read(conn, buf, sizeof buf); // as much as there is and fits, whoever wrote it in how many calls
+        ssize_t n = read(conn, buf, sizeof buf); // as much as there is and fits
         if (n == 0)
             event("EOF");
         else if (n == -1)

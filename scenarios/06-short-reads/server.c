@@ -30,7 +30,7 @@ static void handle(int conn)
 
     char buf[10];
     size_t have = receive(conn, buf, sizeof buf);
-    // The client sends its second half when it has this byte. So the first half was all that there was.
+    // The client sends its second half only after this byte. So the first half was all there was.
     event_sending(conn, 1, "sending go-ahead");
     if (send_all(conn, "+", 1) == -1)
         event("Error writing: %s", errno_name(errno));

@@ -13,7 +13,7 @@ ssize_t frame_encode(char *bytes, size_t size, const void *payload, size_t n)
         errno = EMSGSIZE;
         return -1;
     }
-    uint32_t length = htonl((uint32_t)n); // host to network: the highest byte first, whatever this machine does
+    uint32_t length = htonl((uint32_t)n); // host to network: the highest byte first
     memcpy(bytes, &length, FRAME_HEADER);
     if (n > 0)
         memcpy(bytes + FRAME_HEADER, payload, n);

@@ -41,6 +41,7 @@ SCENARIOS = [s for s in find_all() if int(s.number) < OWN]
 LESSONS = {s.name: ROOT / "lessons" / f"{s.name}.md" for s in SCENARIOS}
 PAGES = [ROOT / "README.md", *sorted((ROOT / "lessons").glob("*.md"))]
 HEADINGS = ["Predict", "Run", "Look", "Why it must be so", "Modify", "Make", "In the wild", "Remember"]
+NARROW = "01 02 03 04 05 06 08".split()     # lessons whose programs have no line of code over 100 columns where the page shows them
 EXERCISES = {f"{int(path.parents[1].name[:2])}{path.name}": path for path in (ROOT / "scenarios").glob("*/exercises/[a-z]")}
 SKELETONS = {name for name, path in EXERCISES.items() if (path / "start.diff").exists()}
 TARGETS = re.findall(r"^([a-z][\w%-]*):", (ROOT / "Makefile").read_text(), re.M)
@@ -249,6 +250,11 @@ def excerpt_of_file_complaints(fence: Fence) -> list[str]:
     return [f"{fence.lines[0]}: no such line there: {line}" for line in wanted if line not in rest]
 
 
+def wide(page: str) -> list[str]:
+    """Lines of code and of changes over 100 columns; what programs and commands print is as wide as it is."""
+    return [line for fence in fences(page) if fence.info in ("c", "diff") for line in fence.lines if len(line) > 100]
+
+
 def wire_rows(page: str) -> list[tuple[str, str, int, int]]:
     """(sender, flags, first, length) of the tables of segments; flags without A and P."""
     rows = re.findall(r"^\| (client|server) \| ([SFRPA]+) \| (\d+) \| (\d+) \|", page, re.M)
@@ -391,6 +397,11 @@ def test_a_difference_between_scenarios_is_that_of_the_files(path, diff):
 @pytest.mark.parametrize("path, fence", _all(_code_blocks))
 def test_code_that_is_shown_stands_in_the_file(path, fence):
     assert excerpt_of_file_complaints(fence) == []
+
+
+@pytest.mark.parametrize("name", sorted(name for name in LESSONS if name[:2] in NARROW))
+def test_no_line_of_code_is_wider_than_a_page(name):
+    assert wide(LESSONS[name].read_text()) == []
 
 
 @pytest.mark.parametrize("name", LESSONS)
@@ -663,7 +674,7 @@ def test_segments_in_another_order_are_refused(shown):
     assert wire_complaints("\n".join(table.splitlines()[::-1]), run) != []
 
 
-@pytest.mark.parametrize("words", ["make walk-1", "make scenario-77", "make check-1a", "make diff-1", "make all-1", "make sure"])
+@pytest.mark.parametrize("words", ["make walk-1", "make scenario-77", "make check-1a", "make diff-1-2-3", "make all-1", "make sure"])
 def test_a_target_that_does_not_exist_is_refused(words):
     assert target_complaints(f"Type `{words}` now.") != []
 

@@ -22,7 +22,7 @@ M1, M2 = r'"This is a message\n"', r'"This is a message 2\n test"'
 GOT, GOT_2 = f"Received message: {M1}", r'Received message: "This is a message 2\n"'
 BREAK = "        break; // one message is enough for this server\n"
 CLOSE_SERVER = "    close(conn);\n"
-SHUTDOWN = ("    if (shutdown(conn, SHUT_WR) == -1) // our FIN leaves here, behind the last byte; the way back stays open\n"
+SHUTDOWN = ("    if (shutdown(conn, SHUT_WR) == -1) // our FIN leaves here; the way back stays open\n"
             '        event("Error shutting down: %s", errno_name(errno));\n')
 SAY_SHUTDOWN = '    event("shutting down SHUT_WR");\n'
 RESPONSE = '    if (send_all(conn, "Message received.\\n", 18) == -1)\n'
