@@ -16,7 +16,10 @@ from .asked import Asked
 from .seen import Look, Seen
 from .shown import cut, head, is_clear, moment, transcript
 
-STATES = ("LISTEN", "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "LAST-ACK", "TIME-WAIT", "SYN-SENT")
+# What is asked of, by the kernel's state. When a FIN is acknowledged is for a timer of the other kernel to say, and not for the programs: so
+# the two states before and behind that are one answer, and those that end with it are not asked.
+_STATES = {"ESTABLISHED": "ESTABLISHED", "FIN-WAIT-1": "FIN-WAIT-1 or -2", "FIN-WAIT-2": "FIN-WAIT-1 or -2", "CLOSE-WAIT": "CLOSE-WAIT", "TIME-WAIT": "TIME-WAIT"}
+_CHOICES = ("LISTEN", "ESTABLISHED", "FIN-WAIT-1 or -2", "CLOSE-WAIT", "LAST-ACK", "TIME-WAIT", "SYN-SENT")
 TRIES = 40
 
 
@@ -36,16 +39,16 @@ def state(seen: Seen, chance: random.Random) -> Optional[Asked]:
     found: "dict[str, list[tuple[Look, Socket]]]" = {}
     for look in _looks(seen):
         for socket in sorted(look.sockets, key=lambda s: (s.connection, s.who, s.fd)):
-            if socket.connection and socket.pid and socket.state in STATES and seen.sides.of(socket) is not None:
-                found.setdefault(socket.state, []).append((look, socket))
+            if socket.connection and socket.pid and socket.state in _STATES and seen.sides.of(socket) is not None:
+                found.setdefault(_STATES[socket.state], []).append((look, socket))
     if not found:
         return None
     name = chance.choice(sorted(found))
     look, socket = chance.choice(found[name])
-    choices = sorted([name, *chance.sample([one for one in STATES if one != name], 3)])
+    choices = sorted([name, *chance.sample([one for one in _CHOICES if one != name], 3)])
     question = f"In which state is the {socket.who}'s end of connection {socket.connection}?"
     return _asked(seen, look, seen.sides.of(socket), "state", [question, "   ".join(f"{n} {one}" for n, one in enumerate(choices, 1))], str(choices.index(name) + 1),
-                  f"The kernel says {name}. {_of_state(name, socket.who)}", len(choices))
+                  _of_state(name, socket.who), len(choices))
 
 
 def _looks(seen: Seen) -> "list[Look]":
@@ -53,13 +56,12 @@ def _looks(seen: Seen) -> "list[Look]":
 
 
 def _of_state(name: str, who: str) -> str:
-    return {
-        "ESTABLISHED": "Neither end has sent a FIN.", "FIN-WAIT-1": f"The {who}'s end has sent its FIN, and no acknowledgement of it has come.",
-        "FIN-WAIT-2": f"The {who}'s end has sent its FIN, and it was acknowledged. The other end has sent none.",
-        "CLOSE-WAIT": f"The other end's FIN has come. The {who}'s end has sent none of its own.",
-        "LAST-ACK": "Both ends have sent a FIN. The other one came first, and this one is not acknowledged yet.",
-        "TIME-WAIT": "Both FINs were sent and acknowledged. This end waits, in case its last acknowledgement was lost.",
-        "LISTEN": "It waits for connections.", "SYN-SENT": "Its SYN has not been answered."}[name]
+    """What the kernel's state says of the FINs."""
+    return f"The kernel says {name}: " + {
+        "ESTABLISHED": "no end has sent a FIN that has come.",
+        "FIN-WAIT-1 or -2": f"the {who}'s end has sent its FIN, and none of the other end has come. The number is 2 once the FIN is acknowledged.",
+        "CLOSE-WAIT": f"the other end's FIN has come, and the {who}'s end has sent none of its own.",
+        "TIME-WAIT": "both FINs were sent and acknowledged. This end waits, in case its last acknowledgement was lost."}[name]
 
 
 def count_bytes(seen: Seen, chance: random.Random) -> Optional[Asked]:

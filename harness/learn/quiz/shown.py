@@ -55,7 +55,9 @@ def moment(seen: Seen, look: Look) -> "list[str]":
     if held:
         them, have = ("its", "has") if len(held) == 1 else ("their", "have")
         words.append(f"{all_of(held)} {have} logged {them} last line here, and {have} done nothing since.")
-    words += sorted({f"The {w.who} waits in {w.call}." for w in look.waiting if w.who not in held})
+    for name in sorted({w.who for w in look.waiting} - set(held)):
+        calls = sorted({w.call for w in look.waiting if w.who == name})
+        words.append(f"the {name} waits in {' and in '.join(calls)}" + (", a thread in each." if len(calls) > 1 else "."))
     text = "Nobody moves now. " + " ".join(word[:1].upper() + word[1:] for word in words)
     return textwrap.wrap(text, seen.width)
 
