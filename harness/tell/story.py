@@ -64,6 +64,7 @@ class _Way:
 
     def __init__(self, run: Run, sides: Sides, sender: str, receiver: str, theirs: frozenset[Side], others: frozenset[Side]) -> None:
         self.run, self.sides, self.sender, self.receiver, self.theirs = run, sides, sender, receiver, theirs
+        self.inward = {made.number for made in run.connections if made.opener and made.acceptor and made.opener.who == made.acceptor.who}
         self.sent_lines = [e for e in run.events if e.kind == "send" and self._belongs(e, sender, theirs)]
         self.recvs = [e for e in run.events if e.kind == "recv" and self._belongs(e, receiver, others)]
         writes, reads = self._moved(WRITES, sender, theirs), self._moved(READS, receiver, others)
@@ -73,8 +74,9 @@ class _Way:
         self.written, self.read = sum(writes), sum(reads)
 
     def _belongs(self, record: Told, name: str, sides: frozenset[Side]) -> bool:
-        """Is it one of this direction's end? Of two programs each sends to the other, whether or not the connection is known."""
-        return record.who == name if self.sides.two else self.sides.of(record) in sides
+        """Is it one of this direction's end? Of two programs each sends to the other, whether or not the connection is known. What one of
+        them sends to itself goes in neither direction."""
+        return record.who == name and record.connection not in self.inward if self.sides.two else self.sides.of(record) in sides
 
     def _moved(self, names: tuple[str, ...], who: str, sides: frozenset[Side]) -> list[int]:
         """How many bytes each of these calls moved."""

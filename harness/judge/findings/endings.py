@@ -51,11 +51,13 @@ def written_after_close(facts: Facts) -> "Iterator[Finding]":
         who, call = facts.sides.name(other), _closing(facts, side, last)
         how = f"closed it{at(call.source if call else '')}" if last.how != "exit" else "ended, which closed it"
         if writes:
-            words = f"The {who} wrote {count(writes[0].result, 'byte')} on connection {side[0]}{at(writes[0].source)} after the {last.who} had {how}."
+            many = writes[0].result
+            words = f"The {who} wrote {count(many, 'byte')} on connection {side[0]}{at(writes[0].source)} after the {last.who} had {how}."
         else:
-            words = f"{count(sum(s.length for s in late), 'byte')} of the {who} arrived on connection {side[0]} after the {last.who} had {how}."
+            many = sum(s.length for s in late)
+            words = f"{count(many, 'byte')} of the {who} arrived on connection {side[0]} after the {last.who} had {how}."
         proof = writes[0].seq if writes else late[0].seq
-        yield Finding("written-after-close", f"{words} Nobody could read them: the {last.who}'s kernel answered with a reset (RST).", (last.until, proof, reset.seq),
+        yield Finding("written-after-close", f"{words} Nobody could read {'it' if many == 1 else 'them'}: the {last.who}'s kernel answered with a reset (RST).", (last.until, proof, reset.seq),
                       last.until, last.who, call.source if call else "", "1", "M10")
 
 

@@ -5,7 +5,7 @@ from typing import Iterator, Optional
 
 from ...trace import Call, Waiting
 from ..sides import ACCEPTOR, OPENER, READS, WRITES
-from .acts import ACCEPTS, POLLS, SLEEPS, at, count, did, last_act, listed, name, returned, waits
+from .acts import ACCEPTS, POLLS, SLEEPS, at, capital, count, did, last_act, listed, name, returned, waits
 from .facts import Facts, Finding
 
 _FOR_EVER = 1 << 62
@@ -234,7 +234,7 @@ def standard_input(facts: Facts) -> "Iterator[Finding]":
     """A program that waits for its standard input: for a person, and not for another program of the run."""
     for one in facts.run.stop.waiting:
         if one.call == "read" and one.fd == 0 and not one.connection:
-            yield Finding("waits-for-input", f"The {one.who} waits for its standard input.", (), _end(facts), one.who)
+            yield Finding("waits-for-input", f"{capital(facts.process(one.who, one.pid))} waits for its standard input.", (), _end(facts), one.who)
 
 
 FINDINGS = (in_the_accept_queue, deadlock, edge_triggered, spins, spins_without_calls, queue_is_full, standard_input)

@@ -22,6 +22,8 @@ HAVE = [
      "The server had set SO_LINGER on connection 1 (acts.c:N). Its close sent a reset (RST) and no FIN."),
     ("written-after-close", "connect; read 1; write 7; readall 1", "listen; accept; close; accept",
      "The client wrote 7 bytes on connection 1 (acts.c:N) after the server had closed it (acts.c:N). Nobody could read them: the server's kernel answered with a reset (RST)."),
+    ("written-after-close", "connect; read 1; write 1; readall 1", "listen; accept; close; accept",
+     "The client wrote 1 byte on connection 1 (acts.c:N) after the server had closed it (acts.c:N). Nobody could read it: the server's kernel answered with a reset (RST)."),
     ("written-after-close", "ignore 13; connect; read 1; write 7; readall 1", "listen; accept",
      "The client wrote 7 bytes on connection 1 (acts.c:N) after the server had ended, which closed it. Nobody could read them: the server's kernel answered with "
      "a reset (RST)."),

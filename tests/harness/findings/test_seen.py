@@ -1,6 +1,7 @@
 """Where calls are not seen, since a program has its connection behind descriptor 0, 1 or 2, the lab says less, and nothing false."""
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,27 @@ def test_the_last_act_of_another_thread_is_not_told_as_that_of_the_one_that_wait
     assert "last that it did there: it read 4" not in words.get("deadlock", "")
     alone = pairs.run(tmp_path / "pair", "connect; write 4; readall 9", "listen; accept; read 4; write 3; readall 9")
     assert "The server waits in read on connection 1; the last that it did there: it wrote 3 bytes" in {one.code: one.words for one in find(alone)}["deadlock"]
+
+
+def test_what_a_program_sends_to_itself_goes_to_no_other_program(tmp_path: Path) -> None:
+    itself = "l = listen()\ns = socket.socket()\ns.connect(('127.0.0.1', 8080))\nc = l.accept()[0]\nc.send(b'hello')\ns.recv(3)\n{}"
+    assert [line for line in story.happened(scripts.run(tmp_path / "a", "pass", itself.format(""))) if line.startswith("From")] == []
+    run = scripts.run(tmp_path / "b", "time.sleep(1)\nt = dial()\nt.send(b'ab')\nt.close()", itself.format("d = l.accept()[0]\nd.recv(9)\nd.recv(9)"))
+    assert [line for line in story.happened(run) if line.startswith("From")] == ["From client to server: 2 of 2 bytes came through."]
+
+
+@pytest.mark.parametrize("act", ["f = open(sys.executable, 'rb')\nos.sendfile(c.fileno(), f.fileno(), os.fstat(f.fileno()).st_size - 9, 1000)",
+                                 pytest.param("r, w = os.pipe()\nos.write(w, b'hello')\nos.splice(r, c.fileno(), 100)",
+                                              marks=pytest.mark.skipif(not hasattr(os, "splice"), reason="this Python has no os.splice"))])
+def test_a_file_or_a_pipe_that_had_no_more_is_no_short_write(tmp_path: Path, act: str) -> None:
+    run = scripts.run(tmp_path / "pair", "s = dial()\nwhile s.recv(100):\n    pass", f"c = listen().accept()[0]\n{act}\nc.close()")
+    assert "short-write" not in {one.code for one in find(run)}
+
+
+def test_a_child_that_waits_for_its_standard_input_is_told_as_a_child(tmp_path: Path) -> None:
+    server = "r, w = os.pipe()\nc = listen().accept()[0]\nif os.fork() == 0:\n    os.dup2(r, 0)\n    os.read(0, 1)\nos.wait()"
+    words = {one.code: one.words for one in find(scripts.run(tmp_path / "pair", "s = dial()\ns.recv(9)", server))}
+    assert words["waits-for-input"] == "The server's child process waits for its standard input."
 
 
 HANDS_ON = """l = listen()
