@@ -67,6 +67,7 @@ exit status of check:  0 as expected; told (there is no contract)   1 differs, d
 environment:
   PAUSE=0                 run: pauses take no time (the virtual clock), as in check
   SCHEDULE='...'          hold programs at the named places, as explore prints it
+  DELIVERY=WAY            what reads bring: bytes, coalesced, split, reset (harness/CONTRACT.md)
   NOPAUSE=1               pauses are nothing at all: shows what they hide
   ALL=1                   a verdict tells each difference, and not the first one alone
   TCPLAB_ISOLATION=none   no private network: a free port of this machine, no look at the wire

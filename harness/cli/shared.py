@@ -27,13 +27,14 @@ from ..learn.keys import Ended, Keys
 from ..stage.build import DoesNotBuild, warnings
 from ..stage.build import build as make
 from ..stage.conductor import Conductor, Live, Policy, VirtualClock
+from ..stage.delivery import SAYS, WAYS, Delivery
 from ..stage.keeper import Keeper, KeeperError, open_keeper
 from ..stage.scenarios import ROOT, Scenario, UnknownScenario, find, find_all, lesson
 from ..tell import compiler, screen, told, words
 from .outcome import Outcome, Usage, failed
 
 
-_SETTINGS = ("SCHEDULE", "NOPAUSE", "TCPLAB_ISOLATION", "TCPLAB_CALLS", "BUILD", "SCENARIOS", "SANITIZE")     # that change a run
+_SETTINGS = ("SCHEDULE", "DELIVERY", "NOPAUSE", "TCPLAB_ISOLATION", "TCPLAB_CALLS", "BUILD", "SCENARIOS", "SANITIZE")     # that change a run
 
 
 _ODD = "][\"'`$#%:;&|<>()!*?{}~^\\"     # what make or the shell reads as more than a name
@@ -210,11 +211,23 @@ def observe() -> bool:
 def policy(scenario: Scenario, real_time: bool) -> Policy:
     """The one that the environment asks for: a schedule, real time where it is wanted, else the virtual clock."""
     skip = no_pause()
+    if os.environ.get("DELIVERY"):
+        return _delivery(os.environ["DELIVERY"], skip)
     if os.environ.get("SCHEDULE"):
         return schedules.Delays(schedules.parse(os.environ["SCHEDULE"], scenario.stage.names), skip)
     if real_time and not skip and os.environ.get("PAUSE", "1") != "0":
         return Live()
     return VirtualClock(skip)
+
+
+def _delivery(way: str, skip: bool) -> Policy:
+    if way not in WAYS:
+        raise Usage(f"DELIVERY={way!r}: there are {', '.join(WAYS)}")
+    if os.environ.get("SCHEDULE"):
+        raise Usage("DELIVERY and SCHEDULE at once: take one of them")
+    if not observe():
+        raise Usage("DELIVERY changes what reads bring, and with TCPLAB_CALLS=off nobody looks at them: take TCPLAB_CALLS=off away")
+    return Delivery(way, skip)
 
 
 def add_records(command: argparse.ArgumentParser) -> None:
@@ -281,6 +294,8 @@ class Judged:
     contract: Optional[contracts.Contract]
     findings: "tuple[findings.Finding, ...]"
     reproduce: str          # the command that gives such a run again
+    way: str = ""           # DELIVERY, if it was asked for
+    promised: bool = True   # the contract says that it holds under that
 
     def outcome(self) -> Outcome:
         return Outcome(self.scenario.name, self.verdict.word, self.verdict.status, verdict=self.verdict, findings=self.findings,
@@ -289,7 +304,8 @@ class Judged:
     def tell(self, after_story: bool = False, **how: Any) -> str:
         """The verdict in words. `after_story`: the run's story stands above it."""
         if self.contract is None:
-            return told.tell(self.verdict, self.run, self.findings, reproduce=self.reproduce, after_story=after_story, **how)
+            why = "" if self.promised else f"the contract promises nothing under DELIVERY={self.way}, so nothing is judged"
+            return told.tell(self.verdict, self.run, self.findings, reproduce=self.reproduce, after_story=after_story, why=why, **how)
         return words.tell(self.verdict, self.run, self.contract, reproduce=self.reproduce, every=os.environ.get("ALL", "") not in ("", "0"), **how)
 
 
@@ -303,7 +319,17 @@ def judged(scenario: Scenario, conductor: Conductor, files: "list[Path]", story:
     """The same with a conductor of the caller's. `files`: where the trace is written besides build/last. `story`: it will be told, so the
     lines of the calls are looked up, whatever the verdict is."""
     contract = scenario.load_contract()
+    way = ""
+    if isinstance(conductor.policy, Delivery):
+        way, conductor.policy.conductor = conductor.policy.way, conductor
     run = conductor.run()
+    if way:
+        run = dataclasses.replace(run, notes=(*run.notes, f"DELIVERY={way}: {SAYS[way]}"))
+    if way and not run.observed:
+        raise Usage(f"DELIVERY={way} changes what reads bring, and here the calls can't be looked at: {'; '.join(run.notes)}")
+    promised = contract is None or not way or way in contract.deliveries
+    if not promised:
+        contract = None
     if isinstance(conductor.policy, schedules.Delays) and run.mode == "explore" and run.stop.kind != "interrupted":
         check_schedule(conductor.policy)
     verdict = comparison.judge(run, contract)
@@ -316,7 +342,7 @@ def judged(scenario: Scenario, conductor: Conductor, files: "list[Path]", story:
     _keep(scenario.build.parent / "last", f"{scenario.name}.jsonl", text)
     for path in files:
         path.write_text(text, encoding="ascii")
-    return Judged(scenario, run, verdict, contract, findings.find(run), reproduce)
+    return Judged(scenario, run, verdict, contract, findings.find(run), reproduce, way, promised)
 
 
 def check_schedule(policy: schedules.Delays) -> None:

@@ -28,11 +28,12 @@ CALLS = ("accept", "read", "write", "connect", "poll", "select", "epoll_wait", "
          "rt_sigsuspend", "rt_sigtimedwait")
 CODED = re.compile(r"(M[0-9]{2}): \S")     # a hint that answers a misconception of lessons/misconceptions.md
 WHERE = re.compile(r"\[((?:[^]\\]|\\.)+)\]\s+")     # in front of a hint: where it fits, [EOF... | waiting in read]
+DELIVERIES = ("bytes", "coalesced", "split", "reset")      # what a contract may say that it holds under
 FACTS = re.compile(r"SYN|FIN|RST|zero window|byte [1-9][0-9]*")
 KEYWORDS = ("never", "free", "either", "bytes", "wire", "call", "deadlock")
 MADE = ("accept", "close", "connect", "read", "shutdown", "write")     # calls that a contract may ask for
 HALVES = ("SHUT_RD", "SHUT_WR", "SHUT_RDWR")
-BEGINNINGS = "never, free, either, or, others allowed, bytes, wire, call, deadlock, ? or #"
+BEGINNINGS = "never, free, either, or, others allowed, holds under, bytes, wire, call, deadlock, ? or #"
 SPLITTERS = (" after ", " before ", " and ", " / ")     # words of the notation that may stand behind a text
 PLANS_MAX = 256
 SIZE_MAX, LINE_MAX = 1 << 18, 4096      # bytes of a contract, characters of a line
@@ -152,13 +153,20 @@ class Made(Statement):
 
 
 @dataclass(frozen=True)
+class Holds(Statement):
+    """The contract also holds if the same bytes reach the reads of the programs in these other ways (DELIVERY)."""
+
+    under: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Open(Statement):
     """Other lines of WHO may come between; who "": of everybody."""
 
     who: str = ""
 
 
-Any = Union[Line, Never, Free, Ends, Deadlock, Bytes, Wire, Made, Open]
+Any = Union[Line, Never, Free, Ends, Deadlock, Bytes, Wire, Made, Open, Holds]
 Kind = TypeVar("Kind", bound=Statement)
 
 
@@ -208,6 +216,11 @@ class Contract:
         """Whose lines the contract tells: every WHO that has a line or an `others allowed`, in file order."""
         named = [s.who for s in self.statements if isinstance(s, (Line, Open)) and s.who]
         return tuple(dict.fromkeys(named))
+
+    @property
+    def deliveries(self) -> tuple[str, ...]:
+        """The other ways of delivery under which it holds, too."""
+        return tuple(way for s in self.statements if isinstance(s, Holds) for way in s.under)
 
     def plan(self, choice: tuple[int, ...]) -> Plan:
         return next(plan for plan in self.plans if plan.choice == choice)
@@ -407,6 +420,8 @@ class _Reader:
             raise self.fail("an indented line outside a block; only hints (?) and lines below either: or or: are indented")
         branch = (len(self.blocks) - 1, len(self.blocks[-1]) - 1) if self.inside else None
         said = _At(self.path, self.number, branch, self.names).statement(line)
+        if branch and isinstance(said, Holds):
+            raise self.fail('"holds under" inside a block; it is said of the whole contract, write it at the margin')
         if branch and isinstance(said, Open):
             raise self.fail('"others allowed" inside a block; it holds for the whole contract, write it at the margin')
         if branch and not self.blocks[-1][-1]:
@@ -455,6 +470,8 @@ class _At:
         words, rest = head.split(), rest.strip()
         if not colon:
             raise self.fail(f'no colon in "{line}"; a line is WHO: TEXT, or begins with {self.beginnings}')
+        if words == ["holds", "under"]:
+            return Holds(*base, under=self.deliveries(rest))
         if len(words) == 2 and self.is_who(words[0]):
             if words[1] != "ends":
                 raise self.fail(f'unknown word "{words[1]}"; write "{words[0]} ends: HOW" or "{words[0]}: TEXT"')
@@ -469,6 +486,13 @@ class _At:
             self.who(words[0])
         word = words[0] if words else ":"
         raise self.fail(f'unknown word "{word}"; a line begins with {self.beginnings}{self.near(word)}')
+
+    def deliveries(self, rest: str) -> tuple[str, ...]:
+        ways = tuple(word.strip() for word in rest.split(","))
+        wrong = next((way for way in ways if way not in DELIVERIES), None)
+        if wrong is not None:
+            raise self.fail(f'unknown delivery "{wrong}"; there are {", ".join(DELIVERIES)}: holds under: bytes, split')
+        return ways
 
     @property
     def beginnings(self) -> str:

@@ -1,13 +1,13 @@
 """The mark of each line of a contract after a run: held, differs, or not reached.
 
 In come what the comparison has found; out goes a mark for every statement of the plan that says something which can be kept or
-broken. `others allowed` says nothing of that kind, and a branch that the run did not take has no marks.
+broken. `others allowed` and `holds under` say nothing of that kind, and a branch that the run did not take has no marks.
 """
 from __future__ import annotations
 
 from typing import Collection, Iterable
 
-from .contract import Any, Free, Line, Never, Open, Plan
+from .contract import Any, Free, Holds, Line, Never, Open, Plan
 
 HELD, DIFFERS, NOT_REACHED = "held", "differs", "not reached"
 
@@ -21,7 +21,7 @@ def of(plan: Plan, differs: Collection[int], met: Collection[int], skipped: Coll
 
 def _marks(plan: Plan, differs: Collection[int], met: Collection[int], skipped: Collection[int]) -> "Iterable[tuple[int, str]]":
     for said in plan.statements:
-        if isinstance(said, Open):
+        if isinstance(said, (Holds, Open)):
             continue
         if said.number in differs:
             yield said.number, DIFFERS

@@ -51,6 +51,7 @@ _FOR_OTHERS = ("wait4", "waitid", "pause", "rt_sigsuspend")     # they wait for 
 SLEEPS = ("nanosleep", "clock_nanosleep")
 _READS = ("read", "recvfrom")
 _WRITES = ("write", "sendto")
+_WHOLE = socket.MSG_WAITALL | socket.MSG_PEEK      # a read that is never cut short
 _VECTORS = ("readv", "writev")
 _MESSAGES = ("recvmsg", "sendmsg")
 _SOL_SOCKET = {getattr(socket, name): name for name in dir(socket)
@@ -79,6 +80,7 @@ class _Thread:
     interrupted: "Optional[tuple[int, tuple[int, ...]]]" = None     # a signal has ended that call for now: the kernel may make it again
     untold: bool = False                        # its birth is not in the queue yet: it may not go on
     made: "tuple[int, tuple[int, ...]]" = (-1, ())  # the number and the arguments of the call that it is in
+    cut: int = 0                                # bytes that this call, a read, asks for, where its program wrote more; 0: as the program wrote
 
 
 @dataclass
@@ -86,7 +88,7 @@ class _Program:
     """What is known of a traced process."""
 
     told: bool = False          # it is one of the run's: its calls are reported
-    hold: str = ""              # "", "sleeps", "all"
+    hold: str = ""              # "", "sleeps", "reads", "all"
     text: "Optional[tuple[int, int, int, str, bytes]]" = None   # of its executable: begin, end, load base, path, the bytes
 
 
@@ -162,8 +164,9 @@ class Tracer:
         self._gone(tid, status)
         return True
 
-    def go(self, tid: int, skip: Optional[int]) -> None:
-        """Lets a held thread go on. `skip`: at an entry, the call is not made and returns this."""
+    def go(self, tid: int, skip: Optional[int], length: int = 0) -> None:
+        """Lets a held thread go on. `skip`: at an entry, the call is not made and returns this. `length`: at the entry of a read, it asks
+        for so many bytes; not if it insists on all of them, or takes none away."""
         thread = self._threads.get(tid)
         if thread is None or not thread.held:
             return
@@ -172,6 +175,10 @@ class Tracer:
             ptrace.skip_call(tid, skip)
             self._report(self._returned(thread, {"result": skip, "error": ""}), thread)
         else:
+            asked = thread.asked or {}
+            if where == "entry" and 0 < length < asked.get("asked", 0) and asked["name"] in _READS and not asked.get("flags", 0) & _WHOLE:
+                ptrace.set_length(tid, length)
+                thread.cut = length
             self._on(thread)
 
     def flush(self) -> None:
@@ -289,10 +296,14 @@ class Tracer:
         if program.text is not None:
             told["at"], told["object"] = _callers(thread.pid, info[1], program.text), program.text[3]
         thread.asked, thread.made = told, (info[0], info[2])
-        self._stop(thread, told, "entry", program.hold == "all" or program.hold == "sleeps" and told.get("sleep", False))
+        holds = told.get("sleep", False) or program.hold == "reads" and inode and name in (*_READS, "readv", "recvmsg")
+        self._stop(thread, told, "entry", program.hold == "all" or program.hold in ("sleeps", "reads") and bool(holds))
 
     def _exit(self, thread: _Thread) -> None:
         info = ptrace.call_info(thread.tid)
+        cut, thread.cut = thread.cut, 0
+        if cut:                 # a program may use the register again in which it passed the length
+            ptrace.set_length(thread.tid, thread.made[1][2])
         asked = thread.asked
         if info is None or asked is None:
             self._on(thread)
@@ -304,6 +315,7 @@ class Tracer:
             return
         error = errno.errorcode.get(-result, f"errno {-result}") if result < 0 else ""
         told = self._returned(thread, {"result": -1 if error else result, "error": error})
+        told.update({"asked": cut} if cut else {})
         self._result(thread, asked, told)
         if asked["name"] in ("socket", "accept", "accept4"):
             self._inet.add(kernel.socket_inode(told.get("what", "")))

@@ -96,6 +96,20 @@ def skip_call(tid: int, result: int) -> None:
         _ptrace(_SETREGSET, tid, _NT_PRSTATUS, ctypes.addressof(piece))
 
 
+def set_length(tid: int, length: int) -> None:
+    """Sets the third argument of the call that a thread is in: at its entry, how many bytes a read asks for."""
+    registers = (ctypes.c_ulong * 34)()
+    if MACHINE == "x86_64":
+        if _ptrace(_GETREGS, tid, None, ctypes.addressof(registers)) == 0:
+            registers[12] = length      # rdx
+            _ptrace(_SETREGS, tid, None, ctypes.addressof(registers))
+        return
+    piece = _Piece(ctypes.addressof(registers), ctypes.sizeof(registers))
+    if _ptrace(_GETREGSET, tid, _NT_PRSTATUS, ctypes.addressof(piece)) == 0:
+        registers[2] = length           # x2
+        _ptrace(_SETREGSET, tid, _NT_PRSTATUS, ctypes.addressof(piece))
+
+
 def memory(pid: int, address: int, size: int) -> bytes:
     """A piece of a process's memory, at most 64 KiB; shorter where less can be read, b"" for none."""
     _here.size = _there.size = min(size, len(_memory))

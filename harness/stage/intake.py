@@ -323,6 +323,7 @@ class Intake:
         self._running[told["tid"]] = told["pid"]
         before = self.book.call(entry)
         call = replace(before, returned=place, returned_ns=told["ns"] - self.start, result=told["result"], error=told.get("error", ""),
+                       asked=told.get("asked", before.asked),
                        data=before.data or told.get("data", ""), address=told.get("address", "") or before.address)
         call = self._made(place, call, told)
         self.book.update_call(call)
@@ -385,10 +386,11 @@ class Intake:
         sleeps = call.name in _SLEEPS or call.name in ("poll", "ppoll", "select", "pselect6") and call.limit >= 0 and call.fd < 0
 
         def release() -> None:
-            self.keeper.go(call.tid, 0 if entry and sleeps else None)
+            self.keeper.go(call.tid, 0 if entry and sleeps else None, held.length)
         kind = "pause" if entry and sleeps else "call"
         text = f"sleeping {call.limit / 1e9:g} s" if kind == "pause" else in_words(call, entry)
-        self.hold(Held(place, call.who, call.pid, call.tid, kind, text, self.sources.get(call.tid, ""), max(call.limit, 0), release))
+        held = Held(place, call.who, call.pid, call.tid, kind, text, self.sources.get(call.tid, ""), max(call.limit, 0), release)
+        self.hold(held)
 
     def _on_fork(self, told: "dict[str, Any]") -> None:
         pid, child = told["pid"], told["child"]

@@ -148,7 +148,7 @@ class Keeper:
     def spawn(self, argv: list[str], env: dict[str, str], limit_data: bool, *, stdin: str = os.devnull, observe: bool = True,
               hold: str = "", terminal: str = "") -> Spawned:
         """Starts a program. `stdin`: a file's path. `terminal`: as in cast.Program; with one of its own, and no `stdin`, it reads there. `observe`: its calls are looked at, where the system allows it; `hold`: which of
-        them hold their thread ("", "sleeps", "all"). Raises KeeperError if it can't be started."""
+        them hold their thread ("", "sleeps", "reads", "all"). Raises KeeperError if it can't be started."""
         self._used = True
         path = ""
         out, out_end = _terminal() if terminal == "own" else os.pipe()
@@ -204,9 +204,10 @@ class Keeper:
             if answer.get("error"):
                 raise KeeperError(answer["error"])
 
-    def go(self, tid: int, skip: Optional[int] = None) -> None:
-        """Lets a thread go on that is held at a call. `skip`: at its entry, the call is not made and returns this."""
-        self._tell({"go": tid, "skip": skip})
+    def go(self, tid: int, skip: Optional[int] = None, length: int = 0) -> None:
+        """Lets a thread go on that is held at a call. `skip`: at its entry, the call is not made and returns this. `length`: at the entry
+        of a read, it asks for so many bytes and no more."""
+        self._tell({"go": tid, "skip": skip, "length": length})
 
     def look_away(self) -> None:
         """Calls are not reported any more."""
@@ -456,7 +457,7 @@ class _Inside:
         elif "spawn" in request:
             self._spawn(request, fds, poller)
         elif "go" in request:
-            self.tracer.go(request["go"], request["skip"])
+            self.tracer.go(request["go"], request["skip"], request["length"])
         elif "signal" in request:
             kernel.send_signal(request["signal"], request["number"])
             self._answer({"signalled": True})

@@ -24,6 +24,7 @@ class Held:
     open: Callable[[], None]    # lets it go on
     drop: Callable[[], None] = lambda: None     # gives the gate up, at the end of the run
     due: int = 0            # virtual time at which a pause ends, in ns
+    length: int = 0         # a read at its entry: it asks for so many bytes and no more; 0: for what its program asks for
 
 
 class Policy(Protocol):
@@ -31,7 +32,7 @@ class Policy(Protocol):
 
     name: str               # the run's mode
     hold: str               # TCPLAB_HOLD of the programs: "", "pauses", "all"
-    hold_calls: str         # which calls the keeper holds: "", "sleeps", "all"
+    hold_calls: str         # which calls the keeper holds: "", "sleeps", "reads" (sleeps too), "all"
     clock: bool             # a pause ends when nothing else can happen: so what came before its end is ordered before it
 
     def arrived(self, held: Held) -> bool:

@@ -12,9 +12,9 @@ from .phrases import again, ended
 
 
 def tell(verdict: Verdict, run: Run, findings: Iterable[Finding], *, reproduce: str, width: int = 100, colour: bool = False,
-         fold: bool = False, lead: str = "", after_story: bool = False) -> str:
-    """The whole of it. `after_story`: the story of the run stands above already, with the findings and how everybody ended."""
-    head = f"{verdict.word}: {_headline(verdict, run, after_story)}"
+         fold: bool = False, lead: str = "", after_story: bool = False, why: str = "") -> str:
+    """The whole of it. `why` nothing is judged: "" if there is no contract. `after_story`: the story of the run stands above already, with the findings and how everybody ended."""
+    head = f"{verdict.word}: {_headline(verdict, run, after_story, why or 'there is no contract.txt, so nothing is judged')}"
     lines = words.folded(lead + head, width, fold)
     lines[0] = lead + words.dyed(verdict.word, words.BAD if verdict.status else words.GOOD, colour) + lines[0][len(lead + verdict.word):]
     for one in () if after_story else findings:
@@ -24,7 +24,7 @@ def tell(verdict: Verdict, run: Run, findings: Iterable[Finding], *, reproduce: 
     return "\n".join([*lines, *(again(reproduce) if verdict.status else [])])
 
 
-def _headline(verdict: Verdict, run: Run, after_story: bool) -> str:
+def _headline(verdict: Verdict, run: Run, after_story: bool, nothing: str) -> str:
     if verdict.word in ("crash", "runaway", "no progress") and run.stop.words:
         return run.stop.words
     if verdict.word == "interrupted":
@@ -33,7 +33,6 @@ def _headline(verdict: Verdict, run: Run, after_story: bool) -> str:
     ends = ", ".join(dict.fromkeys(f"the {end.who} {ended(end.how)}" for name in names for end in run.endings if end.who == name))
     if verdict.word != "told":
         return ends or "how the programs ended is not known"
-    nothing = "there is no contract.txt, so nothing is judged"
     return nothing if after_story or not ends else f"{ends}; {nothing}"
 
 

@@ -89,7 +89,7 @@ def test_step_leaves_a_trace_too(tmp_path):
 
 def test_the_modes_on_the_page_are_all_there_are():
     listed = re.search(r"\| `mode` \| (.*) \|", PAGE)
-    assert set(re.findall(r"`(\w+)` \(", listed[1])) == {"live", "virtual", "explore", "step"}
+    assert set(re.findall(r"`(\w+)` \(", listed[1])) == {"live", "virtual", "explore", "step", "reset"}
 
 
 def test_a_record_that_the_page_does_not_know_is_found():

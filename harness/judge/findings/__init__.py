@@ -17,8 +17,12 @@ __all__ = ["FAMILIES", "Facts", "Finding", "find"]
 FAMILIES = (streams, endings, waiting, connecting, crashes, timing)
 
 
+# What a program did to bring a reset about. Where the lab resets connections itself, nobody can tell.
+_OF_A_RESET = ("reset-by-unread", "reset-by-linger", "reset-unaccepted", "written-after-close")
+
+
 def find(run: Run) -> "tuple[Finding, ...]":
     """All findings of a run: the one first that happened first, and behind them the remarks."""
     facts = Facts(run)
-    found = [one for family in FAMILIES for ask in family.FINDINGS for one in ask(facts)]
+    found = [one for family in FAMILIES for ask in family.FINDINGS for one in ask(facts) if run.mode != "reset" or one.code not in _OF_A_RESET]
     return tuple(sorted(dict.fromkeys(found), key=lambda one: (one.remark, one.at, one.code)))
