@@ -37,9 +37,10 @@ class ContractItem(pytest.Item):
         self.scenario, self.isolate = scenario, isolate
 
     def runtest(self) -> None:
+        from pairs import lent      # its folder is on the path by now
         build([self.scenario])
         contract = contracts.load(self.scenario.contract, self.scenario.stage.names)
-        run = Conductor(self.scenario, VirtualClock(), isolate=self.isolate).run()
+        run = Conductor(self.scenario, VirtualClock(), keeper=lent(self.isolate)).run()
         verdict = judge.judge(run, contract)
         if verdict.status:
             raise LeftContract(words.tell(verdict, run, contract, reproduce=f"make check-{self.scenario.number}"))

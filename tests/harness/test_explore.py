@@ -46,10 +46,10 @@ def tries_of(made, counter):
     """Each one-delay schedule, with a counter that starts at nothing."""
     counter.unlink(missing_ok=True)
     job = explore.Job(made, contract.load(made.contract), skip=False, isolate=True)
-    first = job.attempt(())
+    first = job.attempt((), lent())
     for place in sorted({place for place, _ in first.turns}):
         counter.unlink(missing_ok=True)
-        yield job.attempt((place,))
+        yield job.attempt((place,), lent())
 
 
 def test_a_message_race_has_its_two_outcomes(tmp_path):
@@ -70,7 +70,7 @@ def test_a_contract_that_only_luck_keeps_is_refused(tmp_path):
     lucky = "client: connected\nclient: ready\nclient: first\nclient: second\nserver others allowed\n"
     made = scenario_of(tmp_path / "pair", "connect; thread; poll-ms 500; event second; exit 0; end; event ready; event first; pause-for-ever",
                        "listen; accept; read 1; closelistener", text=lucky)
-    plain = Conductor(made, VirtualClock()).run()
+    plain = Conductor(made, VirtualClock(), keeper=lent()).run()
     assert judge.judge(plain, contract.load(made.contract)).status == 0
     found = explore.explore(made)
     assert found.broken and found.status == 1
@@ -129,7 +129,7 @@ def test_a_schedule_that_is_not_run_would_have_given_what_is_said_of_it(number):
     assert spared
     job = explore.Job(find(number), contract.load(find(number).contract), skip=False, isolate=True)
     for one in spared:
-        again = job.attempt(one.schedule)
+        again = job.attempt(one.schedule, lent())
         assert (again.outcome, again.turns) == (one.outcome, one.turns)
 
 

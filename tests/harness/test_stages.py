@@ -15,6 +15,7 @@ from harness.stage.conductor import Conductor, VirtualClock
 from harness.stage.scenarios import ROOT, Scenario
 from harness.tell import words
 from once import once
+from pairs import lent
 
 STAGES = sorted(folder.name for folder in (ROOT / "tests/harness/stages").iterdir())
 NEEDS_ITS_OWN_NETWORK = ("sysctl",)
@@ -40,7 +41,7 @@ def scenario(lab: Path, name: str) -> Scenario:
 
 def play(made: Scenario, rules: str = "contract.txt", isolate: bool = True):
     wanted = contract.load(made.folder / rules, made.stage.names)
-    run = Conductor(made, VirtualClock(), isolate=isolate).run()
+    run = Conductor(made, VirtualClock(), keeper=lent(isolate)).run()
     verdict = judge.judge(run, wanted)
     return run, verdict, words.tell(verdict, run, wanted, reproduce=f"make check-{made.number}")
 
@@ -80,7 +81,7 @@ def test_a_program_whose_start_never_comes_is_told(built, tmp_path):
     shutil.copytree(made.folder, folder)
     (folder / "stage.txt").write_text("late: program client\nlate: starts after client: nobody says this\n")
     changed = Scenario(made.name, folder, made.build)
-    run = Conductor(changed, VirtualClock()).run()
+    run = Conductor(changed, VirtualClock(), keeper=lent()).run()
     assert any(note.startswith("the late was not started") and "stage.txt" in note for note in run.notes), run.notes
     assert run.stop.kind in ("over", "waiting")
 

@@ -97,7 +97,7 @@ def test_the_solution_passes_whichever_program_is_delayed(name, letter, place, m
 def test_the_solution_passes_without_a_private_network_too(name, letter, place, monkeypatch):
     exercise = load(name, letter)
     scenario = Tried(exercise, exercises.solved(exercise, files_of(name)), place).built(monkeypatch)
-    verdict = comparison.judge(Conductor(scenario, VirtualClock(), isolate=False).run(), scenario.load_contract())
+    verdict = comparison.judge(Conductor(scenario, VirtualClock(), keeper=lent(False)).run(), scenario.load_contract())
     assert verdict.status == 0, verdict.differences
 
 

@@ -17,6 +17,7 @@ from harness.judge import contract as contracts
 from harness.stage.conductor import Conductor, VirtualClock
 from harness.tell import words
 from harness.stage.scenarios import ROOT, Scenario
+from pairs import lent
 
 M1, M2 = r'"This is a message\n"', r'"This is a message 2\n test"'
 GOT, GOT_2 = f"Received message: {M1}", r'Received message: "This is a message 2\n"'
@@ -117,7 +118,7 @@ def twin(folder: Path, number: str, file: str, line: str, instead: str, objects:
 
 def check(scenario: Scenario):
     contract = contracts.load(scenario.contract)
-    run = Conductor(scenario, VirtualClock()).run()
+    run = Conductor(scenario, VirtualClock(), keeper=lent()).run()
     verdict = judge.judge(run, contract)
     return verdict, words.tell(verdict, run, contract, reproduce=f"make check-{scenario.number}")
 
