@@ -57,6 +57,7 @@ def signature(text: str) -> "dict[str, object]":
     for who, those in found.items():
         if folded and isinstance(those, list) and who != "story":
             found[who] = sorted({repr(one) for one in those})       # which of equal rows are shown is up to the order between the programs
+    found["foot"] = [one.text for one in root.iter(f"{SPACE}text") if one.get("x") == "12" and "Folded" not in (one.text or "")]
     found["cycle"] = [title for title in (one.text for one in root.iter(f"{SPACE}title")) if title and title.startswith("deadlock: ")]
     return found
 
@@ -89,7 +90,7 @@ def test_there_is_no_picture_of_a_scenario_that_is_gone():
 
 
 @pytest.mark.parametrize("old, new", [("reading data", "reading date"), ("length 25", "length 24"), ("waits for the server", "waits for nobody"), ("#0072b2", "#0072b3"),
-                                      ("client.c:38", "client.c:39"), ('class="left w"', 'class="left w dash"'), ("The server has read all 43", "The server has read all 44")])
+                                      ("client.c:38", "client.c:39"), ("An arrow begins", "An arrow ends"), ('class="left w"', 'class="left w dash"'), ("The server has read all 43", "The server has read all 44")])
 def test_a_picture_that_has_drifted_is_found(old, new):
     text = (ROOT / "lessons/pictures/02-no-break-deadlock.svg").read_text()
     assert old in text

@@ -340,8 +340,9 @@ class Layout:
 
     def _remarks(self) -> Iterator[str]:
         run = self.run
-        yield ("An arrow begins where a segment left, and ends where it had arrived. Band: the state of a connection's end; hatched: it opens, full: ESTABLISHED, "
-               "striped: it closes. Crossed strip beside it: bytes that arrived and are not read. Bar beside a program: it waits in a call. In a browser, point at anything for more.")
+        yield ("An arrow begins where a segment left, and ends where it had arrived. A cross ends what a reset refused, and what was sent again before any "
+               "acknowledgement came. Band: the state of a connection's end; hatched: it opens, full: ESTABLISHED, striped: it closes. Crossed strip beside it: "
+               "bytes that arrived and are not read. Bar beside a program: it waits in a call. In a browser, point at anything for more.")
         if self.scene.folded:
             yield f"Folded: {self.scene.folded} rows that are like earlier ones; each bold row says how many, and of which kinds. The trace has them all."
         if not run.wire:
