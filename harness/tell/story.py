@@ -35,7 +35,7 @@ def happened(run: Run, verdict: Optional[Verdict] = None) -> list[str]:
     return told + [f"It could have gone otherwise; this time: {branch}." for branch in (verdict.branches if verdict else ())]
 
 
-_TELLS_THE_STOP = ("died-of-signal", "sanitizer", "waits-for-input")
+_TELLS_THE_STOP = ("died-of-signal", "sigpipe", "sanitizer", "waits-for-input")
 
 
 def _ways(run: Run) -> Iterator["_Way"]:
