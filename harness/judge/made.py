@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..observe.kernel import PLAIN
+from ..trace import Call
 from .cast import Cast
 from .contract import Made, index_of, role_of
 from .deeds import Deeds
@@ -30,12 +31,17 @@ def ask(said: Made, cast: Cast, deeds: Deeds) -> Answer:
     pid = cast.pid(said.who) if index_of(said.who) and not cast.listens(name) else 0
     calls = [call for call in cast.run.calls if call.who == name and PLAIN.get(call.name, call.name) == said.name
              and (not said.half or call.option == said.half) and (not pid or call.pid == pid)]
-    mine = [call for call in calls if call.connection > 0 and (numbers is None or call.connection in numbers)]
+    mine = [call for call in calls if _failed_to_connect(call) and said.error or call.connection > 0 and (numbers is None or call.connection in numbers)]
     if any(call.error == said.error for call in mine):
         return Answer(True)
     if any(map(deeds.is_blind, _processes(name, cast))):
         return Answer(False, unknown=f"some calls of the {name} could not be seen, or not on which connection")
     return Answer(False, error=mine[-1].error if mine and not said.error else "")
+
+
+def _failed_to_connect(call: Call) -> bool:
+    """Was this a connect to an address, from which no connection came? Only its error can be asked for."""
+    return call.name == "connect" and call.connection == 0 and bool(call.error) and bool(call.address)
 
 
 def _processes(name: str, cast: Cast) -> set[int]:

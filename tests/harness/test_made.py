@@ -39,6 +39,16 @@ def test_a_call_is_held_by_a_call_on_a_connection_that_did_not_fail(rule, call, 
     assert [d.kind for d in found.differences] == ([] if held else ["call"]) and found.unseen == ()
 
 
+@pytest.mark.parametrize("rule, error, address, held", [
+    ("client connect ECONNREFUSED", "ECONNREFUSED", "[::1]:8080", True), ("client connect ECONNREFUSED", "ETIMEDOUT", "[::1]:8080", False),
+    ("client connect ECONNREFUSED", "ECONNREFUSED", "", False), ("client connect", "ECONNREFUSED", "[::1]:8080", False),
+    ("server connect ECONNREFUSED", "ECONNREFUSED", "[::1]:8080", False)])
+def test_a_refused_connect_makes_no_connection_and_is_found_by_its_error(rule, error, address, held):
+    run = runs.facts(runs.run(LOG), (CLIENT, SERVER), calls=f"10-11 client@101#0 connect x = {error}")
+    found = verdict(f"call: {rule}", made=replace(run, calls=tuple(replace(call, address=address) for call in run.calls)))
+    assert [d.kind for d in found.differences] == ([] if held else ["call"])
+
+
 def test_a_log_line_makes_no_call():
     run = runs.facts(runs.run(LOG + "\nclient: shutting down SHUT_WR"), (CLIENT, SERVER))
     found = judge(run, contract.parse("others allowed\nclient: shutting down SHUT_WR\ncall: client shutdown"))
