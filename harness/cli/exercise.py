@@ -43,24 +43,23 @@ def _judge(exercise: Exercise, scenario: Scenario, args: argparse.Namespace, lab
     judged = shared.one_run(scenario, argparse.Namespace(trace=None), shared.policy(scenario, real_time=False), lab, tick=lambda: interrupt.came)
     judged = dataclasses.replace(judged, reproduce=command(exercise, args.place))
     passed = judged.verdict.status == 0
-    counted = passed and judged.run.observed and not shared.no_pause()
     if judged.verdict.word == "interrupted" or args.json:
-        _note(exercise, scenario, counted)
+        note(exercise, judged)
         return judged.outcome()
     width, terminal = screen.width_of(sys.stdout), sys.stdout.isatty()
     print("\n".join(_fold([f"exercise {exercise.name}: {exercise.title}   (scenarios/{scenario.name})"], width, terminal)))
     if not passed:
         print("\n".join(_fold(exercise.task.split("\n"), width, terminal)) + "\n")
     print(judged.tell(width=width, colour=screen.wants_colour(sys.stdout), fold=terminal), flush=True)
-    for note in judged.run.notes if not passed else ():
-        print(f"note: {note}")
+    for said in judged.run.notes if not passed else ():
+        print(f"note: {said}")
     shared.compiler_said(scenario, not passed)
     if passed:
-        told = ["", "Why it works:", *exercise.why.split("\n"), "", *_compared(exercise, scenario), *_uncounted(judged)]
+        told = ["", "Why it works:", *exercise.why.split("\n"), "", *_compared(exercise, scenario), *uncounted(judged)]
         print("\n".join(_fold(told, width, terminal)))
     elif exercise.start and not args.place and scenario.name == exercise.scenario:
         print(f"make start-{exercise.name} lays out a skeleton for this exercise, in a folder of its own.")
-    _note(exercise, scenario, counted)
+    note(exercise, judged)
     return judged.outcome()
 
 
@@ -74,12 +73,13 @@ def _fold(lines: "list[str]", width: int, terminal: bool) -> "Iterator[str]":
     return (part for line in lines for part in (words.folded(line, width, terminal and line[:1] not in (" ", "+", "-", "@")) or [""]))
 
 
-def _note(exercise: Exercise, scenario: Scenario, counted: bool) -> None:
-    if counted:
-        progress.note(scenario.build.parent, "passed", exercise.number)
+def note(exercise: Exercise, judged: shared.Judged) -> None:
+    """A pass is progress, if it says enough."""
+    if judged.verdict.status == 0 and judged.verdict.word != "interrupted" and not list(uncounted(judged)):
+        progress.note(judged.scenario.build.parent, "passed", exercise.number)
 
 
-def _uncounted(judged: shared.Judged) -> "Iterator[str]":
+def uncounted(judged: shared.Judged) -> "Iterator[str]":
     """A pass that says too little is shown, and not kept."""
     if not judged.run.observed:
         yield "make progress does not count this: the calls were not seen, and a log line alone would have passed, too."

@@ -38,6 +38,17 @@ class Checked:
     what: str = ""
     message: str = ""       # of a check that came to no verdict: the compiler's words, a mistake in the contract
     warnings: str = ""      # what the compiler doubts, where the verdict is not as expected
+    why: str = ""           # of an exercise that is done: why it works
+
+
+@dataclass(frozen=True)
+class Task:
+    """An exercise: "2a", its title, what is to be done, and a line about where its code lies, "" if it lies here."""
+
+    name: str
+    title: str
+    text: str
+    place: str = ""
 
 
 @dataclass
@@ -56,6 +67,12 @@ class State:
     prediction: str = ""
     notes: "list[str]" = field(default_factory=list)
     keys: "tuple[tuple[str, str], ...]" = ()    # (key, what it does), of those that do something now
+    task: Optional[Task] = None             # of the exercise that judges
+
+    @property
+    def check(self) -> str:
+        """The command that makes the same check."""
+        return f"make exercise-{self.task.name}" if self.task else f"make check-{int(self.name.split('-')[0])}"
 
 
 def lines(state: State, columns: int, rows: int, colour: bool, unicode: bool = True) -> "list[str]":
@@ -85,7 +102,16 @@ class _Board:
         s = self.state
         left = s.name if self.narrow else f"watching scenarios/{s.name}"
         right = f"check {s.checks}" if s.checks else ""
-        return [left + " " * max(self.columns - len(left) - len(right), 1) + right, "-" * self.columns if not self.unicode else "─" * self.columns]
+        return [left + " " * max(self.columns - len(left) - len(right), 1) + right, "-" * self.columns if not self.unicode else "─" * self.columns,
+                *self._task()]
+
+    def _task(self) -> "list[str]":
+        """What the exercise asks for, until it is done."""
+        task, checked = self.state.task, self.state.checked
+        if task is None:
+            return []
+        told = [task.text, *([task.place] if task.place else [])] if checked is None or checked.status else []
+        return [*self._folded("\n".join([f"exercise {task.name}: {task.title}", *told])), ""]
 
     def middle(self, room: int) -> "list[str]":
         s = self.state
@@ -107,13 +133,13 @@ class _Board:
                     *([self._dyed("does not build", "31") + ": nothing was run"] if checked.word == "does not build" else [])]
         else:
             warned = ["The compiler warned:", *self._compiler(checked.warnings)] if checked.warnings else []
+            warned += ["", *self._folded(checked.why)] if checked.why else []
             told = [*checked.tell(self.columns, self.colour, True).rstrip("\n").split("\n"), *warned]
             if len(told) + len(notes) > room:
                 told = [*checked.tell(self.columns, self.colour, False).split("\n"), *warned]
         told = [*told, *notes]
         if len(told) > room > 0:
-            number = int(s.name.split("-")[0])
-            told = [*told[:room - 1], f"({len(told) - room + 1} more lines: make check-{number})"]
+            told = [*told[:room - 1], f"({len(told) - room + 1} more lines: {s.check})"]
         return told
 
     def _compiler(self, said: str) -> "list[str]":

@@ -5,6 +5,7 @@ skeleton, start.diff. CONTRACT.md, "Exercises", says what each of them is. All c
 """
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Optional
 
 from ..judge import contract as contracts
-from ..stage.scenarios import Scenario, find, find_all, misconceptions
+from ..stage.scenarios import Scenario, UnknownScenario, find, find_all, misconceptions
 from . import changes
 
 FOLDER = "exercises"
@@ -169,6 +170,17 @@ def own_folder(exercise: Exercise) -> "Optional[Scenario]":
     """The newest scenario of the learner's own that was laid out for this exercise; None if there is none."""
     mine = [one for one in find_all() if int(one.number) >= OWN and one.name.partition("-")[2] == f"exercise-{exercise.number}"]
     return mine[-1] if mine else None
+
+
+def of_folder(scenario: Scenario) -> "list[Exercise]":
+    """The exercises that a scenario's code is for: its lesson's, or the one that a folder of the learner's own was laid out for. What
+    can't be used is left out."""
+    named = re.fullmatch("[0-9]+-exercise-([0-9]+[a-z])", scenario.name) if int(scenario.number) >= OWN else None
+    found = []
+    for wanted in [named[1]] if named else [f"{scenario.number}{letter}" for letter in letters(scenario.folder)]:
+        with contextlib.suppress(ExerciseError, UnknownExercise, UnknownScenario, OSError):
+            found.append(find_exercise(wanted))
+    return found
 
 
 def load_contract(exercise: Exercise, scenario: Scenario) -> contracts.Contract:

@@ -38,13 +38,18 @@ class Ended(BaseException):
 class Checker(Protocol):
     """What the loop asks for. `stop` says whether to give up what is being done."""
 
-    folder: Path
+    name: str           # of the scenario, "04-half-close"
+    folder: Path        # its files
+    task: Optional[board.Task]      # the exercise whose contract judges it; None: the scenario's own does
 
     def build(self) -> "Optional[Checked]":
         """Builds what has changed; what came of it if it can't be run."""
 
     def run(self, stop: Callable[[], bool]) -> "Optional[Checked]":
         """Runs and judges it. None: it was given up."""
+
+    def look_around(self) -> None:
+        """Finds out what the keys do now; asked once a check."""
 
     def rest(self) -> None:
         """Nothing is to be done now: makes ready for the next run."""
@@ -61,12 +66,12 @@ class Checker(Protocol):
 
 @dataclass(frozen=True)
 class Action:
-    """A key that leaves the screen for a while, for another command of the lab."""
+    """A key. `what()` says what it would do now, "" if nothing; it is asked once a check. `act()` does it: it gives another command of the
+    lab, which has the terminal for a while, or () and has changed what is watched."""
 
     key: str
-    what: str
-    command: "tuple[str, ...]"
-    useful: Callable[[State], bool] = lambda state: True
+    what: Callable[[State], str]
+    act: "Callable[[], tuple[str, ...]]"
 
 
 class _Signals:
@@ -109,17 +114,18 @@ class _Signals:
 
 
 class Watch:
-    """The loop. `actions`: keys that start other commands of the lab."""
+    """The loop. `actions`: further keys."""
 
-    def __init__(self, name: str, checker: Checker, actions: "tuple[Action, ...]", colour: bool, unicode: bool) -> None:
+    def __init__(self, checker: Checker, actions: "tuple[Action, ...]", colour: bool, unicode: bool) -> None:
         self.checker, self.actions, self.colour, self.unicode = checker, actions, colour, unicode
-        self.state = State(name)
+        self.state = State(checker.name, task=checker.task)
         self.screen = fullscreen.FullScreen()
         self.signals = _Signals()
         self._text: "dict[str, str]" = {}           # what was checked, or is being checked
         self._look: files.Look = ()                 # the look at which that text was taken
         self._looked = 0.0
         self._typed = b""                           # keys that nobody has taken yet
+        self._offers: "tuple[tuple[str, str], ...]" = ()    # (key, what it does now) of the actions
 
     def go(self) -> int:
         """Watches until it is ended; returns the exit status."""
@@ -209,7 +215,7 @@ class Watch:
                 return
             new = files.changed(self._text, text)
             s.changed = tuple(dict.fromkeys((*(s.changed if s.doing else ()), *new))) if self._look else ()
-            self._text, self._look, s.checked = text, look, None
+            self._text, self._look, s.checked, self._offers = text, look, None, ()
             found = self._attempt(began, look)
             if found is not None:
                 self._accept(found)
@@ -263,7 +269,16 @@ class Watch:
             s.failed += 1
             s.asking = s.failed % ASK_AFTER == 0
         self._draw()
+        self.checker.look_around()
+        offers = ((action.key, action.what(s)) for action in self.actions)
+        self._offers = tuple((key, what) for key, what in offers if what)
         self.checker.rest()
+
+    def _anew(self) -> None:
+        """Something else is watched from now on."""
+        self.state = State(self.checker.name, checks=self.state.checks, task=self.checker.task)
+        self._text, self._look = {}, ()
+        self._check()
 
     # -- keys -------------------------------------------------------------------------------------------------------------
 
@@ -273,7 +288,7 @@ class Watch:
         if s.checked is not None and not s.doing:
             left = len(s.checked.hints) - s.hints
             found += [("h", "hint" if not s.hints else "another hint")] if left > 0 else []
-            found += [(action.key, action.what) for action in self.actions if action.useful(s)]
+            found += self._offers
         return (*found, ("q", "quit"))
 
     def _keys(self) -> None:
@@ -287,8 +302,11 @@ class Watch:
                 self._hint()
             elif key in useful:
                 action = next((one for one in self.actions if one.key == key), None)
-                if action is not None:
-                    self._aside(action)
+                command = action.act() if action is not None else ()
+                if command:
+                    self._aside(command)
+                elif action is not None:
+                    self._anew()
                 return
 
     def _hint(self) -> None:
@@ -321,13 +339,13 @@ class Watch:
 
     # -- other commands -----------------------------------------------------------------------------------------------------
 
-    def _aside(self, action: Action) -> None:
+    def _aside(self, command: "tuple[str, ...]") -> None:
         """Lets another command have the terminal, then shows the verdict again. Ctrl-C ends that command alone."""
         self.screen.leave()
         self.signals.aside = True
         old = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         try:
-            child = subprocess.Popen(action.command, cwd=ROOT)
+            child = subprocess.Popen(command, cwd=ROOT)
             try:
                 while child.poll() is None:
                     select.select([self.signals.waker], [], [])     # SIGCHLD, or one that ends the watch

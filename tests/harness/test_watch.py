@@ -11,10 +11,11 @@ import sys
 import pytest
 
 import changes
-from harness.learn import board, files
+from harness.cli import watch as cli
+from harness.learn import board, exercises, files, originals
 from harness.learn.board import Checked, State
 from harness.observe import kernel
-from harness.stage.scenarios import ROOT
+from harness.stage.scenarios import ROOT, find
 from terminal import Watched
 
 NAME = "07-unfinished-line"
@@ -252,6 +253,124 @@ def test_step_has_the_terminal_for_a_while(lab, start):
     shown.until("as expected")
     shown.key("q")
     assert shown.status() == 0
+
+
+def aside(shown, *words, key):
+    """Waits until another command, which has the terminal, has said all of these, and answers it."""
+    def said():
+        text = shown.seen.rpartition("\x1b[?1049l")[2]
+        return "" if "\x1b[?1049h" in text else text
+    while not all(word in said() for word in words):
+        assert shown.read(), f"it never said {words}:\n{shown.seen}"
+    shown.key(key)
+
+
+def back(shown, *words):
+    """The same; then the watch has its screen again."""
+    times = shown.seen.count("\x1b[?1049h")
+    aside(shown, *words, "back to the watch", key="\n")
+    while shown.seen.count("\x1b[?1049h") == times or not shown.seen.endswith("\x1b[J"):
+        assert shown.read()
+
+
+def test_diff_and_reset_are_there_while_the_scenario_is_changed(lab, start):
+    client = lab.scenarios / NAME / "client.c"
+    good = client.read_text()
+    shown = start()
+    assert "d diff" not in shown.until("as expected", "n exercise 7a")
+    says(lab, "dialling")
+    mine = client.read_text()
+    shown.until("differs", "d diff", "r reset")
+    shown.key("d")
+    back(shown, '-    event("connecting")', '+    event("dialling")')
+    shown.until("differs", "r reset")
+    shown.key("r")
+    aside(shown, "Put 07-unfinished-line back?", key="\n")
+    back(shown, "stays as it is")
+    shown.until("differs", "r reset")
+    assert client.read_text() == mine
+    shown.key("r")
+    aside(shown, "Put 07-unfinished-line back?", key="y\n")
+    back(shown, "is as the lab has it")
+    text = shown.until("as expected", "check 3", "n exercise 7a")
+    assert "d diff" not in text and "r reset" not in text
+    assert client.read_text() == good and (lab.build / f"kept/{NAME}-1/client.c").read_text() == mine
+
+
+def test_a_changed_scenario_that_does_not_build_can_be_put_back(lab, start):
+    client = lab.scenarios / NAME / "client.c"
+    client.write_text(client.read_text() + "int broken\n")
+    shown = start()
+    shown.until("does not build", "d diff", "r reset")
+    shown.key("r")
+    aside(shown, "-int broken", "back? (y", key="y\n")
+    back(shown)
+    shown.until("as expected")
+
+
+def test_n_shows_the_next_exercise_and_judges_by_it(lab, start):
+    """The untouched scenario fails it, its solution passes it and is told why; what passes counts as progress."""
+    found = exercises.load(lab.scenarios / NAME, "a")
+    shown = start(100, 40)
+    shown.until("as expected", "n exercise 7a")
+    shown.key("n")
+    text = shown.until("exercise 7a: " + found.title, found.task[:40], "differs", "n exercise 7b", "✗ ")
+    assert "Why it works" not in text and "explore" not in text
+    changed = exercises.solved(found, {path.name: path.read_text() for path in (lab.scenarios / NAME).glob("*.*")})
+    for name in ("client.c", "server.c"):
+        os.replace(written(lab.scenarios / NAME / f".{name}.new", changed[name]), lab.scenarios / NAME / name)
+    text = shown.until("as expected", "Why it works:", "make exercise-7a shows", "d diff")
+    assert found.task[:40] not in text and found.why[:40] in text and "passed 07a" in (lab.build / "progress.txt").read_text()
+    shown.key("n")
+    shown.until("exercise 7b: ", "n exercise 7c")
+    shown.key("n")
+    shown.until("exercise 7c: ", "make start-7c lays out a skeleton", "n lesson")
+    shown.key("n")
+    assert "exercise 7c" not in shown.until("contract.txt", "n exercise 7a", "differs")
+    shown.key("q")
+    assert shown.status() == 0
+
+
+def written(path, text):
+    path.write_text(text)
+    return path
+
+
+def test_an_exercise_in_a_folder_of_its_own_is_watched_there(lab, start, monkeypatch):
+    monkeypatch.setenv("SCENARIOS", str(lab.scenarios))
+    monkeypatch.setenv("BUILD", str(lab.build))
+    assert changes.ask("start", "7c")[0] == 0
+    own = lab.scenarios / "90-exercise-07c"
+    shown = start(100, 40)
+    shown.until("as expected", "n exercise 7a")
+    for key in "abc":
+        shown.key("n")
+        shown.until(f"exercise 7{key}: ", "q quit", "n ")
+    text = shown.until("watching scenarios/90-exercise-07c", "differs", "n lesson")
+    assert "lays out" not in text and "d diff" not in text
+    server = own / "server.c"
+    os.replace(written(own / ".new", server.read_text().replace("{\n", "{\n    event(\"mine\");\n", 1)), server)
+    shown.until("check 5", "differs", "n lesson")
+    shown.key("q")
+    assert shown.status() == 0
+    alone = start(100, 40, argv=[sys.executable, "-m", "harness", "watch", "90"])
+    alone.until("exercise 7c: ", "differs", "n lesson")
+    alone.key("q")
+    assert alone.status() == 0
+
+
+def test_what_the_keys_do_is_found_out_once_a_check(lab, monkeypatch):
+    """A draw asks nobody; a check asks git once."""
+    asked = []
+    monkeypatch.setattr(originals, "changed", lambda scenario: asked.append(scenario.name) or ["client.c"])
+    monkeypatch.setenv("SCENARIOS", str(lab.scenarios))
+    checker = cli.Checker(find(NAME), None)
+    keys = cli._actions(checker)
+    state = State(NAME, checked=checked())
+    assert [one.key for one in keys if one.what(state)] == ["s", "e"] and asked == []
+    checker.look_around()
+    assert [one.what(state) for one in keys] == ["step", "explore", "diff", "reset", "exercise 7a"]
+    assert asked == [NAME]
 
 
 def test_without_a_terminal_it_says_so():
