@@ -134,13 +134,23 @@ def shown(lab):
 LINE = re.compile(r" +\d+\.\d{3}  ( *)(\S.*)")
 
 
-def logged(text: str) -> list[tuple[str, str]]:
-    """(who, text) of the log lines, in the order shown; the server's stand at the right. Ports differ where they must."""
-    found = []
+CAST = re.compile(r" {10}(client|server) +[a-z].*")
+
+
+def columns(text: str) -> dict[str, int]:
+    """Whose lines begin where, as the line above the first one says. An excerpt has none; without one: two programs."""
+    heads = [line for line in text.splitlines() if CAST.fullmatch(line)]
+    return {found[0]: found.start() - 10 for found in re.finditer(r"\S+", heads[0])} if heads else {"client": 0, "server": 40}
+
+
+def logged(text: str, cast: "dict[str, int] | None" = None) -> list[tuple[str, str]]:
+    """(who, text) of the log lines, in the order shown; each program's stand in its column. Ports differ where they must."""
+    begin, found = cast or columns(text), []
     for line in text.splitlines():
         match = LINE.fullmatch(line)
         if match:
-            found.append(("server" if len(match[1]) > 20 else "client", re.sub(r"\(port \d+\)", "(port)", match[2])))
+            who = min(begin, key=lambda name: abs(begin[name] - len(match[1])))
+            found.append((who, re.sub(r"\(port \d+\)", "(port)", match[2])))
     return found
 
 
@@ -150,7 +160,7 @@ def clock_complaints(text: str) -> list[str]:
     times = [float(line.split()[0]) for line in lines]
     found = [f"goes back: {line}" for line, before, now in zip(lines[1:], times, times[1:]) if now < before]
     for n, (who, said) in enumerate(logged(text)):
-        seconds = re.match(r"pausing (\d+) s", said)
+        seconds = re.match(r"(?:\[\d+\] )?pausing (\d+) s", said)
         after = [t for t, (w, _) in zip(times[n + 1:], logged(text)[n + 1:]) if w == who][:1]
         if seconds and after and after[0] - times[n] < int(seconds[1]) - 0.01:
             found.append(f"pauses {after[0] - times[n]:.3f} s: {lines[n]}")
@@ -162,14 +172,14 @@ def closing(text: str, wire: bool) -> list[str]:
     lines = [line for line in text.splitlines() if not line.startswith(("note: ", "not looked at: ", "$ ")) and not LINE.fullmatch(line)]
     if not wire:
         lines = [line for line in lines if "sent a reset (RST)" not in line and "over the wire" not in line]
-    endings = sorted(line for line in lines if re.match(r"The (client|server) (ended|waits|was)", line))
+    endings = sorted(line for line in lines if re.match(r"The [a-z-]+ (ended|waits|was)", line))
     return [line for line in lines if line not in endings] + endings
 
 
 def transcript_complaints(page: str, real: Shown) -> list[str]:
     """Each program's lines in their order, the closing lines, and whether the lines could have come so."""
-    found = []
-    for who in ("client", "server"):
+    found = [] if columns(page) == columns(real.text) else [f"columns: {columns(real.text)}"]
+    for who in columns(real.text):
         ours, theirs = ([text for w, text in logged(t) if w == who] for t in (page, real.text))
         found += [f"{who}: {line}" for line in difflib.unified_diff(ours, theirs, "shown", "run", lineterm="")]
     found += difflib.unified_diff(closing(page, real.run.wire), closing(real.text, real.run.wire), "shown", "run", lineterm="")
@@ -178,25 +188,27 @@ def transcript_complaints(page: str, real: Shown) -> list[str]:
 
 def interleaving_complaints(page: str, run: trace.Run) -> list[str]:
     """The run's events in the order that the page shows: does the contract allow it?"""
-    waiting = {who: iter([e for e in run.events if e.who == who]) for who in ("client", "server")}
+    waiting = {who: iter([e for e in run.events if e.who == who]) for who in columns(page)}
     order = [next(waiting[who]) for who, text in logged(page) if not text.startswith(("(", "stdout:", "stderr:"))]
     events = [replace(event, seq=seq) for seq, event in enumerate(order)]
     for n, event in enumerate(events):
         then = [e.seq for e in events[n + 1:] if (e.pid, e.tid) == (event.pid, event.tid)]
         if event.kind == "pause" and event.resumed_after >= 0 and then:
             events[n] = replace(event, resumed_after=then[0] - 1)
-    contract = contracts.load(ROOT / "scenarios" / run.name / "contract.txt")
-    run = replace(run, events=tuple(events), calls=(), observed=False)      # the other records keep the run's own order
+    contract = next(scenario for scenario in SCENARIOS if scenario.name == run.name).load_contract()
+    places = {event.seq: n for n, event in enumerate(order)}     # a start that waited for a line waits for it where the page has it
+    starts = tuple(replace(start, after=tuple(places[seq] for seq in start.after if seq in places)) for start in run.starts)
+    run = replace(run, events=tuple(events), starts=starts, calls=(), observed=False)   # the other records keep the run's own order
     verdict = judge.judge(run, contract)
     return [f"{d.kind}: {d.who}: {d.expected} {d.other}" for d in verdict.differences]
 
 
 def excerpt_complaints(page: str, real: str, wire: bool = True) -> list[str]:
     """Lines of an excerpt: each program's in order, all others somewhere; `...` stands for what is left out."""
-    found = []
-    for who in ("client", "server"):
+    found, cast = [], columns(real)
+    for who in cast:
         rest = iter([text for w, text in logged(real) if w == who])
-        found += [f"{who} did not say then: {text}" for w, text in logged(page) if w == who and text not in rest]
+        found += [f"{who} did not say then: {text}" for w, text in logged(page, cast) if w == who and text not in rest]
     others = [line for line in closing(page, wire) if line.strip() not in ("", "...")]
     return found + [f"not there: {line}" for line in others if line not in real.splitlines()]
 
@@ -257,7 +269,7 @@ def wide(page: str) -> list[str]:
 
 def wire_rows(page: str) -> list[tuple[str, str, int, int]]:
     """(sender, flags, first, length) of the tables of segments; flags without A and P."""
-    rows = re.findall(r"^\| (client|server) \| ([SFRPA]+) \| (\d+) \| (\d+) \|", page, re.M)
+    rows = re.findall(r"^\| ([a-z]+) \| ([SFRPA]+) \| (\d+) \| (\d+) \|", page, re.M)
     return [(who, re.sub("[AP]", "", flags), int(first), int(length)) for who, flags, first, length in rows]
 
 

@@ -149,7 +149,7 @@ def _code(mutant: str) -> str:
 
 def hint_codes() -> set[str]:
     """The codes in the hints of all contracts."""
-    statements = [said for scenario in find_all() for said in contracts.load(scenario.contract).statements]
+    statements = [said for scenario in find_all() for said in scenario.load_contract().statements]
     return {contracts.code_of([hint]) for said in statements for hint in said.hints} - {""}
 
 
