@@ -33,7 +33,6 @@ import pytest
 from changes import Lab, Shown, apply
 from harness import trace
 from harness.judge import comparison as judge
-from harness.judge import contract as contracts
 from harness.stage.scenarios import ROOT, find_all
 
 OWN = 90        # scenarios from this number on are a learner's own: they need no lesson
