@@ -49,6 +49,8 @@ _NAMES = {both[_PLACE]: name for name, both in {**_ON_DESCRIPTOR, **_ALWAYS}.ite
 
 _FOR_OTHERS = ("wait4", "waitid", "pause", "rt_sigsuspend")     # they wait for a child, or for a signal
 SLEEPS = ("nanosleep", "clock_nanosleep")
+# Told also on a number that is no descriptor: a program that has closed it too early, and may ask again and again.
+_FAILS_ON_NONE = ("accept", "accept4", "connect", "shutdown", "read", "readv", "recvfrom", "recvmsg", "write", "writev", "sendto", "sendmsg")
 _READS = ("read", "recvfrom")
 _WRITES = ("write", "sendto")
 _WHOLE = socket.MSG_WAITALL | socket.MSG_PEEK      # a read that is never cut short
@@ -455,7 +457,7 @@ def _asked(thread: _Thread, name: str, args: "tuple[int, ...]") -> Optional["dic
             told = {"fd": fd, "name": "read" if reads else "write", "option": "splice", "asked": args[4]}
         if name != "close_range":
             what = _what(pid, fd)
-            if not what.startswith(("socket:", "pipe:", "anon_inode:")):
+            if not what.startswith(("socket:", "pipe:", "anon_inode:")) and (what or name not in _FAILS_ON_NONE):
                 return None
             told["what"] = what
         return _on_descriptor(thread, name, args, told)

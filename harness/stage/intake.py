@@ -338,7 +338,7 @@ class Intake:
         if call.fd >= 0 and (call.error or call.name in READS and call.result == 0 and call.asked > 0):
             key = call.tid, call.name, call.fd, call.error
             self.in_vain[key] = self.in_vain.get(key, 0) + 1
-            if self.in_vain[key] > ENDS and not call.error and call.connection:
+            if self.in_vain[key] > ENDS and (not call.error and call.connection or call.error == "EBADF"):
                 self.over(self.spins())
         self.idle[call.tid] = self.idle.get(call.tid, 0) + 1 if _brings_nothing(call) else 0
         if told.get("held"):

@@ -128,3 +128,9 @@ def test_a_full_accept_queue_keeps_a_connect_waiting(tmp_path: Path) -> None:
     run = scripts.run(tmp_path / "a", "[dial() for n in range(3)]", server.format(1), stage=stage)
     assert "The client waits in connect" in of(run, "accept-queue-full")[0].words
     assert of(scripts.run(tmp_path / "b", "kept = [dial() for n in range(3)]", server.format(5), stage=stage), "accept-queue-full") == []
+
+
+def test_a_call_on_a_closed_number_again_and_again_is_a_spin(tmp_path):
+    run = pairs.run(tmp_path / "pair", "connect; hush; again 20000", "listen; accept; readall 1; accept")
+    assert run.stop.kind == "runaway" and "fails with EBADF again and again" in run.stop.words
+    assert ["EBADF does not go away by itself" in one.words for one in of(run, "spin")] == [True]
