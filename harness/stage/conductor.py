@@ -29,6 +29,7 @@ from .starts import Process, Starts, said
 
 __all__ = ["Conductor", "Held", "Live", "Policy", "VirtualClock"]
 
+_OF_A_LINE = ("close", "close_range", "fcntl")      # what common/ calls itself while it logs a line
 _FIRST_LOOK, _LAST_LOOK = 0.0001, 0.02      # seconds between looks at the kernel
 _SURE_LOOK = 0.006          # after so long it is looked whether a thread that should be on the move is
 
@@ -192,7 +193,7 @@ class Conductor:
         if not found or self.stage.program(name).as_written or any(e.kind == "listen" and e.who == name for e in self.book.events):
             return found
         listens = {call.tid: call.returned for call in self.book.calls if call.who == name and call.name == "listen" and call.returned >= 0}
-        went_on = any(call.seq > listens.get(call.tid, call.seq) for call in self.book.calls)
+        went_on = any(call.seq > listens.get(call.tid, call.seq) and call.name not in _OF_A_LINE for call in self.book.calls)
         return found if went_on else []
 
     def _listening(self, name: str) -> "list[int]":

@@ -38,6 +38,10 @@ def kept(made: Scenario, tmp_path: Path, explore: bool = True) -> contract.Contr
 def test_a_draft_of_each_scenario_is_kept_at_once(name, tmp_path):
     made = find(name)
     build([made])
+    if "signal" in made.contract.read_text():       # programs that die are not drafted: one is meant to
+        with pytest.raises(drafts.NoDraft, match="mend the programs first"):
+            drafts.draft(made)
+        return
     drafted, written = kept(made, tmp_path, explore=name < "03"), made.load_contract()
     for who in written.whos:
         assert [line.text for line in drafted.plans[0].lines_of(who)] == [line.text for line in written.plans[0].lines_of(who)]
