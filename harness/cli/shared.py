@@ -100,8 +100,12 @@ def agreed(question: str, command: str) -> bool:
     keys = Keys(Interrupt().at_once())
     if not keys.terminal:
         raise Usage(f"{question} There is no terminal to ask at, so nothing was done. Without a question: python3 -m harness {command} --yes")
+    width = screen.width_of(sys.stdout)
+    *above, last = words.folded(question, width, sys.stdout.isatty())
+    answers = "(y, or Enter for no) > "
+    print("".join(f"{line}\n" for line in above), end="")
     try:
-        return keys.line(f"{question} (y, or Enter for no) > ").lower() in ("y", "yes")
+        return keys.line(f"{last} {answers}" if len(last) + len(answers) + 1 < width else f"{last}\n{answers}").lower() in ("y", "yes")
     except Ended:
         return False
 

@@ -66,7 +66,9 @@ def _where(d: Optional[Difference], run: Run, contract: Contract) -> str:
     if last is not None:
         return f"The last line of the {role_of(d.who)} that was right stands in {last.source}. What does the program do behind it?"
     if d.line:
-        return f"Look at line {d.line} of {Path(contract.path).name}. Which call of the {role_of(d.who)} makes it true?"
+        path = Path(contract.path)
+        file = "/".join(path.parts[-3:]) if path.parts[-3:-2] == ("exercises",) else path.name
+        return f"Look at line {d.line} of {file}. Which call of the {role_of(d.who)} makes it true?"
     return f"Look at the program of the {role_of(d.who)}."
 
 

@@ -63,8 +63,8 @@ class Why:
         elif d.kind == "port":
             yield f"It listens on port {d.found}. The lab looked for it and told the others; by hand a client would be refused."
         elif d.found == "nearly" and d.observed:
-            yield (f"The two texts are nearly the same. Is one of them misspelt? The contract's stands in {self.path}:{d.line}, "
-                   f"the program's in {d.observed.source}.")
+            theirs = f", the program's in {d.observed.source}" if d.observed.source else ""
+            yield f"The two texts are nearly the same. Is one of them misspelt? The contract's stands in {self.path}:{d.line}{theirs}."
         elif d.kind in ("missing", "unexpected"):
             line = next((x for x in self.plan.of(Line) if x.number == d.line and d.expected), None)
             yield from self._of_the_line(d, line)

@@ -2,11 +2,13 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import pytest
 
 import changes
 from changes import ask
+from harness.judge.contract import parse
 from harness.learn import hints
 from harness.stage import scenarios
 from harness.stage.scenarios import ROOT
@@ -92,3 +94,9 @@ def test_without_a_contract_there_is_nothing_to_hint_at(lab):
     (lab.scenarios / "04-half-close/contract.txt").unlink()
     assert "no contract" in ask("hint", "4")[1]
     assert scenarios.find("4").load_contract() is None
+
+
+def test_a_hint_in_an_exercise_leads_to_the_exercises_contract():
+    difference = SimpleNamespace(blocked=None, observed=None, witnesses=(), line=1, who="client")
+    for path, shown in (("scenarios/00-anatomy/exercises/a/contract.txt", "exercises/a/contract.txt"), ("scenarios/00-anatomy/contract.txt", "contract.txt")):
+        assert f"Look at line 1 of {shown}." in hints._where(difference, None, parse("client: a", path))

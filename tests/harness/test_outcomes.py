@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import json
 import os
@@ -314,6 +315,15 @@ def test_a_text_that_is_nearly_the_logged_one_is_asked_about_and_not_called_anot
     told = words.tell(comparison.judge(run, rules), run, rules, reproduce="")
     assert ("nearly the same. Is one of them misspelt? The contract's stands in contract.txt:2, the program's in client.c:12." in told) is nearly
     assert not nearly or "is reading instead" not in told
+
+
+def test_where_a_misspelt_line_stands_is_told_only_if_it_is_known():
+    blocked = Waiting("client", 101, 101, "read", 4, 1, "server", "client.c:12")
+    run = runs.run("client: a\nclient: reading data", ends="client: waiting in read, server: waiting in read", stop=Stop("waiting", waiting=(blocked,)))
+    run = dataclasses.replace(run, events=tuple(dataclasses.replace(event, source="") for event in run.events))
+    rules = parse("client: a\nclient: readng data")
+    told = words.tell(comparison.judge(run, rules), run, rules, reproduce="")
+    assert "The contract's stands in contract.txt:2." in told and "the program's" not in told
 
 
 @pytest.mark.parametrize("ends, said", [

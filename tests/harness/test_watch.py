@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -285,12 +286,14 @@ def test_diff_and_reset_are_there_while_the_scenario_is_changed(lab, start):
     back(shown, '-    event("connecting")', '+    event("dialling")')
     shown.until("differs", "r reset")
     shown.key("r")
-    aside(shown, "Put 07-unfinished-line back?", key="\n")
+    aside(shown, "(y, or Enter", key="\n")
+    asked = [line for line in shown.seen.split("\r\n") if "(y, or Enter for no) > " in line]
+    assert asked and len(asked[0]) <= 80
     back(shown, "stays as it is")
     shown.until("differs", "r reset")
     assert client.read_text() == mine
     shown.key("r")
-    aside(shown, "Put 07-unfinished-line back?", key="y\n")
+    aside(shown, "(y, or Enter", key="y\n")
     back(shown, "is as the lab has it")
     text = shown.until("as expected", "check 3", "n exercise 7a")
     assert "d diff" not in text and "r reset" not in text
@@ -303,9 +306,53 @@ def test_a_changed_scenario_that_does_not_build_can_be_put_back(lab, start):
     shown = start()
     shown.until("does not build", "d diff", "r reset")
     shown.key("r")
-    aside(shown, "-int broken", "back? (y", key="y\n")
+    aside(shown, "-int broken", "(y, or", key="y\n")
     back(shown)
     shown.until("as expected")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_an_interrupted_watch_loses_nothing(lab, start, number):
+    """What the learner wrote lies in its place, or is put back whole with a copy of it in build/kept; no process is left."""
+    folder = lab.scenarios / NAME
+    client, names = folder / "client.c", {path.name for path in folder.iterdir()}
+    good = client.read_text()
+    for n, moment in enumerate(["building", "running", "asked", "answered"]):
+        shown = start()
+        shown.until("as expected", "n exercise")
+        says(lab, f"word-{n}")
+        mine = client.read_text()
+        _interrupt(shown, moment, number)
+        copies = [path.read_text() for path in lab.build.glob(f"kept/{NAME}-*/client.c")]
+        assert client.read_text() == mine or (client.read_text() == good and mine in copies)
+        left = {path.name for path in folder.iterdir()} - names
+        assert left <= ({".client.c.reset"} if number == signal.SIGKILL else set())
+        says(lab, "connecting")
+
+
+def _interrupt(shown, moment, number):
+    """Ends a watch whose text was just saved; waits for the end of all that it has started."""
+    if moment in ("building", "running"):
+        shown.until("changed:" if moment == "building" else "running ...")
+    else:
+        shown.until("differs", "r reset")
+        shown.key("r")
+        aside(shown, "client.c", "(y, or", key="y\n" if moment == "answered" else "")
+    under = [(pid, os.pidfd_open(pid)) for pid in kernel.descendants(shown.child.pid) if kernel.process_state(pid) not in ("", "Z", "X")]
+    if number == signal.SIGINT:
+        if moment in ("asked", "answered"):
+            shown.key("\x03" if moment == "asked" else "")       # meant for the command that has the terminal
+            back(shown)
+        shown.key("\x03")
+    else:
+        (os.killpg if number == signal.SIGHUP else os.kill)(shown.child.pid, number)
+    if number == signal.SIGKILL:
+        assert shown.child.wait() == -number
+    else:
+        assert shown.status() == 128 + number
+    for _, handle in under:
+        select.select([handle], [], [])         # its end
+        os.close(handle)
 
 
 def test_n_shows_the_next_exercise_and_judges_by_it(lab, start):
