@@ -1,0 +1,48 @@
+// A server that listens, and does something else before it accepts.
+//
+// Parent: 07-unfinished-line. What differs: a pause before the first accept.
+// Try: close(listener), and return, in place of serve(). What does the client learn of it?
+#include <errno.h>
+#include <unistd.h>
+
+#include "event.h"
+#include "must.h"
+#include "net.h"
+#include "quote.h"
+#include "reader.h"
+
+static void handle(int conn)
+{
+    event_conn(conn, "accepted");
+
+    struct reader in;
+    reader_open(&in, conn);
+    struct slice line;
+    for (;;) {
+        event("reading data");
+        int got = read_line(&in, &line);
+        if (got == 0 && line.len > 0)
+            event_received(conn, line.len, "EOF, %zu bytes unfinished: %s", line.len, quoted(line.data, line.len));
+        else if (got == 0)
+            event("EOF");
+        else if (got == -1)
+            event("Error reading: %s", errno_name(errno));
+        if (got != 1)
+            break;
+        event_received(conn, line.len, "Received message: %s", quoted(line.data, line.len));
+    }
+    reader_close(&in);
+
+    event("closing");
+    close(conn);
+}
+
+int main(int argc, char **argv)
+{
+    struct address here = address_from(argc, argv);
+    int listener = must_say(listen_on(&here), here.error);
+    event_listening(listener, "listening");
+    pause_seconds(5); // meanwhile our kernel makes connections: for that it needs listen, and not accept
+    event("accepting");
+    must(serve(listener, handle));
+}
