@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Optional
 
-_ADDRESS = re.compile(r"-|[^>]*:\d{1,5}(>[^>]*:\d{1,5})?")
+_ADDRESS = re.compile(r"-|[^>]*:\d{1,5}(>([^>]*:\d{1,5}|-))?")
 EVENT_KINDS = ("note", "listen", "conn", "send", "recv", "pause")   # as event.h has them
 
 
@@ -20,7 +20,7 @@ class LogLine:
     kind: str
     fd: int
     count: int
-    address: str    # "" for none; of a connection "own>peer"
+    address: str    # "" for none; of a connection "own>peer", and "own" alone if it was reset before it was asked for its peer
     source: str
     text: str
 
@@ -33,7 +33,7 @@ def parse(data: bytes) -> Optional[LogLine]:
     """None if it is none: a program may send anything."""
     try:
         ns, pid, tid, role, kind, fd, count, address, source, text = data.decode("utf-8", "replace").split("\t", 9)
-        line = LogLine(int(ns), int(pid), int(tid), role, kind, int(fd), int(count), "" if address == "-" else address, source, text)
+        line = LogLine(int(ns), int(pid), int(tid), role, kind, int(fd), int(count), "" if address == "-" else address.removesuffix(">-"), source, text)
     except ValueError:
         return None
     right = kind in EVENT_KINDS and _ADDRESS.fullmatch(address) and all(abs(n) < 1 << 63 for n in (line.ns, line.pid, line.tid, line.fd, line.count))

@@ -139,3 +139,10 @@ def test_an_orphan_of_the_client_that_aborts_is_the_client(tmp_path):
     assert causes.derive(made).forced(aborted.seq, reset.seq)
     leaving = next(e for e in made.events if e.text == "leaving")
     assert not causes.derive(made).forced(leaving.seq, reset.seq, clock=False)
+
+
+def test_a_line_about_a_connection_that_was_reset_before_it_was_accepted_is_a_line(tmp_path):
+    """The kernel does not tell any more who the peer was: getpeername(2) gives ENOTCONN."""
+    made = run(tmp_path / "pair", "connect; say 5; abort", "listen; pause 1; accept; hear 5; hear-nothing")
+    assert "accepted" in [e.text for e in made.events]
+    assert not any("ignored" in note for note in made.notes)
