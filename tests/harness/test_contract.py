@@ -1,7 +1,6 @@
 """What does the contract notation accept, and what does it refuse, where, and with which advice?"""
 from __future__ import annotations
 
-import glob
 import os
 import random
 import re
@@ -9,19 +8,19 @@ import re
 import pytest
 
 from harness.judge import contract
+from harness.stage.scenarios import find_all
 from harness.judge.contract import After, Bytes, ContractError, Deadlock, Ends, Free, Line, Made, Never, Open, Wire, code_of, fits, parse
 from work import grows
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 def only(text: str):
     return parse(text).statements[-1]
 
 
-@pytest.mark.parametrize("path", sorted(glob.glob(f"{ROOT}/scenarios/*/contract.txt")))
-def test_every_scenario_has_a_contract_that_loads(path):
-    assert contract.load(path).path.startswith("scenarios/")
+@pytest.mark.parametrize("scenario", find_all(), ids=lambda one: one.name)
+def test_every_scenario_has_a_contract_that_loads(scenario):
+    assert scenario.load_contract().path.startswith("scenarios/")
 
 
 def test_a_line_is_who_and_text():
