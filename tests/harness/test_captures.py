@@ -65,7 +65,8 @@ def _segment(told, mine, theirs):
     yield "protocol", True, "tcp" in theirs["frame.protocols"]
     yield "port", s.source.rpartition(":")[2], theirs["tcp.srcport"]
     yield "length", str(s.length), theirs["tcp.len"]
-    yield "offset", str(s.first), theirs["tcp.seq"]
+    if s.connection or "R" not in s.flags:      # a reset that refuses a SYN is a part of no stream: its number is 0, and tshark shows 1
+        yield "offset", str(s.first), theirs["tcp.seq"]
     if "A" in s.flags:
         yield "acknowledged", str(s.ack), theirs["tcp.ack"]
     yield "window", str(s.window), theirs["tcp.window_size"]
