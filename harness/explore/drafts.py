@@ -13,7 +13,7 @@ and exploring keeps it, too. It says what the programs do, and not what they are
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Callable, Collection, Iterable, Iterator, Optional
 
 from ..judge import causes, comparison
@@ -82,13 +82,19 @@ class _Entry:
 Line = tuple[str, int]      # WHO, and which of its lines, from 0
 
 
+def _by_hand(run: Run) -> Run:
+    """The run as if nobody had waited for `listening` before a client was started: that is the lab's doing, and none of TCP's."""
+    listens = {event.seq for event in run.events if event.kind == "listen"}
+    return replace(run, starts=tuple(replace(start, after=tuple(place for place in start.after if place not in listens)) for start in run.starts))
+
+
 class _Seen:
     """One run, as the draft looks at it."""
 
     def __init__(self, run: Run, whos: "tuple[str, ...]", masks: "Collection[tuple[str, str, int]]" = (),
                  loose: "tuple[str, ...]" = ()) -> None:
         self.run, self.cast = run, Cast(run, whos)
-        self.order = causes.derive(run, self.cast.sides)
+        self.order = causes.derive(_by_hand(run), self.cast.sides)
         self.events = {who: () if self.cast.mixed(who) else self.cast.lines(who) for who in whos}
         for who in loose:
             self.events[who] = tuple(e for e in self.events[who] if (e.pid, e.tid) == (self.events[who][0].pid, self.events[who][0].tid))
