@@ -26,8 +26,10 @@ def others(run: Run) -> Iterator[OtherPort]:
         calls = [call for call in run.calls if call.who == role.name and call.name == "listen" and not call.error]
         found = dict.fromkeys([*(_port(event.address) for event in events), *(_bound(run, call) for call in calls), *_seen(run, role.name)])
         found.pop(0, None)
-        if found and role.port not in found:
-            yield OtherPort(role.name, role.port, tuple(found), events[0] if events else None)
+        wrong = [event for event in events if _port(event.address) not in (0, role.port)]      # it says so itself, also of a second listener
+        if found and role.port not in found or wrong:
+            elsewhere = tuple(port for port in found if port != role.port)
+            yield OtherPort(role.name, role.port, elsewhere, next(iter(wrong or events), None))
 
 
 def _port(address: str) -> int:

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from harness.judge import comparison as judge
-from harness.judge import contract as contracts
 from harness.stage.conductor import Conductor, VirtualClock
 from harness.tell import words
 from harness.stage.scenarios import ROOT, Scenario
@@ -85,6 +84,13 @@ TWINS = [
     ("14", "server.c", "    pause_seconds(5); //", "    //", "differs", "server", "pausing 5 s"),
     ("14", "server.c", '    event("accepting");\n', "", "differs", "server", "accepting"),
     ("14", "client.c", f"    say(conn, {M1});\n", "", "differs", "client", f"sending {M1}"),
+    ("15", "client.c", "    pause_seconds(2); //", "    //", "differs", "client", "pausing 2 s"),
+    ("15", "client.c", '    event("connecting");\n', "", "differs", "client", "connecting"),
+    ("15", "client.c", '    event("closing");\n', "", "differs", "client", "closing"),
+    ("15", "server.c", '    event_listening(listener, "listening");\n', "", "differs", "server", "listening"),
+    ("16", "client.c", '    event("connecting");\n', "", "differs", "client", "connecting"),
+    ("16", "client.c", '    event("closing");\n', "", "differs", "client", "closing"),
+    ("16", "server.c", '    event("binding again, SO_REUSEADDR %s", reuse ? "on" : "off");\n', "", "differs", "server", "binding again, SO_REUSEADDR off"),
     ("20", "client.c", "    must(shutdown(conn, SHUT_WR));\n", "", "deadlock", "client", "open"),
     ("20", "client.c", "i < n; i++", "i + 1 < n; i++", "differs", "client", "unwritten"),
     ("20", "server.c", "        answer(conn, &out, message.seq);\n", "", "differs", "server", 'writing response {Text: "Message received.", Seq: 1}'),
@@ -123,7 +129,7 @@ def twin(folder: Path, number: str, file: str, line: str, instead: str, objects:
 
 
 def check(scenario: Scenario):
-    contract = contracts.load(scenario.contract)
+    contract = scenario.load_contract()
     run = Conductor(scenario, VirtualClock(), keeper=lent()).run()
     verdict = judge.judge(run, contract)
     return verdict, words.tell(verdict, run, contract, reproduce=f"make check-{scenario.number}")
