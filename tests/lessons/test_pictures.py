@@ -56,7 +56,7 @@ def signature(text: str) -> "dict[str, object]":
         found.setdefault(key, []).append(what)
     for who, those in found.items():
         if folded and isinstance(those, list) and who != "story":
-            found[who] = sorted({repr(one).replace("PSH ", "") for one in those})      # which of equal rows are shown is up to the order between the programs, and
+            found[who] = sorted({repr(one).replace("FIN PSH ACK", "FIN ACK") for one in those})      # which of equal rows are shown is up to the order between the programs, and
             # so is whether the last bytes go with the FIN
     found["foot"] = [one.text for one in root.iter(f"{SPACE}text") if one.get("x") == "12" and "Folded" not in (one.text or "")]
     found["cycle"] = [title for title in (one.text for one in root.iter(f"{SPACE}title")) if title and title.startswith("deadlock: ")]
