@@ -102,10 +102,15 @@ def end(who: str, pid: int, *holders: "tuple[int, int, int, str, int]", shut: in
     return End(who, pid, address, tuple(Holder(who, *holder) for holder in holders), shut)
 
 
-def facts(made: Run, *connections: "tuple[End | None, End | None]", calls: str = "", **more: object) -> Run:
-    """The same run, with what its programs' calls told: each connection's opener and acceptor, and some calls (see call())."""
+def facts(made: Run, *connections: "tuple[End | None, End | None]", calls: str = "", learnt: bool = True, **more: object) -> Run:
+    """The same run, with what its programs' calls told: each connection's opener and acceptor, and some calls (see call()). `learnt`: a line
+    that says EOF or a reset comes of a read that told so."""
     numbered = tuple(Connection(n, *ends) for n, ends in enumerate(connections, 1))
-    return replace(made, observed=True, connections=numbered, calls=tuple(call(line) for line in calls.strip().splitlines()), **more)
+    told = tuple(call(line) for line in calls.strip().splitlines())
+    reads = [Call(e.seq, 0, e.who, e.pid, e.tid, "read", 4, e.connection, 4096, returned=e.seq, result=-1 if error else 0, error=error)
+             for e in made.events for error in ["" if e.text.startswith("EOF") else next((name for name in ("ECONNRESET", "EPIPE") if name in e.text), None)]
+             if learnt and e.connection and error is not None]
+    return replace(made, observed=True, connections=numbered, calls=tuple(sorted((*told, *reads), key=lambda one: one.seq)), **more)
 
 
 def call(line: str) -> Call:

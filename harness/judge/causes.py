@@ -20,6 +20,7 @@ from typing import Iterable, Iterator, Optional
 
 from ..observe import address
 from ..trace import Call, Event, Holder, Run
+from .seen import Seen
 from .sides import OPENER, Side, Sides
 
 KINDS = ("program", "bytes", "FIN", "reset", "connect", "start", "clock")
@@ -234,6 +235,7 @@ class _Partings:
         self.run, self.events, self.sides = run, events, sides
         self.brought: dict[int, Brought] = {}
         self.ended = {end.pid for end in (*run.endings, *run.children) if end.how.startswith(("exit ", "signal "))}
+        self._seen = Seen(run, sides)
         self._places: dict[Thread, list[int]] = {}          # each thread's lines
         self._threads: dict[int, list[Thread]] = {}         # each process's threads
         self._pids: dict[str, set[int]] = {}                # each program's processes
@@ -257,7 +259,7 @@ class _Partings:
         """The lines by which the other end's FIN was sent, and its last sends before them, as far as they came before this line."""
         own = self.sides.of(eof)
         other = self.sides.other(own)
-        if own is None or other is None:
+        if own is None or other is None or not self._seen.may_know_of_an_end(own, eof):
             return []
         if not self._is_seen(other):
             partings = [event for event in self._by_lines(other, half=True) if event.seq < eof.seq]
@@ -274,8 +276,9 @@ class _Partings:
 
     def before_reset(self, learnt: Event) -> list[int]:
         """The lines by which the other end was closed altogether, as far as they came before this line."""
-        other = self.sides.other(self.sides.of(learnt))
-        if other is None:
+        own = self.sides.of(learnt)
+        other = self.sides.other(own)
+        if own is None or other is None or not self._seen.may_know_of_an_end(own, learnt):
             return []
         if not self._is_seen(other):
             return [event.seq for event in self._by_lines(other, half=False) if event.seq < learnt.seq]

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from typing import Iterator, Union
 
-from ..trace import Call, Run, Socket
-from .sides import Side, Sides
+from ..trace import Call, Event, Run, Socket
+from .sides import READS, Side, Sides
 
 FIRST = 3                   # calls on descriptors from here on are seen
 _COPIES = ("dup", "dup2", "dup3", "fcntl")
+_ASKS = ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait")     # each for many descriptors
+_UNTOLD = ("recvmmsg", "splice")        # what they return does not say whether an end came
+_ENDED = ("ECONNRESET", "EPIPE", "ETIMEDOUT", "ECONNABORTED", "ENOTCONN")
 _MAKES = ("socket", "accept", "accept4")
 
 
@@ -20,12 +23,22 @@ def _makes_a_low_one(call: Call) -> bool:
     return call.name in (*_COPIES, *_MAKES) and call.returned >= 0 and not call.error and not call.option and 0 <= call.result < FIRST
 
 
+def _may_tell_of_an_end(call: Call) -> bool:
+    """Did a call tell its program that the other end of some connection is done, or may it have?"""
+    return (call.name in (*_ASKS, *_UNTOLD) or call.error in _ENDED or
+            call.name in READS and call.asked > 0 and call.result == 0 and not call.error)
+
+
 class Seen:
     """Of one run."""
 
     def __init__(self, run: Run, sides: Sides) -> None:
         self.run, self.sides = run, sides
         self._low = set(self._low_ends())
+        self._told: "dict[int, int]" = {}       # of each process: the place at which a call first told, or may have told, of an end
+        for call in run.calls:
+            if call.returned >= 0 and _may_tell_of_an_end(call):
+                self._told[call.pid] = min(call.returned, self._told.get(call.pid, call.returned))
         self.listeners = run.observed and not any(self._low_sockets())
 
     def all_of(self, side: Side) -> bool:
@@ -34,6 +47,14 @@ class Seen:
         if not self.run.observed or side in self._low:
             return False
         return self.listeners and not self._nameless() if end is None else True
+
+    def may_know_of_an_end(self, side: Side, line: Event) -> bool:
+        """Could the program of a line know by then that the other end of its connection is done? A line that says so is no proof of it.
+        Where not all calls were seen, it could. What it learns on another connection counts, too: a line may tell of either."""
+        end = self.sides.end(side)
+        if end is None or not self.all_of(side):
+            return True
+        return any(self._told.get(pid, line.seq + 1) <= line.seq for pid in {line.pid, end.pid, *(holder.pid for holder in end.holders)})
 
     def _low_ends(self) -> Iterator[Side]:
         copies = [call for call in self.run.calls if _makes_a_low_one(call)]

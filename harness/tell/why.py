@@ -244,12 +244,13 @@ def what_came(d: Event) -> str:
 
 
 def _luck(d: Difference, counted: bool) -> Iterator[str]:
+    who, other = role_of(d.who), role_of(d.other.partition(":")[0])
+    remedy = f"If the {who} is to wait, it needs something that it receives. If not, take the after away: then the contract is wrong, not the programs."
     if d.found == "clock":
         yield f'The contract must say so: "after clock: {d.other}".'
     elif d.found == "before":
-        who, other = role_of(d.who), role_of(d.other.partition(":")[0])
         yield f"Either line may come first: the {who} did not wait for anything of the {other} here."
-        yield f"If the {who} is to wait, it needs something that it receives. If not, take the after away: then the contract is wrong, not the programs."
+        yield remedy
     elif d.found == "held" and d.brought and d.observed:
         yield from _held(d.brought, d.witnesses[0], what_came(d.observed))
     elif d.found == "tcp":
@@ -260,7 +261,7 @@ def _luck(d: Difference, counted: bool) -> Iterator[str]:
         yield "The lines' byte counts do not add up, so they prove no order: does each sending and received line carry its count?"
     else:
         yield "No cause leads from the one to the other: no program, no byte, no FIN, no reset, no connect, no pause."
-        yield "This is an error of the contract, not of the programs: take the after away."
+        yield remedy
 
 
 def _held(brought: causes.Brought, earlier: Event, came: str) -> Iterator[str]:

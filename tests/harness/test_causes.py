@@ -241,6 +241,19 @@ def test_eof_comes_after_the_call_of_shutdown_and_not_after_a_later_close():
     assert causes.derive(made).brought[70].how == "shutdown"
 
 
+@pytest.mark.parametrize("said", ["EOF", "Error reading: ECONNRESET"])
+@pytest.mark.parametrize("calls, known", [
+    ("", False), ("30-31 client@101#1 read 4096 = 18", False), ("75-76 client@101#1 read 4096 = 0", False), ("66-67 client@101#1 read SHUT = 0", False),
+    ("66-67 server@200#1 read 4096 = 0", False), ("66-67 client@101#1 read 4096 = 0", True), ("66-67 client@101#1 write 4 = EPIPE", True),
+    ("66-67 client@101#0 poll 1 = 1", True), ("66-67 server@200#0 poll 1 = 1", False)])
+def test_a_line_about_an_end_has_a_cause_only_if_its_program_could_know_of_the_end(said, calls, known):
+    """It has said so, and the other end was closed by then: but nothing had told it."""
+    made = runs.run(f"client@101#1: a\nserver@200#1: closing\nclient@101#1: {said}")
+    made = runs.spread(replace(made, events=tuple(replace(e, seq=seq) for e, seq in zip(made.events, (2, 3, 7)))))
+    made = runs.facts(made, (CLIENT, runs.end("server", 200, (200, 2, 35, "close", 200))), calls=calls, learnt=False)
+    assert (kinds(made, "server: closing", f"client: {said}") is not None) is known
+
+
 def test_after_ones_own_shutdown_of_reading_eof_says_nothing_about_the_peer():
     made = runs.facts(helped((45, "close", 200), (65, "exit", 0)), (CLIENT, runs.end("server", 200, (200, 2, 45, "close", 200))),
                       calls="66-67 client@101#1 shutdown SHUT_RDWR = 0")
@@ -285,7 +298,8 @@ def test_epipe_after_ones_own_call_of_shutdown_says_nothing_about_the_peer():
     log = "client@101#1: closing\nserver@200#1: EPIPE"
     client = runs.end("client", 101, (101, 0, 15, "close", 101))
     for shut, forced in ((-1, True), (12, False)):
-        made = runs.facts(runs.spread(runs.run(log)), (client, runs.end("server", 200, (200, 0, -1, "", 0), shut=shut)))
+        made = runs.facts(runs.spread(runs.run(log)), (client, runs.end("server", 200, (200, 0, -1, "", 0), shut=shut)),
+                          calls="12-13 server@200#1 shutdown SHUT_WR = 0" if forced is False else "")
         assert causes.derive(made).forced(10, 20) is forced
 
 

@@ -5,7 +5,7 @@ import functools
 from dataclasses import dataclass
 from typing import Iterator, Optional
 
-from ...trace import Call, Holder, Run, Segment, Socket
+from ...trace import Call, Event, Holder, Run, Segment, Socket
 from ..seen import Seen
 from ..sides import READS, WRITES, Side, Sides
 
@@ -46,6 +46,9 @@ class Facts:
     def observed(self) -> bool:
         """Were the programs' calls seen? Else nothing may be concluded from a call that is not there."""
         return self.run.observed
+
+    def may_know_of_an_end(self, side: Side, line: Event) -> bool:
+        return self._seen.may_know_of_an_end(side, line)
 
     @property
     def captured(self) -> bool:

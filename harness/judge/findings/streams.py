@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Iterator
 
 from ...trace import Call, Event, Socket, Waiting
+from .. import causes
 from ..sides import READS, WRITES, Side
 from .acts import POLLS, at, capital, count, name, waits
 from .facts import Facts, Finding
@@ -105,6 +106,17 @@ def announced(facts: Facts) -> "Iterator[Finding]":
                 behind = "after that" if n + 1 == len(lines) else "for that"
                 yield Finding("announced-not-written", f"The {line.who} said that it sends {count(line.count, 'byte')} on connection {side[0]} ({line.text!r}). "
                               f"It called no write there {behind}.", (line.seq,), line.seq, line.who, line.source)
+                break
+
+
+def end_not_read(facts: Facts) -> "Iterator[Finding]":
+    """A program logged EOF or a reset, and nothing had told it of one."""
+    for side in facts.sides.known():
+        for line in facts.sides.lines(side):
+            came = next((what for what in ("EOF", "reset") if causes.is_a(line, what)), "")
+            if came and not facts.may_know_of_an_end(side, line):
+                none = "None of its reads there had returned 0" if came == "EOF" else "None of its calls there had failed so"
+                yield Finding("said-not-read", f"The {line.who} said {line.text!r} on connection {side[0]}. {none} by then.", (line.seq,), line.seq, line.who, line.source)
                 break
 
 
@@ -363,4 +375,4 @@ def _pieces(calls: "list[Call]") -> "list[_Piece]":
     return found
 
 
-FINDINGS = (unread, no_newline, no_answer, window, announced, short_write, write_failed, no_connection, read_reset, glued, kept_apart, cut, eof_again, lines_tell_more)
+FINDINGS = (unread, no_newline, no_answer, window, announced, end_not_read, short_write, write_failed, no_connection, read_reset, glued, kept_apart, cut, eof_again, lines_tell_more)

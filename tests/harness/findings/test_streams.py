@@ -26,6 +26,10 @@ HAVE = [
      "The server said that it sends 6 bytes on connection 1 ('sending 6 bytes'). It called no write there after that."),
     ("announced-not-written", "connect; readall 9", "listen; accept; announce 6; say 9; read 1",
      "The server said that it sends 6 bytes on connection 1 ('sending 6 bytes'). It called no write there for that."),
+    ("said-not-read", "connect; say 3; readall 1", "listen; accept; hear 3; event EOF; close",
+     "The server said 'EOF' on connection 1. None of its reads there had returned 0 by then."),
+    ("said-not-read", "connect; write 3; readall 1", "listen; accept; read 3; event Error reading: ECONNRESET; close",
+     "The server said 'Error reading: ECONNRESET' on connection 1. None of its calls there had failed so by then."),
     ("short-write", "rcvbuf 4096; connect; hear-nothing", "sndbuf 4096; listen; accept; nonblock; try 1000000; accept", None),
     ("write-failed", "connect; shut; ignore 13; try 5", "listen; accept; read 1; close",
      "The client's write of 5 bytes on connection 1 failed with EPIPE. The client had shut down its own sending there before (SHUT_WR)."),
@@ -67,6 +71,8 @@ HAVE_NOT = [
     ("zero-window", "connect; readall 1000000", "listen; accept; writeall 1000000"),
     ("announced-not-written", "connect; readall 6", "listen; accept; say 6; read 1"),
     ("announced-not-written", "connect; readall 12", "listen; accept; announce 6; fork; write 6; end; write 6; wait"),  # a child wrote it
+    ("said-not-read", "connect; close", "listen; accept; read 1; event EOF"),
+    ("said-not-read", "connect; close", "listen; accept; poll; event EOF"),                         # it was told by poll, or might have been
     ("short-write", "connect; readall 100000", "listen; accept; nonblock; try 100000"),
     ("short-write", "rcvbuf 4096; connect; hear-nothing", "sndbuf 4096; listen; accept; writeall 1000000"),  # it still wants to write
     ("no-newline", "connect; text hello; readall 100", "listen; accept; read 5; text ok; shut; readall 1"),    # its FIN has come
