@@ -153,7 +153,7 @@ def _take_away_strangers(programs: "list[Path]") -> None:
     for program in programs:
         known = _known(program.parent).get(program.name)
         if known is not None and program.is_file() and _sum(program) != known:
-            program.unlink()
+            sources.outdate(program)
 
 
 def _remember(programs: "list[Path]") -> None:

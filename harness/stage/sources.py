@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Iterator
 
 RECORD = ".sources"
+_OLD = 1                    # s since 1970: older than each object
 NOT_BUILT = ("exercises", "mutants")
 _PLACE = re.compile(r"^(?:In file included from|\s+from)?\s*([^\s:][^:\n]*\.[ch]):\d+", re.MULTILINE)
 
@@ -77,14 +78,16 @@ class Build:
         self._objects = {name: self._made(name) for name in new}
 
     def _take_away(self, changed: "set[str]", programs: "list[Path]") -> None:
-        """What is made of another text than the present one, or not by a build that kept its record. With an object go the programs:
-        make would leave a program alone that is newer than its sources, even if its objects are missing."""
+        """What is made of another text than the present one, or not by a build that kept its record, and the programs with it."""
         if any(name.endswith(".h") for name in changed):
             changed = {name for name in self.before if name.endswith(".c")}
         gone = [self.build / f"{name[:-2]}.o" for name in changed if name.endswith(".c")]
-        for path in gone + programs if changed else []:
-            with contextlib.suppress(OSError):
-                path.unlink()
+        if changed:
+            for path in gone:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+            for path in programs:
+                outdate(path)
 
     def _made(self, name: str) -> str:
         """Which object of a .c file there is now: each compilation makes a new one. "" for none, and for a header."""
@@ -105,6 +108,17 @@ class Build:
                 record.said[name] = warnings.get(name, "")
         record.said = {name: text for name, text in record.said.items() if record.sums.get(name)}
         save(self.build, record)
+
+
+def outdate(path: Path) -> None:
+    """Lets make link a program anew. Until the new one takes its place the old one stays: another command may be about to run it."""
+    with contextlib.suppress(OSError):
+        try:
+            if path.is_symlink():       # make looks at what it points to
+                raise PermissionError
+            os.utime(path, (_OLD, _OLD))
+        except PermissionError:         # another user's, or no file of the build
+            path.unlink()
 
 
 def forget(folder: Path, build: Path) -> None:

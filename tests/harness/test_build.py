@@ -65,6 +65,38 @@ def test_a_file_that_changes_while_the_compiler_reads_it_is_built_again(scenario
     assert says(scenario, "knocking")
 
 
+@pytest.mark.parametrize("how", ["a new text", "a program that a run has overwritten", "the compiler's words are asked for"])
+def test_while_a_program_is_built_again_the_old_one_can_be_run(scenario, monkeypatch, how):
+    """Another command may have built it a moment ago, and be about to start it."""
+    build.build([scenario])
+    programs = [scenario.program(name) for name in ("client", "server")]
+    before = [os.stat(program).st_mtime_ns for program in programs]
+    if how == "a new text":
+        write(scenario, "dialling")
+    elif how == "a program that a run has overwritten":
+        programs[0].write_bytes(b"#!/bin/true")
+    else:
+        os.remove(scenario.build / sources.RECORD)
+    real, seen = build._make, []
+
+    def look(*args):
+        seen.append([program.is_file() for program in programs])
+        return real(*args)
+    monkeypatch.setattr(build, "_make", look)
+    build.warnings(scenario) if "words" in how else build.build([scenario])
+    assert seen and all(map(all, seen)) and [os.stat(program).st_mtime_ns for program in programs] != before
+
+
+def test_a_link_in_the_place_of_a_program_is_taken_away(scenario, tmp_path):
+    build.build([scenario])
+    program = scenario.program("client")
+    (tmp_path / "other").write_text("#!/bin/true")
+    program.unlink()
+    program.symlink_to(tmp_path / "other")
+    build.build([scenario])
+    assert not program.is_symlink() and says(scenario, "connecting") and (tmp_path / "other").stat().st_mtime > 1000
+
+
 def test_what_make_built_by_hand_meanwhile_counts_for_nothing_else(scenario):
     client = scenario.folder / "client.c"
     shutil.copy2(client, client.with_suffix(".kept"))
