@@ -179,7 +179,7 @@ teardown() {
     cd "$BATS_TEST_TMPDIR/scenarios/04-half-close"
     echo 'int codec(void); int codec(void) { return 7; }' >codec.c
     printf 'int codec(void);\nint\nmain(void)\n{\n    return codec();\n}\n' >relay.c
-    mkdir exercises
+    mkdir -p exercises
     echo 'this is no C' >exercises/client.c
     cd "$CLONE"
     make -s SCENARIOS="$BATS_TEST_TMPDIR/scenarios" BUILD="$BATS_TEST_TMPDIR/b"

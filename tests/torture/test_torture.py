@@ -96,7 +96,10 @@ def test_what_is_left_is_noticed(tmp_path):
     (made.tmp / "left").touch()
     made.build.mkdir()
     (made.build / "client.o.4711").touch()
-    left = subprocess.Popen(["cat"], env={**os.environ, "TORTURE": made.token}, stdin=subprocess.PIPE)
+    left = subprocess.Popen(["cat"], env={**os.environ, "TORTURE": made.token}, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    left.stdin.write(b"x")
+    left.stdin.flush()
+    assert left.stdout.read(1) == b"x"      # it is up, and has its environment
     torture.GRACE, grace = 0.0, torture.GRACE
     try:
         made._look_for_what_is_left(before)
