@@ -123,10 +123,11 @@ def test_a_contract_holds_in_the_ways_that_it_names(number, way):
     assert verdict.word == "as expected", verdict.differences[:1]
 
 
-@pytest.mark.parametrize("number", ["0", "5", "6"])
-@pytest.mark.parametrize("way", ["bytes", "split"])
-def test_a_contract_that_lists_each_read_does_not_hold_where_reads_are_cut(number, way):
-    assert (number, way) not in promises() and judged(number, way).word != "as expected"
+# Lessons 0, 5 and 6 log each read, so a read that is cut is another line. In lesson 25 a pause is longer than the time limit of a read; a read that
+# is held has not begun, so the pause ends first.
+@pytest.mark.parametrize("number, way", sorted({(one.number, way) for one in ALL if int(one.number) < 90 for way in ("bytes", "coalesced", "split")} - set(promises())))
+def test_a_contract_names_each_way_in_which_it_holds(number, way):
+    assert number in ("0", "5", "6", "25") and judged(number, way).word != "as expected"
 
 
 def test_without_a_network_of_its_own_too():
