@@ -8,7 +8,7 @@ from typing import Any
 
 from ..explore import schedules
 from ..stage.scenarios import Scenario
-from ..tell import explored
+from ..tell import explored, screen
 from . import shared
 from .outcome import Outcome, attempt
 
@@ -49,5 +49,5 @@ def _explore(scenario: Scenario, args: argparse.Namespace, interrupt: shared.Int
     finally:
         if drawn:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-    print("\n".join(explored.report(found, scenario, args.always, args.where)))
+    print("\n".join(screen.fitted(explored.report(found, scenario, args.always, args.where), sys.stdout)))
     return Outcome(scenario.name, "explored", found.status)

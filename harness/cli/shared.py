@@ -185,7 +185,7 @@ def tell_if_changed(scenario: Scenario, **stream: Any) -> None:
     """Says in one line that a scenario of the lab is not as the lab has it, so that yesterday's change does not puzzle today."""
     note = originals.note(scenario)
     if note:
-        print(note, flush=True, **stream)
+        print("\n".join(screen.fitted([note], stream.get("file", sys.stdout))), flush=True, **stream)
 
 
 def wanted(names: "list[str]") -> "tuple[list[Scenario], list[Outcome]]":

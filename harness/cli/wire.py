@@ -14,6 +14,7 @@ from . import recorded
 _MAGIC = b"\x0a\x0d\x0d\x0a"        # a section header block: the first bytes of a pcapng file
 _ABOUT = ("Offsets count each side's bytes from 1, as in tcpdump's `seq 1:19`, which is bytes 1 to 18. Behind a filter for Wireshark you get all "
           "segments of that kind.")
+_HELD = "What the kernels held when the run was over, as `ss -tan` shows it (on a LISTEN row Recv-Q counts connections that wait):"
 
 
 def add(commands: Any) -> None:
@@ -36,7 +37,8 @@ def go(args: argparse.Namespace) -> int:
     print(f"scenario {run.name}" + (f"   lesson: {page}" if page else ""))
     print("\n".join(wire.table(run, width)))
     if run.stop.sockets:
-        print("\nWhat the kernels held when the run was over, as `ss -tan` shows it (on a LISTEN row Recv-Q counts connections that wait):")
+        print()
+        print("\n".join(screen.fitted([_HELD], sys.stdout)))
         print("\n".join(wire.held(run.stop.sockets)))
     if not run.wire:
         print("\nno segment was seen: packets can't be captured here")
@@ -46,5 +48,6 @@ def go(args: argparse.Namespace) -> int:
         recorded.write(Path(args.pcap), wire.capture(run, got.verdict.word, got.reproduce))
         print(f"\n{args.pcap} written; open it with: wireshark {args.pcap}, or tshark -r {args.pcap}, or tcpdump -r {args.pcap}")
     else:
-        print(f"\n{_ABOUT}")
+        print()
+        print("\n".join(screen.fitted([_ABOUT], sys.stdout)))
     return 0

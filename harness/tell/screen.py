@@ -6,7 +6,7 @@ import shutil
 import sys
 import textwrap
 import time
-from typing import TextIO
+from typing import Iterable, Iterator, TextIO
 
 from ..trace import Ending, Event, Output, Record, Role
 from . import words
@@ -21,6 +21,17 @@ def width_of(stream: TextIO) -> int:
     """Columns to write in: the terminal's, 60 to 120; 100 where there is none."""
     columns = shutil.get_terminal_size((100, 24)).columns if stream.isatty() else 100
     return max(60, min(120, columns))
+
+
+def fitted(lines: "Iterable[str]", stream: TextIO) -> "Iterator[str]":
+    """The lines. On a terminal one that is too wide breaks between words; but not a command, which is there to be copied."""
+    width = width_of(stream)
+    for line in lines:
+        if not stream.isatty() or len(line) <= width or "SCHEDULE=" in line:
+            yield line
+        else:
+            indent = line[:len(line) - len(line.lstrip())]
+            yield from textwrap.wrap(line.lstrip(), width, initial_indent=indent, subsequent_indent=indent + "  ", break_on_hyphens=False, break_long_words=False)
 
 
 class Screen:

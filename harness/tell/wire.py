@@ -171,8 +171,8 @@ def _segment_rows(told: Told, reading: Reading, width: int) -> "Iterator[str]":
     what = ", ".join(filter(None, (flags(s), f"{sizes(s)} (length {s.length})" if s.length else "", f"acknowledges {acknowledges(reading)}" if "A" in s.flags and "R" not in s.flags else "",
                                    f"window {s.window}")))
     begin = f"{f'e{s.seq}':>6} {s.ns / 1e9:7.3f}      {left} {arrow} {right}{number}   "
-    yield f"{begin}{what}"
     indent = " " * 24
+    yield from textwrap.wrap(what, max(width, 60), initial_indent=begin, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
     if s.data:
         yield indent + payload(s, max(width - len(indent), 20))
     for mark in reading.marks:

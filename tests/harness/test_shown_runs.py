@@ -10,6 +10,7 @@ import pytest
 
 from harness import trace
 from harness.stage.scenarios import ROOT
+from terminal import Terminal
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +113,11 @@ def test_the_name_in_a_trace_leads_to_no_other_folder(folder):
     done = harness("diagram", str(folder / "evil.jsonl"))
     assert done.returncode == 0 and done.stdout.strip().endswith("last/______evil_name.svg"), done.stdout
     (ROOT / done.stdout.strip()).unlink()
+
+
+@pytest.mark.parametrize("command, number", [("wire", "9"), ("explore", "9")])
+def test_in_a_terminal_of_80_columns_no_line_is_wider(command, number):
+    """The terminal itself would break a line within a word."""
+    asked = Terminal(number, command, "no question", PAUSE="0")
+    said = re.sub(r"[^\n]*\r(?!\n)|\x1b\[K", "", asked.until_asked()).replace("\r", "").splitlines()
+    assert asked.status() == 0 and len(said) > 5 and [line for line in said if len(line) > 80] == []
