@@ -31,8 +31,8 @@ DOING = {"read": "is reading", "write": "is writing", "accept": "waits in accept
 # --- one event, one line ---------------------------------------------------------------------------------------------
 
 def format_event(event: Event, *, width: int = 100, colour: bool = False, cast: tuple[Role, ...] = PAIR) -> str:
-    """Seconds since the run began, then the text in its program's column: of two, the client's at the left, the server's from
-    half the width on. More programs than have room side by side share one column, and each line begins with its program's name."""
+    """Seconds since the run began, then the text in its program's column: of two, the client's at the left, the server's where
+    a line that tells of a message has room on a terminal of 80 columns. More programs than have room side by side share one column, and each line begins with its program's name."""
     return _row(event.ns, event.who, said(event), width, colour, cast)
 
 
@@ -67,7 +67,7 @@ def _starts(width: int, cast: tuple[Role, ...]) -> tuple[int, ...]:
     """For each name the place behind the seconds at which its column begins; () where they have no room side by side."""
     count = len(cast)
     if count <= 2:
-        return (0, max(width // 2 - 10, 0))[:count]
+        return (0, max(width * 4 // 5 - 40, 8))[:count]
     room = (width - 10) // count
     return tuple(n * room for n in range(count)) if room >= NARROWEST else ()
 
@@ -267,16 +267,16 @@ class _Teller:
         if self.run.stop.kind == "deadlock":
             shown.update({seq: self._event(seq) for seq, w in self.blocked.items() if w.on})
         for _, event in sorted(shown.items()):
-            yield self._seen(event)
+            yield from self._seen(event)
         act = self.calls.get(d.act) if d else None
         if act is not None:
             what = " ".join(filter(None, (act.name, act.option, f"= {act.error or act.result}")))
             yield f"  call    {act.who:{self.wide}}{what:{self._room}}  {act.source}".rstrip()
         stderr = {o.who: o.text.rstrip("\n") for o in self.run.outputs if o.stream == "stderr"}      # the last line of each
         for who in dict.fromkeys(e.who for e in self.run.endings if e.how.startswith("exit ") and e.how != "exit 0"):
-            yield from [f"  stderr  {who:{self.wide}}{plain(stderr[who])}"] if who in stderr and not self._sanitized(who) else []
+            yield from folded(f"  stderr  {who:{self.wide}}{plain(stderr[who])}", self.width, self.fold) if who in stderr and not self._sanitized(who) else []
         if d and d.kind in ("order", "luck", "never"):
-            yield f"  line    {d.statement}  ({self.contract.path}:{d.line})"
+            yield from folded(f"  line    {d.statement}  ({self.contract.path}:{d.line})", self.width, self.fold)
 
     def _sanitized(self, who: str) -> bool:
         """Has a sanitizer a report about it? Then the last line of its standard error is one of the report, and tells nothing."""
@@ -285,9 +285,13 @@ class _Teller:
     def _event(self, seq: int) -> Event:
         return self.events[seq]
 
-    def _seen(self, event: Event) -> str:
+    def _seen(self, event: Event) -> Iterator[str]:
         here = "blocked here" if event.seq in self.blocked else ""
-        return f"  seen    {event.who:{self.wide}}{said(event):{self._room}}  {event.source:14}{here}".rstrip()
+        text, place = f"  seen    {event.who:{self.wide}}{said(event):{self._room}}", f"{event.source:14}{here}".rstrip()
+        if self.fold and len(text) + 2 + len(place) > self.width:
+            yield from (*folded(text, self.width), f"{'':{10 + self.wide}}{place}")
+        else:
+            yield f"{text}  {place}".rstrip()
 
     @property
     def _room(self) -> int:

@@ -32,9 +32,9 @@ def first(rules: str, run) -> judge.Difference:
     return verdict(rules, run).differences[0]
 
 
-def told(rules: str, run) -> str:
+def told(rules: str, run, **how: object) -> str:
     loaded = contract.parse(rules)
-    return words.tell(judge.judge(run, loaded), run, loaded, reproduce="make check-4")
+    return words.tell(judge.judge(run, loaded), run, loaded, reproduce="make check-4", **how)
 
 
 def kept(rules: str, run) -> bool:
@@ -705,7 +705,7 @@ def test_a_crash_is_told_first_and_then_where_the_contract_was_left():
 def test_an_event_is_one_line_in_its_programs_column():
     client, server = runs.log("client: connecting\nserver: listening")
     assert words.format_event(client) == "   0.001  connecting"
-    assert words.format_event(server, width=40) == "   0.002" + " " * 12 + "listening (port 8080)"
+    assert words.format_event(server, width=80) == "   0.002" + " " * 26 + "listening (port 8080)"
     assert "\x1b[36mconnecting" in words.format_event(client, colour=True)
 
 
@@ -780,8 +780,21 @@ def test_the_work_of_a_verdict_and_of_a_story_grows_with_the_length_of_a_run_and
 def test_outputs_endings_and_heads_stand_in_the_same_columns_as_events():
     run = runs.run("client: a", "server: exit 0", outputs=runs.outputs("server: hello"))
     lines = [words.column_heads(width=60), words.format_output(run.outputs[0], width=60), words.format_ending(run.endings[0], width=60)]
-    assert [lines[0].index("server"), lines[1].index("stdout: hello"), lines[2].index("(exit 0)")] == [30, 30, 30]
+    assert [lines[0].index("server"), lines[1].index("stdout: hello"), lines[2].index("(exit 0)")] == [18, 18, 18]
     assert lines[0].index("client") == words.format_event(run.events[0], width=60).index("a") == 10
+
+
+@pytest.mark.parametrize("last", ["server: reading data", 'server[2]: Received message: "This is a message 2\\n"'])
+def test_in_80_columns_a_verdict_has_no_line_that_the_terminal_breaks(last):
+    lines = told("server: accepted\nclient: connecting", runs.run(f"client: connecting\n{last}"), width=80, fold=True).splitlines()
+    assert any(line.startswith("  > ") for line in lines) and [line for line in lines if len(line) > 80] == []
+
+
+def test_in_80_columns_a_long_line_that_blocks_is_followed_by_a_line_that_says_so():
+    rules, run = scenario("04-half-close"), runs.stuck()
+    long = replace(run, events=tuple(replace(one, text=f"{one.text} {'x' * 40}") for one in run.events))
+    lines = words.tell(judge.judge(long, rules), long, rules, reproduce="", width=80, fold=True).splitlines()
+    assert [line for line in lines if "blocked here" in line and "xxx" not in line] and max(len(line) for line in lines if line.startswith("  seen")) <= 80
 
 
 # --- why ---

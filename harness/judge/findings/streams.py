@@ -34,6 +34,8 @@ def unread(facts: Facts) -> "Iterator[Finding]":
         if len(mine) == 1 and facts.all_wait:
             back = reads and mine[0].call == "accept" and mine[0].pid == reads[-1].pid
             words += f" Now it has gone back to accept{_pending_at(facts, mine[0])}." if back else f" Now it waits {waits(mine[0])}{_pending_at(facts, mine[0])}."
+        elif len(mine) > 1 and facts.all_wait and mine[0].pid == mine[1].pid:
+            words += f" One thread of {facts.process(mine[0].who, mine[0].pid)} waits {waits(mine[0])}, and another one {waits(mine[1])}."
         elif mine and facts.all_wait:
             words += "".join(f" {capital(facts.process(w.who, w.pid))} waits {waits(w)}." for w in mine[:2])
         last = reads[-1] if reads else None
