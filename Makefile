@@ -7,6 +7,8 @@
 BUILD     ?= build
 SCENARIOS ?= scenarios
 PYTHON    ?= python3
+# A Ctrl-C while Python starts would give a traceback. Where env can do it, the signal waits until the lab has begun.
+lab        = $(shell env --block-signal=INT true 2>/dev/null && echo env --block-signal=INT) $(PYTHON) -m harness
 
 # C11 and POSIX, with the warnings that catch a learner's mistakes. SANITIZE=1 and WERROR=1 are for the lab's own checks.
 CFLAGS    ?= -O1 -g
@@ -58,68 +60,68 @@ help:                   #: this list
 check-% quiz-% $(addsuffix -%,$(verbs) $(lettered)): export stem = $*
 
 scenario-%: FORCE       ## run the programs of scenario N and watch
-	@$(PYTHON) -m harness run "$$stem"
+	@$(lab) run "$$stem"
 
 check-%: FORCE          ## the verdict alone: does scenario N keep its contract?
-	@$(PYTHON) -m harness check "$$stem"
+	@$(lab) check "$$stem"
 
 predict-%: FORCE        ## say what you expect of scenario N, then see it run
-	@$(PYTHON) -m harness predict "$$stem"
+	@$(lab) predict "$$stem"
 
 quiz-%: FORCE
-	@$(PYTHON) -m harness quiz "$$stem"
+	@$(lab) quiz "$$stem"
 
 quiz:                   ## questions about real runs (quiz-4: of one lesson; SEED=7)
-	@$(PYTHON) -m harness quiz
+	@$(lab) quiz
 
 watch-%: FORCE          ## build, check and show the verdict of N on each save
-	@$(PYTHON) -m harness watch "$$stem"
+	@$(lab) watch "$$stem"
 
 step-%: FORCE           ## scenario N one line at a time: you say who goes on
-	@$(PYTHON) -m harness step "$$stem"
+	@$(lab) step "$$stem"
 
 hint-%: FORCE           ## one more hint each time, for what is wrong with N now
-	@$(PYTHON) -m harness hint "$$stem"
+	@$(lab) hint "$$stem"
 
 explore-%: FORCE        ## every schedule with one delay (DELAYS=2: two; WHERE=1)
-	@$(PYTHON) -m harness explore "$$stem" --delays "$${DELAYS:-1}" $(if $(filter-out 0,$(WHERE)),--where)
+	@$(lab) explore "$$stem" --delays "$${DELAYS:-1}" $(if $(filter-out 0,$(WHERE)),--where)
 
 play-%: FORCE           ## a run as a page (WHERE=1: one of each outcome)
-	@$(PYTHON) -m harness play "$$stem" $(if $(filter-out 0,$(WHERE)),--where)
+	@$(lab) play "$$stem" $(if $(filter-out 0,$(WHERE)),--where)
 
 draft-%: FORCE          ## write a first contract for N, from what its runs did
-	@$(PYTHON) -m harness draft "$$stem"
+	@$(lab) draft "$$stem"
 
 wire-%: FORCE           ## the segments of N between its lines (PCAP=FILE)
-	@$(PYTHON) -m harness wire "$$stem"
+	@$(lab) wire "$$stem"
 
 diagram-%: FORCE        ## scenario N as a picture (SVG)
-	@$(PYTHON) -m harness diagram "$$stem"
+	@$(lab) diagram "$$stem"
 
 explain:                ## programs of your own: SERVER='./srv 90' CLIENT='./cli 90'
 	@: $(if $(and $(SERVER),$(CLIENT)),,$(error name your programs: make explain SERVER='./srv 9000' CLIENT='./cli localhost 9000'))
-	@$(PYTHON) -m harness explain --server "$$SERVER" --client "$$CLIENT" $(ARGS)
+	@$(lab) explain --server "$$SERVER" --client "$$CLIENT" $(ARGS)
 
 progress:               ## what you have done, and what comes next
-	@$(PYTHON) -m harness progress
+	@$(lab) progress
 
 check:                  ## the verdicts of all scenarios
-	@$(PYTHON) -m harness check
+	@$(lab) check
 
 diff-%: FORCE           ## how A and B differ (diff-N: what you changed in N)
-	@$(PYTHON) -m harness diff "$$stem"
+	@$(lab) diff "$$stem"
 
 exercise-%: FORCE       ## judge your code by exercise 2a (IN=90: the code in 90)
-	@$(PYTHON) -m harness exercise "$$stem" $${IN:+--in="$$IN"}
+	@$(lab) exercise "$$stem" $${IN:+--in="$$IN"}
 
 solution-%: FORCE
-	@$(PYTHON) -m harness solution "$$stem"
+	@$(lab) solution "$$stem"
 
 start-%: FORCE          ## lay out what 2c begins with, as 90 or up (solution-2c)
-	@$(PYTHON) -m harness start "$$stem"
+	@$(lab) start "$$stem"
 
 reset-%: FORCE          ## put N back; shows what you would lose, keeps a copy
-	@$(PYTHON) -m harness reset "$$stem"
+	@$(lab) reset "$$stem"
 
 $(verbs):
 	@echo 'Which one? For example: make $@-1$(if $(filter diff,$@),-2). The numbers are:$(foreach name,$(names), $(firstword $(subst -, ,$(name))))' >&2; exit 2
@@ -178,7 +180,7 @@ bench:                  #: how fast common/ and the lab itself are
 
 pictures: all           #: draws the pictures of the lessons anew, a run each. A test says which ones have drifted
 	@mkdir -p lessons/pictures
-	@for name in $(filter-out 9%,$(names)); do PAUSE=0 $(PYTHON) -m harness diagram "$$name" -o "lessons/pictures/$$name.svg" || exit; done
+	@for name in $(filter-out 9%,$(names)); do PAUSE=0 $(lab) diagram "$$name" -o "lessons/pictures/$$name.svg" || exit; done
 
 clean:                  #: remove what was built
 	@[ ! -d $(BUILD) ] || find $(BUILD) -mindepth 1 -maxdepth 1 $(foreach name,$(yours),! -name $(name)) -exec rm -rf {} +

@@ -17,3 +17,4 @@ import _signal  # type: ignore      # not signal, which imports more: until main
 
 if sys.argv[:1] == ["-m"] and _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, {_signal.SIGINT})      # the Makefile has it wait until here

@@ -323,6 +323,17 @@ teardown() {
     [ "$status" -eq 0 ]
 }
 
+@test "Ctrl-C before Python has started ends the command without a word of Python" {
+    env --block-signal=INT true 2>/dev/null || skip "this env has no --block-signal"
+    # A python3 to which Ctrl-C comes before it has read a line.
+    printf '#!/bin/sh\nkill -INT $$\necho %s >"%s"\nexec %s "$@"\n' begun "$BATS_TEST_TMPDIR/begun" "$(command -v python3)" >"$BATS_TEST_TMPDIR/python3"
+    chmod +x "$BATS_TEST_TMPDIR/python3"
+    run make check-1 PYTHON="$BATS_TEST_TMPDIR/python3"
+    [ "$status" -ne 0 ]
+    [ "$(cat "$BATS_TEST_TMPDIR/begun")" = begun ]
+    [[ "$output" == make:*130 || "$output" == make:*Interrupt ]]        # and nothing else
+}
+
 @test "Ctrl-C ends a run and leaves no process behind" {
     PAUSE=1 python3 -m harness run 1 >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
     harness=$!
