@@ -1,6 +1,6 @@
-"""What a run yields: typed, frozen records, and their form as JSON Lines. In come records from the stage; everybody reads them.
+"""The records of a run: typed, frozen dataclasses, and their form as JSON Lines (TRACE.md).
 
-Nothing looks at a run from a second angle: who judges, tells or tests reads a Run, or its file (TRACE.md).
+The stage makes the records. Whoever judges, tells or tests a run reads them from a Run or from its file, and from nowhere else.
 """
 from .jsonl import is_trace, lines, load
 from .plain import plain

@@ -1,6 +1,7 @@
-"""A run as JSON Lines, and back. TRACE.md is the format's reference.
+"""Writes a run as JSON Lines, and reads it back. TRACE.md is the format's reference.
 
-Every line is ASCII: other characters are written as JSON's escapes, so no reader can take a part of one for the end of a line.
+Every line is ASCII: other characters are written as JSON's escapes. So no reader can take a part of a character for the end of a
+line.
 """
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
 def lines(run: Run, reproduce: str, verdict: "dict[str, Any]") -> "list[str]":
-    """The header, every record in the run's order, the connections, the listeners, why the run stopped, the verdict."""
+    """Returns the lines of a trace file, without line ends: the header, every record in the run's order, the connections, the
+    listeners, why the run stopped, the verdict."""
     header = {"record": "header", "format": "tcplab trace", "version": VERSION, "scenario": run.name, "mode": run.mode,
               "isolated": run.isolated, "wire": run.wire, "missing": run.missing, "observed": run.observed,
               "cast": [dataclasses.asdict(role) for role in run.cast], "notes": list(run.notes), "reproduce": reproduce, **run.versions}
@@ -41,7 +43,8 @@ def is_trace(first_line: str) -> bool:
 
 
 def load(text: str) -> "tuple[Run, dict[str, Any]]":
-    """Reads back what lines() wrote: the run and its verdict. ValueError names the line that is no record, or the version."""
+    """Reads back what lines() wrote. Returns the run and its verdict. Raises ValueError if a line is no record of a trace, or if
+    the trace has another version; the error names the line."""
     found: "dict[str, list[Any]]" = {name: [] for name in (*_KINDS, "connection", "listener")}
     single: "dict[str, dict[str, Any]]" = {"header": {}, "stop": {}, "verdict": {}}
     for number, line in enumerate(text.split("\n"), 1):

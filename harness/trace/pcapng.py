@@ -1,8 +1,8 @@
-"""A run as a capture file (pcapng), for Wireshark, tshark and tcpdump. In come a Run and comments; out come bytes.
+"""Writes a run as a capture file (pcapng) for Wireshark, tshark and tcpdump: write() takes a Run and comments, and returns bytes.
 
-Written from the format's specification (draft-ietf-opsawg-pcapng). The log lines are rows of their own between the segments: blocks of
-type 9, each with one entry of systemd's Journal Export Format. Rows have the order of the run. Times count from the run's beginning, so a
-file begins at 1970-01-01 00:00:00.
+The format's specification is draft-ietf-opsawg-pcapng. Each log line is a block of its own between the segments: a block of type
+9, which holds one entry of systemd's Journal Export Format. The blocks have the run's order. Times count from the run's
+beginning, so a file begins at 1970-01-01 00:00:00.
 """
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LONGEST = 60_000        # bytes of a comment: an option's length has 16 bits
 
 @dataclass(frozen=True)
 class Line:
-    """One row that is no segment: what a program logged, printed or did."""
+    """One row of the file that is no segment: what a program logged, printed or did."""
 
     seq: int
     ns: int
@@ -33,8 +33,8 @@ class Line:
 
 
 def write(run: Run, lines: "Sequence[Line]", comments: "Mapping[int, Sequence[str]]", about: "Sequence[str]" = ()) -> bytes:
-    """The file. `comments`: by the seq of the segment that they are about; `about`: of the whole file. A segment whose frame was not
-    kept is not in it: see left_out()."""
+    """Returns the bytes of the file. `comments` holds the comments on segments, by the segment's seq. `about` holds the comments
+    on the whole file. A segment whose frame was not kept is left out: left_out() counts these."""
     section = struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1) + _options((_APPLICATION, b"tcplab"), *((_COMMENT, _text(one)) for one in about))
     interface = struct.pack("<HHI", _ETHERNET, 0, 0) + _options((_NAME, b"lo"), (_RESOLUTION, b"\x09"))
     made = {(connection.number, end.address): end.pid for connection in run.connections for end in (connection.opener, connection.acceptor) if end is not None}
@@ -63,7 +63,8 @@ def _text(words: str) -> bytes:
 
 
 def _packet(segment: Segment, pid: "Optional[int]", comments: "Sequence[str]") -> bytes:
-    """`pid`: the process whose end of the connection sent it, None if it is not known."""
+    """Returns the body of a segment's block. `pid` is the process whose end of the connection sent the segment, None if it is not
+    known."""
     process = () if pid is None else ((_PROCESS, struct.pack("<II", pid, pid)),)
     frame = base64.b64decode(segment.frame)
     at = max(segment.ns, 0)
@@ -72,7 +73,7 @@ def _packet(segment: Segment, pid: "Optional[int]", comments: "Sequence[str]") -
 
 
 def _size(frame: bytes, segment: Segment) -> int:
-    """Bytes that the whole frame had on the wire."""
+    """Returns how many bytes the whole frame had on the wire. The frame that was kept may be shorter."""
     ip = (frame[14] & 15) * 4 if frame[12:14] == b"\x08\x00" else 40
     return 14 + ip + (frame[14 + ip + 12] >> 4) * 4 + segment.length
 

@@ -1,7 +1,8 @@
-"""Text of others, made safe for a terminal: a program's output, a compiler's words, a file's name may hold control characters.
+r"""Makes text of others safe for a terminal: a program's output, a compiler's words or a file's name may hold control characters.
 
-An escape sequence may hide what was printed before, or write what nobody printed. Characters of Unicode that turn the direction of
-writing do the same in another way. So what is not printable is written as an escape, as Python and C write it: `\\x1b[31m`, `\\u202e`.
+An escape sequence can hide what was printed before, or show what nobody printed. Unicode's characters that turn the direction of
+writing can do the same. So each character that is not printable is written as an escape, as Python and C write it: `\x1b[31m`,
+`\u202e`.
 """
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ import unicodedata
 
 
 def plain(text: str, keep: str = "") -> str:
-    """The text with an escape for each character that does not print itself, but for those in `keep`. Blanks of all kinds stay."""
+    """Returns the text with an escape in place of each character that is not printable. The characters in `keep` and blanks of
+    all kinds stay as they are."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in keep or unicodedata.category(c) == "Zs" else _escape(c) for c in text)

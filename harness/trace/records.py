@@ -1,7 +1,7 @@
-"""What a run yields: typed, frozen records. TRACE.md documents every field; jsonl.py has their form in a file.
+"""The records of a run, as frozen dataclasses. TRACE.md documents every field; jsonl.py writes and reads their form in a file.
 
-`seq` is a record's place in the run's one order: a single counter, given as things arrive in the conductor's queue. So `e12` means
-the same thing wherever it is told. It is an observed order, never the clock's.
+`seq` is a record's place in the run's one order. One counter gives the places, in the order in which the records reach the
+conductor's queue. So `e12` means the same record wherever it is told. The order is the observed one; no clock decides it.
 """
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Event:
     """One log line of a program."""
 
     seq: int
-    ns: int                 # nanoseconds since the run began (CLOCK_MONOTONIC)
+    ns: int                 # nanoseconds from the run's beginning (CLOCK_MONOTONIC)
     who: str                # the program's name in the cast: "client"
     pid: int
     tid: int
@@ -25,12 +25,13 @@ class Event:
     count: int = 0          # send, recv: bytes; pause: nanoseconds
     address: str = ""       # listen: "127.0.0.1:8080"; conn: "127.0.0.1:41000>127.0.0.1:8080" (own, then peer)
     connection: int = 0     # the connection that the line is about (1 is the first one of the run); 0: none known
-    resumed_after: int = -1  # pause: seq of the last record before the clock let it go on; -1: not (yet), or real time
+    resumed_after: int = -1  # pause: seq of the last record before the virtual clock ended it; -1: the clock did not, or real time
 
 
 @dataclass(frozen=True)
 class Output:
-    """One line of plain output (printf): placed where it was read, ordered within its program and stream only."""
+    """One line of plain output (printf). Its place is where the harness read it, so its order is known only within its program
+    and stream."""
 
     seq: int
     ns: int
@@ -41,11 +42,12 @@ class Output:
 
 @dataclass(frozen=True)
 class Segment:
-    """One TCP segment, seen once. Among each other, segments have the order in which the kernel sent them."""
+    """One TCP segment. A capture of the loopback interface shows it once. The segments of a run stand in the order in which the
+    kernel sent them."""
 
     seq: int
     ns: int
-    connection: int         # as in Event; 0 for a segment that belongs to none of them (a refused connect)
+    connection: int         # as in Event; 0 for a segment that belongs to no connection (a refused connect)
     sender: str             # the name of the end that sent it
     flags: str              # of S, F, R, P, A, in that order: "SA"
     first: int              # stream offset of its first payload byte, 1 for the first byte of the stream
@@ -63,7 +65,7 @@ class Socket:
     """What the kernel holds for one socket at one moment."""
 
     ns: int
-    who: str                # or "nobody": no program holds it any more
+    who: str                # the program that holds it; "nobody": none does any more
     pid: int                # 0 for nobody
     fd: int                 # -1 for nobody
     connection: int         # 0 for a listener
@@ -74,12 +76,13 @@ class Socket:
     unacked: int            # bytes written but not acknowledged, FIN not counted; 0 for a listener
     unsent: int             # of these, bytes not sent at all
     eof: bool = False       # the peer's FIN has arrived
-    seq: int = -1           # place of the look in the run's order
+    seq: int = -1           # the place in the run's order at which it was looked at
 
 
 @dataclass(frozen=True)
 class Call:
-    """One system call of a program, as the kernel was asked. It has two places in the run's order: its entry and its return."""
+    """One system call of a program. It has two places in the run's order: `seq`, where it was entered, and `returned`, where it
+    returned."""
 
     seq: int                # place of the entry
     ns: int
@@ -87,14 +90,14 @@ class Call:
     pid: int
     tid: int
     name: str               # "write", as in the kernel's table
-    fd: int = -1            # its descriptor, or -1
-    connection: int = 0     # the connection behind the descriptor (epoll_ctl: the watched one); for connect and accept the one that they made
+    fd: int = -1            # the descriptor that it is about, or -1
+    connection: int = 0     # the connection behind the descriptor (epoll_ctl: the watched one); connect, accept: the one that they made
     asked: int = 0          # bytes asked for; listen: the backlog; socket: its type; poll: how many descriptors; epoll_ctl: which one
     data: str = ""          # the first 64 bytes that were written or read, one character a byte (ISO 8859-1)
     address: str = ""       # connect, bind, sendto: whom it names; accept: "own>peer"
     option: str = ""        # setsockopt: "SO_RCVTIMEO"; shutdown: "SHUT_WR"; epoll_ctl: "EPOLL_CTL_ADD"; recv: "MSG_PEEK"; send: "MSG_MORE"
     value: int = 0          # setsockopt: the value (times in ns); epoll_ctl: the events that are waited for
-    limit: int = -1         # poll, select, epoll_wait, sleeps, timers: how long, in ns; -1: for ever, or it has none
+    limit: int = -1         # poll, select, epoll_wait, sleeps, timers: how long they may take, in ns; -1: for ever, or no limit
     source: str = ""        # "client.c:38", where known
     returned: int = -1      # place of the return; -1: it had not returned when the run was over
     returned_ns: int = -1
@@ -105,19 +108,20 @@ class Call:
 
 @dataclass(frozen=True)
 class Holder:
-    """A process that has descriptors of one end of a connection, from its first one to its last."""
+    """A process that holds descriptors of one end of a connection, from the time when it got the first one until it lost the last
+    one."""
 
     who: str
     pid: int                # -1: a copy was handed on (SCM_RIGHTS), and who has it now is not known
     since: int              # place at which it had the first one (connect, accept, fork, ...)
     until: int = -1         # place at which the last one went; -1: it had one to the end of the run
-    how: str = ""           # by which the last one went: "close", "exit", "exec"
-    tid: int = 0            # the thread that closed it; 0: none did (exit)
+    how: str = ""           # what took the last one away: "close", "exit", "exec"
+    tid: int = 0            # the thread that closed it; 0: no thread did (exit)
 
 
 @dataclass(frozen=True)
 class End:
-    """One end of a connection: the program that made it, and who holds it."""
+    """One end of a connection: the process that made it, and the processes that hold it."""
 
     who: str
     pid: int
@@ -151,7 +155,7 @@ class Role:
     """One name of the run's cast."""
 
     name: str               # "server"
-    listens: bool           # it serves: name[2] is what handles its second connection. Else name[2] is the second of its processes
+    listens: bool           # true: name[2] means what handles its second connection. Else name[2] means the second of its processes
     times: int = 1          # how often the stage starts it
     port: int = 0           # the port that it was given to listen on; 0: none, or the kernel was to choose one
 
@@ -164,12 +168,12 @@ class Start:
     ns: int
     who: str
     pid: int
-    after: tuple[int, ...] = ()     # places of the records that it was waited for: lines, endings; () for none
+    after: tuple[int, ...] = ()     # places of the records for which the start waited: lines, endings; () for none
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """One blocked thread when the run was frozen."""
+    """One thread that was blocked when the run was over."""
 
     who: str
     pid: int
@@ -197,14 +201,13 @@ class Ending:
 @dataclass(frozen=True)
 class Stop:
     """Why the run was over. `kind`:
-
     over        every client has ended, and what still runs waits in accept (or everything has ended)
     deadlock    proven: `cycle` names who waits for whom
-    waiting     quiescent, but no cycle: somebody waits for what nobody here will do
+    waiting     nothing can happen any more, and there is no cycle: somebody waits for what nobody in the run will do
     crash       a program was ended by a signal that it did not ask for, or by a sanitizer
     runaway     a limit on what a program may do was passed: `words` says which
-    no progress the kernel does not tell, and nothing happened for the limit
-    interrupted Ctrl-C
+    no progress the kernel does not tell what the programs wait for, and nothing happened for the time limit
+    interrupted the learner pressed Ctrl-C
     """
 
     kind: str
@@ -232,12 +235,12 @@ class Run:
     sockets: tuple[Socket, ...] = ()    # samples between events, where the mode took them
     starts: tuple[Start, ...] = ()      # in their order
     children: tuple[Ending, ...] = ()   # how the processes ended that the programs started, where seen
-    calls: tuple[Call, ...] = ()        # in the order of their entries; () with observed False
-    observed: bool = False              # the programs' system calls were seen, all of them
-    connections: tuple[Connection, ...] = ()    # as far as known; () where neither calls nor lines told
+    calls: tuple[Call, ...] = ()        # in the order of their entries
+    observed: bool = False              # all of the programs' system calls were seen
+    connections: tuple[Connection, ...] = ()    # as far as they are known; () if neither calls nor lines tell of any
     listeners: tuple[Listener, ...] = ()    # in the order in which they began to listen; () where the calls were not seen
     cast: tuple[Role, ...] = (Role("server", True), Role("client", False))
-    missing: int = 0                    # frames that the capture lost: so no segment is no proof
+    missing: int = 0                    # frames that the capture lost; if not 0, a segment that is not here proves nothing
     notes: tuple[str, ...] = ()         # what the harness could not do here, one line each
     versions: dict[str, str] = field(default_factory=dict)
 
