@@ -1,8 +1,8 @@
 """Is each word of the field defined once, in one sentence, and linked where a reader meets it first?
 
 The glossary is lessons/glossary.md: a heading for each word, and one sentence below. A word counts as used where it stands in a page's
-prose: not in code, tables, headings, quotations or links, and not in the section Predict, which `make predict-N` shows on a terminal. The page before lesson 0 and the lessons are two ways in; in each of them
-the first use of a word is a link to its sentence.
+prose: not in code, tables, headings, quotations or links, and not in the section Predict, which `make predict-N` shows on a terminal. A reader may come to any page first, so on each page
+the first use of a word is a link to its sentence. Four words stand on each page from its first lines on; they are links where the lessons, one after the other, use them first.
 """
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ GLOSSARY = FOLDER / "glossary.md"
 # Words of the field that need a sentence as soon as a lesson uses them.
 WORDS = ("ACK backlog buffer client connection deadlock delimiter descriptor EOF FIN flag frame half-close kernel listener loopback payload "
          "peer port queue reset RST segment server socket stream SYN thread wire").split()
+EVERYWHERE = {"client", "connection", "kernel", "server"}
 # Capitals that are no word of the field: documents, other protocols, files, C.
 NAMES = set("C DELETE DNS GET HTTP JSON NUL NULL POSIX PUT README RFC TCP TLS TRACE UNIX WSAETIMEDOUT WSL XDR DAWN CLOSE".split())
 
@@ -91,6 +92,13 @@ def test_each_word_of_the_field_that_a_page_uses_is_defined(path):
 def test_each_entry_is_used_by_a_lesson():
     pages = prose(_text(LESSONS)) + " ".join(re.findall(r"\[([^\]]*)\]\(glossary\.md#", _text(LESSONS)))
     assert [word for word in entries(GLOSSARY.read_text()) if not uses(word).search(pages)] == []
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_the_first_use_of_a_word_on_a_page_is_a_link_and_the_only_one(path):
+    page, words = path.read_text(), set(entries(GLOSSARY.read_text())) - EVERYWHERE
+    assert first_use_complaints(page, sorted(words), path.name) == []
+    assert [word for word in sorted(words) if page.count(link_of(word)) > 1] == []
 
 
 def test_the_first_use_of_each_word_is_a_link():
