@@ -23,7 +23,7 @@ WORDS = ("ACK backlog buffer client connection deadlock delimiter descriptor EOF
          "peer port queue reset RST segment server socket stream SYN thread wire").split()
 EVERYWHERE = {"client", "connection", "kernel", "server"}
 # Capitals that are no word of the field: documents, other protocols, files, C.
-NAMES = set("C DELETE DNS GET HTTP JSON NUL NULL POSIX PUT README RFC TCP TLS TRACE UNIX WSAETIMEDOUT WSL XDR DAWN CLOSE".split())
+NAMES = set("C DELETE DNS GET HTTP JSON NUL NULL POSIX PUT README RFC TCP TLS TRACE UNIX WSL XDR DAWN CLOSE".split())
 
 # The section Predict; blocks of code, indented code, headings and rows of tables; code, quotations and links in a line.
 NO_PROSE = (r"^## Predict\n[\s\S]*?(?=^## )", r"^```[\s\S]*?^```$", r"^    \S.*$", r"^[#|].*$", r"`[^`]*`", r'"[^"]{0,200}"', r"\[[^\]]*\]\([^)]*\)")
