@@ -1,9 +1,8 @@
 """What the two kernels held at each moment of a run: the state of each end of a connection, and how many bytes lie where.
 
-In comes a Run; out come moments, one for each record that changed anything. All is derived from the calls and the segments, by the rules
-of RFC 9293 (3.3.2, 3.6). A segment is taken to arrive when it is seen: so it is on the loopback interface, where segments are seen once.
-Where the calls or the wire were not seen, the numbers that rest on them are None. Nothing is derived for a connection of which
-segments were seen without its beginning.
+In comes a Run; out come moments, one for each record that changed anything. The numbers are derived from the calls and the segments;
+states.py has the states. Bytes are taken to arrive when their segment is seen: so it is on the loopback interface, where segments are seen
+once. Where the calls or the wire were not seen, the numbers that rest on them are None.
 """
 from __future__ import annotations
 
@@ -12,12 +11,7 @@ from typing import Iterator, Optional, Union
 
 from ..trace import Call, Run, Segment
 from .sides import READS, WRITES, Side, Sides
-
-# What a FIN does to the state of who sends it, and of who gets it; what an acknowledgement of one's own FIN does.
-_SENDS_FIN = {"ESTABLISHED": "FIN-WAIT-1", "SYN-RECEIVED": "FIN-WAIT-1", "CLOSE-WAIT": "LAST-ACK"}
-_GETS_FIN = {"ESTABLISHED": "CLOSE-WAIT", "SYN-RECEIVED": "CLOSE-WAIT", "FIN-WAIT-1": "CLOSING", "FIN-WAIT-2": "TIME-WAIT"}
-_FIN_ACKNOWLEDGED = {"FIN-WAIT-1": "FIN-WAIT-2", "CLOSING": "TIME-WAIT", "LAST-ACK": "CLOSED"}
-
+from .states import Change, states
 
 @dataclass(frozen=True)
 class Way:
@@ -61,13 +55,17 @@ class _Kernels:
         self.ways: dict[Side, Way] = {}
         self.states: dict[Side, str] = {}
         self.results: dict[Side, int] = {}      # bytes that the writes of an end have returned
-        self.fins: dict[Side, int] = {}         # what acknowledges the end's FIN
 
     def moments(self) -> Iterator[Moment]:
-        records: "list[tuple[int, Union[Call, Segment]]]" = [(one.seq, one) for one in self.run.segments]
+        records: "list[tuple[int, Union[Call, Segment, Change]]]" = [(one.seq, one) for one in self.run.segments]
         records += [(one.returned, one) for one in self.run.calls if one.returned >= 0]
+        records += [(one.place, one) for one in states(self.run)]
         for seq, record in sorted(records, key=lambda one: one[0]):
-            touched = self._segment(record) if isinstance(record, Segment) else self._call(record)
+            if isinstance(record, Change):
+                self.states[record.side] = record.state
+                touched: "tuple[Side, ...]" = (record.side,)
+            else:
+                touched = self._segment(record) if isinstance(record, Segment) else self._call(record)
             for side in touched:
                 yield Moment(seq, side, self.ways.get(side, self._nothing()), self.states.get(side, ""))
 
@@ -94,43 +92,18 @@ class _Kernels:
     def _segment(self, segment: Segment) -> "tuple[Side, ...]":
         side = self.sides.of_segment(segment)
         other = self.sides.other(side)
-        if side is None or other is None:
+        if side is None or other is None or "R" in segment.flags or "S" in segment.flags:
             return ()
-        before = self.ways.get(side), self.ways.get(other), self.states.get(side), self.states.get(other)
-        if "R" in segment.flags:
-            self.states[side] = self.states[other] = "CLOSED"
-        elif "S" in segment.flags:
-            self.states[side] = "SYN-RECEIVED" if "A" in segment.flags else "SYN-SENT"
-            if "A" in segment.flags:
-                self.states[other] = "ESTABLISHED"
-        else:
-            self._acknowledged(segment, side, other)
-            self._carried(segment, side, other)
-        after = self.ways.get(side), self.ways.get(other), self.states.get(side), self.states.get(other)
-        return tuple(one for one, n in ((side, 0), (other, 1)) if before[n::2] != after[n::2])
-
-    def _acknowledged(self, segment: Segment, side: Side, other: Side) -> None:
-        if "A" not in segment.flags:
-            return
-        if self.states.get(other) == "SYN-RECEIVED":
-            self.states[other] = "ESTABLISHED"
+        before = self.ways.get(side), self.ways.get(other)
         way = self.ways.get(other, self._nothing())
-        if way.acked is not None and way.arrived is not None:
+        if "A" in segment.flags and way.acked is not None and way.arrived is not None:
             self.ways[other] = replace(way, acked=max(way.acked, min(segment.ack - 1, way.arrived)))
-        if other in self.fins and segment.ack >= self.fins[other]:
-            self.states[other] = _FIN_ACKNOWLEDGED.get(self.states.get(other, ""), self.states.get(other, ""))
-
-    def _carried(self, segment: Segment, side: Side, other: Side) -> None:
         way = self.ways.get(side, self._nothing())
         if way.arrived is not None and segment.length:      # what comes behind a FIN has no bytes, and a place behind the FIN
             arrived = max(way.arrived, segment.first + segment.length - 1)
             way = replace(way, arrived=arrived, written=max(way.written, arrived) if way.written is not None else None)
-        if "F" in segment.flags and side not in self.fins:
-            way = replace(way, fin=True)
-            self.fins[side] = segment.first + segment.length + 1
-            self.states[side] = _SENDS_FIN.get(self.states.get(side, ""), self.states.get(side, ""))
-            self.states[other] = _GETS_FIN.get(self.states.get(other, ""), self.states.get(other, ""))
-        self.ways[side] = way
+        self.ways[side] = replace(way, fin=way.fin or "F" in segment.flags)
+        return tuple(one for one, then in zip((side, other), before) if self.ways.get(one) != then)
 
 
 def last(run: Run) -> "dict[Side, Moment]":

@@ -1,27 +1,32 @@
 """What the two kernels of each connection held, derived from the segments and the calls: when a segment had arrived, which state each
-end was in (RFC 9293, 3.3.2), how many bytes were unread.
+end was in (RFC 9293, 3.3.2), how many bytes were unread, how many were not acknowledged.
 
 A capture shows a segment when it leaves. That it had not arrived yet is known from the other side: what that one sent later, and did not
-acknowledge it with, left before it came.
+acknowledge it with, left before it came. A segment is often sent again although it has arrived, because its acknowledgement was delayed.
 """
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Iterator
+from typing import Iterable, Iterator, TypeVar, Union
 
-from ..trace import Run, Segment
+from ..trace import Call, Run, Segment
 from .findings import Facts
-from .sides import Side
+from .sides import READS, WRITES, Side
 
 CLOSED = "CLOSED"
+_Kind = TypeVar("_Kind")
+_OPENS = ("SYN-SENT", "SYN-RECEIVED")
+_HEARS = (*_OPENS, "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2")       # more may come from the other end
+_ENDS = {"SYN-RECEIVED": "FIN-WAIT-1", "ESTABLISHED": "FIN-WAIT-1", "CLOSE-WAIT": "LAST-ACK"}     # who sends no more
 
 
 @dataclass(frozen=True)
 class Arrival:
     """What became of one segment. `behind`: the place behind which it arrived, at the earliest. `lost`: "refused" (a reset answered it),
-    "again" (no acknowledgement came before it was sent again), or empty. `other`: the place of that reset, or of the one sent again."""
+    "again" (it had not arrived when the other end sent something later, and was sent again), or empty. `other`: the place of that reset,
+    or of the one sent again before an acknowledgement came."""
 
     behind: int
     lost: str = ""
@@ -30,13 +35,14 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Change:
-    """From `place` on one end has another state, or another number of unread bytes. `gone`: bytes that were never read, and whose
-    socket was closed there."""
+    """From `place` on one end has another state, or another number of unread bytes, or of bytes that it sent and that are not
+    acknowledged. `gone`: bytes that were never read, and whose socket was closed there."""
 
     place: int
     side: Side
-    state: str = ""         # "" if it is about unread bytes
+    state: str = ""         # "" if it is about bytes
     unread: int = -1
+    unacked: int = -1
     gone: int = 0
     arrived: bool = False   # it came with a segment that arrived; else with one that left, or with a call
 
@@ -79,7 +85,7 @@ def _arrival(s: Segment, mine: "list[Segment]", n: int, places: "list[int]", rea
         if acked >= 0 and again.seq > acked:
             break
         if again.first <= s.first and _end(again) >= _end(s):
-            return Arrival(s.seq, "again", again.seq)
+            return Arrival(s.seq, "again" if later < len(places) and places[later] < again.seq else "", again.seq)
     return Arrival(places[answer - 1] if acked >= 0 and answer > later else s.seq)
 
 
@@ -91,15 +97,30 @@ def changes(run: Run) -> "tuple[Change, ...]":
     if not facts.captured:
         return ()
     came = arrivals(run)
-    found = [*_states(facts, came), *(one for side in facts.sides.all() for one in _unread(facts, side, came))]
+    states = list(_states(facts, came))
+    found = [*states, *(one for side in facts.sides.all() for one in (*_unread(facts, side, came), *_unacked(facts, side, came, states)))]
     return tuple(sorted(found, key=lambda one: one.place))
 
 
+def states(run: Run) -> "tuple[Change, ...]":
+    """Those of states alone."""
+    facts = Facts(run)
+    return tuple(_states(facts, arrivals(run))) if facts.captured else ()
+
+
 def _states(facts: Facts, came: "dict[int, Arrival]") -> "Iterator[Change]":
-    moments = [(s.seq, 0, s) for s in facts.run.segments] + [(came[s.seq].behind, 1, s) for s in facts.run.segments if not came[s.seq].lost]
+    moments: "list[tuple[int, int, Union[Segment, Side]]]" = [(s.seq, 0, s) for s in facts.run.segments]
+    moments += [(came[s.seq].behind, 1, s) for s in facts.run.segments if not came[s.seq].lost]
+    moments += [(place, 2, side) for side in facts.sides.all() for place in _ended(facts, side)]
     now: "dict[Side, str]" = {}
     fins: "dict[Side, int]" = {}
-    for place, arrived, s in sorted(moments, key=lambda one: (one[0], one[1], one[2].seq)):
+    for place, arrived, s in sorted(moments, key=lambda one: (one[0], one[1], one[2].seq if isinstance(one[2], Segment) else 0)):
+        if not isinstance(s, Segment):
+            old = now.get(s, CLOSED)
+            if old in _ENDS:
+                now[s] = _ENDS[old]
+                yield Change(place, s, now[s])
+            continue
         side = facts.sides.of_segment(s)
         other = facts.sides.other(side)
         mine = other if arrived else side
@@ -120,8 +141,26 @@ def _sent(state: str, s: Segment) -> str:
     if "S" in s.flags:
         return state if state != CLOSED else "SYN-RECEIVED" if "A" in s.flags else "SYN-SENT"
     if "F" in s.flags:
-        return {"SYN-RECEIVED": "FIN-WAIT-1", "ESTABLISHED": "FIN-WAIT-1", "CLOSE-WAIT": "LAST-ACK"}.get(state, state)
+        return _ENDS.get(state, state)
     return state
+
+
+def _ended(facts: Facts, side: Side) -> "Iterator[int]":
+    """The places from which on an end sends no more than it was given: the state changes there, even if the FIN has to wait behind bytes
+    that can't be sent yet. Where the FIN, or a reset, leaves within the call, it says so itself, and comes first."""
+    end = facts.sides.end(side)
+    if end is None:
+        return
+    calls = {call.seq: call.returned for call in facts.calls(side, ("shutdown", "close")) if call.returned >= 0 and not call.error}
+    if end.shut in calls:
+        yield calls[end.shut]
+    if end.holders and not facts.kept(side) and facts.seen(side):
+        last = max(end.holders, key=lambda one: one.until)
+        gone = [one.seq for one in (*facts.run.endings, *facts.run.children) if one.pid == last.pid and one.seq >= last.until]
+        if last.how == "close" and last.until in calls:
+            yield calls[last.until]
+        elif last.how == "exit" and gone:
+            yield gone[0]
 
 
 def _received(state: str, s: Segment, fin: int) -> str:
@@ -137,6 +176,25 @@ def _received(state: str, s: Segment, fin: int) -> str:
     if "F" in s.flags:
         state = {"ESTABLISHED": "CLOSE-WAIT", "FIN-WAIT-1": "CLOSING", "FIN-WAIT-2": "TIME-WAIT"}.get(state, state)
     return state
+
+
+def _unacked(facts: Facts, side: Side, came: "dict[int, Arrival]", found: "list[Change]") -> "Iterator[Change]":
+    """The bytes that one end has sent, and that its kernel keeps until they are acknowledged."""
+    other = facts.sides.other(side)
+    if other is None:
+        return
+    moments = [(s.seq, 0, s.first + s.length - 1, 0) for s in facts.segments(side) if s.length]
+    moments += [(came[s.seq].behind, 1, 0, s.ack - 1) for s in facts.segments(other) if "A" in s.flags and not came[s.seq].lost]
+    gone = min((one.place for one in found if one.side == side and one.state == CLOSED), default=1 << 62)
+    sent = acked = unacked = 0
+    for place, arrived, last, ack in sorted(moments):
+        sent, acked = max(sent, last), max(acked, ack)
+        left = 0 if place >= gone else max(sent - acked, 0)
+        if left != unacked:
+            unacked = left
+            yield Change(place, side, unacked=unacked, arrived=bool(arrived))
+    if unacked and gone < 1 << 62:
+        yield Change(gone, side, unacked=0, arrived=next(one.arrived for one in found if one.side == side and one.place == gone and one.state == CLOSED))
 
 
 def _unread(facts: Facts, side: Side, came: "dict[int, Arrival]") -> "Iterator[Change]":
@@ -161,3 +219,54 @@ def _unread(facts: Facts, side: Side, came: "dict[int, Arrival]") -> "Iterator[C
             yield Change(place, side, unread=unread, arrived=not read)
     if closed >= 0 and unread:
         yield Change(closed, side, unread=0, gone=unread)
+
+
+# --- waits ---------------------------------------------------------------------------------------------------------------
+
+class Waits:
+    """Of one run's calls: which did not have to wait, although other things happened between their entry and their return."""
+
+    def __init__(self, run: Run, found: "Iterable[Change]") -> None:
+        """`found`: the run's changes, in their order."""
+        self.facts = Facts(run)
+        self._states: "dict[Side, list[tuple[int, str]]]" = {}
+        self._unread: "dict[Side, list[tuple[int, int]]]" = {}
+        self._sent: "dict[Side, list[int]]" = {}        # places of segments with bytes
+        self._took: "dict[Side, list[int]]" = {}        # places at which a read brought bytes
+        for change in found:
+            if change.state:
+                self._states.setdefault(change.side, []).append((change.place, change.state))
+            elif change.unread >= 0:
+                self._unread.setdefault(change.side, []).append((change.place, change.unread))
+        for side in self.facts.sides.all():
+            self._took[side] = sorted(call.returned for call in self.facts.reads(side) if call.returned >= 0 and call.result > 0)
+        for s in run.segments:
+            of = self.facts.sides.of_segment(s) if s.length else None
+            if of is not None:
+                self._sent.setdefault(of, []).append(s.seq)
+
+    def at_once(self, call: Call) -> bool:
+        """Did it find what it asked for? So did a read for which bytes lay there, or the end of the stream; an accept for which a
+        connection was made; a write of which all had left before its peer made room by a read."""
+        side = self.facts.sides.of(call)
+        if side is None:
+            return False
+        if call.name in READS:
+            return _at(self._unread, side, call.seq, 0) > 0 or _at(self._states, side, call.seq, "ESTABLISHED") not in _HEARS
+        if call.name in ("accept", "accept4"):
+            return _at(self._states, side, call.seq, "SYN-RECEIVED") not in _OPENS
+        if call.name in WRITES and self.facts.captured:
+            sent, took = self._sent.get(side, []), self._took.get(self.facts.sides.other(side) or side, [])
+            first, last = bisect_right(sent, call.seq), bisect_left(sent, call.returned) - 1
+            return first >= last or bisect_right(took, sent[first]) == bisect_left(took, sent[last])
+        return False
+
+
+def _at(kept: "dict[Side, list[tuple[int, _Kind]]]", side: Side, place: int, nothing: _Kind) -> _Kind:
+    """What was so at a place."""
+    mine = kept.get(side, [])
+    low, high = 0, len(mine)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if mine[middle][0] <= place else (low, middle)
+    return mine[low - 1][1] if low else nothing

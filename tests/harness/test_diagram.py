@@ -11,7 +11,7 @@ import xml.etree.ElementTree as xml
 import pytest
 
 import runs
-from harness.judge.states import arrivals, changes
+from harness.judge.states import Waits, arrivals, changes
 from harness.stage.build import build
 from harness.stage.conductor import Conductor, VirtualClock
 from harness.stage.scenarios import find_all
@@ -178,9 +178,54 @@ def test_what_a_reset_answers_ends_in_a_cross_and_what_was_read_in_an_arrow():
     assert "ink x" in pieces["e6"] and "ink x" not in pieces["e3"]
 
 
-def test_what_is_sent_again_before_it_was_acknowledged_ends_on_its_way():
-    found = spoken(*HELLO, (0, 101, 501, PSH | ACK, 5, 1000), (0, 101, 501, PSH | ACK, 5, 1000), (1, 501, 106, ACK, 0, 1000))
-    assert [arrivals(found)[n].lost for n in (3, 4)] == ["again", ""]
+def test_what_had_not_arrived_and_is_sent_again_ends_on_its_way():
+    data, old = (0, 101, 501, PSH | ACK, 5, 1000), (1, 501, 101, ACK, 0, 1000)
+    found = spoken(*HELLO, data, old, data, (1, 501, 106, ACK, 0, 1000))
+    assert [arrivals(found)[n].lost for n in (3, 5)] == ["again", ""]
+    assert any("ends on its way" in text.words for text in draw(found).texts())
+
+
+def test_what_is_sent_again_because_its_acknowledgement_was_delayed_had_arrived():
+    fin = (0, 101, 501, FIN | ACK, 0, 1000)
+    found = spoken(*HELLO, fin, fin, (1, 501, 102, ACK, 0, 1000))
+    assert [arrivals(found)[n].lost for n in (3, 4)] == ["", ""] and arrivals(found)[3].other == 4
+    assert [one.place for one in changes(found) if one.state == "CLOSE-WAIT"] == [3]
+    assert not any("ends on its way" in text.words for text in draw(found).texts())
+
+
+def test_an_acknowledgement_of_a_fin_does_not_look_like_a_fin():
+    fin = (0, 101, 501, FIN | ACK, 0, 1000)
+    found = spoken(*HELLO, fin, (1, 501, 102, ACK, 0, 1000), (1, 501, 102, PSH | ACK, 5, 1000), (0, 102, 506, ACK, 0, 1000), (1, 506, 102, FIN | ACK, 0, 1000))
+    words = [text.words for text in draw(found).texts()]
+    assert {"FIN ACK", "ACK of the FIN, 50 ms late", "bytes 1 to 5, ACK of the FIN", "ACK 5, 50 ms late", "FIN ACK of the FIN"} <= set(words)
+
+
+def test_a_bar_stands_beside_a_call_that_waits_and_beside_no_other(tmp_path):
+    """A write of few bytes does not wait for what its segment brings about; nor does a read of bytes that are there."""
+    found = run(tmp_path / "pair", "connect; event go; write 5; write 4; readall 1", "listen; event up; polllistener; accept; read 5; read 4; write 1; pause-for-ever")
+    if not found.wire or not found.observed:
+        pytest.skip("packets can't be captured, or calls not be seen, here")
+    bars = [piece.title for group in draw(found).groups for piece in group.pieces if isinstance(piece, svg.Bar) and piece.kind == "wait"]
+    assert any("the client is in read" in title for title in bars) and not any(" in write" in title or "sendto" in title for title in bars)
+    waits, calls = Waits(found, changes(found)), found.calls
+    there = [call for call in calls if call.who == "server" and call.name == "accept4" or call.name == "accept"]
+    assert all(waits.at_once(call) for call in there) and not waits.at_once(next(call for call in calls if call.who == "client" and call.name == "read"))
+
+
+def test_a_write_that_waits_for_room_has_a_bar(tmp_path):
+    found = run(tmp_path / "pair", "sndbuf 4096; connect; writeall 400000; readall 1", "rcvbuf 4096; listen; accept; pause 1; readall 400000; pause-for-ever")
+    if not found.wire or not found.observed:
+        pytest.skip("packets can't be captured, or calls not be seen, here")
+    waits = Waits(found, changes(found))
+    assert not all(waits.at_once(call) for call in found.calls if call.who == "client" and call.name in ("write", "sendto"))
+
+
+def test_bytes_that_are_not_acknowledged_have_a_strip():
+    data = (0, 101, 501, PSH | ACK, 5, 1000)
+    found = spoken(*HELLO, data, (1, 501, 106, ACK, 0, 1000), (0, 106, 501, PSH | ACK, 3, 1000), (1, 501, 0, RST, 0, 0))
+    assert [(one.place, one.unacked) for one in changes(found) if one.unacked >= 0] == [(3, 5), (4, 0), (5, 3), (6, 0)]
+    titles = [piece.title for group in draw(found).groups for piece in group.pieces if isinstance(piece, svg.Bar) and piece.kind == "sent"]
+    assert [title.rpartition(": ")[2] for title in titles] == ["5 bytes sent and not acknowledged", "3 bytes sent and not acknowledged"]
 
 
 def test_segments_that_cross_on_their_way_are_drawn_so():

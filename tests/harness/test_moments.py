@@ -3,8 +3,14 @@ from __future__ import annotations
 
 import pairs
 import pytest
+from harness.explore.schedules import Delays
 from harness.judge.moments import last, moments
 from harness.judge.sides import Sides
+from harness.judge.states import states
+from harness.stage.build import build
+from harness.stage.conductor import Conductor
+from harness.stage.scenarios import find_all
+from harness.trace import Run
 
 PAIRS = [
     ("connect; write 5; readall 1", "listen; accept; read 3; hear-nothing", True),                 # 2 bytes unread
@@ -34,6 +40,60 @@ def test_the_derived_state_is_the_kernels_own(tmp_path, client, server, held):
         assert here.way.written - here.way.acked == socket.unacked, side
         seen += 1
     assert seen or not held
+
+
+class Looks(Delays):
+    """Each call is held, and before one goes on the kernel is asked what its sockets hold."""
+
+    name, hold_calls = "step", "all"
+    conductor: Conductor
+
+    def quiet(self, held):
+        if held:
+            self.conductor.moment()
+        return super().quiet(held)
+
+
+def looked_at(scenario) -> Run:
+    policy = Looks()
+    policy.conductor = Conductor(scenario, policy, keeper=pairs.lent())
+    run = policy.conductor.run()
+    if not run.wire or not run.observed:
+        pytest.skip("packets can't be captured, or calls not be seen, here")
+    return run
+
+
+def differ(run: Run) -> "list[tuple[int, str, str]]":
+    """(place, the kernel's state, the derived one) where they are not the same. A timer may acknowledge a FIN in the middle of a look."""
+    ends = {(made.number, end.address): (made.number, which) for made in run.connections for which, end in (("opener", made.opener), ("acceptor", made.acceptor)) if end}
+    found, seen, derived = [], 0, states(run)
+    for socket in (*run.sockets, *run.stop.sockets):
+        side = ends.get((socket.connection, socket.local))
+        if side is not None:
+            seen += 1
+            state = next((one.state for one in reversed(derived) if one.side == side and one.place <= socket.seq), "CLOSED")
+            if state != socket.state and (state, socket.state) != ("FIN-WAIT-1", "FIN-WAIT-2"):
+                found.append((socket.seq, socket.state, state))
+    assert seen
+    return found
+
+
+@pytest.mark.parametrize("scenario", [one for one in find_all() if int(one.number) < 90], ids=lambda one: one.name)
+def test_at_each_call_of_a_scenario_the_states_are_the_kernels_own(scenario):
+    build([scenario])
+    assert differ(looked_at(scenario)) == []
+
+
+@pytest.mark.parametrize("client, server", [
+    ("connect; read 1; shut; readall 70000; pause-for-ever", "listen; accept; write 1; writeall 200000; shut; pause-for-ever"),   # the FIN waits behind bytes
+    ("connect; write 70000; write 70000; readall 1; shut; pause-for-ever", "listen; accept; write 1; read 5; pause-for-ever"),
+    ("connect; write 70000; write 70000; write 70000; close; pause-for-ever", "listen; accept; read 5; pause-for-ever"),
+    ("connect; read 1; shut; readall 1; close", "listen; accept; write 1; readall 1; close; accept"),
+    ("connect; shut; readall 1; close", "listen; accept; shut; readall 1; close; accept"),
+    ("connect; write 5; abort", "listen; accept; readall 9; shut; close; accept"),
+])
+def test_at_each_call_of_a_pair_the_states_are_the_kernels_own(tmp_path, client, server):
+    assert differ(looked_at(pairs.pair(tmp_path / "pair", client, server))) == []
 
 
 @pytest.mark.parametrize("isolate, observe", [(True, False), (False, True)])

@@ -1,8 +1,8 @@
 """Gives everything of a scene its place: lanes from left to right, rows from top to bottom. No two texts ever overlap: each row is as high
 as its highest text needs, and each text is as wide as its lane at most.
 
-A participant has two lanes, its program and its kernel. The kernel's lane has the states of its connections as bands, and the bytes that
-nobody has read yet as a strip beside them.
+A participant has two lanes, its program and its kernel. The kernel's lane has the states of its connections as bands, and two strips beside
+each: the bytes that it sent and that are not acknowledged, and the bytes that nobody has read yet.
 """
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Iterator
 
 from ...judge.sides import Side
-from ...judge.states import CLOSED, Change, changes
+from ...judge.states import CLOSED, Change, Waits, changes
 from ...trace import Call
 from . import svg
 from .scene import Row, Scene
@@ -19,8 +19,8 @@ from .svg import LINE, SMALL, Bar, Group, Path, Picture, Text
 
 LEFT, TOP, FOOT = 84.0, 8.0, 10.0       # left: room for the times and the numbers of records
 NAMES = 30                              # rows after which the names stand again
-BAND, STRIP, WAIT = 12.0, 9.0, 7.0      # widths of a connection's band, of the unread bytes, of a blocked call
-PITCH = BAND + STRIP + 4                # from one connection's band to the next
+BAND, SENT, STRIP, WAIT = 12.0, 5.0, 9.0, 7.0       # widths of a connection's band, of its bytes not acknowledged, of the unread ones, of a blocked call
+PITCH = BAND + SENT + STRIP + 8         # from one connection's band to the next
 STATES = 74.0                           # room for the names of states
 TRACKS = 4                              # bands side by side of one participant, blocked calls likewise
 _OPENING = ("SYN-SENT", "SYN-RECEIVED")
@@ -45,8 +45,11 @@ class Lane:
     def band(self, track: int) -> float:
         return self.kernel + 2 + track * PITCH if self.mirrored else self.kernel + self.kernel_wide - 2 - BAND - track * PITCH
 
+    def sent(self, track: int) -> float:
+        return self.band(track) + BAND + 2 if self.mirrored else self.band(track) - SENT - 2
+
     def strip(self, track: int) -> float:
-        return self.band(track) + BAND + 2 if self.mirrored else self.band(track) - STRIP - 2
+        return self.sent(track) + SENT + 2 if self.mirrored else self.sent(track) - STRIP - 2
 
     def notes(self) -> float:
         """Where the words of the kernel's lane begin."""
@@ -73,6 +76,7 @@ class Layout:
     def __init__(self, scene: Scene, told: "list[str]") -> None:
         self.scene, self.run, self.told = scene, scene.run, told
         self.changes = changes(self.run)
+        self.waits = Waits(self.run, self.changes)
         self.tracks = _tracks(scene, self.changes)
         self.lanes = self._lanes()
         self.wide = max((lane.program + lane.wide for lane in self.lanes), default=LEFT) + FOOT
@@ -149,7 +153,7 @@ class Layout:
         """What the kernels' lanes say: row, participant, lines. Places are those of the rows that are shown."""
         ends = [max(row.seq, row.last) for row in self.scene.rows if row.kind not in ("held", "cycle")]
         last: "dict[tuple[int, Side, bool], Change]" = {}
-        for change in self.changes:
+        for change in (one for one in self.changes if one.unacked < 0):
             last[min(bisect_left(ends, change.place), max(len(ends) - 1, 0)), change.side, bool(change.state)] = change
         found: "dict[int, dict[int, list[str]]]" = {}
         for (at, side, is_state), change in last.items():
@@ -230,7 +234,7 @@ class Layout:
         right = stop > start
         for n, line in enumerate(placed.words):
             yield Text(start + (8 if right else -8), base + n * LINE, line, "", "start" if right else "end")
-        lost = row.arrival is not None and row.arrival.lost
+        lost = row.arrival.lost if row.arrival is not None else ""
         side = "left" if right else "right"
         if lost == "again":
             stop, end = start + (stop - start) * 0.6, begin + (end - begin) * 0.6
@@ -239,7 +243,8 @@ class Layout:
             yield Path(line_of + _head_at(stop, end, 1 if right else -1), f"{side} w")
         else:
             yield Path(line_of, f"{side} w dash")
-            yield Path(f"M{svg.number(stop - 5)} {svg.number(end - 5)}l10 10m0 -10l-10 10", "ink x")
+            if lost == "refused":
+                yield Path(f"M{svg.number(stop - 5)} {svg.number(end - 5)}l10 10m0 -10l-10 10", "ink x")
 
     def _arrives(self, placed: Placed) -> float:
         """Where an arrow ends: at the bottom of the row behind which the segment arrived."""
@@ -287,6 +292,8 @@ class Layout:
             for state, begin, end in _spans([(self._y_within(one), one.state) for one in mine if one.state], CLOSED):
                 kind = "open" if state in _OPENING else "made" if state == "ESTABLISHED" else "shut"
                 pieces.append(self._bar(lane.band(track), BAND, begin, end, kind, f"{name}: {state}"))
+            for unacked, begin, end in _spans([(self._y_within(one), str(one.unacked)) for one in mine if one.unacked >= 0], "0"):
+                pieces.append(self._bar(lane.sent(track), SENT, begin, end, "sent", f"{name}: {unacked} bytes sent and not acknowledged"))
             for unread, begin, end in _spans([(self._y_within(one), str(one.unread)) for one in mine if one.unread >= 0], "0"):
                 pieces.append(self._bar(lane.strip(track), STRIP, begin, end, "queue", f"{name}: {unread} bytes unread"))
             yield Group("", "", pieces)
@@ -305,14 +312,14 @@ class Layout:
         return placed.y + placed.high - 5 if change.arrived else placed.y + len(placed.words) * LINE + 1
 
     def _waits(self) -> Iterator[Group]:
-        """Blocked calls: those during which something else happened, and those that never returned."""
+        """Calls that wait: those during which something else happened, and those that never returned."""
         busy: "dict[int, list[float]]" = {}
         for call in sorted(self.run.calls, key=lambda one: one.seq):
             who = self.scene.of(call.who, call.pid)
             if call.name not in _BLOCKS or who < 0 or call.name in ("nanosleep", "clock_nanosleep") and call.limit < 1e7:
                 continue
             first, last = self.index(call.seq), self.index(call.returned) if call.returned >= 0 else len(self.rows)
-            if call.returned >= 0 and not any(placed.row.at != who or placed.row.kind != "line" for placed in self.rows[first:last]):
+            if call.returned >= 0 and (self.waits.at_once(call) or not any(placed.row.at != who or placed.row.kind != "line" for placed in self.rows[first:last])):
                 continue
             y, end = (self.rows[first].y if first < len(self.rows) else self.bottom), (self.rows[last].y if last < len(self.rows) else self.bottom)
             free = busy.setdefault(who, [])
@@ -340,9 +347,11 @@ class Layout:
 
     def _remarks(self) -> Iterator[str]:
         run = self.run
-        yield ("An arrow begins where a segment left, and ends where it had arrived. A cross ends what a reset refused, and what was sent again before any "
-               "acknowledgement came. Band: the state of a connection's end; hatched: it opens, full: ESTABLISHED, striped: it closes. Crossed strip beside it: "
-               "bytes that arrived and are not read. Bar beside a program: it waits in a call. In a browser, point at anything for more.")
+        yield ("An arrow begins where a segment left, and ends where it had arrived. A cross ends what a reset refused. Band: the state of a connection's end; hatched: "
+               "it opens, full: ESTABLISHED, striped: it closes. Thin strip beside it: bytes that it sent and that are not acknowledged. Crossed strip: bytes that "
+               "arrived and are not read. Bar beside a program: it is in a call. In a browser, point at anything for more.")
+        if any(arrival.lost == "again" for arrival in self.scene.came.values()):
+            yield "An arrow that ends on its way: the segment had not arrived when the other side sent something later, and it was sent again."
         if self.scene.folded:
             yield f"Folded: {self.scene.folded} rows that are like earlier ones; each bold row says how many, and of which kinds. The trace has them all."
         if not run.wire:
@@ -387,7 +396,7 @@ def _tracks(scene: Scene, found: "tuple[Change, ...]") -> _Tracks:
         mine.setdefault(change.side, []).append(change)
     for side, those in mine.items():        # in the order of their first changes
         begin, who = those[0].place, scene.of_side(side)
-        states, unread = ([one for one in those if bool(one.state) == is_state] for is_state in (True, False))
+        states, unread = [one for one in those if one.state], [one for one in those if one.unread >= 0]
         over = (not states or states[-1].state == CLOSED) and (not unread or unread[-1].unread == 0)
         end = those[-1].place if over else -1
         used = free.setdefault(who, [])

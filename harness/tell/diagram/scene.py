@@ -107,9 +107,10 @@ class Scene:
         s = reading.segment
         sender, receiver = self.told.ends(s)
         head, *more = wire.comments(self.told, reading)
-        lost = {"refused": f"refused: the reset e{arrival.other} answers it", "again": f"no acknowledgement came before it was sent again as e{arrival.other}"}
+        became = f"refused: the reset e{arrival.other} answers it" if arrival.lost == "refused" else \
+            f"no acknowledgement came before it was sent again as e{arrival.other}" if arrival.other >= 0 else ""
         parts = [f"{head}; {sender} to {receiver}, {wire.flags(s)}, length {s.length}, acknowledges {wire.acknowledges(reading)}, window {s.window}",
-                 wire.payload(s), *more, lost.get(arrival.lost, "")]
+                 wire.payload(s), *more, became]
         return "; ".join(filter(None, parts))
 
     def _held(self) -> Iterator[Row]:
@@ -145,7 +146,7 @@ def label(reading: Reading) -> str:
     flags = " ".join(wire.FLAGS[flag] for flag in s.flags if flag in "SFR")
     size = wire.sizes(s)
     upto = s.ack - 1 - reading.of_fin
-    ack = " and ".join(filter(None, ["ACK" + (f" {upto}" if upto > 0 else ""), "FIN" if reading.of_fin else ""]))
+    ack = f"ACK {upto}{' and the FIN' if reading.of_fin else ''}" if upto > 0 else "ACK of the FIN" if reading.of_fin else "ACK"
     shown = [flags, size, ack if "A" in s.flags and "R" not in s.flags else ""]
     notes = {"again": "sent again", "zero window": "window 0", "probe": "probe", "late": f"{reading.late / 1e6:.0f} ms late", "gap": "gap before it",
              "keep-alive": "keep-alive", "window full": "window full", "window update": f"window {s.window}"}
@@ -201,9 +202,9 @@ def _more(held: "list[Row]") -> Iterator[Row]:
         yield from held
         return
     kinds = Counter((row.alike, _kind(row)) for row in held)
-    words = ", ".join(f"{many} x {kind}" for (_, kind), many in kinds.most_common(4))
+    words = "; ".join(f"{many} x {kind}" for (_, kind), many in kinds.most_common(4))
     rest = len(kinds) - 4
-    words = f"x {len(held)}, like the ones above: {words}" + (f", and {rest} kinds more" if rest > 0 else "")
+    words = f"x {len(held)}, like the ones above: {words}" + (f"; and {rest} kinds more" if rest > 0 else "")
     yield Row(held[0].seq, held[0].ns, "more", words, f"e{held[0].seq} to e{held[-1].seq}: {words}", last=held[-1].seq)
 
 

@@ -123,17 +123,18 @@ def style() -> str:
             f".s{{font-size:{SMALL}px}}.dim{{fill:var(--dim)}}.b{{font-weight:bold}}.e{{text-anchor:end}}.m{{text-anchor:middle}}.ground{{fill:var(--ground)}}"
             "path{fill:none;stroke:var(--rule)}path.ink{stroke:var(--text)}path.left{stroke:var(--left)}path.right{stroke:var(--right)}path.dash{stroke-dasharray:5 3}path.lane{stroke-dasharray:1 3}"
             "path.w{stroke-width:1.6}path.x{stroke-width:2.4}"
-            "rect.open,rect.made,rect.shut,rect.queue{stroke-width:1}"
+            "rect.open,rect.made,rect.shut,rect.queue,rect.sent{stroke-width:1}"
             "rect.left{fill:var(--left)}rect.right{fill:var(--right)}"
             "rect.open{fill:url(#open);stroke:var(--good)}rect.made{fill:var(--good);stroke:var(--good)}rect.shut{fill:url(#shut);stroke:var(--good)}"
             "rect.wait{fill:var(--ground);stroke:var(--text);stroke-width:1.2}"
-            "rect.queue{fill:url(#queue);stroke:var(--right)}"
-            "pattern path{stroke:var(--good);stroke-width:1.5}#queue path{stroke:var(--right)}")
+            "rect.queue{fill:url(#queue);stroke:var(--right)}rect.sent{fill:url(#sent);stroke:var(--left)}"
+            "pattern path{stroke:var(--good);stroke-width:1.5}#queue path{stroke:var(--right)}#sent path{stroke:var(--left)}")
 
 
 _DEFS = ('<defs><pattern id="open" width="4" height="4" patternUnits="userSpaceOnUse"><path d="M0 4L4 0"/></pattern>'
          '<pattern id="shut" width="4" height="4" patternUnits="userSpaceOnUse"><path d="M0 2H4"/></pattern>'
-         '<pattern id="queue" width="5" height="5" patternUnits="userSpaceOnUse"><path d="M0 0L5 5M0 5L5 0"/></pattern></defs>')
+         '<pattern id="queue" width="5" height="5" patternUnits="userSpaceOnUse"><path d="M0 0L5 5M0 5L5 0"/></pattern>'
+         '<pattern id="sent" width="3" height="4" patternUnits="userSpaceOnUse"><path d="M0 0V4"/></pattern></defs>')
 
 
 def safe(words: str) -> str:
