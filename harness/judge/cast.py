@@ -1,4 +1,4 @@
-"""Which lines, endings and connections of a run belong to which WHO of a contract (CONTRACT.md says what NAME[n] means)."""
+"""Which lines, processes and connections of a run belong to which WHO of a contract. CONTRACT.md says what NAME[n] means."""
 from __future__ import annotations
 
 from typing import Iterable, Optional
@@ -10,8 +10,8 @@ from ..trace import Event, Output, Run
 
 
 class Cast:
-    """Which events belong to which WHO of the contract (CONTRACT.md says what NAME[n] means). A plain name has all lines of its
-    programs that no numbered WHO of the contract claims."""
+    """The lines, processes and connections of each WHO of a contract. A plain NAME has all lines of its programs that no NAME[n]
+    of the contract claims."""
 
     def __init__(self, run: Run, whos: Iterable[str]) -> None:
         self.run, self.sides = run, Sides(run)
@@ -24,12 +24,13 @@ class Cast:
         self._lines: dict[str, tuple[Event, ...]] = {}
 
     def listens(self, name: str) -> bool:
-        """Is name[2] what handles its second connection? Else it is the second of its processes."""
+        """Returns whether the program of that name listens. If it does, name[2] means what handles its second connection. Else
+        name[2] means its second process."""
         role = self.roles.get(name)
         return role.listens if role is not None else any(e.kind == "listen" for e in self.of(name))
 
     def of(self, name: str) -> tuple[Event, ...]:
-        """All lines of the programs of that name."""
+        """Returns all lines of the programs of that name, in their order."""
         return self.events.get(name, ())
 
     def is_about(self, event: Event, who: str) -> bool:
@@ -43,7 +44,7 @@ class Cast:
         return self.processes(event.who)[index - 1:index] == (event.pid,)
 
     def lines(self, who: str) -> tuple[Event, ...]:
-        """WHO's own lines."""
+        """Returns the lines that belong to WHO, without those that a numbered WHO of the contract claims."""
         if who not in self._lines:
             mine = (e for e in self.of(role_of(who)) if self.is_about(e, who))
             rivals = [] if index_of(who) else [other for other in self.claimed if role_of(other) == who]
@@ -51,23 +52,26 @@ class Cast:
         return self._lines[who]
 
     def silent(self, name: str) -> bool:
-        """Do the programs of that name log no events, so that their plain output stands for them?"""
+        """Returns whether the programs of that name log no events. Then the lines of their standard output stand for their
+        events."""
         return self.of(name)[:1] != () and self.of(name)[0].kind == "output"
 
     def mixed(self, who: str) -> bool:
-        """Is this one of several processes of which nobody can say which printed what?"""
+        """Returns whether WHO is one of several processes that print, so that nobody can say which of them printed which line."""
         return self.silent(role_of(who)) and bool(index_of(who)) and (self.listens(role_of(who)) or len(self.processes(role_of(who))) > 1)
 
     def processes(self, name: str) -> tuple[int, ...]:
-        """The processes of that name that log lines, or that the stage started, in the order of their starts."""
+        """Returns the pids of that name in the order of their starts: the processes that the stage started, and others that log
+        lines."""
         return self._started.get(name, ())
 
     def pid(self, who: str) -> int:
-        """The process of client[n], -1 if there is none so far."""
+        """Returns the pid of the process that client[n] means, -1 if there is none."""
         return (self.processes(role_of(who))[index_of(who) - 1:index_of(who)] or (-1,))[0]
 
     def connections(self, who: str) -> Optional[set[int]]:
-        """The connections of a numbered WHO, None for all."""
+        """Returns the numbers of the connections that belong to a numbered WHO. Returns None for a plain name, which means all
+        connections."""
         name, index = role_of(who), index_of(who)
         if not index:
             return None
@@ -81,7 +85,8 @@ class Cast:
         return held | {e.connection for e in self.of(name) if e.pid == pid and e.connection}
 
     def first_connection(self, who: str) -> int:
-        """The first connection that WHO has to do with; 1 if none is known."""
+        """Returns the number of the first connection that WHO takes part in: 1 if no connection of a plain name is known, 0 if
+        none of a numbered WHO is."""
         if index_of(who):
             return min(self.connections(who) or {0})
         sides = self.sides
@@ -92,12 +97,13 @@ class Cast:
         return accepted or self.run.observed and bool(self.run.connections)
 
     def _accepted(self, name: str) -> dict[int, int]:
-        """By number of a connection that a program of that name accepted: the how manieth of these it is."""
+        """Returns, by the number of each connection that a program of that name accepted, its place among them, counted from 1."""
         numbers = [made.number for made in self.run.connections if made.acceptor is not None and made.acceptor.who == name]
         return {number: n for n, number in enumerate(sorted(numbers), 1)}
 
     def _handlers(self, name: str) -> dict[int, int]:
-        """By seq of a line: the n of name[n] whose line it is, for a program that listens; 0 or nothing for none."""
+        """For a program that listens: returns, by the seq of a line, the n of the name[n] to which the line belongs. A line that
+        belongs to none has 0 or is not in it."""
         if name not in self._handled:
             self._opened[name] = {}
             if self._knows_who_accepted(name):
@@ -107,8 +113,9 @@ class Cast:
         return self._handled[name]
 
     def _follow(self, name: str) -> dict[int, int]:
-        """A thread handles a connection that it accepted, or that its parent did, from its first line about it to its `closing`. A
-        connection that it opens meanwhile belongs to that one."""
+        """Returns the same as _handlers, from the records of who accepted. A thread handles a connection that its process or its
+        parent accepted, from the thread's first line about the connection until its line `closing`. A connection that the thread
+        opens in between belongs to the one that it handles."""
         accepted, opened = self._accepted(name), self._opened[name]
         parents = {made.number: made.acceptor.pid for made in self.run.connections if made.acceptor is not None}
         handles: dict[tuple[int, int], int] = {}        # thread: what it handles now
@@ -131,7 +138,8 @@ class Cast:
 
 
 def _events_by_name(run: Run, names: Iterable[str]) -> dict[str, tuple[Event, ...]]:
-    """Each program's lines in their order; of one that logs none, its standard output, a line each."""
+    """Returns each program's lines in their order. For a program that logs no line, each line of its standard output stands for
+    one."""
     found: dict[str, list[Event]] = {name: [] for name in names}
     for event in sorted(run.events, key=lambda e: e.seq):
         found.setdefault(event.who, []).append(event)
@@ -147,8 +155,8 @@ def _events_by_name(run: Run, names: Iterable[str]) -> dict[str, tuple[Event, ..
 
 
 def _started(run: Run) -> dict[str, tuple[int, ...]]:
-    """By name: its processes, without those that a program started and that log nothing. In the order of their starts; where these are
-    not known, of their first records."""
+    """Returns the pids of each name, in the order of their starts. If no start is known of a process, its first record counts. A
+    process that another program started, and that logs no line, is left out."""
     started = {start.pid for start in run.starts}
     firsts: dict[int, int] = {start.pid: start.seq for start in run.starts}
     for pid, seq in [*((e.pid, e.seq) for e in run.events), *((c.pid, c.seq) for c in run.calls), *((e.pid, e.seq) for e in run.endings)]:

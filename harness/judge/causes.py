@@ -1,14 +1,16 @@
-"""Which orders of a run's lines were forced: by the programs, by TCP, by the stage, by the clock. Anything else was luck.
+"""Derives which orders of a run's lines were forced: by the programs, by TCP, by the stage or by the clock. Any other order was
+luck.
 
-The lines of a run are the nodes of a graph; a cause is an edge from an earlier line to a later one. Seven kinds of cause
-exist and no others (CONTRACT.md). Each is derived from this run alone: from threads, the ends of connections (sides.py), byte
-counts and the few texts that `TEXTS` lists. Where the programs' calls were seen, who ended a connection comes from them, and
-not from a text. No edge ever points backward in the observed order: where the log contradicts a cause, the edge is left out, so
-`forced` never claims what was not seen.
+The lines of a run are the nodes of a graph. A cause is an edge from an earlier line to a later one. There are seven kinds of
+cause (CONTRACT.md). Each is derived from this run alone: from threads, from the ends of connections (sides.py), from byte counts,
+and from the few texts in `TEXTS`. If the programs' calls were seen, the calls tell who ended a connection; else the texts do. No
+edge points backward in the observed order: if the log contradicts a cause, the edge is left out. So `forced` never claims what
+was not seen.
 
-The relation "comes before, whatever happens" is the graph's transitive closure, kept as one bit mask for each line.
-Pauses add no edges but a barrier: all lines up to the moment at which the clock let the thread go on come before what it
-logs next. The closure exists with the clock and without it, since a plain `after` may not lean on a pause.
+Line a is forced before line b if a way of edges leads from a to b. This is the graph's transitive closure, kept as one bit mask
+for each line. A pause adds no edge but a barrier: all lines up to the moment at which the clock ended the pause come before the
+line that the thread logs next. There are two closures, with the barriers and without them, because a plain `after` may not depend
+on a pause.
 """
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ from .sides import OPENER, Side, Sides
 
 KINDS = ("program", "bytes", "FIN", "reset", "connect", "start", "clock")
 
-# The vocabulary of the log lines. A learner who words a line otherwise loses the causes that hang on it, no more.
+# The words of log lines by which causes are found. If a learner's line uses other words, only the causes that need them are not found.
 TEXTS = {
     "EOF": re.compile(r"EOF\b"),
     "half-closing": re.compile(r"shutting down SHUT_(WR|RDWR)\b"),      # our FIN leaves
@@ -39,7 +41,7 @@ TEXTS = {
 
 @dataclass(frozen=True)
 class Cause:
-    """One edge: the line with seq `before` comes before the one with seq `after`, by `kind`."""
+    """One edge: the line with seq `before` was forced to come before the line with seq `after`, by a cause of this `kind`."""
 
     kind: str
     before: int
@@ -48,11 +50,10 @@ class Cause:
 
 @dataclass(frozen=True)
 class Brought:
-    """What brought an EOF or a reset, where the calls tell: the last act at the other end of the connection, by `who`. `how`:
-
-    shutdown    its FIN was sent by a shutdown
-    close, exit, exec   the last process that held that end gave it up so; `earlier` are those that had done so before
-    own reading not the other end did: a shutdown of one's own reading gives EOF
+    """What made a program read EOF or an error of a reset: the act of `who`, known from the calls. `how`:
+    shutdown    a shutdown at the other end sent the FIN
+    close, exit, exec   the last process that held the other end gave it up in this way; `earlier` are those that gave it up before
+    own reading no act of the other end: a shutdown of the program's own reading gives EOF
     """
 
     how: str
@@ -65,13 +66,13 @@ class Brought:
 
 @dataclass
 class Order:
-    """What was forced in one run. Lines are named by their seq."""
+    """Which orders of lines were forced in one run. A line is named by its seq."""
 
-    place: dict[int, int]                           # seq to position
+    place: dict[int, int]                           # by the seq of a line: its position among the lines
     edges: dict[int, list[Cause]]                   # by the seq of the later line
-    barrier: dict[int, int]                         # seq of a line to the position up to which all came before it
-    notes: tuple[str, ...] = ()                     # where the records did not allow to derive a cause
-    brought: dict[int, Brought] = field(default_factory=dict)   # by the seq of a line that says EOF or reset; only from calls
+    barrier: dict[int, int]                         # by the seq of a line after a pause: the last position that the pause puts before it
+    notes: tuple[str, ...] = ()                     # for which orders the records did not suffice, a sentence each
+    brought: dict[int, Brought] = field(default_factory=dict)   # by the seq of a line that says EOF or reset; empty if no calls were seen
     _masks: dict[bool, list[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -87,15 +88,16 @@ class Order:
         return masks
 
     def forced(self, a: int, b: int, *, clock: bool = True) -> bool:
-        """Did line a have to come before line b? With clock=False: also without any pause?"""
+        """Did line a have to come before line b? With clock=False, only causes other than pauses count."""
         return bool(self._masks[clock][self.place[b]] >> self.place[a] & 1)
 
     def by_clock(self, a: int, b: int) -> bool:
-        """Does a way of causes from a to b lead through a pause?"""
+        """Does a way of causes lead from a to b through a pause?"""
         return any(barrier >= self.place[a] and (seq == b or self.forced(seq, b)) for seq, barrier in self.barrier.items())
 
     def why(self, a: int, b: int, *, clock: bool = True) -> Optional[tuple[Cause, ...]]:
-        """A shortest way of causes from a to b, without the clock if there is one; None if nothing forces the order."""
+        """Returns a shortest way of causes from a to b. A way without the clock is preferred. Returns None if nothing forces the
+        order."""
         if self.forced(a, b, clock=False):
             return self._way(a, b, clock=False)
         return self._way(a, b, clock=True) if clock and self.forced(a, b) else None
@@ -120,7 +122,7 @@ class Order:
 
 
 def derive(run: Run, sides: Optional[Sides] = None) -> Order:
-    """The order that was forced in this run. `sides`: its ends, if they are at hand."""
+    """Returns the order that was forced in this run. `sides` may hold the run's Sides if the caller has them already."""
     sides = sides or Sides(run)
     events = tuple(sorted(run.events, key=lambda e: e.seq))
     notes: list[str] = []
@@ -136,7 +138,7 @@ def derive(run: Run, sides: Optional[Sides] = None) -> Order:
 
 
 def brought_by(run: Run, sides: Sides, read: Call) -> Optional[Brought]:
-    """What brought the end or the reset that a read told of."""
+    """Returns what made this read return EOF or a reset's error; None if that is not known."""
     learnt = Event(read.returned, 0, read.who, read.pid, read.tid, "note", "", "", read.fd, connection=read.connection)
     partings = _Partings(run, (), sides)
     if read.error:
@@ -147,7 +149,7 @@ def brought_by(run: Run, sides: Sides, read: Call) -> Optional[Brought]:
 
 
 def is_a(event: Event, what: str) -> bool:
-    """Does the line's text say that, in the words of TEXTS?"""
+    """Returns whether the line's text matches the expression of that name in TEXTS."""
     return TEXTS[what].match(event.text) is not None
 
 
@@ -188,7 +190,8 @@ def _bytes(sides: Sides, events: Iterable[Event], notes: list[str]) -> Iterator[
 
 
 def _covered(sends: list[Event], recvs: list[Event]) -> Iterator[Cause]:
-    """From each received line to the sends whose bytes it needed: of each thread the last one."""
+    """Yields a cause for each received line and each thread that sent: the last of that thread's sends of which this line, or a
+    received line before it, needed bytes."""
     reached = start = at = 0
     needed: dict[Thread, Event] = {}
     for recv in recvs:
@@ -220,15 +223,16 @@ def _reset(events: Iterable[Event], partings: "_Partings") -> Iterator[Cause]:
 
 
 class _Partings:
-    """By which lines the other end of a connection gave it up, seen from a line that learnt of it.
+    """Finds the lines that ended a connection's other end, for a line that says EOF or reset.
 
-    From calls, where they were seen: a FIN is sent by the first shutdown of what is sent, or when the last process that holds the
-    end closes it or ends. Lines that came before that in the thread that did it (at an exit: in every thread) are the cause.
+    If the calls were seen, they tell which act sent the FIN: the first shutdown of that end's sending, or the close or the end of
+    the last process that held the end. The cause is the last line that the acting thread logged before; for an exit, the last
+    line of each thread of the process.
 
-    From lines, where they were not: a half-close; else, of each process that took part in the connection, the first `closing`,
-    or the last line of one that has ended without (a FIN needs all who hold the socket).
+    If the calls were not seen, the lines tell: a half-close, or else for each process that took part in the connection its first
+    `closing`, or its last line if it ended without one. All of them count, because a FIN needs all who hold the socket.
 
-    With a FIN come, of each thread of that end, the last `send` before it.
+    For an EOF, the last `send` that each thread of the other end logged before the FIN is a cause as well.
     """
 
     def __init__(self, run: Run, events: tuple[Event, ...], sides: Sides) -> None:
@@ -249,14 +253,15 @@ class _Partings:
         self._said: dict[tuple[Side, bool], list[Event]] = {}
         self._sent: dict[Side, dict[Thread, list[int]]] = {}
         self._shuts = {call.seq: call for call in run.calls if call.name == "shutdown" and not call.error}
-        self._deaf: dict[Side, int] = {}                    # place of the first shutdown of an end's own reading
+        self._deaf: dict[Side, int] = {}                    # by end: the place of the first shutdown of its own reading
         for call in self._shuts.values():
             side = sides.of(call)
             if side is not None and call.option in ("SHUT_RD", "SHUT_RDWR"):
                 self._deaf.setdefault(side, call.seq)
 
     def before_eof(self, eof: Event) -> list[int]:
-        """The lines by which the other end's FIN was sent, and its last sends before them, as far as they came before this line."""
+        """Returns the seqs of the lines that forced this EOF: the lines before the act that sent the other end's FIN, and that
+        end's last sends before it. Only lines that came before this one are in it."""
         own = self.sides.of(eof)
         other = self.sides.other(own)
         if own is None or other is None or not self._seen.may_know_of_an_end(own, eof):
@@ -275,7 +280,8 @@ class _Partings:
         return [*self._lines_before(found), *self._sends(other, found.place)]
 
     def before_reset(self, learnt: Event) -> list[int]:
-        """The lines by which the other end was closed altogether, as far as they came before this line."""
+        """Returns the seqs of the lines that forced this reset: the lines before the act that closed the other end altogether.
+        Only lines that came before this one are in it."""
         own = self.sides.of(learnt)
         other = self.sides.other(own)
         if own is None or other is None or not self._seen.may_know_of_an_end(own, learnt):
@@ -289,7 +295,7 @@ class _Partings:
         return self._lines_before(found)
 
     def has_shut(self, event: Event) -> bool:
-        """Had this line's own end shut down what it sends by then?"""
+        """Had the end to which this line belongs shut down its own sending before the line?"""
         side = self.sides.of(event)
         end = self.sides.end(side) if side is not None else None
         return end is not None and 0 <= end.shut < event.seq and (end.shut in self._shuts or not self.run.calls)
@@ -308,25 +314,27 @@ class _Partings:
         return Brought("shutdown", call.who, call.pid, call.tid, call.seq)
 
     def _given_up(self, side: Side, before: int) -> Optional[Brought]:
-        """By whom the end was closed, if nobody held it any more by then."""
+        """Returns the act by which the last holder of the end gave it up; None if some process still held the end at the place
+        `before`."""
         end = self.sides.end(side)
         holders = sorted(end.holders, key=lambda h: h.until) if end is not None else []
         if not holders or any(h.until < 0 for h in holders) or any(h.until >= before for h in holders[:-1]):
             return None
         last = holders[-1]
-        if last.until >= before and last.how != "exec":     # an exec is told when it is done: the other side may have been faster
+        if last.until >= before and last.how != "exec":     # an exec is seen when it is done: the other side may have read before that
             return None
         return Brought(last.how, last.who, last.pid, last.tid, min(last.until, before), tuple(holders[:-1]))
 
     def _lines_before(self, act: Brought) -> list[int]:
-        """The last line before the act of the thread that did it; of an exit, of each thread of the process."""
+        """Returns the seq of the last line that the acting thread logged before the act. For an exit, returns one for each thread
+        of the process."""
         threads = [(act.pid, act.tid)] if act.tid else self._threads.get(act.pid, [])
         return [seq for thread in threads for seq in _last_before(self._places.get(thread, []), act.place)]
 
     # from lines
 
     def _by_lines(self, side: Side, half: bool) -> list[Event]:
-        """`half`: a half-close counts, too."""
+        """Returns the lines by which this end was given up, by their texts. With `half`, a half-close counts as well."""
         if (side, half) not in self._said:
             self._said[side, half] = self._read(side, ("half-closing", "closing") if half else ("closing",))
         return self._said[side, half]
@@ -343,7 +351,7 @@ class _Partings:
         return [e for e in found if is_a(e, "half-closing")][:1] or found
 
     def _all_of(self, side: Side) -> set[int]:
-        """The processes of an end that no line is about: the one that made it, or all of that name."""
+        """Returns the pids of an end that no line is about: the process that made the end, or all processes of that name."""
         end = self.sides.end(side)
         return {end.pid} if end is not None else self._pids.get(self.sides.name(side), set())
 
@@ -357,7 +365,7 @@ class _Partings:
 
 
 def _last_before(seqs: list[int], place: int) -> list[int]:
-    """Of places in their order, the last one before `place`; none if there is none."""
+    """Returns the last of the sorted places that is smaller than `place`, as a list of one; an empty list if there is none."""
     at = bisect.bisect_left(seqs, place)
     return seqs[max(at - 1, 0):at]
 
@@ -378,8 +386,8 @@ def _connect(sides: Sides, events: tuple[Event, ...]) -> Iterator[Cause]:
 
 
 class _Openers:
-    """Which end a line is about that names a new connection: the opener's or the acceptor's. Where the run does not know, a program
-    that listens has accepted it, unless it has the port of none of its listeners."""
+    """Tells for a `conn` line whether its program opened the connection or accepted it. If the run's records do not say so, a
+    program that listens counts as the one that accepted, unless the connection's own port is none of its listeners' ports."""
 
     def __init__(self, sides: Sides, events: Iterable[Event]) -> None:
         self.sides = sides
@@ -397,9 +405,10 @@ class _Openers:
 
 
 class _Tries:
-    """Which `connecting` belongs to an `accepted`: the opener's last one before its `connected`, the other end of the same
-    connection. Where the run does not know the connection's ends, they are told by addresses, or by number where a line has none;
-    and if the opener never got so far, it is the last `connecting` of the only process that has not, in a run of two programs."""
+    """Finds the `connecting` line that belongs to an `accepted` line: the last one that the opener logged before its `connected`,
+    at the other end of the same connection. If the records do not say who opened it, the addresses tell, or the connection's
+    number if a line has no addresses. If the opener never logged `connected`, in a run of two programs it is the last
+    `connecting` of the only thread that has not connected."""
 
     def __init__(self, sides: Sides, events: tuple[Event, ...], openers: _Openers) -> None:
         self.sides = sides
@@ -442,8 +451,8 @@ def _port(end: str) -> str:
 # --- start -----------------------------------------------------------------------------------------------------------
 
 def _start(run: Run, events: Iterable[Event]) -> Iterator[Cause]:
-    """From the lines that a start waited for, and the last lines of the processes whose ends it waited for, to the first line of each
-    thread of the process that was started."""
+    """Yields a cause from each line that a start waited for, and from the last lines of each process for whose end it waited, to
+    the first line of each thread of the started process."""
     ended = {end.seq: end.pid for end in (*run.endings, *run.children)}
     waited = {place for start in run.starts for place in start.after}
     pids = {ended[place] for place in waited if place in ended} | {start.pid for start in run.starts if start.after}
@@ -466,8 +475,8 @@ def _start(run: Run, events: Iterable[Event]) -> Iterator[Cause]:
 # --- clock -----------------------------------------------------------------------------------------------------------
 
 def _barriers(run: Run, events: tuple[Event, ...], place: dict[int, int]) -> dict[int, int]:
-    """For the line that follows a pause, or a sleep that was seen as a call, in its thread: the position of the last line before the
-    clock went on."""
+    """Returns, by the seq of the line that a thread logs after a pause or a sleep, the position of the last line before the clock
+    went on."""
     waits = [(e.seq, _thread(e), e.resumed_after) for e in events if e.kind == "pause" and e.resumed_after >= 0]
     waits += [(call.seq, (call.pid, call.tid), call.resumed_after) for call in run.calls if call.resumed_after >= 0]
     lines: dict[Thread, list[int]] = {}

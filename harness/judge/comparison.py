@@ -1,15 +1,18 @@
-"""A run against its contract: the verdict, and the causally first difference in front.
+"""Compares a run with its contract, and returns the verdict. The difference that caused the others comes first.
 
-For each plan of the contract (one branch of each either block chosen) the run is compared; the plan that fits is taken,
-else the one that fits longest. A comparison has two stages. First each WHO's own lines are matched, in order, up to the
-place where that program left the contract; what follows there is not compared, since it follows from it. Then everything
-else is asked of the lines that did match: their `after`s, by the observed order and by its causes (luck is told apart),
-and the statements about endings, deadlock, bytes and the wire.
+A plan is the contract with one branch of each either block chosen. The run is compared with each plan. The plan that the run
+keeps is taken; if it keeps none, the one that it kept for most lines.
 
-Then the system calls are set against the lines (deeds.py): an act that no line tells, a line that came after its act.
+A comparison begins with the lines. Each WHO's own lines are matched, in order, up to the place where that program left the
+contract. What it logged after that is not compared, since it follows from it. Then all else is asked of the lines that did match:
+their `after`s, by the observed order and by its causes (so luck is told apart), and the statements about endings, deadlock, bytes
+and the wire. Then the system calls are compared with the lines (deeds.py): an act that no line tells, a line that came after its
+act.
 
-Differences are sorted so that none stands before one that it follows from, by facts: who shut down or ended first, who had read what.
-This module decides; words.py says it.
+The differences are sorted by facts: who shut down or ended first, who had read what. None stands before one from which it
+follows.
+
+This module decides; words.py puts the decision into words.
 """
 from __future__ import annotations
 
@@ -27,38 +30,37 @@ from .sides import Side
 from ..trace import Ending, Event, Run, Segment, Waiting
 
 STATUS = {"as expected": 0, "told": 0, "differs": 1, "deadlock": 1, "crash": 1, "runaway": 1, "no progress": 1, "interrupted": 130}
-LATE = math.inf     # a line that never came
+LATE = math.inf     # the place of a line that never came
 
 
 @dataclass(frozen=True)
 class Difference:
     """One way in which the run left the contract. `kind`:
-
-    missing     WHO never logged the expected line: it logged `observed` instead, or nothing more (None). found: "nearly" if the two
-                texts are nearly the same
-    unexpected  WHO logged `observed` where another line, or none (expected ""), was to come
+    missing     WHO never logged the expected line. `observed` is what it logged instead, None if it logged nothing more.
+                found: "nearly" if the two texts are nearly the same
+    unexpected  WHO logged `observed` where another line was to come, or no line at all (expected "")
     order       the line came before the one that its `after` names (`other`)
     luck        nothing forces the order that the line's `after` asks for. found: "before" if the line came first this time. If it came
-                after it: "clock" if the pause did that, "tcp" if only the clock should have, "held" if another process still held
-                the connection then, whose end brought it (`brought`), else ""
+                second: "clock" if a pause forced that, "tcp" if something else did and the contract says `after clock:`, "held" if
+                another process still held the connection, and its end brought the EOF or the reset (`brought`), else ""
     never       WHO logged what it must not
-    free        exploring saw one order, or branch, only (never of a single run)
-    port        WHO listens elsewhere (`found`) than on the port that it was given (`expected`)
+    free        exploring never saw one of the two orders, or never took a branch (a single run has no such difference)
+    port        WHO listens on another port (`found`) than the one that it was given (`expected`)
     late        WHO logged the line after the act that it announces; `act` is the call
-    open        WHO said "closing", and holds the connection when the run is over; found: "another" if another process of it does.
-                Or it said "shutting down" and called none; found: "close" if it called that, else "no shutdown"
-    unwritten   WHO announced bytes, and wrote another number of them: `expected` and `found`
+    open        WHO said "closing" and still holds the connection when the run is over; found: "another" if another process of it does.
+                Or WHO said "shutting down" and made no such call; found: "close" if it closed instead, else "no shutdown"
+    unwritten   WHO announced `expected` bytes, and wrote `found`
     miscount    WHO's lines say that it received `expected` bytes, and it had read `found`
     deaf        WHO ended its own reading by the call `act`, and was to read after that
-    act         WHO gave up its end of the connection by the call `act`, and no line of it says so. Somebody learnt of it
-    reset       WHO's close, the call `act`, sent a reset where another one was to read EOF
-    call        WHO did not make the call `expected` on a connection; found: the error, if it did and each one failed
-    ends, deadlock, bytes, wire    `expected` is what the contract says, `found` what the run says
+    act         WHO gave up its end of the connection by the call `act`, and no line of it says so. Another program learnt of it
+    reset       WHO's close, the call `act`, sent a reset, and the program at the other end was to read EOF
+    call        WHO did not make the call `expected` on a connection. found: the error, if it made the call and each one failed
+    ends, deadlock, bytes, wire    `expected` is what the contract says, `found` is what the run shows
     """
 
     kind: str
     who: str
-    line: int                               # the contract's line, 0 if it has none about this
+    line: int                               # the number of the contract's line; 0 if it has no line about this
     statement: str                          # that line as written
     expected: str = ""
     observed: Optional[Event] = None
@@ -67,25 +69,25 @@ class Difference:
     witnesses: tuple[Event, ...] = ()
     blocked: Optional[Waiting] = None       # where WHO waits, if it waits at this place
     hints: tuple[str, ...] = ()
-    brought: Optional[causes.Brought] = None    # luck, found "held": what did bring it
+    brought: Optional[causes.Brought] = None    # luck, found "held": what brought the EOF or the reset
     act: int = -1                           # place of the call that it is about
     at: float = LATE                       # place in the run's order at which WHO left the contract
-    extra: bool = False                     # unexpected: without such lines WHO's lines are as the contract says
+    extra: bool = False                     # unexpected: WHO's lines would be as the contract says without such lines
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The word, and everything that words.py needs to tell it."""
+    """The verdict's word, and everything that words.py needs to explain it."""
 
     word: str
     status: int
     choice: tuple[int, ...] = ()                    # the branch taken in each either block, from 0
-    branches: tuple[str, ...] = ()                  # the same in words: the branch's first line
-    differences: tuple[Difference, ...] = ()        # causally first difference first
+    branches: tuple[str, ...] = ()                  # the first line of each of these branches
+    differences: tuple[Difference, ...] = ()        # sorted: none stands before one from which it follows
     unseen: tuple[str, ...] = ()                    # what was not looked at, in words
-    lines: int = 0                                  # log lines that the contract lists and the run has
-    orders: int = 0                                 # `after`s that held, and that something forced
-    freedom: tuple[tuple[int, str], ...] = ()       # each free line of the contract, and which came first: first, second
+    lines: int = 0                                  # how many log lines the contract lists and the run has
+    orders: int = 0                                 # how many `after`s held because something forced them
+    freedom: tuple[tuple[int, str], ...] = ()       # (number of a `free` line, which of its two lines came first: "first", "second")
     matched: tuple[tuple[int, int], ...] = ()       # (contract line, seq of the event); a `*` line has several
     misconception: str = ""                         # the code of the first difference's hint, "M05"; "" if it has none
     marks: tuple[tuple[int, str], ...] = ()         # (contract line, "held", "differs" or "not reached"), of the plan that was taken
@@ -93,14 +95,14 @@ class Verdict:
 
 @dataclass(frozen=True)
 class _Match:
-    """One WHO's lines against the contract's."""
+    """One WHO's lines, matched with the contract's lines for it."""
 
     who: str
     events: tuple[Event, ...]
     lines: tuple[Line, ...]
     pairs: tuple[tuple[Line, Event], ...]
-    left_at: int                            # how many of `lines` were met before it left the contract, or all
-    stray: Optional[Event] = None           # the event at which it left
+    left_at: int                            # how many of `lines` were met before WHO left the contract; all, if it never did
+    stray: Optional[Event] = None           # the event at which WHO left the contract
 
     @property
     def whole(self) -> bool:
@@ -108,7 +110,8 @@ class _Match:
 
 
 def fields(verdict: Verdict) -> dict[str, Any]:
-    """A verdict as TRACE.md describes it. `at` only sorts the differences, and may be no number that JSON knows."""
+    """Returns a verdict as TRACE.md describes it. The field `at` of a difference is left out: it is only for sorting, and JSON
+    has no infinity."""
     found = asdict(verdict)
     for one in found["differences"]:
         del one["at"]
@@ -116,7 +119,8 @@ def fields(verdict: Verdict) -> dict[str, Any]:
 
 
 def judge(run: Run, contract: Optional[Contract]) -> Verdict:
-    """The verdict on a run. Without a contract it is told, and only what is suspicious of any programs has a word of its own."""
+    """Returns the verdict on a run. Without a contract the verdict is `told`, unless the run ended in a way that is wrong for any
+    program: then that is the word."""
     if contract is None:
         word = run.stop.kind if run.stop.kind in STATUS else "told"
         if word == "told" and any(end.how == "signal PIPE" for end in run.endings):
@@ -130,7 +134,8 @@ def judge(run: Run, contract: Optional[Contract]) -> Verdict:
 
 
 def explored(verdicts: Iterable[Verdict], contract: Optional[Contract]) -> tuple[Difference, ...]:
-    """What all runs of an exploration together failed to show: an order that is not free, a branch never taken."""
+    """Returns what all runs of an exploration together failed to show: each order of two free lines that no run had, and each
+    branch that no run took."""
     if contract is None:
         return ()
     verdicts = list(verdicts)
@@ -155,8 +160,8 @@ _PORT = re.compile(r" \(port [0-9]+\)$")
 
 
 def _meets(text: str, event: Event) -> bool:
-    """Is the event what the contract's text says? A program that begins to listen may be told with its port, as it is shown:
-    `listening (port 8080)`."""
+    """Is the event what the contract's text says? The text for a program that begins to listen may end with its port, as it is
+    shown: `listening (port 8080)`."""
     return fits(text, event.text) or event.kind == "listen" and fits(text, f"{event.text} (port {event.address.rpartition(':')[2]})")
 
 
@@ -165,7 +170,8 @@ def _match(who: str, lines: tuple[Line, ...], events: tuple[Event, ...], is_open
 
 
 def _match_whole(who: str, lines: tuple[Line, ...], events: tuple[Event, ...]) -> _Match:
-    """Lines with `*` may fit in several ways: all are followed at once. A state n says: n lines met, the last may repeat."""
+    """Matches a WHO whose lines are complete. Lines with `*` may fit in several ways, so all ways are followed at once. State n
+    means that n lines were met, and the last of them may repeat."""
     steps: list[dict[int, int]] = [{0: 0}]      # after each event: state, and the state before
     for event in events:
         now: dict[int, int] = {}
@@ -187,7 +193,7 @@ def _match_whole(who: str, lines: tuple[Line, ...], events: tuple[Event, ...]) -
 
 
 def _match_open(who: str, lines: tuple[Line, ...], events: tuple[Event, ...]) -> _Match:
-    """Others may come between: each line takes the first event that fits."""
+    """Matches a WHO that may log other lines in between: each line of the contract takes the first event that fits."""
     pairs: list[tuple[Line, Event]] = []
     at = 0
     for event in events:
@@ -206,23 +212,25 @@ class _Comparison:
         self.cast, self.run, self.contract, self.plan, self.order = cast, cast.run, contract, plan, order
         self.deeds = deeds
         self.unseen: list[str] = list(order.notes)
-        self.skipped: set[int] = set()              # contract lines of which this run does not tell whether it kept them
+        self.skipped: set[int] = set()              # contract lines for which the run does not show whether it kept them
         self.orders = 0
-        self.broken: set[int] = set()               # contract lines that it broke, and that no difference is told of
+        self.broken: set[int] = set()               # contract lines that the run broke, and that have no difference of their own
         whos = self._whos()
         self.matches = {who: _match(who, self._lines_of(who), self.cast.lines(who), contract.is_open(who)) for who in whos}
-        self.met: dict[int, list[Event]] = {}       # contract line to its events
+        self.met: dict[int, list[Event]] = {}       # by the number of a contract line: its events
         for match in self.matches.values():
             for line, event in match.pairs:
                 self.met.setdefault(line.number, []).append(event)
 
     def _lines_of(self, who: str) -> tuple[Line, ...]:
-        """WHO's lines of the contract. Without a private network no port is the one that is written."""
+        """Returns the contract's lines for WHO. Without a private network the kernel chooses the ports, so any port fits the one
+        in the text."""
         lines = self.plan.lines_of(who)
         return lines if self.run.isolated else tuple(replace(line, text=_PORT.sub(" (port ...)", line.text)) for line in lines)
 
     def _whos(self) -> tuple[str, ...]:
-        """Whose lines are compared. Of a role with numbered names also what none of them claims: lines are complete."""
+        """Returns each WHO whose lines are compared. If the contract has only numbered WHOs of a name, the plain name is among
+        them as well: a line that belongs to none of the numbered ones is a difference."""
         roles = {role_of(who) for who in self.contract.whos}
         for name, events in sorted(self.cast.events.items()):
             if name not in roles and events and not self.contract.is_open(name):
@@ -256,13 +264,14 @@ class _Comparison:
         return "differs" if found else "as expected"
 
     def _crash_is_right(self) -> bool:
-        """A contract may ask for a signal (SIGPIPE); then that ending is no crash."""
+        """Did every process that a signal ended end as the contract asks (for example by SIGPIPE)? Then this is no crash."""
         dead = self._died()
         asked = [ends for ends in self.plan.of(Ends) if ends.how.startswith("signal ")]
         return bool(dead) and all(any(end.how == ends.how and end in self._endings(ends.who) for ends in asked) for end in dead)
 
     def _died(self) -> list[Ending]:
-        """Who was ended by a signal; of the children of programs, those of a broken pipe (others may have been ended on purpose)."""
+        """Returns the endings by a signal. Of the processes that programs started, only endings by SIGPIPE count, because a
+        program may end its children by other signals on purpose."""
         return [*(end for end in self.run.endings if end.how.startswith("signal ")),
                 *(end for end in self.run.children if end.how == "signal PIPE")]
 
@@ -300,11 +309,13 @@ class _Comparison:
 
     @property
     def _failures(self) -> set[str]:
-        """How programs ended that something stopped: what comes after that is in no hint."""
+        """How programs ended that failed: by a signal or with an exit status other than 0. A hint without a condition does not
+        fit such an ending."""
         return {end.how for end in (*self.run.endings, *self.run.children) if end.how.startswith("signal ") or end.how.startswith("exit ") and end.how != "exit 0"}
 
     def _end_of(self, match: _Match) -> Optional[Ending]:
-        """How the process ended that logged WHO's last line; of a WHO that logged nothing, its only process."""
+        """Returns how the process ended that logged WHO's last line. If WHO logged nothing, returns the ending of its only
+        process. Returns None if that is not one process."""
         ends = [end for end in (*self.run.endings, *self.run.children) if end.who == role_of(match.who)]
         pids = {e.pid for e in match.events[-1:]} - {0} or {end.pid for end in ends if not end.child}
         mine = [end for end in ends if end.pid in pids]
@@ -312,14 +323,15 @@ class _Comparison:
 
     @staticmethod
     def _is_extra(match: _Match) -> bool:
-        """Are the lines whole but for some that are plain remarks, and that the contract does not list?"""
+        """Would the lines be as the contract says without the plain remarks that the contract does not list?"""
         if match.stray is None:
             return False
         left = [e for e in match.events if not _is_remark(e) or any(_meets(line.text, e) for line in match.lines)]
         return len(left) < len(match.events) and match.stray not in left and _match_whole(match.who, match.lines, tuple(left)).whole
 
     def _blocked(self, match: _Match) -> Optional[Waiting]:
-        """Where WHO waits, if it logged nothing behind the place at which it left the contract."""
+        """Returns the blocked thread in which WHO waits. Returns None if there is none, or if WHO logged more after the place at
+        which it left the contract."""
         last = match.events[-1] if match.events else None
         if match.stray and last != match.stray:
             return None
@@ -329,10 +341,11 @@ class _Comparison:
             mine = exact or ([] if index_of(match.who) else mine)
         return next((w for w in mine if w.call != "accept"), mine[0] if mine else None)
 
-    # what was done, against what was said
+    # the calls, compared with the lines
 
     def _deeds(self) -> Iterator[Difference]:
-        """One for each WHO at most: what it did wrong from then on follows from it."""
+        """Yields for each WHO the first place at which its calls do not fit its lines. What it did wrong later may follow from
+        that."""
         for who, match in self.matches.items():
             found = [d for line, event in match.pairs for d in self._deed(who, line, event)] + list(self._deaf(who, match))
             yield from sorted(found, key=lambda d: d.at)[:1]
@@ -355,7 +368,7 @@ class _Comparison:
             yield replace(told, kind="miscount", expected=str(event.count), found=str(read))
 
     def _asked_for(self, event: Event) -> bool:
-        """Does the contract say that as many bytes are sent as were written, whatever the lines count?"""
+        """Does the contract's `bytes:` line say the number of bytes that was written, so that the lines' counts do not matter?"""
         side = self.cast.sides.of(event)
         return side is not None and event.count >= 0 and any(
             role_of(said.sender) == event.who and said.count == self.deeds.wrote(side) and role_of(said.receiver) == self.cast.sides.peer(event)
@@ -373,8 +386,9 @@ class _Comparison:
             yield Difference("deaf", who, wanted[0].number, wanted[0].written, call.option, act=call.seq, at=call.seq)
 
     def _unsaid(self, lines: list[Difference]) -> Iterator[Difference]:
-        """What ended a connection for a WHO that left the contract at that end, where the one who did it said nothing of it."""
-        for d in lines if self.run.mode != "reset" else ():      # there the lab itself has ended connections
+        """Yields an act that ended a connection without a line that says so, if another program left the contract where it learnt
+        of that end."""
+        for d in lines if self.run.mode != "reset" else ():      # in the mode `reset` the lab itself ends connections
             yield from self._kept(d)
             brought = self._brought(d)
             yield from self._reset_early(d) if brought is None else ()
@@ -391,7 +405,7 @@ class _Comparison:
                 yield Difference("act", who, 0, "", call.option, found=call.name, act=call.seq, at=call.seq, witnesses=(last[0],))
 
     def _reset_early(self, d: Difference) -> Iterator[Difference]:
-        """A reset that a WHO read before the close that sent it had returned."""
+        """Yields the close that sent a reset, if the other program read the reset before this close had returned."""
         if not d.expected.startswith("EOF") or d.observed is None or not causes.is_a(d.observed, "reset"):
             return
         side = self.cast.sides.other(self.cast.sides.of(d.observed))
@@ -403,7 +417,8 @@ class _Comparison:
             yield Difference("reset", who, 0, "", d.expected, act=close.seq, at=close.seq, witnesses=tuple(last), found=role_of(d.who))
 
     def _kept(self, d: Difference) -> Iterator[Difference]:
-        """The "closing" of a process whose program held the connection on in another process, so that no EOF came to a WHO that waits."""
+        """Yields the "closing" of a process if another process of the same program held the connection on. So a WHO that waits
+        got no EOF."""
         if not d.expected.startswith("EOF") or d.observed or not d.blocked:
             return
         side = self.cast.sides.other(self.cast.sides.of(d.blocked))
@@ -416,7 +431,8 @@ class _Comparison:
             yield Difference("open", who, 0, "", closing.text, closing, witnesses=(closing,), found="another", hints=hints, at=closing.seq)
 
     def _brought(self, d: Difference) -> Optional[causes.Brought]:
-        """By what the end or the reset came that WHO learnt of where it left the contract. Plain output is placed by its program's read."""
+        """Returns what brought the EOF or the reset at which WHO left the contract; None if it left at another line, or if that
+        is not known. A line of plain output is placed by the read of its program."""
         event = d.observed
         if event is None or not (causes.is_a(event, "EOF") or causes.is_a(event, "reset")):
             return None
@@ -456,22 +472,23 @@ class _Comparison:
             self.orders += 1
 
     def _may_be_forced(self, before: Event, event: Event) -> bool:
-        """Is there a cause of the kind that could put `event` behind `before` in some run? Not asked where `event` tells what its
-        program did itself, and nothing that it learnt or waited for."""
+        """Is there a kind of cause that could put `event` after `before` in some run? Yes if the two lines belong to one program,
+        if a start waited before the process of `event`, or if `event` says what its program learnt from the other side."""
         if event.who == before.who or any(start.after and start.pid == event.pid for start in self.run.starts):
             return True
         return event.kind in ("recv", "conn") or any(causes.is_a(event, what) for what in ("EOF", "reset"))
 
     def _by_another_holder(self, before: Event, event: Event) -> Optional[causes.Brought]:
-        """What brought this EOF or reset, if the line before it is of a process that had given the connection up earlier."""
+        """Returns what brought this EOF or reset, if the line before it belongs to a process that had given the connection up
+        earlier."""
         brought = self.order.brought.get(event.seq)
         if brought is None or not any(h.pid == before.pid and before.seq < h.until for h in brought.earlier):
             return None
         return brought
 
     def _may_have_brought(self, before: Event, event: Event) -> bool:
-        """Could the end of the earlier line's process have brought this EOF or reset, in a run whose calls were not seen? Only how the
-        processes ended that the stage started is known then."""
+        """Could the end of the process that logged `before` have brought this EOF or reset, in a run whose calls were not seen?
+        In such a run only the endings of the processes that the stage started are known."""
         learnt = causes.is_a(event, "EOF") or causes.is_a(event, "reset")
         side = self.cast.sides.of(before)
         return (learnt and not self.run.observed and side is not None and side == self.cast.sides.other(self.cast.sides.of(event))
@@ -501,7 +518,8 @@ class _Comparison:
                                  witnesses=tuple(e for e in (other, event) if e), hints=fitting(never.hints, event.text, otherwise=True))
 
     def _forbidden(self, never: Never) -> tuple[Optional[Event], Optional[Event]]:
-        """The first event that must not be, and the line that makes it so."""
+        """Returns the first event that a `never` line forbids, and the line after or before which it is forbidden. Each is None
+        if there is none."""
         found = self._logged(never.who, never.text)
         if not never.where or never.other is None:
             return (found[0] if found else None), None
@@ -516,7 +534,7 @@ class _Comparison:
         return [e for e in self.cast.of(role_of(who)) if fits(text, e.text) and self.cast.is_about(e, who)]
 
     def _told(self, event: Event, lines: list[Difference]) -> bool:
-        """Does a difference say already that this program had left the contract by then?"""
+        """Does a difference say already that this program had left the contract at or before this event?"""
         return any(d.observed and d.observed.seq <= event.seq and any(e.seq == event.seq for e in self.matches[d.who].events)
                    for d in lines)
 
@@ -546,7 +564,8 @@ class _Comparison:
                              witnesses=tuple(last), blocked=blocked, hints=fitting(ends.hints, hows[0] if hows else "", otherwise=True))
 
     def _endings(self, who: str) -> list[Ending]:
-        """Of a name that listens: its program, not the children that it forked. Else all processes that no numbered WHO means."""
+        """Returns the endings that `WHO ends` is about. A plain name that listens means its program, and not the children that it
+        forked. Another plain name means all of its processes that no numbered WHO means."""
         name = role_of(who)
         mine = [end for end in self.run.endings if end.who == name]
         if self.cast.listens(name):
@@ -562,19 +581,20 @@ class _Comparison:
         return [end for end in mine if end.pid not in numbered]
 
     def _handling(self, who: str) -> set[int]:
-        """The processes that handle this connection: a child that was made for it, else whoever has lines about it."""
+        """Returns the pids that handle the connection of a numbered WHO: the child that was forked for it, or else each process
+        that has lines about it."""
         pids = {e.pid for e in self.cast.lines(who)}
         children = pids - {end.pid for end in self.run.endings}
         return children or pids
 
     def _handler(self, who: str) -> list[str]:
-        """What the thread that serves this connection waits for."""
+        """Returns what the threads that handle the connection of WHO wait for, as "waiting in CALL"."""
         pids = self._handling(who)
         tids = {(e.pid, e.tid) for e in self.cast.lines(who) if e.pid in pids}
         return [f"waiting in {w.call}" for w in self.run.stop.waiting if (w.pid, w.tid) in tids]
 
     def _also_waits(self, ends: Ends, how: str) -> bool:
-        """Of a program with several waiting threads one is told (handlers before accept); another may be meant."""
+        """If several threads of a program wait, its ending tells only one of them. Does another one wait as the contract says?"""
         call, other = ends.how.rpartition(" ")[2], how.rpartition(" ")[2]
         if not (ends.how.startswith("waiting in ") and how.startswith("waiting in ")):
             return False
@@ -584,7 +604,8 @@ class _Comparison:
         return call != "accept" and any(w.call == call for w in mine)
 
     def _would(self, waiting: Waiting) -> str:
-        """What a program would call next that waits in poll or its kin: read where it polls a connection, accept where a listener."""
+        """Returns the call that a thread that waits in poll, select or epoll_wait would make next: read if it waits for a
+        connection, accept if for a listener, else ""."""
         if waiting.connection:
             return "read"
         return "accept" if any(s.state == "LISTEN" and (s.pid, s.fd) == (waiting.pid, waiting.fd) for s in self.run.stop.sockets) else ""
@@ -643,12 +664,13 @@ class _Comparison:
                                  found=" and ".join(wrong), hints=fitting(said.hints, "", otherwise=True), act=self.deeds.last_write(self._sides(said)))
 
     def _counted(self, said: Bytes) -> Iterator[tuple[int, str]]:
-        """The stream's length as the program's lines say (if none does, as its calls do), and as the wire says."""
+        """Yields (number of bytes, source) for the stream that a `bytes:` line is about: as the program's lines count it, or its
+        calls if no line does; and as the wire shows it."""
         sender, sides = role_of(said.sender), self.cast.sides
         only = self._only(said)
         mine = self._sides(said)
         lines = [e for side in mine for e in sides.lines(side)]
-        if sides.two and not only:      # whatever a line is about, it goes to the other one
+        if sides.two and not only:      # with two programs, whatever one of them sends goes to the other one
             lines = list(self.cast.of(sender))
         if not sides.two and any(e.kind == "send" and not sides.peer(e) for e in self.cast.of(sender)):
             self.unseen.append(f"bytes {said.sender} -> {said.receiver} by lines: the {sender} has lines of which nobody knows "
@@ -666,11 +688,11 @@ class _Comparison:
             yield sum(carried.get(side, 0) for side in mine), "on the wire"
 
     def _only(self, said: Bytes) -> list[set[int]]:
-        """The connections that numbered names of a `bytes` line mean; [] if it means all."""
+        """Returns the sets of connections that the numbered names of a `bytes:` line mean. An empty list means all connections."""
         return [c for c in (self.cast.connections(said.sender), self.cast.connections(said.receiver)) if c is not None]
 
     def _sides(self, said: Bytes) -> list[Side]:
-        """The ends at which the bytes of such a line are sent."""
+        """Returns the ends that send the bytes of a `bytes:` line."""
         only = self._only(said)
         return [side for side in self.cast.sides.between(role_of(said.sender), role_of(said.receiver)) if all(side[0] in c for c in only)]
 
@@ -694,8 +716,8 @@ class _Comparison:
                     yield replace(told, found="seen before", other=other)
 
     def _place(self, wire: Wire) -> Optional[int]:
-        """The place of the first segment that is this fact, so that retransmissions count once. A refused connect has no
-        number: its segments count where WHO's first connection has none of the kind."""
+        """Returns the index of the first segment that shows this fact, None if none does. So a retransmission does not count. The
+        segments of a refused connect belong to no connection: they count if WHO's first connection has no segment of the kind."""
         numbers = [self.cast.first_connection(wire.who), *([] if index_of(wire.who) else [0])]
         for number in numbers:
             for place, s in enumerate(self.run.segments):
@@ -706,8 +728,8 @@ class _Comparison:
     # causally first
 
     def _sorted(self, found: list[Difference]) -> list[Difference]:
-        """None before one that it follows from. Of those that do not follow from each other, the first in the contract: which of them
-        came first in this run is luck."""
+        """Sorts the differences so that none stands before one from which it follows. Of those that do not follow from each
+        other, the first one in the contract comes first: which of them came first in this run is luck."""
         rest, done = sorted(found, key=_lateness), []
         while rest:
             free = [d for d in rest if not any(self._follows(d, other) for other in rest if other is not d)]
@@ -717,7 +739,7 @@ class _Comparison:
         return done
 
     def _follows(self, late: Difference, early: Difference) -> bool:
-        """Does the one follow from the other, or may it?"""
+        """Does the difference `late` follow from the difference `early`, or may it?"""
         if early.kind == "bytes" and late.kind in _LINES:
             return self._has_sent(early, late)
         if late.kind not in _DEPARTURES or early.kind not in _DEPARTURES:
@@ -740,12 +762,14 @@ class _Comparison:
         return self.deeds.reached(role_of(late.who), role_of(early.who), int(early.at), int(late.at))
 
     def _since(self, d: Difference) -> float:
-        """The place of WHO's last line that was as the contract says: it left the contract after that."""
+        """Returns the place of WHO's last line that was as the contract says, -1 if there is none. WHO left the contract after
+        that."""
         pairs = self.matches[d.who].pairs if d.who in self.matches else ()
         return max((e.seq for _, e in pairs), default=-1)
 
     def _has_sent(self, early: Difference, late: Difference) -> bool:
-        """Had the sender of a wrong number of bytes sent all that it was to send, while the receiver waited for more, or got other lines?"""
+        """`early` is a wrong number of bytes. Had its sender sent all that it was to send? Only then can the receiver's lines, or
+        the sender's wait for an answer, follow from the number."""
         sender = self.matches.get(early.who)
         if sender is None or sender.stray is not None or self.deeds.write_failed(early.who):
             return False
@@ -756,15 +780,15 @@ class _Comparison:
         return not any(causes.TEXTS["sending"].match(line.text) for line in sender.lines[sender.left_at:])
 
     def _waits_for(self, late: Difference, early: Difference) -> bool:
-        """Does the expected line come after one that is missing because another WHO left the contract?"""
+        """Does the expected line of `late` name, behind its `after`, a line that is missing because of `early`?"""
         match = self.matches[early.who]
         lost = {line.number for line in match.lines[match.left_at:]}
         line = next((x for x in self.plan.of(Line) if x.number == late.line and late.expected), None)
         return any(named.number in lost for named in map(self.plan.named, line.after if line else ()) if named)
 
 
-# Luck comes last: it is about the contract, or follows from lines whose byte counts are wrong, which `bytes` tells. Nothing else follows
-# from a port: the stage tells it to the others.
+# Luck comes last: it is about the contract, or it follows from wrong byte counts, which are a difference of the kind `bytes`. Nothing
+# follows from a port, because the stage tells the other programs on which port one really listens.
 _LINES = ("missing", "unexpected")
 _DEPARTURES = (*_LINES, "order", "never", "late", "open", "unwritten", "miscount", "deaf", "act", "reset")
 _RANK = {**dict.fromkeys(_DEPARTURES, 0), "ends": 1, "call": 1, "deadlock": 1, "bytes": 2, "wire": 3, "port": 4, "luck": 5}
@@ -777,12 +801,12 @@ def _lateness(d: Difference) -> tuple[int, bool, int, float]:
 
 
 def _is_remark(event: Event) -> bool:
-    """A line that tells nothing which the lab understands, and no error."""
+    """Is this line a remark: a note that is no error, and that says nothing of the kinds in TEXTS?"""
     return event.kind == "note" and not event.text.startswith("Error") and not any(causes.is_a(event, what) for what in causes.TEXTS)
 
 
 def _missing(run: Run) -> str:
-    """Why the wire is not looked at."""
+    """Returns in words why the wire was not looked at."""
     return f"{run.missing} frames are missing" if run.missing else "packets can't be seen here"
 
 

@@ -1,10 +1,11 @@
-"""The contract notation: what must be observed when a scenario runs, as typed statements.
+"""Reads the contract notation: what must be observed when a scenario runs, as typed statements. Nothing here knows of runs.
 
-A contract is read line by line: a line splits at its first colon, at ` after ` (outside of quotes) and at its first
-word. A text between backquotes is taken as it stands. Each kind of line is a frozen dataclass. Statements may stand in a branch
-of an `either:` block; a **plan** is the contract with one branch of every block chosen, so whoever judges sees plain lists. References (`after server: closing
-#2`) are resolved for each plan, once, here: a contract that loads names only lines that exist, and orders no line
-before itself. Nothing here knows of runs.
+A contract is read line by line. A line is split at its first colon, at ` after ` (outside of quotes) and at its first word. A
+text between backquotes is taken as it stands. Each kind of line is a frozen dataclass.
+
+Statements may stand in a branch of an `either:` block. A **plan** is the contract with one branch of every block chosen. So the
+modules that judge a run see plain lists. References (`after server: closing #2`) are checked here for each plan when the contract
+is loaded. A contract that loads names only lines that exist, and no line has to come before itself.
 """
 from __future__ import annotations
 
@@ -26,9 +27,9 @@ NAMES = ("client", "server")    # of the default cast
 WHO = re.compile(r"([a-z][a-z0-9-]*)(?:\[([1-9][0-9]*)\])?")
 CALLS = ("accept", "read", "write", "connect", "poll", "select", "epoll_wait", "sleep", "pause", "wait4", "futex",
          "rt_sigsuspend", "rt_sigtimedwait")
-CODED = re.compile(r"(M[0-9]{2}): \S")     # a hint that answers a misconception of lessons/misconceptions.md
-WHERE = re.compile(r"\[((?:[^]\\]|\\.)+)\]\s+")     # in front of a hint: where it fits, [EOF... | waiting in read]
-DELIVERIES = ("bytes", "coalesced", "split", "reset")      # what a contract may say that it holds under
+CODED = re.compile(r"(M[0-9]{2}): \S")     # a hint about a misconception of lessons/misconceptions.md begins so
+WHERE = re.compile(r"\[((?:[^]\\]|\\.)+)\]\s+")     # the condition in front of a hint: [EOF... | waiting in read]
+DELIVERIES = ("bytes", "coalesced", "split", "reset")      # the ways of delivery that may stand behind `holds under`
 FACTS = re.compile(r"SYN|FIN|RST|zero window|byte [1-9][0-9]*")
 KEYWORDS = ("never", "free", "either", "bytes", "wire", "call", "deadlock")
 MADE = ("accept", "close", "connect", "read", "shutdown", "write")     # calls that a contract may ask for
@@ -40,7 +41,8 @@ SIZE_MAX, LINE_MAX = 1 << 18, 4096      # bytes of a contract, characters of a l
 
 
 class ContractError(Exception):
-    """A contract that can't be used: `path` and `number` of the line (0: the whole file), what is wrong and what to do."""
+    """A contract that can't be used. `path` and `number` say where (number 0: the whole file). `words` say what is wrong and what
+    to do."""
 
     def __init__(self, path: str, number: int, words: str) -> None:
         self.path, self.number, self.words = path, number, words
@@ -49,7 +51,8 @@ class ContractError(Exception):
 
 @dataclass(frozen=True)
 class After:
-    """One reference behind `after` (or in `free`, `never`): WHO: TEXT, perhaps the nth of its kind (0: not said)."""
+    """One reference behind `after` (or in `free`, `never`): a WHO, a TEXT, and which one of several such lines (`nth`; 0: not
+    said)."""
 
     who: str
     text: str
@@ -62,7 +65,8 @@ class After:
 
 @dataclass(frozen=True)
 class Statement:
-    """What every kind of line has: its number in the file, its words, its branch (block, branch) and its hints."""
+    """What every kind of line has: its number in the file, its words, its branch (number of the block, number of the branch;
+    None: in no block) and its hints."""
 
     number: int
     written: str
@@ -72,7 +76,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class Line(Statement):
-    """WHO: TEXT, what WHO logs next; `many`: one or more such lines."""
+    """`WHO: TEXT`: the line that WHO logs next. `many`: WHO logs one such line or several."""
 
     who: str = ""
     text: str = ""
@@ -95,7 +99,7 @@ class Never(Statement):
 
 @dataclass(frozen=True)
 class Free(Statement):
-    """Two lines of which either may come first."""
+    """Two lines that may come in either order."""
 
     first: After = After("", "")
     second: After = After("", "")
@@ -111,14 +115,14 @@ class Ends(Statement):
 
 @dataclass(frozen=True)
 class Deadlock(Statement):
-    """The run ends in a proven wait cycle of these, and that is right."""
+    """The run is to end in a proven deadlock, in which these programs wait for each other."""
 
     whos: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Bytes(Statement):
-    """The stream's total from sender to receiver, in bytes."""
+    """How many bytes go from the sender to the receiver, over all their connections."""
 
     sender: str = ""
     receiver: str = ""
@@ -127,7 +131,7 @@ class Bytes(Statement):
 
 @dataclass(frozen=True)
 class Wire(Statement):
-    """The first segment of `who` that is `what`; after: other such facts, as "client byte 19"."""
+    """`who` sends a segment that shows `what`. `after` names the facts that were sent earlier, as "client byte 19"."""
 
     who: str = ""
     what: str = ""
@@ -140,8 +144,8 @@ class Wire(Statement):
 
 @dataclass(frozen=True)
 class Made(Statement):
-    """WHO makes this call on a connection, and it does not fail (`error`: it fails so, "EPIPE"). `name` as in MADE; `half` of a
-    shutdown: "SHUT_WR", "" for any."""
+    """WHO makes this call on a connection. `name` is one of MADE. `half` is the direction of a shutdown, "SHUT_WR"; "" for any.
+    With `error` ("EPIPE") the call fails so; else it does not fail."""
 
     who: str = ""
     name: str = ""
@@ -161,7 +165,7 @@ class Holds(Statement):
 
 @dataclass(frozen=True)
 class Open(Statement):
-    """Other lines of WHO may come between; who "": of everybody."""
+    """WHO may log other lines between those of the contract. who "": every program may."""
 
     who: str = ""
 
@@ -172,7 +176,8 @@ Kind = TypeVar("Kind", bound=Statement)
 
 @dataclass(frozen=True)
 class Plan:
-    """The contract with one branch of each block chosen. `choice` counts branches from 0."""
+    """The contract with one branch of each block chosen. `choice` has the number of the chosen branch of each block, counted from
+    0."""
 
     choice: tuple[int, ...]
     statements: tuple[Any, ...]
@@ -191,7 +196,7 @@ class Plan:
         return {}
 
     def named(self, ref: After) -> Optional[Line]:
-        """The line that a reference names in this plan, None if its branch was not chosen."""
+        """Returns the line that a reference names in this plan; None if that line stands in a branch that was not chosen."""
         found = self._same(ref)
         if ref.nth:
             return found[ref.nth - 1] if len(found) >= ref.nth else None
@@ -204,7 +209,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Contract:
-    """A loaded contract. `blocks`: for each either block the branches' first lines in words, to name a branch by."""
+    """A loaded contract. `blocks` has, for each either block, the first line of each branch in words: the branch's name."""
 
     path: str
     statements: tuple[Any, ...]
@@ -213,13 +218,13 @@ class Contract:
 
     @property
     def whos(self) -> tuple[str, ...]:
-        """Whose lines the contract tells: every WHO that has a line or an `others allowed`, in file order."""
+        """Every WHO that has a line or an `others allowed`, in the order of the file."""
         named = [s.who for s in self.statements if isinstance(s, (Line, Open)) and s.who]
         return tuple(dict.fromkeys(named))
 
     @property
     def deliveries(self) -> tuple[str, ...]:
-        """The other ways of delivery under which it holds, too."""
+        """The other ways of delivery under which the contract also holds."""
         return tuple(way for s in self.statements if isinstance(s, Holds) for way in s.under)
 
     def plan(self, choice: tuple[int, ...]) -> Plan:
@@ -231,25 +236,25 @@ class Contract:
 
 
 def code_of(hints: Iterable[str]) -> str:
-    """M05 of the first hint that answers a misconception, "" if none does."""
+    """Returns the code of the first hint about a misconception, as "M05"; "" if no hint is about one."""
     return next((found[1] for found in (CODED.match(WHERE.sub("", hint, count=1)) for hint in hints) if found), "")
 
 
 def fitting(hints: Iterable[str], seen: str, otherwise: bool = False) -> tuple[str, ...]:
-    """The hints that fit what was seen in place of the line, without their conditions. Hints without one are those for everything
-    else; `otherwise`: there may be such."""
+    """Returns the hints whose conditions fit what was seen in place of the line, without the conditions. If there is none, and
+    `otherwise` is true, returns the hints that have no condition."""
     found = [(WHERE.match(hint), hint) for hint in hints]
     chosen = tuple(hint[where.end():] for where, hint in found if where and any(fits(text.strip(), seen) for text in where[1].split(" | ")))
     return chosen or tuple(hint for where, hint in found if where is None and otherwise)
 
 
 def role_of(who: str) -> str:
-    """client[2] is a client."""
+    """Returns the name without the number: "client" for "client[2]"."""
     return who.partition("[")[0]
 
 
 def index_of(who: str) -> int:
-    """2 of client[2]; 0 of client."""
+    """Returns the number behind the name: 2 for "client[2]", 0 for "client"."""
     return int(who.partition("[")[2].rstrip("]") or 0)
 
 
@@ -259,9 +264,9 @@ def _pieces(text: str) -> tuple[str, ...]:
 
 
 def fits(text: str, logged: str) -> bool:
-    """Is the logged text what the contract's text says, `...` standing for any characters?
+    """Does the logged text fit the contract's text, in which `...` stands for any characters?
 
-    The pieces between the dots are looked for in turn, each as early as possible: if they fit in any way, they fit so.
+    The pieces between the dots are looked for in turn, each as early as possible. If they fit in any way, they fit in this way.
     """
     first, *middle = _pieces(text)
     if not middle:
@@ -280,8 +285,9 @@ def fits(text: str, logged: str) -> bool:
 
 
 def misspelt(text: str, logged: str) -> bool:
-    """Are the two so nearly the same that one may be a misspelling of the other? Numbers, quoted text and words in capitals don't
-    count as spelling: a program that logs another one there means another thing."""
+    """Returns whether the two texts are so nearly the same that one may be a misspelling of the other. Numbers and quoted texts
+    are left out of the comparison. Texts with different words in capitals are never misspellings: such words, as SHUT_WR, have a
+    meaning."""
     def plain(words: str) -> str:
         return re.sub(r'"(?:[^"\\]|\\.)*"|[0-9]+', "", words)
     one, other = plain(text), plain(logged)
@@ -290,10 +296,8 @@ def misspelt(text: str, logged: str) -> bool:
 
 
 def load(path: Union[str, "os.PathLike[str]"], names: Sequence[str] = NAMES, codes: Optional[Collection[str]] = None) -> Contract:
-    """Reads a contract. `names`: those of the cast. `codes`: the misconceptions that there are ("M05"); None: any may be named.
-
-    Raises ContractError: file, line, what is wrong, what to do.
-    """
+    """Reads a contract from a file. `names` are the names of the cast. `codes` are the misconceptions that exist ("M05"); None:
+    any code may stand in a hint. Raises ContractError with the file, the line, what is wrong and what to do."""
     shown = _shown(os.fspath(path))
     return parse(_read(os.fspath(path), shown), shown, names, codes)
 
@@ -304,7 +308,8 @@ def _shown(path: str) -> str:
 
 
 def _read(path: str, shown: str) -> str:
-    """The text of a contract. Looks before it opens: opening a FIFO would wait for a writer."""
+    """Returns the text of a contract. Checks that it is a regular file before it opens it, because opening a FIFO would wait for
+    a writer."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise ContractError(shown, 0, "no regular file; a contract is a text file")
@@ -322,7 +327,7 @@ def _read(path: str, shown: str) -> str:
 
 
 def parse(text: str, path: str = "contract.txt", names: Sequence[str] = NAMES, codes: Optional[Collection[str]] = None) -> Contract:
-    """The same for a contract that is at hand as text."""
+    """Reads a contract from a text. `path` is its name in messages. The other arguments and the error are those of load()."""
     reader = _Reader(path, tuple(sorted(names)), codes)
     for number, raw in enumerate(text.split("\n"), 1):
         reader.take(number, raw)
@@ -330,7 +335,8 @@ def parse(text: str, path: str = "contract.txt", names: Sequence[str] = NAMES, c
 
 
 def quoted(text: str) -> str:
-    """A logged text as a contract can hold it: between backquotes where the notation would take it for something else."""
+    """Returns a logged text as a contract can hold it. It stands between backquotes if the notation would take a part of it for
+    something else. Characters that can't be printed become `...`."""
     if not text.isprintable():
         text = "...".join("".join(c if c.isprintable() else "\n" for c in text).split("\n"))
     plain = (text and text == text.strip() and not text.endswith(" *") and text != "*" and not text.startswith("`")
@@ -347,7 +353,7 @@ class _Reader:
         self.statements: list[Any] = []
         self.blocks: list[list[str]] = []       # the branches' names, "" while a branch is empty
         self.block_lines: list[int] = []
-        self.inside = False                     # an either block is open
+        self.inside = False                     # whether an either block is open
         self.number = 0
         self.hintable = False
 
@@ -444,12 +450,12 @@ class _Reader:
         return contract
 
 
-Base = tuple[int, str, Optional[tuple[int, int]]]      # what each statement has first: number, written, branch
+Base = tuple[int, str, Optional[tuple[int, int]]]      # the first fields of each statement: number, written, branch
 
 
 @dataclass(frozen=True)
 class _At:
-    """One line of a contract: where it stands, and whom it may name."""
+    """Reads one line of a contract. It knows the line's place and the names that the line may use."""
 
     path: str
     number: int
@@ -508,7 +514,7 @@ class _At:
         return word
 
     def near(self, word: str) -> str:
-        """The name that may have been meant."""
+        """Returns a question, ". Did you mean server?", for the name that may have been meant; "" if no name is near."""
         found = difflib.get_close_matches(word.lower(), (*self.names, *KEYWORDS), 1)
         return f". Did you mean {found[0]}?" if found and found[0] != word else ""
 
@@ -620,14 +626,14 @@ class _At:
 
     @property
     def two(self) -> tuple[str, str]:
-        """Two names for an example."""
+        """Two names of the cast, for an example in a message."""
         first, *others = self.names
         return first, (others or [first + "[2]"])[0]
 
 
 def _quoted_part(text: str) -> Iterator[tuple[int, bool]]:
-    """For each place, whether it is inside quotes. Inside double quotes a backslash takes the next character along. A backquote
-    opens a quotation where a text begins, if another one follows."""
+    """Yields each place of the text, and whether it is inside quotes. Inside double quotes a backslash also covers the character
+    behind it. A backquote begins a quotation at the start of a text, if another backquote follows."""
     until, inside, escaped = -1, False, False
     for place, c in enumerate(text):
         if place <= until:
@@ -645,12 +651,12 @@ def _quoted_part(text: str) -> Iterator[tuple[int, bool]]:
 
 
 def _unquoted(text: str) -> str:
-    """What stands between backquotes; a text without them as it is."""
+    """Returns what stands between backquotes; a text without backquotes stays as it is."""
     return text[1:-1] if re.fullmatch("`[^`]*`", text) else text
 
 
 def _written(line: str) -> str:
-    """A line as it is shown: with one blank before its `after`."""
+    """Returns a line as it is shown, with one blank before `after` or `before`."""
     inside = dict(_quoted_part(line))
     return re.sub(r"\s{2,}(?=after |before )", lambda found: found[0] if inside[found.start()] else " ", line)
 
@@ -660,7 +666,7 @@ def _open_quote(text: str) -> bool:
 
 
 def _split(text: str, at: str) -> list[str]:
-    """Splits at a word that stands outside double quotes."""
+    """Splits the text at each `at` that stands outside of quotes."""
     pieces, begin = [], 0
     for place, inside in _quoted_part(text):
         if not inside and place >= begin and text.startswith(at, place):
@@ -671,7 +677,7 @@ def _split(text: str, at: str) -> list[str]:
 
 # --- plans, and what is refused once all lines are known -----------------------------------------------------------
 
-Fail = Callable[[str, int], ContractError]      # makes the error from its words and the number of its line
+Fail = Callable[[str, int], ContractError]      # takes the words and the number of the line, and returns the error
 
 def _plans(contract: Contract) -> Iterator[Plan]:
     for choice in itertools.product(*(range(len(block)) for block in contract.blocks)):
@@ -693,7 +699,7 @@ def _references(statement: Any) -> tuple[After, ...]:
 
 
 def _check_names(contract: Contract, fail: Fail) -> None:
-    """Each reference names a line in at least one plan in which the line that refers stands too."""
+    """Raises if a reference names no line in any plan that has the referring line."""
     for said in contract.statements:
         plans = [plan for plan in contract.plans if said in plan.statements]
         for ref in _references(said):
@@ -728,7 +734,7 @@ def _check_once(plan: Plan, fail: Fail) -> None:
 
 
 def _once(said: Any) -> str:
-    """What a contract says once at most, "" for what it may say again."""
+    """Returns a key for a statement that a contract may have only once; "" for one that it may repeat."""
     if isinstance(said, Ends):
         return f"{said.who} ends"
     if isinstance(said, Bytes):
@@ -764,7 +770,8 @@ def _check_acyclic(plan: Plan, fail: Fail) -> None:
 
 
 def _before(plan: Plan) -> dict[int, list[Line]]:
-    """By line number: the line of the same WHO above it, and the lines that its `after` names."""
+    """Returns, by line number, the lines that come before it: the line of the same WHO above it, and the lines that its `after`
+    names."""
     found: dict[int, list[Line]] = {}
     last: dict[str, Line] = {}
     for line in plan.of(Line):
@@ -775,7 +782,8 @@ def _before(plan: Plan) -> dict[int, list[Line]]:
 
 
 def _refuse_circle(before: Mapping[int, Sequence[int]], have_after: set[int], fail: Fail) -> None:
-    """`before`: by line number, the lines that come before it. Raises if following them leads back to a line."""
+    """Raises if a line would have to come before itself. `before` has, by line number, the numbers of the lines that come before
+    it."""
     done: set[int] = set()
     for start in before:
         path, ways = [start], [iter(before[start])]
@@ -795,7 +803,7 @@ def _refuse_circle(before: Mapping[int, Sequence[int]], have_after: set[int], fa
 
 
 def _reaches(end: Line, start: Line, before: dict[int, list[Line]]) -> bool:
-    """Does the contract put start before end?"""
+    """Does the contract force the line `start` to come before the line `end`?"""
     todo, seen = [end], {end.number}
     while todo:
         line = todo.pop()

@@ -1,7 +1,8 @@
-"""What the programs did, set against what their lines say: a line that came after its act, an act that no line tells, a wrong count.
+"""Compares what the programs did with what their lines say: a line that came after its act, an act that no line tells, a wrong
+count.
 
-All of it is proven by system calls. Where the calls were not seen, nothing is said. A question about a line is answered for the end of
-the connection that the line is about; a line whose end can't be told has no answer.
+System calls prove all of it. Where the calls were not seen, nothing is said. Each question about a line is answered for the end
+of the connection to which the line belongs. If that end is not known, there is no answer.
 """
 from __future__ import annotations
 
@@ -13,17 +14,17 @@ from .seen import Seen
 from .sides import READS, WRITES, Side, Sides
 from ..trace import Call, Event, Run
 
-_FINISHED = ("over", "waiting", "deadlock")      # ends of a run in which nobody was stopped in the middle of something
+_FINISHED = ("over", "waiting", "deadlock")      # a run that ended so stopped no program in the middle of something
 _UNCOUNTED = ("sendmmsg", "recvmmsg", "splice")     # they move bytes, and do not return how many
 
 
 class Deeds:
-    """Those of one run."""
+    """What the programs of one run did, by the ends of their connections."""
 
     def __init__(self, run: Run, sides: Sides) -> None:
         self.run, self.sides = run, sides
         self.by_side: dict[Side, list[Call]] = {}
-        self._writes: dict[tuple[int, int], tuple[list[int], list[Call]]] = {}     # of each thread: places, and calls
+        self._writes: dict[tuple[int, int], tuple[list[int], list[Call]]] = {}     # by thread: the places of its writes, and the writes
         self._peeked: set[Side] = set()
         self._sends: dict[tuple[int, int, Side], list[int]] = {}        # "sending" lines of a thread about an end
         self._sums: dict[tuple[Side, bool, bool], tuple[list[int], list[int]]] = {}
@@ -33,8 +34,8 @@ class Deeds:
                         if end.how.startswith("signal ") or end.how.startswith("exit ") and end.how != "exit 0"}
         self.exact = run.observed and not any(call.name in _UNCOUNTED for call in run.calls)
         self._seen = Seen(run, sides)
-        # Processes with calls of which nobody knows the connection (the system does not let the socket be asked for its addresses),
-        # and those with a connection behind a descriptor whose calls are not seen.
+        # Processes that made calls on a connection that is not known, because the system does not let the harness ask the socket for its
+        # addresses. And processes that hold a connection on a descriptor whose calls are not seen.
         self._blind = {call.pid for call in run.calls if call.connection <= 0 and not call.error
                        and (call.name in (*READS, *WRITES) and call.result > 0 or call.name == "shutdown")}
         self._blind |= {holder.pid for side in sides.all() if not self._seen.all_of(side) for holder in getattr(sides.end(side), "holders", ())}
@@ -63,17 +64,18 @@ class Deeds:
         return self.exact and self._seen.all_of(side)
 
     def is_blind(self, pid: int) -> bool:
-        """Has that process made calls of which nobody knows the connection?"""
+        """Has that process made calls that can't be told apart by connection, or that were not seen?"""
         return pid in self._blind
 
     # -- counts -------------------------------------------------------------------------------------------------------
 
     def wrote(self, side: Side, before: Optional[int] = None, *, begun: bool = False) -> int:
-        """Bytes that the kernel took from the program at this end; by calls that had returned (begun: that were made) before that place."""
+        """Returns how many bytes the kernel took from the program at this end before that place, in the calls that had returned
+        by then. With `begun`, counts the calls that had been made by then."""
         return _at(self._moved(side, True, begun), before)
 
     def took(self, side: Side, before: Optional[int] = None) -> int:
-        """Bytes that the program at this end had read before that place."""
+        """Returns how many bytes the program at this end had read before that place; None: in the whole run."""
         return _at(self._moved(side, False, False), before)
 
     def _moved(self, side: Side, writes: bool, begun: bool) -> tuple[list[int], list[int]]:
@@ -84,18 +86,20 @@ class Deeds:
         return self._sums[key]
 
     def last_write(self, ends: Iterable[Side]) -> int:
-        """The place of the last write at these ends, -1 if none is known."""
+        """Returns the place of the last write at these ends that did not fail, -1 if none is known."""
         return max((c.seq for side in ends for c in self.by_side.get(side, ()) if c.name in WRITES and not c.error), default=-1)
 
     def write_failed(self, name: str) -> bool:
-        """Did a write of a program of that name fail, or wait when the run was over? What it would have sent is not known."""
+        """Did a write of a program of that name fail, or still wait when the run was over? Then it is not known what the program
+        would have sent."""
         return any(c.returned < 0 or c.error not in ("", "EAGAIN", "EINTR") for side, calls in self.by_side.items() if self.sides.name(side) == name
                    for c in calls if c.name in WRITES)
 
     # -- a line and its act -------------------------------------------------------------------------------------------
 
     def before_its_line(self, event: Event) -> Optional[Call]:
-        """The call that a line announces ("sending", "closing", ...), if it was made before the line and not after it."""
+        """Returns the call that a line announces ("sending", "closing", ...), if it was made before the line and not after it;
+        else None."""
         if not self.exact or event.pid in self._blind:
             return None
         if event.kind == "send":
@@ -117,7 +121,8 @@ class Deeds:
         return next((c for c in reversed(self.by_side[side]) if c.name in WRITES and c.result > 0 and c.seq < event.seq and c.tid == event.tid), None)
 
     def still_holds(self, event: Event) -> bool:
-        """A program says "closing", and holds that connection when the run is over, though nothing kept it from closing it."""
+        """Does the process that logged this "closing" still hold that connection when the run is over, though nothing kept it
+        from closing?"""
         side = self.sides.of(event)
         end = self.sides.end(side) if side is not None else None
         if side is None or end is None or not self.run.observed or self.run.stop.kind not in _FINISHED or not causes.is_a(event, "closing"):
@@ -131,8 +136,8 @@ class Deeds:
         return side is not None and any(c.name == "close" and not c.error and c.pid == event.pid for c in self.by_side.get(side, ()))
 
     def in_place_of_shutdown(self, event: Event) -> str:
-        """A program says "shutting down SHUT_WR" and does not: "close" if it calls that, "no shutdown" if it calls neither. "": it does,
-        or somebody stopped it, or nobody knows."""
+        """Returns what a program did that says "shutting down SHUT_WR" and makes no such call: "close" if it closed, else "no
+        shutdown". Returns "" if it did shut down, or if it was ended before it could, or if nobody knows."""
         side = self.sides.of(event)
         if side is None or not self.run.observed or self.run.stop.kind not in _FINISHED or not causes.is_a(event, "half-closing") or event.pid in self._blind:
             return ""
@@ -143,8 +148,9 @@ class Deeds:
         return "close" if then is not None and then.name == "close" else "no shutdown"
 
     def written_after(self, event: Event) -> Optional[int]:
-        """How many bytes a "sending" line's thread wrote before its next one, if that is not what the line announces. None: it is, or
-        other lines make up for it, or another thread writes there, or a write failed or still waits, or the program was ended there."""
+        """Returns how many bytes the thread of a "sending" line wrote before its next such line, if the line announced another
+        number. Returns None if the number is right, or if nobody can tell: other lines make up for it, another thread writes to
+        the connection, a write failed or still waits, or the program was ended there."""
         side = self.sides.of(event)
         if event.kind != "send" or not self.exact or side is None or event.pid in self._blind:
             return None
@@ -171,7 +177,8 @@ class Deeds:
         return places[at] if at < len(places) else -1
 
     def read_by(self, event: Event) -> Optional[int]:
-        """How many bytes a program had read when its "received" lines up to this one tell of more. None: they do not."""
+        """Returns how many bytes a program had read, if its "received" lines up to this one say more. Returns None if they do
+        not."""
         side = self.sides.of(event)
         if event.kind != "recv" or not self.exact or side is None or event.pid in self._blind:
             return None
@@ -181,8 +188,8 @@ class Deeds:
     # -- an end of reading --------------------------------------------------------------------------------------------
 
     def own_reading(self, name: str) -> Optional[tuple[Call, bool]]:
-        """The first shutdown by which a program of that name ended its own reading before the other side's end had come; and whether
-        it read an end after that."""
+        """Returns the first shutdown by which a program of that name ended its own reading before it had read an end, and whether
+        it read an end later. Returns None if there is no such call."""
         for side, calls in self.by_side.items():
             if self.sides.name(side) != name:
                 continue
@@ -193,19 +200,20 @@ class Deeds:
         return None
 
     def end_read(self, name: str) -> Optional[Call]:
-        """The first read of a program of that name that told of an end or of a reset."""
+        """Returns the first read of a program of that name that returned EOF or a reset's error; None if none did."""
         reads = [c for side, calls in self.by_side.items() if self.sides.name(side) == name
                  for c in calls if c.name in READS and c.returned >= 0 and (c.result == 0 and c.asked and not c.error or c.error == "ECONNRESET")]
         return min(reads, key=lambda c: c.returned) if reads else None
 
     def act(self, brought: causes.Brought) -> Optional[Call]:
-        """The call by which an end of a connection was given up."""
+        """Returns the call by which an end of a connection was given up; None for an exit, an exec or a call that was not seen."""
         names = {"shutdown": ("shutdown",), "close": ("close", "close_range", "dup2", "dup3")}.get(brought.how, ())
         return next((c for c in self.run.calls if c.name in names and c.pid == brought.pid
                      and c.seq <= brought.place <= max(c.returned, c.seq)), None)
 
     def reached(self, name: str, sender: str, since: int, until: int) -> bool:
-        """Had a program of that name, before the place `until`, read something that `sender` sent after the place `since`: bytes, or an end?"""
+        """Had a program of that name, before the place `until`, read something that `sender` sent after the place `since`: bytes,
+        or an end?"""
         for side, calls in self.by_side.items():
             other = self.sides.other(side)
             if other is None or self.sides.name(side) != name or self.sides.name(other) != sender:
@@ -218,7 +226,7 @@ class Deeds:
 
 
 def _sums(pairs: Iterable[tuple[int, int]]) -> tuple[list[int], list[int]]:
-    """Places in their order, and the sum of all counts up to each."""
+    """Returns the places, and for each place the sum of the counts up to it."""
     places: list[int] = []
     sums: list[int] = []
     total = 0
@@ -230,7 +238,7 @@ def _sums(pairs: Iterable[tuple[int, int]]) -> tuple[list[int], list[int]]:
 
 
 def _at(found: tuple[list[int], list[int]], before: Optional[int]) -> int:
-    """The sum of all counts before a place; of all with None."""
+    """Returns the sum of the counts at places before `before`; with None the sum of all."""
     places, sums = found
     n = len(places) if before is None else bisect.bisect_left(places, before)
     return sums[n - 1] if n else 0

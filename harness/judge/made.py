@@ -1,7 +1,7 @@
-"""The calls that a contract asks for, `call: client shutdown`: has the program made them?
+"""Answers whether a program made a call that the contract asks for (`call: client shutdown`).
 
-In come the contract's line and what is known of the run; out goes yes, no, or that nobody knows. A line in a log does not make a call:
-only what the kernel was asked does.
+ask() takes the contract's line and what is known of the run. The answer is yes, no, or that nobody knows. A log line that says so
+does not count, only the system call itself.
 """
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from .deeds import Deeds
 
 @dataclass(frozen=True)
 class Answer:
-    """`unknown`: why nobody knows, in words, "" if it is known. `error`: of the last such call, if all of them failed ("ENOTCONN")."""
+    """`made`: the call was made. `error`: if all such calls failed, the error of the last one ("ENOTCONN"). `unknown`: why nobody
+    knows, in words; "" if it is known."""
 
     made: bool
     error: str = ""
@@ -24,7 +25,8 @@ class Answer:
 
 
 def ask(said: Made, cast: Cast, deeds: Deeds) -> Answer:
-    """Did WHO make this call on a connection, so that it did not fail, or failed as the contract says? One that still waits was made."""
+    """Did WHO make this call on a connection, so that it did not fail, or failed as the contract says? A call that still waits
+    counts as made."""
     if not cast.run.observed:
         return Answer(False, unknown="the programs' calls were not seen")
     name, numbers = role_of(said.who), cast.connections(said.who)
@@ -40,12 +42,13 @@ def ask(said: Made, cast: Cast, deeds: Deeds) -> Answer:
 
 
 def _failed_to_connect(call: Call) -> bool:
-    """Was this a connect to an address, from which no connection came? Only its error can be asked for."""
+    """Is this a connect to an address that failed, so that no connection was made? A contract can ask only for its error."""
     return call.name == "connect" and call.connection == 0 and bool(call.error) and bool(call.address)
 
 
 def _processes(name: str, cast: Cast) -> set[int]:
-    """All of that name: those that the stage started, those that made a call, and those that hold a connection."""
+    """Returns the pids of that name: the processes that the stage started, that log lines, that made a call, and that hold a
+    connection."""
     ends = [end for made in cast.run.connections for end in (made.opener, made.acceptor) if end is not None]
     return {*cast.processes(name), *(call.pid for call in cast.run.calls if call.who == name),
             *(holder.pid for end in ends for holder in end.holders if holder.who == name)}

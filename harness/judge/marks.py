@@ -1,7 +1,7 @@
-"""The mark of each line of a contract after a run: held, differs, or not reached.
+"""Gives each line of a contract a mark after a run: held, differs, or not reached.
 
-In come what the comparison has found; out goes a mark for every statement of the plan that says something which can be kept or
-broken. `others allowed` and `holds under` say nothing of that kind, and a branch that the run did not take has no marks.
+A mark is given to every statement of the plan that a run can keep or break. `others allowed` and `holds under` are no such
+statements. A branch that the run did not take has no marks.
 """
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ HELD, DIFFERS, NOT_REACHED = "held", "differs", "not reached"
 
 
 def of(plan: Plan, differs: Collection[int], met: Collection[int], skipped: Collection[int]) -> "tuple[tuple[int, str], ...]":
-    """(contract line, mark), in the order of the lines. `differs`: lines that the run broke. `met`: log lines of the contract
-    that the run has. `skipped`: lines of which the comparison could not tell, because the run had left the contract before, or because it
-    was not looked at."""
+    """Returns pairs (contract line, mark) in the order of the lines. `differs` has the lines that the run broke. `met` has the
+    log lines of the contract that the run has. `skipped` has the lines for which the comparison could not tell, because the run
+    had left the contract before, or because something was not looked at."""
     return tuple(sorted(_marks(plan, differs, met, skipped)))
 
 
@@ -32,7 +32,8 @@ def _marks(plan: Plan, differs: Collection[int], met: Collection[int], skipped: 
 
 
 def _reached(plan: Plan, said: Any, met: Collection[int]) -> bool:
-    """Has the run come to the log lines that the statement speaks of? An `after` can't be told before the line that it names has come."""
+    """Did the run come to the log lines that the statement is about? An `after` can be judged only once the line that it names
+    has come."""
     if isinstance(said, Line):
         return said.number in met and all(named.number in met for named in map(plan.named, said.after) if named is not None)
     if isinstance(said, Free):

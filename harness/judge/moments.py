@@ -1,8 +1,8 @@
 """What the two kernels held at each moment of a run: the state of each end of a connection, and how many bytes lie where.
 
-In comes a Run; out come moments, one for each record that changed anything. The numbers are derived from the calls and the segments;
-states.py has the states. Bytes are taken to arrive when their segment is seen: so it is on the loopback interface, where segments are seen
-once. Where the calls or the wire were not seen, the numbers that rest on them are None.
+moments() takes a Run, and returns a Moment for each record that changed something. The numbers are derived from the calls and the
+segments; states.py derives the states. A segment's bytes count as arrived when it is seen, because on the loopback interface it
+is seen once. If the calls or the wire were not seen, the numbers that need them are None.
 """
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .states import Change, states
 
 @dataclass(frozen=True)
 class Way:
-    """One direction of a connection: how many bytes of its stream have come how far."""
+    """One direction of a connection: how many bytes of its stream have come how far. None: it is not known."""
 
-    written: Optional[int] = 0      # the sender's kernel has taken them from the program
-    arrived: Optional[int] = 0      # the receiver's kernel has them
-    acked: Optional[int] = 0        # the sender's kernel knows that
-    read: Optional[int] = 0         # the receiving program has them
-    fin: bool = False               # a FIN has gone behind them
+    written: Optional[int] = 0      # bytes that the sender's kernel has taken from the program
+    arrived: Optional[int] = 0      # bytes that have arrived at the receiver's kernel
+    acked: Optional[int] = 0        # bytes of which the sender's kernel knows that they arrived
+    read: Optional[int] = 0         # bytes that the receiving program has read
+    fin: bool = False               # whether a FIN was sent behind the bytes
 
     @property
     def unsent(self) -> Optional[int]:
@@ -36,7 +36,8 @@ class Way:
 
 @dataclass(frozen=True)
 class Moment:
-    """What is so from this place of the run's order on, at one end: its state, and the way that begins there. `state`: "" if not known."""
+    """What holds at one end from this place of the run's order on: the end's state ("" if not known), and the direction in which
+    it sends."""
 
     seq: int
     side: Side
@@ -45,7 +46,7 @@ class Moment:
 
 
 def moments(run: Run) -> "tuple[Moment, ...]":
-    """All moments of a run, in its order."""
+    """Returns all moments of a run, in the run's order."""
     return tuple(_Kernels(run).moments())
 
 
@@ -54,7 +55,7 @@ class _Kernels:
         self.run, self.sides = run, Sides(run)
         self.ways: dict[Side, Way] = {}
         self.states: dict[Side, str] = {}
-        self.results: dict[Side, int] = {}      # bytes that the writes of an end have returned
+        self.results: dict[Side, int] = {}      # by end: the sum of the bytes that its writes returned
 
     def moments(self) -> Iterator[Moment]:
         records: "list[tuple[int, Union[Call, Segment, Change]]]" = [(one.seq, one) for one in self.run.segments]
@@ -99,7 +100,7 @@ class _Kernels:
         if "A" in segment.flags and way.acked is not None and way.arrived is not None:
             self.ways[other] = replace(way, acked=max(way.acked, min(segment.ack - 1, way.arrived)))
         way = self.ways.get(side, self._nothing())
-        if way.arrived is not None and segment.length:      # what comes behind a FIN has no bytes, and a place behind the FIN
+        if way.arrived is not None and segment.length:      # a segment behind the FIN has no bytes; its offset counts the FIN
             arrived = max(way.arrived, segment.first + segment.length - 1)
             way = replace(way, arrived=arrived, written=max(way.written, arrived) if way.written is not None else None)
         self.ways[side] = replace(way, fin=way.fin or "F" in segment.flags)
@@ -107,5 +108,5 @@ class _Kernels:
 
 
 def last(run: Run) -> "dict[Side, Moment]":
-    """The last moment of each end: what was so when the run was over."""
+    """Returns the last moment of each end: what held when the run was over."""
     return {moment.side: moment for moment in moments(run)}

@@ -1,4 +1,4 @@
-"""Does each program listen on the port that it was given? In come the records of a run; out come the programs that do not."""
+"""Finds the programs that do not listen on the port that they were given. others() takes a Run."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -9,16 +9,17 @@ from ..trace import Call, Event, Run
 
 @dataclass(frozen=True)
 class OtherPort:
-    """A program that listens, and not on the port that its arguments named."""
+    """A program that listens on another port than the one that its arguments named."""
 
     who: str
     given: int
-    found: tuple[int, ...]      # where it listens
+    found: tuple[int, ...]      # the ports on which it listens instead
     event: Optional[Event]      # its line that says so, if it has one
 
 
 def others(run: Run) -> Iterator[OtherPort]:
-    """Those of a run. Nothing is said of a program whose port the kernel was to choose, or that was given none."""
+    """Yields the programs of a run that listen on another port. A program that was given no port, or whose port the kernel was to
+    choose, is left out."""
     for role in run.cast:
         if not role.port:
             continue
@@ -26,7 +27,7 @@ def others(run: Run) -> Iterator[OtherPort]:
         calls = [call for call in run.calls if call.who == role.name and call.name == "listen" and not call.error]
         found = dict.fromkeys([*(_port(event.address) for event in events), *(_bound(run, call) for call in calls), *_seen(run, role.name)])
         found.pop(0, None)
-        wrong = [event for event in events if _port(event.address) not in (0, role.port)]      # it says so itself, also of a second listener
+        wrong = [event for event in events if _port(event.address) not in (0, role.port)]      # its own line says another port
         if found and role.port not in found or wrong:
             elsewhere = tuple(port for port in found if port != role.port)
             yield OtherPort(role.name, role.port, elsewhere, next(iter(wrong or events), None))
@@ -38,14 +39,16 @@ def _port(address: str) -> int:
 
 
 def _bound(run: Run, listen: Call) -> int:
-    """The port that the program bound before it called listen; 0: it left the choice to the kernel, or it is not known."""
+    """Returns the port that the program bound before it called listen; 0 if it left the choice to the kernel, or if it is not
+    known."""
     binds = [call for call in run.calls if call.name == "bind" and (call.pid, call.fd) == (listen.pid, listen.fd)
              and call.seq < listen.seq and not call.error]
     return _port(binds[-1].address) if binds else 0
 
 
 def _seen(run: Run, who: str) -> Iterator[int]:
-    """Where the kernel showed it: at its listening sockets, and at the connections that it accepted."""
+    """Yields the ports that the kernel showed: those of the program's listening sockets, and those at which it accepted
+    connections."""
     for sock in (*run.sockets, *run.stop.sockets):
         if sock.who == who and sock.state == "LISTEN":
             yield _port(sock.local)

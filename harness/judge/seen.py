@@ -1,7 +1,7 @@
-"""Which ends of connections have calls that nobody sees: those on the descriptors 0, 1 and 2.
+"""Tells at which ends of connections calls were made that the harness does not see: calls on the descriptors 0, 1 and 2.
 
-A program may have a connection, or a listener, behind one of these: it was started by a server as inetd does it, it called dup2, or it
-closed 0 before it made a socket. What it then does there is in no record. So of such an end nobody may say "it called no write".
+A program may have a connection or a listener on one of these: a server started it as inetd does, or it called dup2, or it closed
+0 before it made a socket. No record shows what it then does there. So nobody may say of such an end "it called no write".
 """
 from __future__ import annotations
 
@@ -10,47 +10,48 @@ from typing import Iterator, Union
 from ..trace import Call, Event, Run, Socket
 from .sides import READS, Side, Sides
 
-FIRST = 3                   # calls on descriptors from here on are seen
+FIRST = 3                   # the lowest descriptor whose calls are seen
 _COPIES = ("dup", "dup2", "dup3", "fcntl")
-_ASKS = ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait")     # each for many descriptors
-_UNTOLD = ("recvmmsg", "splice")        # what they return does not say whether an end came
+_ASKS = ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait")     # each asks about many descriptors
+_UNTOLD = ("recvmmsg", "splice")        # their results do not say whether an end was read
 _ENDED = ("ECONNRESET", "EPIPE", "ETIMEDOUT", "ECONNABORTED", "ENOTCONN")
 _MAKES = ("socket", "accept", "accept4")
 
 
 def _makes_a_low_one(call: Call) -> bool:
-    """Does a call return a descriptor that is below 3? (fcntl has an option where it makes none.)"""
+    """Does this call return a descriptor below 3? An fcntl with an `option` makes no descriptor."""
     return call.name in (*_COPIES, *_MAKES) and call.returned >= 0 and not call.error and not call.option and 0 <= call.result < FIRST
 
 
 def _may_tell_of_an_end(call: Call) -> bool:
-    """Did a call tell its program that the other end of some connection is done, or may it have?"""
+    """Did this call tell its program, or may it have told it, that the other end of some connection is done?"""
     return (call.name in (*_ASKS, *_UNTOLD) or call.error in _ENDED or
             call.name in READS and call.asked > 0 and call.result == 0 and not call.error)
 
 
 class Seen:
-    """Of one run."""
+    """Which ends of one run's connections have only calls that were seen."""
 
     def __init__(self, run: Run, sides: Sides) -> None:
         self.run, self.sides = run, sides
         self._low = set(self._low_ends())
-        self._told: "dict[int, int]" = {}       # of each process: the place at which a call first told, or may have told, of an end
+        self._told: "dict[int, int]" = {}       # by process: the place at which a call first told it, or may have told it, of an end
         for call in run.calls:
             if call.returned >= 0 and _may_tell_of_an_end(call):
                 self._told[call.pid] = min(call.returned, self._told.get(call.pid, call.returned))
         self.listeners = run.observed and not any(self._low_sockets())
 
     def all_of(self, side: Side) -> bool:
-        """Were all calls at this end of a connection seen? Of an end that nobody accepted there are none."""
+        """Were all calls at this end of a connection seen? An end that nobody accepted has no calls."""
         end = self.sides.end(side)
         if not self.run.observed or side in self._low:
             return False
         return self.listeners and not self._nameless() if end is None else True
 
     def may_know_of_an_end(self, side: Side, line: Event) -> bool:
-        """Could the program of a line know by then that the other end of its connection is done? A line that says so is no proof of it.
-        Where not all calls were seen, it could. What it learns on another connection counts, too: a line may tell of either."""
+        """Could the program know, when it logged this line, that the other end of its connection is done? Only a system call can
+        tell a program so; the line alone proves nothing. If not all calls were seen, the answer is yes. What the process learnt
+        on another connection counts as well, because a line may be about either."""
         end = self.sides.end(side)
         if end is None or not self.all_of(side):
             return True
@@ -66,7 +67,7 @@ class Seen:
                 yield side
 
     def _later(self, copy: Call) -> Iterator[Call]:
-        """What is done to the descriptor that was copied, up to its close: one of these calls may connect it."""
+        """Yields the later calls on the descriptor that was copied, up to its close. One of them may connect it."""
         for call in self.run.calls:
             if call.pid == copy.pid and call.fd == copy.fd >= FIRST and call.seq > copy.seq and copy.name in _COPIES:
                 if call.name == "close":
@@ -74,7 +75,7 @@ class Seen:
                 yield call
 
     def _low_sockets(self) -> "Iterator[Union[Call, Socket]]":
-        """What may be a listener on a low descriptor, or a socket there that connects."""
+        """Yields the records of what may be a listener, or a socket that connects, on a descriptor below 3."""
         mine = {(call.pid, call.result) for call in self.run.calls if call.name in ("socket", "accept", "accept4") and not call.error}
         listening = {holder.pid for one in self.run.listeners for holder in one.holders}
         for call in self.run.calls:
@@ -85,5 +86,5 @@ class Seen:
         yield from (socket for socket in self.run.stop.sockets if socket.state == "LISTEN" and 0 <= socket.fd < FIRST)
 
     def _nameless(self) -> bool:
-        """Did somebody accept a connection of which it is not known which one it is?"""
+        """Did an accept succeed without its connection being known?"""
         return any(call.name in ("accept", "accept4") and call.result >= 0 and call.returned >= 0 and not call.error and not call.connection for call in self.run.calls)

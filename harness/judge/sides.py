@@ -1,8 +1,9 @@
-"""The two ends of each connection: which of them a line, a call or a segment belongs to, and how many bytes it sent.
+"""The two ends of each connection: to which of them a line, a call or a segment belongs, and how many bytes it sent.
 
-A side is (connection, which end). Where the run knows who opened and who accepted the connection, the end is OPENER or ACCEPTOR, and a
-process is told by who holds it: so the two ends may belong to programs of the same name. Else the end is the program's name.
-What can't be told apart has no side (None), and nothing is derived from it.
+A side is a pair (number of the connection, which end). If the run's records say who opened and who accepted the connection, the
+end is OPENER or ACCEPTOR, and a process belongs to the end that it holds. So the two ends may belong to programs of the same
+name. If the records do not say it, the end is the program's name. A record whose end can't be told has no side (None), and
+nothing is derived from it.
 """
 from __future__ import annotations
 
@@ -14,14 +15,14 @@ OPENER, ACCEPTOR = "opener", "acceptor"
 _OTHER = {OPENER: ACCEPTOR, ACCEPTOR: OPENER}
 Side = tuple[int, str]
 
-Told = Union[Event, Call, Socket, Waiting]      # what names a connection and a process
+Told = Union[Event, Call, Socket, Waiting]      # the records that name a connection and a process
 
 READS = ("read", "readv", "recvfrom", "recvmsg", "recv")
 WRITES = ("write", "writev", "sendto", "sendmsg", "sendmmsg", "sendfile", "send")
 
 
 class Sides:
-    """Those of one run."""
+    """The sides of one run."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -29,7 +30,7 @@ class Sides:
         for made in run.connections:
             self._ends[made.number, OPENER] = made.opener
             self._ends[made.number, ACCEPTOR] = made.acceptor
-        self._names: dict[int, set[str]] = {}       # who has lines, or segments, on a connection
+        self._names: dict[int, set[str]] = {}       # by connection: the programs that have lines or segments on it
         for record in run.events:
             self._names.setdefault(record.connection, set()).add(record.who)
         for segment in run.segments:
@@ -49,7 +50,7 @@ class Sides:
         return len({role.name for role in self.run.cast}) == 2
 
     def of(self, record: Told) -> Optional[Side]:
-        """The end of its connection that a line or a call belongs to. None: it has no connection, or its end can't be told."""
+        """Returns the end to which a record belongs. Returns None if the record has no connection, or if its end can't be told."""
         key = record.connection, record.pid, record.who
         if key not in self._known:
             self._known[key] = self._find(*key)
@@ -72,7 +73,7 @@ class Sides:
         return unknown[0] if len(unknown) == 1 and not named else None
 
     def of_segment(self, segment: Segment) -> Optional[Side]:
-        """The end that sent it. None: it belongs to no connection."""
+        """Returns the end that sent the segment; None if the segment belongs to no connection."""
         opener, acceptor = (segment.connection, OPENER), (segment.connection, ACCEPTOR)
         if segment.connection <= 0:
             return None
@@ -95,11 +96,11 @@ class Sides:
         return (connection, name) if name else None
 
     def end(self, side: Side) -> Optional[End]:
-        """What is known of an end: who made it, who holds it."""
+        """Returns who made this end and who holds it; None if that is not known."""
         return self._ends.get(side)
 
     def name(self, side: Optional[Side]) -> str:
-        """The program at that end, "" if it is not known."""
+        """Returns the name of the program at that end, "" if it is not known."""
         if side is None:
             return ""
         if side not in self._ends:
@@ -110,45 +111,48 @@ class Sides:
         return self._only_other(side[0], other.who) if other is not None else ""
 
     def _only_other(self, connection: int, name: str) -> str:
-        """The one other program that has to do with the connection; "" if there is none, or more than one."""
+        """Returns the name of the one other program that takes part in the connection; "" if there is none, or more than one."""
         others = self._names.get(connection, set()) - {name, ""}
         if not others and self.two:
             others = {role.name for role in self.run.cast} - {name}
         return others.pop() if len(others) == 1 else ""
 
     def peer(self, record: Told) -> str:
-        """The program at the other end of a line's connection. Of a line that names none, in a run of two programs, the other one."""
+        """Returns the name of the program at the other end of the record's connection, "" if it is not known. For a record
+        without a connection, in a run of two programs, returns the name of the other program."""
         name = self.name(self.other(self.of(record)))
         if not name and record.connection <= 0 and self.two:
             return next((role.name for role in self.run.cast if role.name != record.who), "")
         return name
 
     def known(self) -> tuple[Side, ...]:
-        """All sides that have lines, in the order of the connections."""
+        """Returns all sides that have lines, sorted by connection."""
         return tuple(sorted(self._lines))
 
     def lines(self, side: Optional[Side]) -> tuple[Event, ...]:
-        """The lines of one end, in their order."""
+        """Returns the lines that belong to one end, in their order."""
         return self._lines.get(side, ()) if side is not None else ()
 
     def all(self) -> tuple[Side, ...]:
-        """All sides that are known of, by a record of the connection, a line or a segment."""
+        """Returns all sides of which the run has a record: a connection, a line or a segment."""
         if self._all is None:
             self._all = tuple(dict.fromkeys([*self._ends, *self._lines, *filter(None, map(self.of_segment, self.run.segments))]))
         return self._all
 
     def between(self, sender: str, receiver: str) -> tuple[Side, ...]:
-        """The ends at which `sender` is on its connections with `receiver`."""
+        """Returns the ends that `sender` has on its connections with `receiver`."""
         return tuple(side for side in self.all() if (self.name(side), self.name(self.other(side))) == (sender, receiver))
 
     def written(self, sides: Iterable[Side]) -> Optional[int]:
-        """How many bytes the calls wrote at these ends. None: a call returned no number of bytes."""
+        """Returns how many bytes the calls wrote at these ends. Returns None if one of the calls does not return a number of
+        bytes."""
         mine = set(sides)
         calls = [call for call in self.run.calls if call.name in WRITES and self.of(call) in mine]
         return None if any(call.name == "sendmmsg" for call in calls) else sum(max(call.result, 0) for call in calls)
 
     def carried(self) -> dict[Side, int]:
-        """How many bytes of each end's stream the segments carried, retransmissions not counted. Only ends that sent any."""
+        """Returns how many bytes of each end's stream the segments carried, without retransmissions. An end that sent no byte is
+        not in it."""
         found: dict[Side, int] = {}
         for segment in self.run.segments:
             side = self.of_segment(segment)

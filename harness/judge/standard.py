@@ -1,7 +1,9 @@
-"""Standard lines: what programs did, in the words of log lines, for programs that log nothing. In come records; out come lines.
+"""Standard lines: for programs that log nothing, lines in the words of log lines that say what the programs did. They are made
+from records.
 
-Each line stands at the place of the call that it tells of. What a program is about to do stands at the call's entry (`sending`,
-`closing`); what it learnt stands at the return (`received`, `EOF`, `connected`). Nothing is told of a program that logs lines of its own.
+Each line stands at a place of the call that it is about. What a program is about to do (`sending`, `closing`) stands at the
+call's entry. What it learnt (`received`, `EOF`, `connected`) stands at the return. A program that logs lines of its own has no
+standard lines.
 """
 from __future__ import annotations
 
@@ -21,34 +23,34 @@ _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
 
 @dataclass(frozen=True)
 class Line:
-    """One standard line."""
+    """One standard line of a program."""
 
     seq: int                # the place of the call's entry, or of its return
     ns: int
     who: str
     pid: int
     tid: int
-    kind: str               # of equal kind are calls that do the same and end in the same way: "received", "read: ECONNRESET"
+    kind: str               # calls that do the same and end in the same way have the same kind: "received", "read: ECONNRESET"
     text: str
     connection: int = 0
     count: int = 0          # bytes
-    data: str = ""          # its first bytes, quoted; shown behind the text as far as there is room
+    data: str = ""          # the first of these bytes, quoted; shown behind the text as far as there is room
     failed: bool = False
 
 
 @dataclass
 class Reader:
-    """Takes the records of one run in their order, and gives the lines that each of them makes."""
+    """Takes the records of one run in their order, and returns the standard lines that each of them makes."""
 
     logs: "set[str]" = field(default_factory=set)               # programs that log lines of their own
-    _bound: "dict[tuple[int, int], str]" = field(default_factory=dict)         # process and descriptor: the address it was bound to
+    _bound: "dict[tuple[int, int], str]" = field(default_factory=dict)         # by process and descriptor: the address to which it is bound
     _listeners: "set[tuple[int, int]]" = field(default_factory=set)
     _datagrams: "set[tuple[int, int]]" = field(default_factory=set)
-    _asked: "dict[tuple[str, str], Call]" = field(default_factory=dict)        # own and peer address: a connect that goes on by itself
-    _answers: "dict[tuple[str, str], Segment]" = field(default_factory=dict)   # the same: what came back for its SYN
+    _asked: "dict[tuple[str, str], Call]" = field(default_factory=dict)        # by own and peer address: connects that returned EINPROGRESS
+    _answers: "dict[tuple[str, str], Segment]" = field(default_factory=dict)   # by own and peer address: the answer to its SYN
 
     def take(self, record: Record) -> "list[Line]":
-        """A call comes twice: as it is entered, and when it has returned."""
+        """Returns the lines that this record makes. A call is to be given twice: when it is entered, and when it has returned."""
         if isinstance(record, Event):
             self.logs.add(record.who)
         elif isinstance(record, Segment):
@@ -68,7 +70,7 @@ class Reader:
                 yield self._answered(pair, segment.seq, segment.ns)
 
     def _answered(self, pair: "tuple[str, str]", seq: int, ns: int) -> Line:
-        """What became of a connect that went on by itself."""
+        """Returns the line that says how a connect ended that had returned EINPROGRESS."""
         call = self._asked.pop(pair)
         refused = "R" in self._answers[pair].flags
         text = f"connect to {pair[1]}: refused" if refused else "connected"
@@ -158,13 +160,15 @@ def _where(address: str) -> str:
 
 
 def quoted(data: str, count: int) -> str:
-    """Bytes, one character each, as a C string: "GET / HTTP/1.1\\r\\n"...; three dots where there are more than `data` has."""
+    r"""Returns bytes (one character each) as a C string: "GET / HTTP/1.1\r\n". Three dots follow if `count` is more than `data`
+    has."""
     text = data.encode("latin-1").decode("utf-8", "surrogateescape")
     return f'"{printable(text)}"' + ("..." if count > len(data) else "")
 
 
 def printable(text: str) -> str:
-    """The text without anything that moves a cursor: such characters, and bytes that are no text, as C writes them."""
+    """Returns the text without characters that move a cursor. Such characters, and bytes that are no text, are written as C
+    writes them."""
     return "".join(_ESCAPES.get(c) or (c if c.isprintable() else _hex(c)) for c in text)
 
 
@@ -173,7 +177,7 @@ def _hex(character: str) -> str:
 
 
 def lines(run: Run) -> "tuple[Line, ...]":
-    """All standard lines of a run, in its order."""
+    """Returns all standard lines of a run, in the run's order."""
     reader = Reader({event.who for event in run.events})
     moments: "list[tuple[int, Record]]" = [(segment.seq, segment) for segment in run.segments]
     for call in run.calls:
@@ -184,7 +188,7 @@ def lines(run: Run) -> "tuple[Line, ...]":
 
 
 def _as_entered(call: Call) -> Call:
-    """The call as it was before it returned."""
+    """Returns the call as it was known before it returned."""
     connection = 0 if call.name in ("connect", *_ACCEPTS) else call.connection
     address = call.address.rpartition(">")[2] if call.name == "connect" else call.address
     return replace(call, returned=-1, connection=connection, address=address)
@@ -194,7 +198,8 @@ def _as_entered(call: Call) -> Call:
 
 @dataclass(frozen=True)
 class More:
-    """Lines of one thread that are not shown, because they are like the ones before. Its place is that of the last of them."""
+    """Lines of one thread that are not shown, because they are like the ones before. `seq` and `ns` are those of the last of
+    them."""
 
     seq: int
     ns: int
@@ -203,8 +208,8 @@ class More:
     bytes: int
 
 
-FEW = 4         # equal lines in a row that are shown
-MANY = 40       # lines of one kind of one thread that are shown
+FEW = 4         # how many lines of one kind in a row are shown
+MANY = 40       # how many lines of one kind and one thread are shown in all
 Shown = Union[Line, More]
 
 
@@ -219,13 +224,13 @@ class _Thread:
 
 
 class Fold:
-    """Lets through what a reader can read: of a long run of equal lines of a thread the first ones, and how many more there are."""
+    """Shortens long rows of equal lines: shows the first ones of each thread, and says how many more there are."""
 
     def __init__(self) -> None:
         self._threads: "dict[tuple[int, int], _Thread]" = {}
 
     def take(self, line: Line) -> "list[Shown]":
-        """What is shown now that this line has come."""
+        """Returns what is to be shown now that this line has come."""
         thread = self._threads.setdefault((line.pid, line.tid), _Thread())
         thread.row = thread.row + 1 if line.kind == thread.last else 1
         thread.last = line.kind
@@ -238,7 +243,7 @@ class Fold:
         return [*self._more(thread), line]
 
     def _more(self, thread: _Thread) -> "list[Shown]":
-        """What was held back; a single line is told as it is."""
+        """Returns what stands for the lines that were held back. A single one is shown as it is."""
         found: "list[Shown]" = []
         if thread.count == 1:
             found = list(thread.hidden)
@@ -250,13 +255,13 @@ class Fold:
         return found
 
     def end(self, pid: int = 0) -> "list[Shown]":
-        """What is still held back, of this process or of all."""
+        """Returns what stands for the lines that are still held back: those of this process, or with pid 0 of all."""
         found = [one for (of, _), thread in self._threads.items() if pid in (0, of) for one in self._more(thread)]
         return sorted(found, key=lambda one: one.seq)
 
 
 def folded(all_lines: "tuple[Line, ...]") -> "tuple[Shown, ...]":
-    """The lines of a run as they are shown."""
+    """Returns the lines of a run as they are shown."""
     fold = Fold()
     return (*(one for line in all_lines for one in fold.take(line)), *fold.end())
 

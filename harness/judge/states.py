@@ -1,8 +1,9 @@
-"""What the two kernels of each connection held, derived from the segments and the calls: when a segment had arrived, which state each
-end was in (RFC 9293, 3.3.2), how many bytes were unread, how many were not acknowledged.
+"""What the two kernels of each connection held: when a segment had arrived, which state each end was in (RFC 9293, 3.3.2), how
+many bytes were unread, how many were not acknowledged. It is derived from the segments and the calls.
 
-A capture shows a segment when it leaves. That it had not arrived yet is known from the other side: what that one sent later, and did not
-acknowledge it with, left before it came. A segment is often sent again although it has arrived, because its acknowledgement was delayed.
+A capture shows a segment when it leaves. It does not show when the segment arrives. The other side shows that it had not arrived
+yet: a segment that the other side sent later, and that does not acknowledge it, left before it arrived. A segment is often sent
+again although it has arrived, because its acknowledgement was delayed.
 """
 from __future__ import annotations
 
@@ -19,14 +20,14 @@ CLOSED = "CLOSED"
 _Kind = TypeVar("_Kind")
 _OPENS = ("SYN-SENT", "SYN-RECEIVED")
 _HEARS = (*_OPENS, "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2")       # more may come from the other end
-_ENDS = {"SYN-RECEIVED": "FIN-WAIT-1", "ESTABLISHED": "FIN-WAIT-1", "CLOSE-WAIT": "LAST-ACK"}     # who sends no more
+_ENDS = {"SYN-RECEIVED": "FIN-WAIT-1", "ESTABLISHED": "FIN-WAIT-1", "CLOSE-WAIT": "LAST-ACK"}     # what a FIN makes of it
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """What became of one segment. `behind`: the place behind which it arrived, at the earliest. `lost`: "refused" (a reset answered it),
-    "again" (it had not arrived when the other end sent something later, and was sent again), or empty. `other`: the place of that reset,
-    or of the one sent again before an acknowledgement came."""
+    """What became of one segment. It arrived after the place `behind`. `lost` is "refused" if a reset answered it, "again" if it
+    was sent again and had not arrived when the other end sent something later, else empty. `other` is the place of that reset, or
+    of the segment that was sent again before an acknowledgement came."""
 
     behind: int
     lost: str = ""
@@ -35,16 +36,16 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Change:
-    """From `place` on one end has another state, or another number of unread bytes, or of bytes that it sent and that are not
-    acknowledged. `gone`: bytes that were never read, and whose socket was closed there."""
+    """From `place` on one end has another state, another number of unread bytes, or another number of bytes that it sent and that
+    are not acknowledged. `gone`: how many bytes were never read, because their socket was closed there."""
 
     place: int
     side: Side
-    state: str = ""         # "" if it is about bytes
+    state: str = ""         # "" if the change is about bytes
     unread: int = -1
     unacked: int = -1
     gone: int = 0
-    arrived: bool = False   # it came with a segment that arrived; else with one that left, or with a call
+    arrived: bool = False   # true: a segment that arrived made it. False: a segment that left, or a call, made it
 
 
 def _end(s: Segment) -> int:
@@ -52,7 +53,7 @@ def _end(s: Segment) -> int:
 
 
 def arrivals(run: Run) -> "dict[int, Arrival]":
-    """Of each segment, by its seq."""
+    """Returns for each segment, by its seq, what became of it."""
     ways: "dict[tuple[int, str, str], list[Segment]]" = {}
     for s in sorted(run.segments, key=lambda one: one.seq):
         ways.setdefault((s.connection, s.source, s.target), []).append(s)
@@ -73,7 +74,7 @@ def _rising(numbers: "list[int]") -> "list[int]":
 
 def _arrival(s: Segment, mine: "list[Segment]", n: int, places: "list[int]", reached: "list[int]", resets: "list[Segment]") -> Arrival:
     if _end(s) == s.first or "R" in s.flags:
-        return Arrival(s.seq)       # nothing in it is acknowledged: nobody tells when it came
+        return Arrival(s.seq)       # nothing in it is ever acknowledged, so nothing shows when it arrived
     later = bisect_right(places, s.seq)
     answer = max(later, bisect_left(reached, _end(s)))
     acked = places[answer] if answer < len(places) else -1
@@ -92,7 +93,8 @@ def _arrival(s: Segment, mine: "list[Segment]", n: int, places: "list[int]", rea
 # --- states --------------------------------------------------------------------------------------------------------------
 
 def changes(run: Run) -> "tuple[Change, ...]":
-    """All changes of all ends, in the order of their places. Nothing of it where segments are missing."""
+    """Returns all changes of all ends, in the order of their places. Returns nothing if segments were not captured, or are
+    missing."""
     facts = Facts(run)
     if not facts.captured:
         return ()
@@ -103,7 +105,8 @@ def changes(run: Run) -> "tuple[Change, ...]":
 
 
 def states(run: Run) -> "tuple[Change, ...]":
-    """Those of states alone."""
+    """Returns only the changes of states, in the order of their places. Returns nothing if segments were not captured, or are
+    missing."""
     facts = Facts(run)
     return tuple(_states(facts, arrivals(run))) if facts.captured else ()
 
@@ -146,8 +149,9 @@ def _sent(state: str, s: Segment) -> str:
 
 
 def _ended(facts: Facts, side: Side) -> "Iterator[int]":
-    """The places from which on an end sends no more than it was given: the state changes there, even if the FIN has to wait behind bytes
-    that can't be sent yet. Where the FIN, or a reset, leaves within the call, it says so itself, and comes first."""
+    """Yields the places from which on the program at this end has nothing more to send. The end's state changes there, even if
+    the FIN has to wait behind bytes that can't be sent yet. If the FIN or a reset leaves within the call, its segment comes first
+    and changes the state."""
     end = facts.sides.end(side)
     if end is None:
         return
@@ -164,7 +168,7 @@ def _ended(facts: Facts, side: Side) -> "Iterator[int]":
 
 
 def _received(state: str, s: Segment, fin: int) -> str:
-    """`fin`: the offset behind the FIN that this end has sent."""
+    """Returns the state of an end after it got this segment. `fin` is the offset behind the FIN that this end has sent."""
     if "R" in s.flags:
         return CLOSED
     if "S" in s.flags:
@@ -179,7 +183,7 @@ def _received(state: str, s: Segment, fin: int) -> str:
 
 
 def _unacked(facts: Facts, side: Side, came: "dict[int, Arrival]", found: "list[Change]") -> "Iterator[Change]":
-    """The bytes that one end has sent, and that its kernel keeps until they are acknowledged."""
+    """Yields the changes of the number of bytes that one end has sent, and that its kernel keeps until they are acknowledged."""
     other = facts.sides.other(side)
     if other is None:
         return
@@ -198,7 +202,8 @@ def _unacked(facts: Facts, side: Side, came: "dict[int, Arrival]", found: "list[
 
 
 def _unread(facts: Facts, side: Side, came: "dict[int, Arrival]") -> "Iterator[Change]":
-    """The bytes that wait for the program at one end; nothing where the calls do not account for all."""
+    """Yields the changes of the number of bytes that wait for the program at one end. Yields nothing if the calls do not account
+    for all."""
     other = facts.sides.other(side)
     end = facts.sides.end(side)
     if other is None or end is None or not facts.counted(side):
@@ -224,10 +229,10 @@ def _unread(facts: Facts, side: Side, came: "dict[int, Arrival]") -> "Iterator[C
 # --- waits ---------------------------------------------------------------------------------------------------------------
 
 class Waits:
-    """Of one run's calls: which did not have to wait, although other things happened between their entry and their return."""
+    """Tells which calls of a run did not have to wait, although other things happened between their entry and their return."""
 
     def __init__(self, run: Run, found: "Iterable[Change]") -> None:
-        """`found`: the run's changes, in their order."""
+        """`found` are the run's changes, in their order."""
         self.facts = Facts(run)
         self._states: "dict[Side, list[tuple[int, str]]]" = {}
         self._unread: "dict[Side, list[tuple[int, int]]]" = {}
@@ -246,8 +251,8 @@ class Waits:
                 self._sent.setdefault(of, []).append(s.seq)
 
     def at_once(self, call: Call) -> bool:
-        """Did it find what it asked for? So did a read for which bytes lay there, or the end of the stream; an accept for which a
-        connection was made; a write of which all had left before its peer made room by a read."""
+        """Did this call find at once what it asked for? A read does if bytes or the end of the stream are there. An accept does
+        if a connection is there. A write does if all of its bytes left before a read of its peer made room."""
         side = self.facts.sides.of(call)
         if side is None:
             return False
@@ -263,7 +268,7 @@ class Waits:
 
 
 def _at(kept: "dict[Side, list[tuple[int, _Kind]]]", side: Side, place: int, nothing: _Kind) -> _Kind:
-    """What was so at a place."""
+    """Returns the value that held at a place; `nothing` if none was kept before it."""
     mine = kept.get(side, [])
     low, high = 0, len(mine)
     while low < high:

@@ -1,8 +1,8 @@
-"""What each segment is, read from the segments alone: a retransmission, a closed window, a late acknowledgement, ...
+"""Says what each segment is, from the segments alone: a retransmission, a closed window, a late acknowledgement, ...
 
-The marks are the ones that Wireshark's analysis of sequence numbers gives (its User's Guide, "TCP Analysis"), so that a reader finds in
-the real tool what the lab shows. The tests compare both. Where frames are missing the marks say what Wireshark would say of the same
-capture: a segment may then be a retransmission of one that is not there.
+The marks are those of Wireshark's analysis of sequence numbers (its User's Guide, "TCP Analysis"). So a reader finds in Wireshark
+what the lab shows. The tests compare the two. If frames are missing, the marks say what Wireshark would say of the same capture:
+a segment may then be a retransmission of one that was not captured.
 """
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from dataclasses import dataclass, field
 
 from ..trace import Run, Segment
 
-LATE = 20_000_000       # ns between bytes and their acknowledgement from which on it is called late. Linux delays one by 40 ms and more
+LATE = 20_000_000       # ns: an acknowledgement that comes so long after its bytes is late. Linux delays one by 40 ms and more
 Way = tuple[int, str, str]      # connection, source, target
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One segment, and what it is. `marks`: of `MARKS`, in that order."""
+    """One segment, and what it is. `marks` are some of `MARKS`, in that order."""
 
     segment: Segment
     marks: "tuple[str, ...]"
-    late: int = 0           # ns between the bytes and this acknowledgement of them, where it is late; else 0
-    of_fin: bool = False    # it acknowledges the other side's FIN, now or before
+    late: int = 0           # if it is a late acknowledgement: the ns between the bytes and it; else 0
+    of_fin: bool = False    # its acknowledgement covers the other side's FIN
 
 
 # refused: a reset that answers a SYN. made: the third segment of a connection's beginning.
@@ -32,18 +32,18 @@ MARKS = ("syn", "syn-ack", "made", "refused", "reset", "fin", "again", "gap", "z
 
 @dataclass
 class _Way:
-    """What was seen of one direction of one connection so far."""
+    """What was seen so far of one direction of one connection."""
 
-    next: int = -1          # the offset behind the furthest that was sent; -1: nothing was
+    next: int = -1          # the offset behind the last byte that was sent; -1: nothing was sent
     acked: int = -1         # the last acknowledgement of the other direction's bytes
     window: int = -1        # the last window that was announced
     last: str = ""          # the last segment was a "probe", or a "keep-alive"
     fin: int = -1           # the offset behind its FIN
-    sent: "list[tuple[int, int]]" = field(default_factory=list)     # (offset behind it, ns) of what is to be acknowledged, rising offsets
+    sent: "list[tuple[int, int]]" = field(default_factory=list)     # (offset behind it, ns) of each segment that is to be acknowledged
 
 
 def readings(run: Run) -> "tuple[Reading, ...]":
-    """All segments of a run, in its order."""
+    """Returns what each segment of a run is, in the run's order."""
     ways: "dict[Way, _Way]" = {}
     found = []
     for segment in sorted(run.segments, key=lambda one: one.seq):
@@ -92,7 +92,8 @@ def _read(s: Segment, mine: _Way, other: _Way) -> Reading:
 
 
 def _answers(s: Segment, last: str) -> "set[str]":
-    """An empty segment that says what was said before. `last`: what the other side asked."""
+    """Returns the mark of an empty segment that repeats what was said before. `last` is what the other side asked with its last
+    segment."""
     if last == "keep-alive" and s.window:
         return {"keep-alive answer"}
     if last == "probe" and not s.window:
@@ -101,7 +102,7 @@ def _answers(s: Segment, last: str) -> "set[str]":
 
 
 def _beginning(s: Segment, mine: _Way, other: _Way) -> "list[str]":
-    """What is plain from the flags."""
+    """Returns the marks that the flags tell."""
     if "R" in s.flags:
         return ["refused" if mine.next < 0 and other.next == 1 else "reset"]
     if "S" in s.flags:
@@ -111,7 +112,7 @@ def _beginning(s: Segment, mine: _Way, other: _Way) -> "list[str]":
 
 
 def _late(s: Segment, mine: _Way, other: _Way) -> int:
-    """By how many ns an acknowledgement that carries nothing else comes behind what it acknowledges; 0 if it is not late."""
+    """Returns the ns between bytes and an acknowledgement that carries nothing else; 0 if that is not late."""
     if "A" not in s.flags or "R" in s.flags or "F" in s.flags or s.length or s.ack <= max(mine.acked, 1):
         return 0
     at = bisect_left(other.sent, (s.ack, 0))
@@ -120,7 +121,7 @@ def _late(s: Segment, mine: _Way, other: _Way) -> int:
 
 
 def _take(s: Segment, mine: _Way) -> None:
-    """Notes what the segment has told of its direction."""
+    """Keeps what the segment says about its direction."""
     end = s.first + s.length + ("S" in s.flags) + ("F" in s.flags)
     if "R" not in s.flags:
         mine.next = max(mine.next, end)
