@@ -126,7 +126,7 @@ class Reader:
         if call.name == "connect" and (call.pid, call.fd) not in self._datagrams:
             own, arrow, peer = call.address.partition(">")
             if call.error != "EINPROGRESS":
-                yield _line(call, f"connect: {call.error}", f"connect to {peer or own}: {call.error}", back=True, failed=True)
+                yield _line(call, f"connect: {call.error}", f"connect to {peer or own}: {call.error}" if call.address else f"connect: {call.error}", back=True, failed=True)
             elif arrow:
                 self._asked[own, peer] = call
                 if (own, peer) in self._answers:
@@ -141,7 +141,8 @@ class Reader:
     def _read(call: Call) -> Iterator[Line]:
         if call.result > 0:
             what = "looked at" if call.option == "MSG_PEEK" else "received"
-            yield _line(call, what, f"{what} {call.result:,} {'byte' if call.result == 1 else 'bytes'}", call.result, call.data, back=True)
+            part = f" of {call.asked:,}" if call.option == "MSG_WAITALL" and call.result < call.asked else ""
+            yield _line(call, what, f"{what} {call.result:,}{part} {'byte' if call.result == 1 and not part else 'bytes'}", call.result, call.data, back=True)
         elif call.result == 0 and call.asked > 0:
             yield _line(call, "EOF", "EOF", back=True)
 

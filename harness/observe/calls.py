@@ -5,7 +5,7 @@ the conductor's queue. A thread that stands at a stop is restarted only when its
 stands in the queue before anything that the call does, and its return before anything that the thread does next. The tracer never
 waits: where the queue is full, the report and its thread wait.
 
-Not seen: calls on descriptors below 3, and on those from LAB on, where common/ keeps its own; calls on files and devices; io_uring,
+Not seen: calls on descriptors below 3 (but those that fail because no socket is there), and on those from LAB on, where common/ keeps its own; calls on files and devices; io_uring,
 which is named; a 32-bit program.
 """
 from __future__ import annotations
@@ -51,6 +51,8 @@ _FOR_OTHERS = ("wait4", "waitid", "pause", "rt_sigsuspend")     # they wait for 
 SLEEPS = ("nanosleep", "clock_nanosleep")
 # Told also on a number that is no descriptor: a program that has closed it too early, and may ask again and again.
 _FAILS_ON_NONE = ("accept", "accept4", "connect", "shutdown", "read", "readv", "recvfrom", "recvmsg", "write", "writev", "sendto", "sendmsg")
+# Of these a call on descriptor 0, 1 or 2 is told where no socket is there: it fails.
+_ON_SOCKETS = ("connect", "accept", "accept4", "sendto", "recvfrom", "sendmsg", "recvmsg", "shutdown", "bind", "listen")
 _READS = ("read", "recvfrom")
 _WRITES = ("write", "sendto")
 _WHOLE = socket.MSG_WAITALL | socket.MSG_PEEK      # a read that is never cut short
@@ -66,8 +68,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def filter_program() -> bytes:
     """What a process installs so that its calls, and those of all that it starts, stop for the tracer."""
-    numbers = [[both[_PLACE] for both in table.values() if both[_PLACE] >= 0] for table in (_ON_DESCRIPTOR, _ALWAYS)]
-    return ptrace.build_filter(numbers[0], numbers[1], 3, LAB, _ON_DESCRIPTOR["fcntl"][_PLACE])
+    with_descriptor = {name: both for name, both in _ON_DESCRIPTOR.items() if name not in _ON_SOCKETS}
+    numbers = [[both[_PLACE] for both in table if both[_PLACE] >= 0] for table in (with_descriptor.values(), map(_ON_DESCRIPTOR.__getitem__, _ON_SOCKETS), _ALWAYS.values())]
+    return ptrace.build_filter(numbers[0], numbers[1], numbers[2], 3, LAB, _ON_DESCRIPTOR["fcntl"][_PLACE])
 
 
 @dataclass
@@ -391,8 +394,31 @@ class Tracer:
             told["address"] = _ends(pid, result)
         elif name == "listen" and result == 0:
             told["address"] = _own(pid, asked["fd"])
+        elif name in _POLLS and result > 0:
+            told["events"] = _ready(pid, name, thread.made[1], result)
         elif name == "connect" and (result == 0 or told["error"] == "EINPROGRESS"):
             told["address"] = _ends(pid, asked["fd"], asked.get("address", ""))
+
+
+_POLLS = ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait")
+_EVENTS = {1: "POLLIN", 2: "POLLPRI", 4: "POLLOUT", 8: "POLLERR", 16: "POLLHUP", 32: "POLLNVAL", 0x2000: "POLLRDHUP"}     # epoll's are the same
+
+
+def _ready(pid: int, name: str, args: "tuple[int, ...]", result: int) -> str:
+    """What a poll has told of, for all its descriptors together: POLLIN|POLLHUP; of select, which sets: readfds."""
+    if name in ("select", "pselect6"):
+        size = (min(args[0], 1024) + 7) // 8
+        return "|".join(which for which, pointer in zip(("readfds", "writefds", "exceptfds"), args[1:4]) if pointer and any(ptrace.memory(pid, pointer, size)))
+    if name in ("poll", "ppoll"):
+        raw = ptrace.memory(pid, args[0], 8 * min(args[1], 1024))
+        each = [events for _, _, events in struct.iter_unpack("=ihH", raw[:len(raw) // 8 * 8])]
+        begin = ""
+    else:
+        form = "=IQ" if _PLACE == 0 else "=IxxxxQ"      # struct epoll_event is packed on x86-64 alone
+        raw = ptrace.memory(pid, args[1], struct.calcsize(form) * min(result, 1024))
+        each = [events for events, _ in struct.iter_unpack(form, raw[:len(raw) // struct.calcsize(form) * struct.calcsize(form)])]
+        begin = "E"
+    return "|".join(begin + word for bit, word in _EVENTS.items() if any(events & bit for events in each))
 
 
 _MAKES = ("socket", "accept", "accept4", "dup", "dup2", "dup3", "fcntl")
@@ -457,7 +483,9 @@ def _asked(thread: _Thread, name: str, args: "tuple[int, ...]") -> Optional["dic
             told = {"fd": fd, "name": "read" if reads else "write", "option": "splice", "asked": args[4]}
         if name != "close_range":
             what = _what(pid, fd)
-            if not what.startswith(("socket:", "pipe:", "anon_inode:")) and (what or name not in _FAILS_ON_NONE):
+            if 0 <= fd < 3 and (what.startswith("socket:") or name not in _ON_SOCKETS):
+                return None
+            if not (0 <= fd < 3) and not what.startswith(("socket:", "pipe:", "anon_inode:")) and (what or name not in _FAILS_ON_NONE):
                 return None
             told["what"] = what
         return _on_descriptor(thread, name, args, told)
@@ -512,7 +540,8 @@ def _waits(pid: int, name: str, args: "tuple[int, ...]") -> "dict[str, Any]":
             bits |= int.from_bytes(ptrace.memory(pid, pointer, (min(args[0], 1024) + 7) // 8), "little")
         fds = [fd for fd in range(min(args[0], 1024)) if bits >> fd & 1]
         limit = -1 if not args[4] else _timespec(pid, args[4], 1000 if name == "select" else 1)
-    return {"asked": len(fds), "limit": limit, "sleep": not fds and limit >= 0}
+    first = {} if name in ("poll", "ppoll") else {"value": min(args[0], 1024)}
+    return {"asked": len(fds), "limit": limit, "sleep": not fds and limit >= 0, **first}
 
 
 def _timespec(pid: int, address: int, unit: int = 1) -> int:
@@ -534,6 +563,8 @@ def _on_descriptor(thread: _Thread, name: str, args: "tuple[int, ...]", told: "d
             told["data"] = ptrace.memory(pid, args[1], min(args[2], _DATA)).decode("latin-1")
         if name in ("recvfrom", "sendto"):
             told["flags"] = args[3] & 0xFFFFFFFF
+            if name == "sendto" and args[4]:
+                told["address"] = address.of_struct(ptrace.memory(pid, args[4], min(args[5], 28)))
     elif name in _VECTORS or name in _MESSAGES:
         vector, count = args[1], args[2]
         if name in _MESSAGES:
@@ -552,7 +583,8 @@ def _on_descriptor(thread: _Thread, name: str, args: "tuple[int, ...]", told: "d
                     break
             told["data"] = data.decode("latin-1")
     elif name in ("connect", "bind"):
-        told["address"] = address.of_struct(ptrace.memory(pid, args[1], min(args[2], 28)))
+        raw = ptrace.memory(pid, args[1], min(args[2], 28))
+        told["address"], told["value"] = address.of_struct(raw), int.from_bytes(raw[:2], sys.byteorder)
     elif name == "shutdown":
         told["how"] = {0: "SHUT_RD", 1: "SHUT_WR", 2: "SHUT_RDWR"}.get(args[1], str(args[1]))
     elif name == "listen":

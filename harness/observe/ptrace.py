@@ -129,20 +129,20 @@ _ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _NUMBER, _ARCHITECTURE, _ARGS = 0, 4, 16
 
 
-def build_filter(with_descriptor: "list[int]", always: "list[int]", low: int, high: int, fcntl: int) -> bytes:
+def build_filter(with_descriptor: "list[int]", on_sockets: "list[int]", always: "list[int]", low: int, high: int, fcntl: int) -> bytes:
     """The program of a filter that stops at these calls: the first ones only for descriptors (their first argument) from `low`
-    to `high` - 1. Everything else is allowed without a stop; so is an fcntl that moves a descriptor to `high` or above."""
+    to `high` - 1, and for -1; the second ones for those below `low`, too. Everything else is allowed without a stop; so is an fcntl that moves
+    a descriptor to `high` or above."""
     lines: "list[tuple[int, int, int, int]]" = [
         (_LOAD, 0, 0, _ARCHITECTURE), (_EQUAL, 1, 0, _ARCH[MACHINE]), (_RETURN, 0, 0, _ALLOW), (_LOAD, 0, 0, _NUMBER),
         (_EQUAL, 0, 5, fcntl), (_LOAD, 0, 0, _ARGS + 16), (_AT_LEAST, 0, 2, high), (_AT_LEAST, 1, 0, 1024), (_RETURN, 0, 0, _ALLOW),
         (_LOAD, 0, 0, _NUMBER)]
-    total = len(with_descriptor) + len(always)
-    for n, number in enumerate(with_descriptor):
-        lines.append((_EQUAL, total - n, 0, number))            # to the test of the descriptor
-    for n, number in enumerate(always):
-        lines.append((_EQUAL, len(always) - n + 3, 0, number))  # to the stop
+    calls = [*((number, 0) for number in with_descriptor), *((number, 2) for number in on_sockets), *((number, 5) for number in always)]
+    for n, (number, where) in enumerate(calls):
+        lines.append((_EQUAL, len(calls) - n + where, 0, number))   # to the test for low descriptors, to the one for high ones, to the stop
     lines.append((_RETURN, 0, 0, _ALLOW))
-    lines += [(_LOAD, 0, 0, _ARGS), (_AT_LEAST, 0, 2, low), (_AT_LEAST, 1, 0, high), (_RETURN, 0, 0, _TRACE), (_RETURN, 0, 0, _ALLOW)]
+    lines += [(_LOAD, 0, 0, _ARGS), (_AT_LEAST, 0, 4, low), (_LOAD, 0, 0, _ARGS), (_EQUAL, 1, 0, 0xFFFFFFFF), (_AT_LEAST, 1, 0, high),
+              (_RETURN, 0, 0, _TRACE), (_RETURN, 0, 0, _ALLOW)]
     return b"".join(struct.pack("=HBBI", *line) for line in lines)
 
 

@@ -324,7 +324,7 @@ class Intake:
         before = self.book.call(entry)
         call = replace(before, returned=place, returned_ns=told["ns"] - self.start, result=told["result"], error=told.get("error", ""),
                        asked=told.get("asked", before.asked),
-                       data=before.data or told.get("data", ""), address=told.get("address", "") or before.address)
+                       option=told.get("events", "") or before.option, data=before.data or told.get("data", ""), address=told.get("address", "") or before.address)
         call = self._made(place, call, told)
         self.book.update_call(call)
         self._touches(call, self._inodes.get(entry, 0))
@@ -659,7 +659,8 @@ def _brings_nothing(call: Call) -> bool:
 
 def _option(name: str, told: "dict[str, Any]") -> str:
     flags = told.get("flags", 0)
-    flag = "MSG_PEEK" if name.startswith("recv") and flags & socket.MSG_PEEK else ""
+    flag = "MSG_PEEK" if flags & socket.MSG_PEEK else "MSG_WAITALL" if flags & socket.MSG_WAITALL else ""
+    flag = flag if name.startswith("recv") else ""
     flag = "MSG_MORE" if name.startswith("send") and flags & socket.MSG_MORE else flag
     return str(told.get("option") or told.get("how") or flag)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pairs
 import pytest
 from harness.explore import schedules
-from harness.judge import standard
+from harness.judge import findings, standard
 from harness.stage import brought
 from harness.stage.conductor import Conductor, Live
 from harness.tell import brought as page
@@ -138,6 +138,90 @@ def test_with_calls_switched_off_one_line_says_so_and_output_is_shown(tmp_path):
     made = run(tmp_path, [f"{HERE}/chat.c"], [f"{HERE}/talker.c"], observe=False)
     assert standard.lines(made) == () and printed(made, "server") == ["joined"]
     assert [note for note in made.notes if "system calls" in note] == ["system calls are not looked at: switched off (TCPLAB_CALLS=off)"]
+
+
+# --- why it went so -----------------------------------------------------------------------------------------------------
+
+SERVES = "import ctypes, os, select, socket, struct, threading, time\nl = socket.create_server(('127.0.0.1', 9000))\nc, _ = l.accept()\n"
+ASKS_FOR = "import ctypes, os, socket, struct, time\ns = socket.create_connection(('127.0.0.1', 9000))\n"
+IN_ALL = "n, got = {0}, b''\nwhile len(got) < n: got += c.recv(n - len(got))\nc.send(b'ok')\n"
+LENGTH = "n, = struct.unpack('!I', c.recv(4))\nc.recv(n, socket.MSG_WAITALL)\nc.send(b'ok')\n"
+WHY = [
+    ("wants-more", IN_ALL.format(18), "s.send(bytes(8)); s.recv(1)", "The server asked recv for 18 bytes on connection 1, has got 8, and waits in read for the other 10. The client "
+     "has written 8 bytes there in all, and waits in read, too. No FIN has come, either: if the server reads until the end of the stream, the client must end its sending "
+     "(shutdown with SHUT_WR, or close)."),
+    ("wants-more", "c.recv(8, socket.MSG_WAITALL)", "s.send(bytes(3)); s.recv(1)", "The server asked recv for 8 bytes on connection 1 with MSG_WAITALL, has got 3, and waits in read for "
+     "the other 5. The client has written 3 bytes there in all, and waits in read, too."),
+    ("wants-more", LENGTH, "s.send(struct.pack('<I', 5)); s.send(bytes(5)); s.recv(1)", "The 4 bytes that it read before (05 00 00 00) are 83,886,080 in network byte order, and 5 in the "
+     "other order: is one htonl() or ntohl() missing, or one too many?"),
+    ("no-newline", IN_ALL.format(18), "s.send(b'Hello ov'); s.recv(1)", "If it goes on only when it has all the 18 bytes that it asked for, 10 are missing."),
+    ("no-write", "select.select([c], [], [])\nc.recv(9)\nselect.select([c], [], [])", "s.send(b'ping\\n'); s.recv(1)", "The server has read 5 bytes on connection 1, has called no write "
+     "there, and waits in select; no FIN has come. The client waits in read for an answer."),
+    ("shared-reads", "threading.Thread(target=c.recv, args=(9,)).start(); c.recv(9)", "s.recv(1)", "2 threads of the server wait in read on connection 1. Which of them gets which bytes is luck."),
+    ("deadlock", "threading.Thread(target=c.recv, args=(9,)).start(); c.recv(9)", "s.recv(1)", "2 threads of the server wait in read on connection 1. The client waits in read on connection 1;"),
+    ("wrong-descriptor", "c.recv(1)", "os.close(s.fileno()); s.send(b'x')", "The client's send is on descriptor 3, which it had closed before. It failed with EBADF."),
+    ("wrong-descriptor", "ctypes.CDLL(None).recv(0, bytes(1), 1, 0)", "s.recv(1)", "The server's recv is on descriptor 0, which is no socket (0 is the standard input). It failed with "
+     "ENOTSOCK. accept had returned 4: that is the descriptor of connection 1."),
+    ("wrong-descriptor", "c.recv(1)", "ctypes.CDLL(None).send(-1, b'x', 1, 0)", "The client's send is on descriptor -1, which is none. It failed with EBADF."),
+    ("own-shutdown", "c.recv(9); c.recv(9)", "s.shutdown(0); s.recv(1); s.send(b'x')", "The client's recv on connection 1 returned 0, the end of the stream. The server had sent no FIN: the client "
+     "itself had shut down the receiving there (SHUT_RD)."),
+    ("udp-to-tcp", "c.recv(1)", "socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 9000))", "The client sent to 127.0.0.1:9000 by UDP: its socket is one of SOCK_DGRAM. The server "
+     "listens on 127.0.0.1:9000 for TCP. UDP and TCP have ports of their own, so nothing of that comes to the listener."),
+    ("address-family", "c.recv(1)", "t = socket.socket(); ctypes.CDLL(None).connect(t.fileno(), bytes(16), 16)", "The client's connect names an address of AF_UNSPEC (0)."),
+    ("spin", "p = select.poll(); p.register(c, 0); c.shutdown(1)\nwhile True: p.poll()", "s.close()", "Each poll returned at once because something that it looks at is ready (POLLHUP), and stays "
+     "so until the program acts on it. POLLHUP says that the connection has ended in both directions"),
+    ("spin", "while True: select.select([c], [c], [])", "s.recv(1)", "(writefds), and stays so until the program acts on it. There is room for bytes to write there"),
+]
+NOT_SO = [
+    ("wants-more", "c.recv(18); c.recv(18)", "s.send(bytes(8)); s.recv(1)"),
+    ("wants-more", IN_ALL.format(8) + "c.recv(1)", "s.send(bytes(8)); s.recv(2); s.recv(1)"),
+    ("no-write", "c.recv(9); c.send(b'a'); select.select([c], [], [])", "s.send(b'ping\\n'); s.recv(1); s.recv(1)"),
+    ("no-write", "c.recv(9); select.select([c, l], [], [])", "s.send(b'ping\\n'); input()"),        # the client waits for a person
+    ("shared-reads", "c.recv(9)", "s.recv(1)"),
+    ("wrong-descriptor", "c.recv(1)", "s.close()"),
+    ("own-shutdown", "c.close()", "s.recv(1); s.shutdown(2) if 0 else s.recv(1)"),
+    ("udp-to-tcp", "c.recv(1)", "socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 9001))"),
+    ("address-family", "c.recv(1)", "s.close()"),
+]
+
+
+def why(tmp_path, server, client, **how):
+    made = run(tmp_path, [script(tmp_path, "srv.py", SERVES + server)], [script(tmp_path, "cli.py", ASKS_FOR + client)], **how)
+    return {one.code: one.words for one in findings.find(made)}
+
+
+@pytest.mark.parametrize("code, server, client, words", WHY)
+def test_the_cause_is_told(tmp_path, code, server, client, words):
+    assert words in why(tmp_path, server, client).get(code, "")
+
+
+@pytest.mark.parametrize("code, server, client", NOT_SO)
+def test_a_cause_that_is_not_there_is_not_told(tmp_path, code, server, client):
+    assert code not in why(tmp_path, server, client)
+
+
+def test_a_number_in_the_right_order_is_not_called_swapped(tmp_path):
+    assert "byte order" not in why(tmp_path, LENGTH, "s.send(struct.pack('!I', 500)); s.send(bytes(5)); s.recv(1)")["wants-more"]
+
+
+def test_a_deadlock_of_two_writers_is_told_once(tmp_path):
+    told = why(tmp_path, "c.sendall(bytes(50_000_000))", "s.sendall(bytes(50_000_000))")
+    assert list(told) == ["deadlock"] and told["deadlock"].count("which has no room for more") == 2
+
+
+def test_who_died_comes_before_what_came_of_it(tmp_path):
+    assert list(why(tmp_path, "c.recv(1, socket.MSG_PEEK); os.kill(os.getpid(), 11)", "s.send(b'x'); s.recv(1)"))[:2] == ["died-of-signal", "reset-by-unread"]
+
+
+def test_a_udp_socket_on_that_port_takes_no_connection(tmp_path):
+    server = script(tmp_path, "srv.py", "import socket\ns = socket.socket(type=socket.SOCK_DGRAM)\ns.bind(('127.0.0.1', 9000))\ns.recv(1)\n")
+    made = run(tmp_path, [server], [script(tmp_path, "cli.py", ASKS_FOR)])
+    assert "The server had bound a UDP socket to 127.0.0.1:9000 (SOCK_DGRAM), and that takes no TCP connections." in {f.code: f.words for f in findings.find(made)}["refused"]
+
+
+def test_without_a_wire_a_reset_is_told_from_the_calls(tmp_path):
+    told = why(tmp_path, "c.sendall(bytes(9)); c.recv(1)", "s.recv(4); s.close()", isolate=False)
+    assert "The client had closed connection 1 before." in told["read-reset"] and "the client has read 4." in told["read-reset"]
 
 
 # --- much of everything -----------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Iterable, Optional
 
-from ...trace import Call, Waiting
+from ...trace import Call, Socket, Waiting
 from ..sides import READS, WRITES, Side
 from .facts import Facts
 
@@ -56,11 +56,33 @@ def waits(waiting: Waiting) -> str:
     return f"in {waiting.call}" + (f" on connection {waiting.connection}" if waiting.connection and waiting.call in ("read", "write") else "")
 
 
+def too_low(facts: Facts, waiting: Waiting, socket: Socket, what: str) -> str:
+    """That a thread waits in a select which does not look at a socket of its own process, since its first argument is too low; "" if not so."""
+    call = next((one for one in facts.run.calls if one.returned < 0 and (one.pid, one.tid) == (waiting.pid, waiting.tid) and one.name in ("select", "pselect6")), None)
+    if call is None or socket.pid != waiting.pid or socket.fd < call.value:
+        return ""
+    return f" That select looks at descriptors below {call.value} only, since its first argument is {call.value}, and {what} is descriptor {socket.fd}: the first argument " \
+           "must be the highest descriptor plus 1."
+
+
+def gone_before(facts: Facts, side: Side, place: int) -> str:
+    """ The client had closed connection 1 before (client.c:9). "" if somebody held that end then, or it is not known."""
+    end = facts.sides.end(side)
+    if end is None or not end.holders or any(h.pid < 0 or not 0 <= h.until < place for h in end.holders):
+        return ""
+    last = max(end.holders, key=lambda h: h.until)
+    close = next((call for call in facts.calls(side, ("close",)) if call.pid == last.pid and call.seq == last.until), None)
+    act = {"close": f"closed connection {side[0]}", "exit": f"ended, which closed connection {side[0]},"}.get(last.how, f"given up connection {side[0]}")
+    return f" {capital(facts.process(last.who, last.pid))} had {act} before{at(close.source if close is not None else '')}."
+
+
 def did(call: Call) -> str:
     """What a call on a connection did, behind "it": read 18 bytes."""
     if call.error:
         return f"called {name(call)}, which failed with {call.error}"
     if call.name in READS:
+        if call.option == "MSG_WAITALL" and 0 < call.result < call.asked:
+            return f"read {call.result:,} of {count(call.asked, 'byte')}"
         return f"read {count(call.result, 'byte')}" if call.result or not call.asked else "read the end of the stream"
     if call.name in WRITES:
         return f"wrote {count(call.result, 'byte')}" if call.name != "sendmmsg" else "called sendmmsg"

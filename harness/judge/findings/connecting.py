@@ -4,10 +4,11 @@ from __future__ import annotations
 from typing import Iterator, Optional
 
 from ...trace import Call, Listener, Segment
-from ..sides import ACCEPTOR, Side
-from .acts import ACCEPTS, at, count, listed
+from ..sides import ACCEPTOR, WRITES, Side
+from .acts import ACCEPTS, at, count, listed, name
 from .facts import Facts, Finding
 
+_DATAGRAM = 2               # SOCK_DGRAM, as socket(2) numbers it
 _TIME_WAIT = 60_000_000_000     # ns: how long Linux keeps the end of a connection that closed first (tcp(7) has no option for it)
 
 
@@ -119,6 +120,8 @@ def _nobody(facts: Facts, call: Call, answer: int) -> "tuple[str, tuple[int, ...
     bound = next((one for one in facts.run.calls if one.name == "bind" and not one.error and 0 <= one.returned < call.seq
                   and _takes(one.address, asked) and not any(b.name == "close" for b in facts.life(one).calls if b.seq < answer)
                   and not any(end.pid == one.pid and end.seq < answer for end in (*facts.run.endings, *facts.run.children))), None)
+    if bound is not None and facts.life(bound).calls and facts.life(bound).calls[0].asked == _DATAGRAM:
+        return f"The {bound.who} had bound a UDP socket to {bound.address}{at(bound.source)} (SOCK_DGRAM), and that takes no TCP connections.", (bound.seq,)
     if bound is not None and facts.listeners_seen and not any(one.who == bound.who for one in facts.run.listeners):
         return f"The {bound.who} had bound a socket to {bound.address}{at(bound.source)}, and had not called listen.", (bound.seq,)
     return ("No program of this run listened on any port then.", ()) if facts.listeners_seen else ("", ())
@@ -164,6 +167,43 @@ def _family(address: str) -> int:
 def _swapped(port: str) -> str:
     """The port whose two bytes stand in the other order."""
     return str(int.from_bytes(int(port).to_bytes(2, "big"), "little")) if port.isdecimal() and int(port) < 1 << 16 else ""
+
+
+def udp(facts: Facts) -> "Iterator[Finding]":
+    """A program sends by UDP to a port on which another one listens for TCP."""
+    for made in facts.run.calls:
+        if made.name != "socket" or made.error or made.asked != _DATAGRAM:
+            continue
+        calls = facts.life(made).calls
+        sent = next((call for call in calls if call.name in WRITES), None)
+        named = [call for call in calls if call.name in ("connect", *WRITES) and call.address]
+        to = next(((call, one) for call in named for one in facts.run.listeners if _takes(one.address, _asked(call))), None)
+        if to is None or sent is None:
+            continue
+        call, listener = to
+        failed = next((one for one in calls if one.error == "ECONNREFUSED"), None)
+        words = f"The {made.who} sent to {_asked(call)} by UDP: its socket{at(made.source)} is one of SOCK_DGRAM. The {listener.who} listens on {listener.address} for TCP. " \
+                "UDP and TCP have ports of their own, so nothing of that comes to the listener."
+        words += f" Its {name(failed)}{at(failed.source)} failed with ECONNREFUSED." if failed is not None else ""
+        yield Finding("udp-to-tcp", words, (made.seq, sent.seq, listener.since), sent.seq, made.who, made.source)
+
+
+def address_family(facts: Facts) -> "Iterator[Finding]":
+    """A connect that names an address of no family, or of another one than its socket's."""
+    for call in facts.run.calls:
+        calls = facts.life(call).calls
+        if call.name != "connect" or call.returned < 0 or call.connection or not calls or calls[0].asked == _DATAGRAM:
+            continue
+        family = _FAMILIES.get(call.value, f"family {call.value}")
+        if call.value == 0 and not call.address and not call.error:
+            yield Finding("address-family", f"The {call.who}'s connect{at(call.source)} names an address of AF_UNSPEC (0). It returned 0, but such a connect opens no connection. "
+                          "Was the address's family (sin_family) not set?", (call.seq,), call.seq, call.who, call.source)
+        elif call.error == "EAFNOSUPPORT":
+            yield Finding("address-family", f"The {call.who}'s connect{at(call.source)} names an address of {family}, which is not the family of its socket{at(calls[0].source)}: "
+                          "it failed with EAFNOSUPPORT.", (calls[0].seq, call.seq), call.seq, call.who, call.source)
+
+
+_FAMILIES = {0: "AF_UNSPEC (0)", 1: "AF_UNIX", 2: "AF_INET", 10: "AF_INET6"}
 
 
 # --- in use ----------------------------------------------------------------------------------------------------------
@@ -298,4 +338,4 @@ def reset_unaccepted(facts: Facts) -> "Iterator[Finding]":
             break
 
 
-FINDINGS = (refused, in_use, not_listening, reset_unaccepted)
+FINDINGS = (refused, udp, address_family, in_use, not_listening, reset_unaccepted)

@@ -5,7 +5,7 @@ from typing import Iterator, Optional
 
 from ...observe import sanitizer
 from ...trace import Call, Ending, plain
-from .acts import at, name, returned
+from .acts import at, gone_before, name, returned
 from .facts import Facts, Finding
 
 MEANS = {"SEGV": "it used memory that is not its own", "BUS": "it used memory that is not there", "FPE": "a division by zero, or one that overflows",
@@ -30,7 +30,7 @@ def died(facts: Facts) -> "Iterator[Finding]":
             words += f" The last call that was seen of it is {name(last)}{at(last.source)}, which {returned(last)}."
         said = _last_output(facts, end)
         words += f' The last line that it printed is "{plain(said[0])}".' if said else ""
-        yield Finding("died-of-signal", words, tuple(n for n in (last.seq if last else -1, said[1] if said else -1, end.seq) if n >= 0), end.seq, end.who,
+        yield Finding("died-of-signal", words, tuple(n for n in (last.seq if last else -1, said[1] if said else -1, end.seq) if n >= 0), _departure(facts, end), end.who,
                       last.source if last else "")
 
 
@@ -64,6 +64,8 @@ def broken_pipe(facts: Facts) -> "Iterator[Finding]":
         elif mine is not None and 0 <= mine.shut < last.seq:
             why = " It had shut down its own sending there before."
             proof.insert(0, mine.shut)
+        elif other is not None:
+            why = gone_before(facts, other, last.seq)
         yield Finding("sigpipe", f"{_process(end)} died of SIGPIPE: its {name(last)}{where}{at(last.source)} failed with EPIPE.{why} "
                       "SIGPIPE ends a program that neither ignores nor handles it.", tuple(proof), last.seq, end.who, last.source, "9", "M11")
 
@@ -83,8 +85,15 @@ def ended_early(facts: Facts) -> "Iterator[Finding]":
             failed = None
         said = errors[-1] if errors and alone else None
         words += f' Its last words on standard error are "{plain(said.text.strip())}".' if said else ""
-        yield Finding("ended-early", words, tuple(n for n in (failed.seq if failed else -1, said.seq if said else -1, end.seq) if n >= 0), end.seq, end.who,
+        yield Finding("ended-early", words, tuple(n for n in (failed.seq if failed else -1, said.seq if said else -1, end.seq) if n >= 0), _departure(facts, end), end.who,
                       failed.source if failed else "")
+
+
+def _departure(facts: Facts, end: Ending) -> int:
+    """The place at which a process was gone: where its end closed the first of its connections, or where its end was told. What came of
+    that close comes behind it."""
+    ends = [one for made in facts.run.connections for one in (made.opener, made.acceptor) if one is not None]
+    return min([end.seq, *(h.until for one in ends for h in one.holders if h.pid == end.pid and h.how == "exit" and h.until >= 0)])
 
 
 def _process(end: Ending) -> str:

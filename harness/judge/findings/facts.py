@@ -156,7 +156,8 @@ class Facts:
         now: "dict[tuple[int, int], Life]" = {}
         for call in self.run.calls:
             if call.name in ("socket", "accept", "accept4") and call.returned >= 0 and not call.error:
-                now[call.pid, call.result] = Life([call], [])
+                now[call.pid, call.result] = made = Life([call], [])
+                found.update({call.seq: made} if call.name == "socket" else {})
             life = now.get((call.pid, call.fd))
             if life is not None:
                 life.calls.append(call)

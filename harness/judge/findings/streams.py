@@ -2,12 +2,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Iterator
+from typing import Iterator, Optional
 
 from ...trace import Call, Event, Socket, Waiting
 from .. import causes
 from ..sides import READS, WRITES, Side
-from .acts import POLLS, at, capital, count, name, waits
+from .acts import ACCEPTS, POLLS, at, capital, count, gone_before, listed, name, too_low, waits
 from .facts import Facts, Finding
 
 _DATA = 64                  # bytes of a buffer that a call record keeps
@@ -25,6 +25,8 @@ def unread(facts: Facts) -> "Iterator[Finding]":
         mine = [w for w in facts.run.stop.waiting if w.pid in holders]
         if any(w.call in (*POLLS, "read") for w in mine if w.connection == side[0]):
             continue            # it is about to read, or waits for more of them
+        if any(w.call == "write" and facts.sides.of(w) == facts.sides.other(side) for w in facts.run.stop.waiting):
+            continue            # window() tells of them
         tried = [call for call in facts.calls(side, READS) if call.returned >= 0]
         reads = [call for call in facts.reads(side) if call.returned >= 0 and call.result > 0]
         words = f"{count(socket.unread, 'byte')} {'lies' if socket.unread == 1 else 'lie'} unread in the {socket.who}'s kernel, on connection {side[0]}."
@@ -34,6 +36,7 @@ def unread(facts: Facts) -> "Iterator[Finding]":
         if len(mine) == 1 and facts.all_wait:
             back = reads and mine[0].call == "accept" and mine[0].pid == reads[-1].pid
             words += f" Now it has gone back to accept{_pending_at(facts, mine[0])}." if back else f" Now it waits {waits(mine[0])}{_pending_at(facts, mine[0])}."
+            words += too_low(facts, mine[0], socket, f"connection {side[0]}")
         elif len(mine) > 1 and facts.all_wait and mine[0].pid == mine[1].pid:
             words += f" One thread of {facts.process(mine[0].who, mine[0].pid)} waits {waits(mine[0])}, and another one {waits(mine[1])}."
         elif mine and facts.all_wait:
@@ -43,34 +46,125 @@ def unread(facts: Facts) -> "Iterator[Finding]":
                       socket.who, last.source if last else "", "1", "")
 
 
+def wants_more(facts: Facts) -> "Iterator[Finding]":
+    """A program asked for a number of bytes, got fewer, and waits in a read that asks for the rest of them. Where text came, it may as well be
+    a reader of lines that fills its buffer: no_newline() and no_answer() tell of both."""
+    for wait, side in _reading(facts):
+        whole, other = _asked_in_all(facts, wait, side), facts.sides.other(side)
+        if whole is None or other is None or not _all_taken(facts, side):
+            continue
+        reads, asked, got = whole
+        wrote, peer = facts.wrote(other), facts.sides.name(other)
+        insists = reads[0].option == "MSG_WAITALL"
+        if not insists and _is_text(_that_brought(facts, side)):
+            continue
+        words = f"The {wait.who} asked {name(reads[0])} for {count(asked, 'byte')} on connection {side[0]}{at(reads[0].source)}{' with MSG_WAITALL' if insists else ''}, " \
+                f"has got {got:,}, and waits in read for the other {asked - got:,}. The {peer} has written {count(wrote, 'byte')} there in all"
+        peer_waits = any(w.connection == side[0] for w, one in _reading(facts) if one == other)
+        words += ", and waits in read, too." if peer_waits else "."
+        swapped = _swapped_length(facts, side, reads[0], asked)
+        words += swapped
+        if not insists:
+            words += f" No FIN has come, either: if the {wait.who} reads until the end of the stream, the {peer} must end its sending (shutdown with SHUT_WR, or close)."
+        yield Finding("wants-more", words, (reads[0].seq, *_pending(facts, wait)), reads[-1].seq if insists else reads[-1].returned,
+                      wait.who, reads[0].source, "8" if swapped else "6")
+
+
+def _asked_in_all(facts: Facts, wait: Waiting, side: Side) -> "Optional[tuple[list[Call], int, int]]":
+    """The reads with which a waiting thread has asked for a number of bytes: each after the first for what was left. With that number, and how
+    many of them have come. None if its read stands alone. (A read with MSG_WAITALL has what came when the run was stopped.)"""
+    mine = [call for call in facts.reads(side) if call.tid == wait.tid]
+    if mine and mine[-1].option == "MSG_WAITALL" and 0 <= mine[-1].result < mine[-1].asked:
+        return [mine[-1]], mine[-1].asked, mine[-1].result
+    if not mine or mine[-1].returned >= 0:
+        return None
+    left, chain = mine[-1].asked, []
+    for call in reversed(mine[:-1]):
+        if call.error or call.result <= 0 or call.asked - call.result != left:
+            break
+        left = call.asked
+        chain.insert(0, call)
+    return (chain, left, sum(call.result for call in chain)) if chain else None
+
+
+def _insists(whole: "Optional[tuple[list[Call], int, int]]") -> bool:
+    return whole is not None and whole[0][0].option == "MSG_WAITALL"
+
+
+def _if_it_wants_all(whole: "Optional[tuple[list[Call], int, int]]") -> str:
+    """ If it goes on only with all the 18 bytes ...; "" where it has not asked for what was left."""
+    return f" If it goes on only when it has all the {whole[1]:,} bytes that it asked for{at(whole[0][0].source)}, {whole[1] - whole[2]:,} are missing." if whole else ""
+
+
+def _that_brought(facts: Facts, side: Side) -> "list[Call]":
+    """The reads at this end that brought bytes."""
+    return [call for call in facts.reads(side) if call.returned >= 0 and call.result > 0]
+
+
+def _swapped_length(facts: Facts, side: Side, read: Call, asked: int) -> str:
+    """Was that number in the bytes that it read just before, in one order of the bytes, and a smaller one in the other order?"""
+    before = next((call for call in reversed(facts.reads(side)) if call.returned >= 0 and call.seq < read.seq), None)
+    if before is None or before.result not in (2, 4, 8) or len(before.data) < before.result:
+        return ""
+    raw = before.data[:before.result].encode("latin-1")
+    big, little = int.from_bytes(raw, "big"), int.from_bytes(raw, "little")
+    if asked not in (big, little) or asked != max(big, little) or big == little:
+        return ""
+    function = "htons() or ntohs()" if len(raw) == 2 else "htonl() or ntohl()" if len(raw) == 4 else "htobe64() or be64toh()"
+    return f" The {len(raw)} bytes that it read before ({raw.hex(' ')}) are {big:,} in network byte order, and {little:,} in the other order: is one {function} missing, or one too many?"
+
+
 def no_newline(facts: Facts) -> "Iterator[Finding]":
     """A program has read all that came, the last byte is no newline, and it waits in read for more."""
     for wait, side in _reading(facts):
-        reads = [call for call in facts.reads(side) if call.returned >= 0 and call.result > 0]
+        reads, whole = _that_brought(facts, side), _asked_in_all(facts, wait, side)
         last = _last_byte(reads[-1]) if reads else ""
         answered = reads and any(call.seq > reads[-1].seq for call in facts.writes(side))
-        if last == "" or answered or not _all_taken(facts, side) or not (last.isprintable() or last == "\0") or not _is_text(reads):
+        if last == "" or answered or not _all_taken(facts, side) or not (last.isprintable() or last == "\0") or not _is_text(reads) or _insists(whole):
             continue
         total, shown = facts.took(side), f'"{last}"' if last != "\0" else "a zero byte"
         yield Finding("no-newline", f"The {wait.who} has read {'all ' if total > 1 else 'the '}{count(total, 'byte')} that came on connection {side[0]}, and the last one is "
                       f"{shown}, no newline. It waits in read for more, and no FIN has come. If it reads lines, it waits for "
-                      "a newline, or for the end of the stream.", (reads[-1].seq, *_pending(facts, wait)), reads[-1].returned, wait.who,
+                      f"a newline, or for the end of the stream.{_if_it_wants_all(whole)}", (reads[-1].seq, *_pending(facts, wait)), reads[-1].returned, wait.who,
                       reads[-1].source, "7", "M05")
 
 
 def no_answer(facts: Facts) -> "Iterator[Finding]":
-    """A program has read whole lines and called no write, and its peer waits in read for what it would write."""
-    for wait, side in _reading(facts):
+    """A program has read all that came and called no write, and its peer waits for what it would write."""
+    told: "set[Side]" = set()
+    waits_now = list(_waiting_for_bytes(facts))
+    for wait, side in waits_now:
         other = facts.sides.other(side)
-        if other is None or facts.wrote(side) or any(True for _ in facts.writes(side)) or not any(w.connection == side[0] for w, s in _reading(facts) if s == other):
+        peer = next((w for w, s in waits_now if s == other), None)
+        if other is None or peer is None or side in told or any(True for _ in facts.writes(side)):
             continue
-        reads = [call for call in facts.reads(side) if call.returned >= 0 and call.result > 0]
-        if not reads or not facts.counted(side) or not _all_taken(facts, side) or _last_byte(reads[-1]) not in ("", "\n"):
+        reads, whole = _that_brought(facts, side), _asked_in_all(facts, wait, side)
+        if _insists(whole) or whole and not _is_text(reads):
+            continue            # wants_more() tells of it
+        if not reads or not facts.counted(side) or not _all_taken(facts, side) or _last_byte(reads[-1]) not in ("", "\n") and _is_text(reads):
             continue
-        yield Finding("no-write", f"The {wait.who} has read {count(facts.took(side), 'byte')} on connection {side[0]}, has called no write there, and waits in read for more; "
-                      f"no FIN has come. The {facts.sides.name(other)} waits in read for an answer. If the {wait.who} has written with stdio (fputs, fprintf), the bytes "
-                      "lie in a buffer of its own until fflush, or until the buffer is full.", (reads[-1].seq, *_pending(facts, wait)), reads[-1].returned,
+        told.add(side)
+        who = facts.sides.name(other)
+        more, answer = (" for more" if wait.call == "read" else ""), (" for an answer" if peer.call == "read" else "")
+        yield Finding("no-write", f"The {wait.who} has read {count(facts.took(side), 'byte')} on connection {side[0]}, has called no write there, and waits in {wait.call}{more}; "
+                      f"no FIN has come. The {who} waits in {peer.call}{answer}. If the {wait.who} answers only at the end of the stream, the {who} must end its "
+                      f"sending first (shutdown with SHUT_WR).{_if_it_wants_all(whole)} If the {wait.who} has answered with stdio (fputs, fprintf) or through another buffer of its own, the bytes "
+                      "lie there until fflush, or until the buffer is full.", (reads[-1].seq, *_pending(facts, wait)), reads[-1].returned,
                       wait.who, reads[-1].source)
+
+
+def shared_reads(facts: Facts) -> "Iterator[Finding]":
+    """Two threads, or two processes, wait in read on the same end of a connection."""
+    waiting: "dict[Side, list[Waiting]]" = {}
+    for wait, side in _reading(facts):
+        waiting.setdefault(side, []).append(wait)
+    for side, mine in waiting.items():
+        if len(mine) > 1:
+            what = f"{len(mine)} threads of {facts.process(mine[0].who, mine[0].pid)} wait" if len({w.pid for w in mine}) == 1 else \
+                listed(facts.process(w.who, w.pid) for w in mine) + " each wait"
+            pending = tuple(n for w in mine for n in _pending(facts, w))
+            yield Finding("shared-reads", f"{capital(what)} in read on connection {side[0]}. Which of them gets which bytes is luck.", pending, max(pending, default=0),
+                          mine[0].who, remark=True)
 
 
 def window(facts: Facts) -> "Iterator[Finding]":
@@ -79,8 +173,8 @@ def window(facts: Facts) -> "Iterator[Finding]":
         side = facts.sides.of(wait)
         other = facts.sides.other(side)
         socket = facts.socket(other) if other is not None else None
-        if wait.call != "write" or socket is None or socket.unread <= 0:
-            continue
+        if wait.call != "write" or socket is None or socket.unread <= 0 or facts.run.stop.kind == "deadlock":
+            continue            # of a deadlock one finding tells all
         peer = [w for w in facts.run.stop.waiting if w.pid == socket.pid]
         elsewhere = len(peer) == 1 and (peer[0].call != "read" or peer[0].connection != socket.connection)
         does = "" if not facts.all_wait else f" The {socket.who} does not read them: it waits {waits(peer[0])}." if elsewhere else f" The {socket.who} does not read them."
@@ -179,6 +273,36 @@ def no_connection(facts: Facts) -> "Iterator[Finding]":
                       (*([listens.seq] if listens is not None else []), call.seq), call.seq, call.who, call.source, "0")
 
 
+def wrong_descriptor(facts: Facts) -> "Iterator[Finding]":
+    """A call on what is no socket: on a descriptor that was closed before, on -1, or on one that is something else."""
+    told: "set[tuple[int, int]]" = set()
+    for call in facts.run.calls:
+        if call.error not in ("EBADF", "ENOTSOCK") or call.name not in (*READS, *WRITES, *ACCEPTS, "connect", "shutdown", "bind", "listen") or (call.pid, call.fd) in told:
+            continue
+        told.add((call.pid, call.fd))
+        before = [one for one in facts.run.calls if one.pid == call.pid and 0 <= one.returned < call.seq]
+        closed = next((one for one in reversed(before) if one.name == "close" and one.fd == call.fd and not one.error), None)
+        failed = next((one for one in reversed(before) if one.name in ("socket", *ACCEPTS) and one.error), None)
+        made = next((one for one in reversed(before) if one.name in ACCEPTS and one.connection and one.result != call.fd), None)
+        proof = [call.seq]
+        if call.error == "ENOTSOCK":
+            what = f"which is no socket{_STANDARD.get(call.fd, '')}"
+        elif closed is not None:
+            what = f"which it had closed before{at(closed.source)}"
+            proof.insert(0, closed.seq)
+        else:
+            what = "which is none" if call.fd < 0 else "which is not open"
+        words = f"The {call.who}'s {name(call)}{at(call.source)} is on descriptor {call.fd}, {what}. It failed with {call.error}."
+        if call.fd == -1 and failed is not None:
+            words += f" Its {name(failed)}{at(failed.source)} had failed with {failed.error} before, and a call that fails returns -1."
+        elif made is not None and call.error == "ENOTSOCK":
+            words += f" accept{at(made.source)} had returned {made.result}: that is the descriptor of connection {made.connection}."
+        yield Finding("wrong-descriptor", words, tuple(proof), call.seq, call.who, call.source, "0")
+
+
+_STANDARD = {0: " (0 is the standard input)", 1: " (1 is the standard output)", 2: " (2 is the standard error)"}
+
+
 def _why_no_write(facts: Facts, side: Side, call: Call) -> "tuple[str, tuple[int, ...]]":
     end, other = facts.sides.end(side), facts.sides.other(side)
     if end is not None and 0 <= end.shut < call.seq:
@@ -186,7 +310,7 @@ def _why_no_write(facts: Facts, side: Side, call: Call) -> "tuple[str, tuple[int
     reset = next((s for s in facts.segments(other, "R") if s.seq < call.returned), None) if other is not None else None
     if reset is not None:
         return f" The {facts.sides.name(other)}'s kernel had reset that connection (RST) before.", (reset.seq,)
-    return "", ()
+    return gone_before(facts, other, call.seq) if other is not None else "", ()
 
 
 def read_reset(facts: Facts) -> "Iterator[Finding]":
@@ -198,6 +322,14 @@ def read_reset(facts: Facts) -> "Iterator[Finding]":
             if call.error == "ECONNRESET" and reset is not None:
                 yield Finding("read-reset", f"The {call.who}'s {name(call)} on connection {side[0]} failed with ECONNRESET: the {facts.sides.name(other)}'s kernel "
                               "had sent a reset (RST).", (reset.seq, call.seq), reset.seq, call.who, call.source)
+                break
+            if call.error == "ECONNRESET" and other is not None and not facts.captured:
+                words = f"The {call.who}'s {name(call)} on connection {side[0]} failed with ECONNRESET: the kernel at the other end had sent a reset (RST).{gone_before(facts, other, call.returned)}"
+                wrote, took = facts.wrote(side, call.seq), facts.took(other)
+                if facts.counted(side) and facts.counted(other) and took < wrote:
+                    words += f" Of the {count(wrote, 'byte')} that the {call.who} had written there, the {facts.sides.name(other)} has read {took:,}. A kernel answers with a reset where " \
+                             "bytes come that nobody will read."
+                yield Finding("read-reset", words, (call.seq,), call.returned, call.who, call.source)
                 break
 
 
@@ -274,6 +406,21 @@ def eof_again(facts: Facts) -> "Iterator[Finding]":
                       first.who, first.source)
 
 
+def own_shutdown(facts: Facts) -> "Iterator[Finding]":
+    """A read returned 0 because its own program had shut down its receiving: nobody else had ended the stream."""
+    for side in facts.sides.all():
+        end = next((call for call in facts.reads(side) if call.returned >= 0 and call.result == 0 and not call.error and call.asked > 0), None)
+        shut = next((call for call in facts.calls(side, ("shutdown",)) if call.option in ("SHUT_RD", "SHUT_RDWR") and not call.error), None)
+        other = facts.sides.other(side)
+        if end is None or shut is None or other is None or shut.seq > end.returned or not facts.captured:
+            continue
+        if any(s.seq < end.returned for flag in "FR" for s in facts.segments(other, flag)):
+            continue
+        yield Finding("own-shutdown", f"The {end.who}'s {name(end)} on connection {side[0]}{at(end.source)} returned 0, the end of the stream. The {facts.sides.name(other)} had sent no FIN: "
+                      f"the {shut.who} itself had shut down the receiving there ({shut.option}{', ' + shut.source if shut.source else ''}).", (shut.seq, end.seq), end.returned,
+                      end.who, end.source, "4")
+
+
 def lines_tell_more(facts: Facts) -> "Iterator[Finding]":
     """A program's lines say that it received more bytes than its reads returned."""
     for side in facts.sides.known():
@@ -307,6 +454,17 @@ def _reading(facts: Facts) -> "Iterator[tuple[Waiting, Side]]":
         side = facts.sides.of(wait)
         if wait.call == "read" and side is not None:
             yield wait, side
+
+
+def _waiting_for_bytes(facts: Facts) -> "Iterator[tuple[Waiting, Side]]":
+    """Who waits for what its peer writes: in read, or in a poll of a program that has one connection and waits for that peer alone."""
+    yield from _reading(facts)
+    if not facts.observed or not facts.all_wait or facts.run.stop.under_way:
+        return
+    for wait in facts.run.stop.waiting:
+        mine = [side for side in facts.sides.all() if wait.pid in [holder.pid for holder in facts.kept(side)]]
+        if wait.call in POLLS and wait.fd != 0 and len(mine) == 1 and wait.on == facts.sides.name(facts.sides.other(mine[0])):
+            yield wait, mine[0]
 
 
 def _all_taken(facts: Facts, side: Side) -> bool:
@@ -377,4 +535,5 @@ def _pieces(calls: "list[Call]") -> "list[_Piece]":
     return found
 
 
-FINDINGS = (unread, no_newline, no_answer, window, announced, end_not_read, short_write, write_failed, no_connection, read_reset, glued, kept_apart, cut, eof_again, lines_tell_more)
+FINDINGS = (unread, wants_more, no_newline, no_answer, shared_reads, window, announced, end_not_read, short_write, write_failed, no_connection, wrong_descriptor,
+            read_reset, glued, kept_apart, cut, eof_again, own_shutdown, lines_tell_more)

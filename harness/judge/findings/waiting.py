@@ -1,11 +1,12 @@
 """Findings about who waits: in an accept queue, in a circle, for an event that was told once; and who does not wait but spins."""
 from __future__ import annotations
 
+from collections import Counter
 from typing import Iterator, Optional
 
 from ...trace import Call, Waiting
 from ..sides import ACCEPTOR, OPENER, READS, WRITES
-from .acts import ACCEPTS, POLLS, SLEEPS, at, capital, count, did, last_act, listed, name, returned, waits
+from .acts import ACCEPTS, POLLS, SLEEPS, at, capital, count, did, last_act, listed, name, returned, too_low, waits
 from .facts import Facts, Finding
 
 _FOR_EVER = 1 << 62
@@ -37,6 +38,8 @@ def in_the_accept_queue(facts: Facts) -> "Iterator[Finding]":
         once = any(call.name == "epoll_ctl" and (call.pid, call.asked) == (socket.pid, socket.fd) and call.value & _EPOLLET for call in facts.run.calls)
         words += " Its epoll tells of them once (EPOLLET): who is told must accept until EAGAIN." if once else ""
         meanwhile = [f"Meanwhile the {one.who} waits {waits(one)}{_what_came(facts, one)}." for one in mine]
+        if len(mine) == 1:
+            meanwhile[-1] += too_low(facts, mine[0], socket, "its listener")
         acts = [call for one in mine for call in facts.run.calls if (call.pid, call.tid) == (one.pid, one.tid) and call.returned < 0]
         begun = min((s.seq for s in facts.run.segments if known and s.connection == waiting[0]), default=socket.seq)
         yield Finding("in-accept-queue", " ".join([words, *dict.fromkeys(meanwhile[:2])]), (*(call.seq for call in acts), socket.seq), max(begun, 0),
@@ -85,7 +88,14 @@ def deadlock(facts: Facts) -> "Iterator[Finding]":
     circle = [one for one in stop.waiting if one.who in stop.cycle and one.on and set(one.on.split(" and ")) & set(stop.cycle)]
     names = listed(f"the {who}" for who in stop.cycle)
     told, proof = [], []
+    alike = Counter((one.pid, one.call, one.connection) for one in circle)
     for one in circle:
+        threads = alike.pop((one.pid, one.call, one.connection), 0)
+        if threads == 0:
+            continue            # another thread of that process waits in the same call on the same connection, and is told already
+        if threads > 1:
+            told.append(f"{threads} threads of {facts.process(one.who, one.pid)} wait {waits(one)}.")
+            continue
         side = facts.sides.of(one)
         last = last_act(facts, side) if side is not None else None
         words = f"The {one.who} waits {waits(one)}"
@@ -94,12 +104,13 @@ def deadlock(facts: Facts) -> "Iterator[Finding]":
             proof.append(last.seq)
         told.append(words + ".")
     pending = [call for call in facts.run.calls if call.returned < 0 and any((call.pid, call.tid) == (one.pid, one.tid) for one in circle)]
-    lie = [f"{count(s.unread, 'byte')} {'lies' if s.unread == 1 else 'lie'} unread in the {s.who}'s kernel (connection {s.connection})."
-           for s in stop.sockets if s.connection and s.unread]
+    full = {facts.sides.other(side) for side in map(facts.sides.of, (one for one in circle if one.call == "write")) if side is not None}
+    lie = [f"{count(s.unread, 'byte')} {'lies' if s.unread == 1 else 'lie'} unread in the {s.who}'s kernel (connection {s.connection})"
+           f"{', which has no room for more' if facts.sides.of(s) in full else ''}." for s in stop.sockets if s.connection and s.unread]
     begins = f"{names[:1].upper()}{names[1:]} wait for each other, and nothing is on its way."
     sent = [w for w in circle if w.call == "write"]
     yield Finding("deadlock", " ".join([begins, *dict.fromkeys(told), *dict.fromkeys(lie)]), tuple([*proof, *(call.seq for call in pending)]),
-                  max((call.seq for call in pending), default=_end(facts)), circle[0].who if circle else "", pending[0].source if pending else "",
+                  max([_end(facts), *(call.seq for call in pending)]), circle[0].who if circle else "", pending[0].source if pending else "",
                   "18" if sent else "2")
 
 
@@ -184,16 +195,33 @@ def _meaning(round_: "list[Call]") -> str:
     """What that result says, where one of the calls has one of those that people meet."""
     for call in round_:
         if call.error == "EAGAIN" and call.name in READS:
-            return "EAGAIN: nothing had come, and the socket does not block. A wait in poll would cost nothing."
+            return "EAGAIN: nothing had come, and the socket does not block. poll waits for bytes, and takes no processor time meanwhile."
         if call.error == "EAGAIN" and call.name in ACCEPTS:
-            return "EAGAIN: no connection waited to be accepted, and the listener does not block. A wait in poll would cost nothing."
+            return "EAGAIN: no connection waited to be accepted, and the listener does not block. poll waits for one, and takes no processor time meanwhile."
         if call.error == "EAGAIN" and call.name in WRITES:
             return "EAGAIN: the kernel had no room for more bytes, and the socket does not block. poll with POLLOUT waits for room."
         if call.error in ("EMFILE", "ENFILE"):
             return f"{call.error}: there was no descriptor left. Are those that are done with closed?"
         if call.error in ("EPIPE", "ECONNRESET", "ENOTCONN", "EBADF", "EINVAL", "ENOTSOCK"):
             return f"{call.error} does not go away by itself: the loop must end at such an error."
+    ready = next((call for call in round_ if call.name in POLLS and call.result > 0), None)
+    if ready is not None:
+        told = next((f" {words}" for event, words in _READY if event in ready.option.split("|")), "")
+        return f"Each {name(ready)} returned at once because something that it looks at is ready{f' ({ready.option})' if ready.option else ''}, and stays so until the program acts on it.{told}"
     return "Nothing came of these calls."
+
+
+_READY = (("POLLNVAL", "POLLNVAL says that a descriptor in the list is not open."),
+          ("POLLHUP", "POLLHUP says that the connection has ended in both directions: poll tells it whether it was asked for or not, and only a close ends that."),
+          ("POLLERR", "POLLERR says that the socket has an error: poll tells it whether it was asked for or not. A read returns that error."),
+          ("EPOLLHUP", "EPOLLHUP says that the connection has ended in both directions: epoll_wait tells it whether it was asked for or not, and only a close ends that."),
+          ("EPOLLERR", "EPOLLERR says that the socket has an error: epoll_wait tells it whether it was asked for or not. A read returns that error."),
+          ("POLLIN", "POLLIN says that a read, or an accept, would not wait: for bytes, for a connection, or since the stream has ended, which a read tells by 0."),
+          ("EPOLLIN", "EPOLLIN says that a read, or an accept, would not wait: for bytes, for a connection, or since the stream has ended, which a read tells by 0."),
+          ("readfds", "A read, or an accept, would not wait there: for bytes, for a connection, or since the stream has ended, which a read tells by 0."),
+          ("POLLOUT", "POLLOUT says that there is room for bytes to write, which is so nearly always: ask for it only while there is something to write."),
+          ("EPOLLOUT", "EPOLLOUT says that there is room for bytes to write, which is so nearly always: ask for it only while there is something to write."),
+          ("writefds", "There is room for bytes to write there, which is so nearly always: ask for it only while there is something to write."))
 
 
 def spins_without_calls(facts: Facts) -> "Iterator[Finding]":

@@ -16,12 +16,16 @@ HAVE = [
      "5 bytes lie unread in the server's kernel, on connection 1. The server has read 4 bytes there, the last time at acts.c:N. Now it has gone back to accept (acts.c:N)."),
     ("unread-at-end", "connect; write 1; readall 1", "listen; accept; accept",
      "1 byte lies unread in the server's kernel, on connection 1. The server has called no read there. Now it waits in accept (acts.c:N)."),
+    ("unread-at-end", "connect; write 9; readall 1", "listen; accept; select-low",
+     "9 bytes lie unread in the server's kernel, on connection 1. The server has called no read there. Now it waits in select (acts.c:N). That select looks at descriptors "
+     "below 4 only, since its first argument is 4, and connection 1 is descriptor 4: the first argument must be the highest descriptor plus 1."),
     ("no-newline", "connect; text hello; readall 1", "listen; accept; readall 100",
      'The server has read all 5 bytes that came on connection 1, and the last one is "o", no newline. It waits in read for more, and no FIN has come. '
      "If it reads lines, it waits for a newline, or for the end of the stream."),
     ("no-write", "connect; line hello; readall 1", "listen; accept; readall 100",
      "The server has read 6 bytes on connection 1, has called no write there, and waits in read for more; no FIN has come. The client waits in read for an answer. "
-     "If the server has written with stdio (fputs, fprintf), the bytes lie in a buffer of its own until fflush, or until the buffer is full."),
+     "If the server answers only at the end of the stream, the client must end its sending first (shutdown with SHUT_WR). If the server has answered with stdio (fputs, fprintf) or through another buffer of its own, the bytes lie there until "
+     "fflush, or until the buffer is full."),
     ("announced-not-written", "connect; readall 1", "listen; accept; announce 6; read 1",
      "The server said that it sends 6 bytes on connection 1 ('sending 6 bytes'). It called no write there after that."),
     ("announced-not-written", "connect; readall 9", "listen; accept; announce 6; say 9; read 1",
@@ -61,6 +65,7 @@ HAVE = [
 ]
 
 HAVE_NOT = [
+    ("unread-at-end", "connect; write 9; readall 1", "listen; accept; select; read 9; select"),             # that one looks at it
     ("unread-at-end", "connect; write 9; readall 1", "listen; accept; read 9; accept"),
     ("unread-at-end", "connect; write 9; readall 1", "listen; sleep-for-ever"),                   # nobody has accepted it
     ("no-newline", "connect; line hello; readall 1", "listen; accept; readall 100"),
