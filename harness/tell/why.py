@@ -5,6 +5,7 @@ announced (lines), what was written (calls) and what went over the wire (segment
 """
 from __future__ import annotations
 
+import os
 import re
 from typing import Iterator, Optional
 
@@ -14,10 +15,12 @@ from ..judge.comparison import LATE, Difference, Verdict
 from ..judge.contract import After, Contract, Line, role_of
 from ..judge.deeds import Deeds
 from ..judge.findings import Finding
-from ..judge.sides import Side
+from ..judge.sides import READS, Side
 from ..trace import Call, Event, Run
+from ..trace.plain import plain
 from .phrases import at, count, of_them, quoted, with_source
 
+POINTER = 8     # bytes of a pointer on a 64-bit machine
 MOST = 2        # findings that a verdict tells
 FIRST = {"deadlock": ("deadlock",), "crash": ("died-of-signal", "sanitizer", "sigpipe")}      # what a verdict asks for first
 ALONE = ("late", "open", "unwritten", "miscount", "deaf", "act", "reset", "bytes", "wire", "call", "free")     # differences that say it all themselves
@@ -56,13 +59,15 @@ class Why:
 
     def _of(self, d: Difference, told: bool) -> Iterator[str]:
         """What the difference itself tells; `told`: findings have said why."""
+        slips = list(self._slips(d))
+        yield from slips
         if d.kind == "order":
             yield from self._order(d)
         elif d.kind == "luck":
             yield from _luck(d, counted=not any(words.startswith("orders by bytes") for words in self.verdict.unseen))
         elif d.kind == "port":
             yield f"It listens on port {d.found}. The lab looked for it and told the others; by hand a client would be refused."
-        elif d.found == "nearly" and d.observed:
+        elif d.found == "nearly" and d.observed and not slips:
             theirs = f", the program's in {d.observed.source}" if d.observed.source else ""
             yield f"The two texts are nearly the same. Is one of them misspelt? The contract's stands in {self.path}:{d.line}{theirs}."
         elif d.kind in ("missing", "unexpected"):
@@ -70,6 +75,32 @@ class Why:
             yield from self._of_the_line(d, line)
             if line is not None and not told:
                 yield from self._missing(d, line)
+
+    def _slips(self, d: Difference) -> Iterator[str]:
+        """What C does with a length, or an end, that a program takes for granted. The sentences are about C, so they are true of every
+        program; they are told where the run looks as such a slip makes it look."""
+        event, act = d.observed, next((call for call in self.run.calls if call.seq == d.act), None)
+        wrote = {"unwritten": d.found, "bytes": str(act.result) if act else "", "missing": str(event.count) if event and d.expected.startswith(event.text[:-1]) else ""}
+        wanted = int(d.expected) if d.expected.isdigit() else LATE
+        read = self._last_read(event) if event and d.kind == "missing" else None
+        if wrote.get(d.kind) == str(POINTER) and wanted > POINTER:
+            yield f"{POINTER} bytes is the size of a pointer: `sizeof` of a `char *` gives that on a 64-bit machine, however long the text is."
+        elif event and read and read.asked == read.result == POINTER and os.path.commonprefix([d.expected, plain(event.text)]).endswith(read.data):
+            yield (f"The {role_of(d.who)}'s read{at(read.source)} asked for {POINTER} bytes. That is the size of a pointer: `sizeof` of a `char *` gives it on a "
+                   "64-bit machine, however much room the pointer leads to.")
+        if d.kind == "bytes" and act and act.data.endswith("\0") or d.kind == "missing" and event and event.text == f'{d.expected[:-1]}\\0"':
+            yield 'The last byte is a 0: `sizeof "text"` and `strlen(text) + 1` count the byte 0 that ends a text in C.'
+        if event and d.kind == "missing" and d.expected and event.text != d.expected and (event.text.endswith(d.expected) or event.text.startswith(d.expected)):
+            before, _, behind = event.text.partition(d.expected)
+            if any(not c.isprintable() or c == "\ufffd" for c in before + behind):
+                yield (f"{'Before' if before else 'Behind'} {quoted(d.expected)} stand bytes that are no text. `%s` and `strlen` go on up to a byte 0, and `read` puts "
+                       "none behind the bytes that it brings.")
+
+    def _last_read(self, event: Event) -> Optional[Call]:
+        """The last read of a connection that its thread made before a line and that brought something."""
+        reads = [call for call in self.run.calls if (call.pid, call.tid) == (event.pid, event.tid) and call.connection and call.name in READS
+                 and 0 <= call.returned < event.seq and call.result > 0]
+        return reads[-1] if reads else None
 
     # findings
 

@@ -1,0 +1,41 @@
+"""Slips of C that compile: does the verdict say what C does there, with the real programs? And says it nothing where nobody slipped?"""
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import changes
+
+POINTER = "is the size of a pointer"
+ENDLESS = "stand bytes that are no text. `%s` and `strlen` go on up to a byte 0"
+ZERO = "The last byte is a 0"
+SLIPS = {
+    "sizeof of a pointer, announced": ("4", "client.c", "size_t n = strlen(message);", "size_t n = sizeof message;", POINTER),
+    "sizeof of a pointer, not announced": ("4", "client.c", "must(send_all(conn, message, n));", "must(send_all(conn, message, sizeof message));", POINTER),
+    "sizeof of a pointer in a raw write": ("0", "client.c", 'write(conn, "This is a message\\n", 18)', 'write(conn, (const char *){"This is a message\\n"}, sizeof(char *))', POINTER),
+    "sizeof of a pointer in a read": ("0", "server.c", "char buf[1024];", "char *buf = malloc(1024);", POINTER),
+    "no terminator": ("0", "client.c", 'printf("Received message: %.*s", (int)n, buf);', 'buf[n] = 127, buf[n + 1] = 0, printf("Received message: %s", buf);', ENDLESS),
+    "the terminator is sent, too": ("4", "client.c", "size_t n = strlen(message);", "size_t n = strlen(message) + 1;", ZERO),
+    "the terminator is sent, too, raw": ("0", "client.c", '"This is a message\\n", 18)', '"This is a message\\n", sizeof "This is a message\\n")', ZERO),
+    "another length": ("4", "client.c", "size_t n = strlen(message);", "size_t n = strlen(message) - 1;", ""),
+    "another word": ("0", "client.c", 'printf("EOF\\n");', 'printf("it is EOF\\n");', ""),
+    "eight bytes of another text": ("4", "client.c", '"This is a message\\n"', '"This it\\n"', ""),
+}
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory):
+    return tmp_path_factory.mktemp("slips") / "build"
+
+
+@pytest.mark.parametrize("number, file, right, slip, words", SLIPS.values(), ids=SLIPS)
+def test_the_verdict_says_what_c_does_there(tmp_path, build, number, file, right, slip, words):
+    name = {"0": "00-anatomy", "4": "04-half-close"}[number]
+    lab = changes.Lab(tmp_path, build, [name])
+    path = lab.scenarios / name / file
+    assert path.read_text().count(right) == 1
+    path.write_text(path.read_text().replace(right, slip))
+    shown = lab.show("check", number)
+    assert shown.status == 1
+    assert [said for said in (POINTER, ENDLESS, ZERO) if said in re.sub(r"\s+", " ", shown.text)] == ([words] if words else [])
