@@ -90,6 +90,25 @@ def acknowledges(reading: Reading) -> str:
     return "the FIN" if reading.of_fin else "the SYN" if "S" in s.flags or "made" in reading.marks else "no byte"
 
 
+def brief(reading: Reading, data: bool = False) -> str:
+    """What stands beside an arrow, short: "bytes 1 to 18, ACK 20". `data`: with the first bytes."""
+    s = reading.segment
+    shown = " ".join(FLAGS[flag] for flag in s.flags if flag in "SFR")
+    size = sizes(s)
+    upto = s.ack - 1 - reading.of_fin
+    ack = f"ACK {upto}{' and the FIN' if reading.of_fin else ''}" if upto > 0 else "ACK of the FIN" if reading.of_fin else "ACK"
+    ack = ack if "A" in s.flags and "R" not in s.flags else ""
+    words = [shown, f"{size} {payload(s)}" if data and s.data else size, ack if s.ack > 1 else ""] if size else [f"{shown} {ack}".strip()]
+    words += [note(reading) for mark, note in _NOTES.items() if mark in reading.marks]
+    return ", ".join(filter(None, words))
+
+
+_NOTES: "dict[str, Callable[[Reading], str]]" = {
+    "again": lambda r: "sent again", "zero window": lambda r: "window 0", "probe": lambda r: "probe", "late": lambda r: f"{r.late / 1e6:.0f} ms late",
+    "gap": lambda r: "gap before it", "keep-alive": lambda r: "keep-alive", "window full": lambda r: "window full", "window update": lambda r: f"window {r.segment.window}",
+}
+
+
 def flags(segment: Segment) -> str:
     return " ".join(FLAGS[flag] for flag in segment.flags)
 

@@ -97,7 +97,7 @@ class Scene:
             s = reading.segment
             at, to = self._ends(s)
             arrival = self.came[s.seq]
-            words = label(reading)
+            words = (f"[{s.connection}] " if s.connection > 1 else "") + wire.brief(reading)
             if at < 0 or to < 0:
                 words = f"{s.source} > {s.target}: {words}"
             yield Row(s.seq, s.ns, "segment", words, self._title(reading, arrival), at=at, to=to, arrival=arrival, marks=reading.marks,
@@ -138,21 +138,6 @@ class Scene:
             call = next((w.call for w in self.run.stop.waiting if w.who == name and other in w.on.split(" and ")), "")
             words = f"the {name} waits for the {other}" + (f" (in {call})" if call else "")
             yield Row(_LAST, 0, "cycle", words, f"deadlock: {words}", at=self.of(name), to=self.of(other))
-
-
-def label(reading: Reading) -> str:
-    """What stands beside an arrow: short, for the whole text is in its title."""
-    s = reading.segment
-    flags = " ".join(wire.FLAGS[flag] for flag in s.flags if flag in "SFR")
-    size = wire.sizes(s)
-    upto = s.ack - 1 - reading.of_fin
-    ack = f"ACK {upto}{' and the FIN' if reading.of_fin else ''}" if upto > 0 else "ACK of the FIN" if reading.of_fin else "ACK"
-    shown = [flags, size, ack if "A" in s.flags and "R" not in s.flags else ""]
-    notes = {"again": "sent again", "zero window": "window 0", "probe": "probe", "late": f"{reading.late / 1e6:.0f} ms late", "gap": "gap before it",
-             "keep-alive": "keep-alive", "window full": "window full", "window update": f"window {s.window}"}
-    words = ", ".join(filter(None, [" ".join(filter(None, shown[::2])) if not size else flags, size, shown[2] if size and s.ack > 1 else "",
-                                    *(words for mark, words in notes.items() if mark in reading.marks)]))
-    return f"[{s.connection}] {words}" if s.connection > 1 else words
 
 
 def _people(run: Run) -> "list[Participant]":

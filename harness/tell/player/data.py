@@ -12,7 +12,9 @@ from ...judge import standard
 from ...judge.findings import Finding
 from ...judge.moments import Way, moments
 from ...judge.sides import ACCEPTOR, OPENER, READS, WRITES, Sides
+from ...judge.wire import readings
 from ...trace import Call, Ending, Event, Output, Run, Segment, Start, plain
+from .. import wire
 from ..phrases import ended
 
 BYTES = 4096        # of each direction's stream, at most so many are kept to be shown
@@ -48,7 +50,7 @@ def data(played: Played) -> "dict[str, Any]":
         "marks": [{"e": one.at, "words": plain(one.words), "code": one.code} for one in played.findings if one.at >= 0],
         "sources": {plain(name): _source(text) for name, text in played.sources.items()},
         "waits": [{"w": numbers.get(one.who, -1), "tid": one.tid, "call": one.call, "connection": one.connection} for one in run.stop.waiting],
-        "stop": run.stop.kind, "cycle": list(run.stop.cycle),
+        "threadNames": dict(_threads(run)), "stop": run.stop.kind, "cycle": list(run.stop.cycle),
         "outcomes": [plain(one) for one in played.outcomes], "shares": [list(one) for one in played.shares],
         "decided": plain(played.decided), "decidedAt": played.decided_at,
         "unseen": [why for why, seen in (("The system calls were not seen: what lies where is not known.", run.observed),
@@ -59,6 +61,18 @@ def data(played: Played) -> "dict[str, Any]":
 def _names(run: Run) -> "list[str]":
     """The programs, those at the left first: who does not listen."""
     return [role.name for role in sorted(run.cast, key=lambda role: role.listens)]
+
+
+def _threads(run: Run) -> "Iterator[tuple[int, str]]":
+    """What tells the threads of one program apart, by their numbers: "process 2, thread 1". Of a program with one thread that is nothing."""
+    mine: "dict[str, dict[int, list[int]]]" = {}
+    for call in run.calls:
+        those = mine.setdefault(call.who, {}).setdefault(call.pid, [])
+        those += [call.tid] if call.tid not in those else []
+    for processes in mine.values():
+        for n, threads in enumerate(processes.values(), 1):
+            for k, tid in enumerate(threads, 1):
+                yield tid, ", ".join([*([f"process {n}"] if len(processes) > 1 else []), *([f"thread {k}"] if len(threads) > 1 else [])])
 
 
 def _source(text: str) -> "dict[str, Any]":
@@ -79,8 +93,9 @@ def _steps(run: Run) -> "Iterator[dict[str, Any]]":
         if call.returned >= 0:
             yield {**_step(call, "return", returned_in_words(call), tid=call.tid, source=call.source, connection=call.connection, also=lines.get(call.returned)),
                    "e": call.returned, "t": call.returned_ns // 1000}
-    for segment in run.segments:
-        yield _step(segment, "segment", segment_in_words(segment), connection=segment.connection)
+    for reading in readings(run):
+        segment = reading.segment
+        yield _step(segment, "segment", wire.brief(reading, data=True), connection=segment.connection)
     for output in run.outputs:
         yield _step(output, "output", output.text)
     for start in run.starts:
@@ -120,19 +135,6 @@ def returned_in_words(call: Call) -> str:
         return f"{brief} = -1 {call.error}"
     data = f" {standard.quoted(call.data, call.result)}" if call.name in READS and call.result > 0 and call.data else ""
     return f"{brief} = {call.result}{data}{', end of the stream' if call.name in READS and call.result == 0 and call.asked else ''}"
-
-
-def segment_in_words(segment: Segment) -> str:
-    """SYN; 18 bytes from 1 "This is..."; ACK up to 18; FIN; RST."""
-    parts = [name for letter, name in (("S", "SYN"), ("R", "RST")) if letter in segment.flags]
-    if segment.length:
-        data = f" {standard.quoted(segment.data, segment.length)}" if segment.data else ""
-        parts.append(f"bytes {segment.first} to {segment.first + segment.length - 1}{data}")
-    if "F" in segment.flags:
-        parts.append("FIN")
-    if "A" in segment.flags and (segment.ack or not parts):
-        parts.append(f"ACK {segment.ack}")
-    return ", ".join(parts)
 
 
 # -- the kernels ----------------------------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@
         run.steps.forEach((step, n) => {
             if (step.s && step.w >= 0) run.lines[step.w].push(n);
             if (step.k !== "call" && step.k !== "return") return;
-            if (!run.threads.has(step.i)) run.threads.set(step.i, { w: step.w, calls: [] });
+            if (!run.threads.has(step.i)) run.threads.set(step.i, { w: step.w, calls: [], name: run.threadNames[step.i] || "" });
             const calls = run.threads.get(step.i).calls;
             if (step.k === "call") calls.push([step.e, -1, n]);
             else if (calls.length) calls[calls.length - 1][1] = step.e;
@@ -70,17 +70,18 @@
     const panes = ["first", "second"].map((which) => {
         const choice = make("select", { "aria-label": `program in the ${which} pane`, onchange: show });
         const title = make("h2", {}), file = make("span", { class: "faint mono" }), list = make("ol", { class: "source mono", tabindex: 0 });
-        const panel = make("section", { class: `panel ${which}` }, title, make("div", { class: "row" }, choice, file), list);
-        return { choice, title, file, list, panel, shown: "" };
+        const calls = make("ul", { class: "calls" });
+        const panel = make("section", { class: `panel ${which}` }, title, calls, make("div", { class: "row" }, choice, file), list);
+        return { choice, title, calls, file, list, panel, shown: "" };
     });
     const moments = make("ol", { class: "moments", "aria-label": "moments" });
     const ways = make("div", { class: "ways" });
-    const threads = make("ul", {});
+    const others = make("section", { class: "panel" });      // programs that have no pane
     const story = make("ul", {});
     const compare = make("section", { class: "panel" });
     const button = (text, title, what) => make("button", { type: "button", title, "aria-label": title, onclick: what }, text);
     page.append(
-        make("div", { class: "row top" }, make("h1", {}, told.title), button("light / dark", "light or dark", theme)),
+        make("div", { class: "row top" }, make("h1", {}, told.title), button("light / dark", "light / dark", theme)),
         heading, runs,
         make("section", { class: "controls", "aria-label": "controls" },
             make("div", { class: "row" },
@@ -90,8 +91,8 @@
             strip, now, decided),
         make("div", { class: "grid" }, panes[0].panel,
             make("section", { class: "panel" }, make("h2", {}, "moments"), moments), panes[1].panel),
-        make("section", { class: "panel" }, make("h2", {}, "what the two kernels hold"), ways),
-        make("section", { class: "panel" }, make("h2", {}, "who is in which call"), threads),
+        others,
+        make("section", { class: "panel" }, make("h2", {}, "where the bytes are"), ways),
         make("section", { class: "panel" }, make("h2", {}, "what happened, and why"), story),
         compare);
 
@@ -146,7 +147,8 @@
         focus = run().names.includes(asked.get("focus")) ? asked.get("focus") : "";
         whole();
         const e = Number.parseInt(asked.get("step"), 10);
-        if (Number.isNaN(e)) go(0); else goTo(e);
+        if (!Number.isNaN(e)) goTo(e);
+        else go(run().stop === "deadlock" || run().stop === "waiting" ? run().steps.length - 1 : 0);      // who is stuck is seen at once
     }
     document.addEventListener("keydown", (key) => {
         const tag = key.target.tagName;
@@ -168,7 +170,7 @@
         slider.max = one.steps.length - 1;
         panes.forEach((pane, n) => {
             pane.choice.replaceChildren(...one.names.map((each, w) => make("option", { value: w }, each)));
-            pane.choice.value = Math.min(n, one.names.length - 1);
+            pane.choice.value = n ? one.names.length - 1 : 0;
             pane.choice.hidden = one.names.length < 3;
             pane.shown = "";
         });
@@ -225,7 +227,9 @@
         panes.forEach(source);
         list();
         ways.replaceChildren(...one.ways.map(way));
-        threads.replaceChildren(...calls());
+        const apart = one.names.map((_, w) => w).filter((w) => panes.every((pane) => Number(pane.choice.value) !== w) && [...one.threads.values()].some((each) => each.w === w));
+        others.hidden = !apart.length || focus !== "";
+        others.replaceChildren(...apart.flatMap((w) => [make("h2", {}, one.names[w]), make("ul", { class: "calls" }, ...calls(w))]));
     }
     function sentence(moment) {
         const who = moment.k === "segment" ? `the ${name(moment.w)}'s kernel sends` : `the ${name(moment.w)}`;
@@ -246,6 +250,7 @@
         const one = run(), w = Number(pane.choice.value), mine = one.lines[w] || [];
         pane.panel.hidden = focus !== "" && one.names[w] !== focus || one.names.length < 2 && pane === panes[1];
         pane.title.textContent = one.names[w] || "";
+        pane.calls.replaceChildren(...calls(w));
         const found = last(mine, at, (n) => n);
         const where = found < 0 ? "" : one.steps[mine[found]].s;
         const colon = where.lastIndexOf(":"), file = colon < 0 ? Object.keys(one.sources).find((each) => each === `${one.names[w]}.c`) || "" : where.slice(0, colon);
@@ -310,13 +315,13 @@
             queue(`not read yet, in the ${to}'s kernel`, read, arrived),
             queue(`read by the ${to}`, 0, read),
             ...inside(one, to, read),
-            make("p", { class: "faint" }, `acknowledged: ${known(acked) ? acked : "not known"}.${fin ? ` A FIN has gone behind byte ${arrived}: the ${from} sends no more.` : ""}`));
+            make("p", { class: "faint" }, `acknowledged: ${known(acked) ? acked : "not known"}${known(written) ? ` of ${written} written` : ""}.${fin ? ` A FIN has gone behind byte ${arrived}: the ${from} sends no more.` : ""}`));
     }
     // A program may have read bytes that it has not told of: they lie in a buffer of its own, or are lost there.
     function inside(one, to, read) {
         const found = last(one.told, step().e, (each) => each[0]), lines = found < 0 ? 0 : one.told[found][1];
         if (!one.told.length || read === null || lines >= read) return [];
-        return [make("div", { class: "queue full" }, `of these, no line of the ${to} has told of ${read - lines} byte${read - lines === 1 ? "" : "s"} `,
+        return [make("div", { class: "queue full" }, `of these, in the ${to} and not told of by any line of it: ${read - lines} byte${read - lines === 1 ? "" : "s"} `,
             make("span", { class: "mono" }, bytes(one.bytes, lines, read)))];
     }
     const SIGNS = { "\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\" };
@@ -327,19 +332,19 @@
         return `"${whole_}"` + (missing > 0 ? ` and ${missing} bytes that this page did not keep` : "");
     }
 
-    function calls() {
-        const one = run(), e = step().e, rows = [];
-        const many = new Map();
-        for (const thread of one.threads.values()) many.set(thread.w, (many.get(thread.w) || 0) + 1);
-        for (const [tid, thread] of one.threads) {
+    // In which calls the threads of a program are.
+    function calls(w) {
+        const one = run(), e = step().e, rows = [], mine = [...one.threads.values()].filter((thread) => thread.w === w);
+        for (const thread of mine) {
             const found = last(thread.calls, e, (each) => each[0]);
             if (found < 0) continue;
             const [entry, back, n] = thread.calls[found];
-            const who = `the ${name(thread.w)}${many.get(thread.w) > 1 ? `, thread ${tid}` : ""}`;
-            const ever = back < 0 && at === one.steps.length - 1;
-            rows.push(make("li", {}, back < 0 || back > e ? `${who}: in ${one.steps[n].x} since e${entry}${one.steps[n].c ? `, on connection ${one.steps[n].c}` : ""}${ever ? "; it never returned" : ""}` : `${who}: in no call`));
+            const who = thread.name && `${thread.name} is `;
+            const inside = back < 0 || back > e, ever = back < 0 && at === one.steps.length - 1;
+            const on = one.steps[n].c ? `, on connection ${one.steps[n].c}` : "";
+            rows.push(make("li", { class: ever ? "ever" : "" }, inside ? `${who}in ${one.steps[n].x} since e${entry}${on}${ever ? "; it never returned" : ""}` : `${who}in none of the calls shown here`));
         }
-        return rows.length ? rows : [make("li", { class: "faint" }, "no call was seen yet")];
+        return rows.length ? rows : [make("li", { class: "faint" }, "no call of it was seen yet")];
     }
 
     // -- two runs side by side --------------------------------------------------------------------------------------------
