@@ -1,7 +1,7 @@
 """Addresses as text, in one form for all of the harness: "127.0.0.1:8080", "[::1]:8080".
 
-A socket of IPv6 may speak IPv4. Its kernel, and getsockname(2), then write 127.0.0.1 as ::ffff:127.0.0.1 (RFC 4291, 2.5.5.2),
-while the other end of the same connection writes 127.0.0.1. Both are 127.0.0.1 here, so that the two ends can be compared.
+A socket of IPv6 may speak IPv4. Then the kernel and getsockname(2) write its address as ::ffff:127.0.0.1 (RFC 4291, 2.5.5.2), and
+the other end of the same connection writes 127.0.0.1. Here both are 127.0.0.1, so that the two ends can be compared.
 """
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ _MAPPED = bytes(10) + b"\xff\xff"
 
 
 def unmapped(host: bytes) -> bytes:
-    """An address of 4 or 16 bytes in network order. IPv4 in IPv6 becomes the 4 bytes of IPv4."""
+    """Takes an address of 4 or 16 bytes in network order. Returns the 4 bytes of IPv4 if it is IPv4 in IPv6, else the address
+    unchanged."""
     return host[12:] if len(host) == 16 and host.startswith(_MAPPED) else host
 
 
 @functools.lru_cache(maxsize=4096)
 def text(host: bytes, port: int) -> str:
-    """The text of an address of 4 or 16 bytes in network order."""
+    """Returns the text of an address of 4 or 16 bytes in network order."""
     raw = unmapped(host)
     if len(raw) == 4:
         return f"{socket.inet_ntop(socket.AF_INET, raw)}:{port}"
@@ -29,7 +30,7 @@ def text(host: bytes, port: int) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def packed(address: str) -> "tuple[bytes, int]":
-    """The host of such a text, 4 or 16 bytes in network order, and the port."""
+    """Returns the host of such a text, 4 or 16 bytes in network order, and the port."""
     host, _, port = address.rpartition(":")
     if host.startswith("["):
         return socket.inet_pton(socket.AF_INET6, host.strip("[]")), int(port)
@@ -37,7 +38,7 @@ def packed(address: str) -> "tuple[bytes, int]":
 
 
 def of_struct(raw: bytes) -> str:
-    """The text of a struct sockaddr; "" if it is neither of IPv4 nor of IPv6."""
+    """Returns the text of a struct sockaddr; "" if it is neither of IPv4 nor of IPv6."""
     family, port = int.from_bytes(raw[:2], sys.byteorder), int.from_bytes(raw[2:4], "big")
     if family == socket.AF_INET and len(raw) >= 8:
         return text(raw[4:8], port)
@@ -45,7 +46,7 @@ def of_struct(raw: bytes) -> str:
 
 
 def of_name(ask: "Callable[[], tuple[Any, ...]]") -> str:
-    """The text of what a socket's getsockname() or getpeername() says; "" if it has none."""
+    """Calls a socket's getsockname() or getpeername(). Returns the text of the address, "" if the socket has none."""
     try:
         host, port = ask()[:2]
     except (OSError, ValueError):
@@ -54,8 +55,8 @@ def of_name(ask: "Callable[[], tuple[Any, ...]]") -> str:
 
 
 def plain(address: str) -> str:
-    """The same form of an address that a program wrote: "[::ffff:127.0.0.1]:80" is "127.0.0.1:80". An interface's name (%lo) is
-    left out. What is no address stays as it is."""
+    """Returns an address that a program wrote in this form: "127.0.0.1:80" for "[::ffff:127.0.0.1]:80". An interface's name (%lo)
+    is left out. A text that is no address stays as it is."""
     host, _, port = address.rpartition(":")
     host = host.strip("[]").partition("%")[0]
     for family in (socket.AF_INET, socket.AF_INET6):
@@ -67,5 +68,5 @@ def plain(address: str) -> str:
 
 
 def port_of(address: str) -> int:
-    """The port of an address in this form."""
+    """Returns the port of an address in this form."""
     return int(address.rpartition(":")[2])

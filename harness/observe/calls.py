@@ -1,12 +1,13 @@
-"""System calls as facts: the tracer that sees each call's entry and its return, and can hold a thread at either.
+"""System calls as facts: the tracer that sees each call's entry and its return, and can hold a thread at either of them.
 
-It lives in the keeper's process, in the one thread that traces. It takes wait(2) statuses in and gives reports out: JSON datagrams for
-the conductor's queue. A thread that stands at a stop is restarted only when its report is in the queue. So a call's entry
+The tracer lives in the keeper's process, in the one thread that traces. It takes wait(2) statuses, and gives reports: JSON
+datagrams for the conductor's queue. A thread that is stopped is restarted only when its report is in the queue. So a call's entry
 stands in the queue before anything that the call does, and its return before anything that the thread does next. The tracer never
-waits: where the queue is full, the report and its thread wait.
+waits: if the queue is full, the report waits, and so does its thread.
 
-Not seen: calls on descriptors below 3 (but those that fail because no socket is there), and on those from LAB on, where common/ keeps its own; calls on files and devices; io_uring,
-which is named; a 32-bit program.
+Not seen are: calls on descriptors below 3 (except those that fail because no socket is there), and on those from LAB on, which
+common/ uses for itself; calls on files and devices; what a program does through io_uring (the tracer reports that a program uses
+it); a 32-bit program.
 """
 from __future__ import annotations
 
@@ -25,12 +26,12 @@ from typing import Any, Callable, Optional
 
 from . import address, kernel, ptrace, sockets
 
-LAB = 500                   # descriptors from here on are common/'s own (event.c)
+LAB = 500                   # common/ uses the descriptors from this one on (event.c)
 _DATA = 64                  # bytes of a buffer that are kept
-_STACK = 4096               # bytes of the stack in which the caller is looked for
-_FRAMES = 6                 # addresses of callers that are kept, the innermost first
+_STACK = 4096               # bytes of the stack in which the callers are looked for
+_FRAMES = 6                 # how many addresses of callers are kept, the innermost first
 
-# Call numbers on x86-64 and aarch64, -1 where there is none. First those whose first argument is a descriptor.
+# Call numbers on x86-64 and aarch64; -1: the machine has no such call. The first table has the calls whose first argument is a descriptor.
 _ON_DESCRIPTOR = {
     "read": (0, 63), "write": (1, 64), "close": (3, 57), "readv": (19, 65), "writev": (20, 66), "epoll_ctl": (233, 21),
     "epoll_wait": (232, -1), "epoll_pwait": (281, 22), "dup": (32, 23), "dup2": (33, -1), "dup3": (292, 24), "connect": (42, 203),
@@ -49,13 +50,13 @@ _NAMES = {both[_PLACE]: name for name, both in {**_ON_DESCRIPTOR, **_ALWAYS}.ite
 
 _FOR_OTHERS = ("wait4", "waitid", "pause", "rt_sigsuspend")     # they wait for a child, or for a signal
 SLEEPS = ("nanosleep", "clock_nanosleep")
-# Told also on a number that is no descriptor: a program that has closed it too early, and may ask again and again.
+# These are reported even if their descriptor is not open: a program may have closed it too early, and may ask again and again.
 _FAILS_ON_NONE = ("accept", "accept4", "connect", "shutdown", "read", "readv", "recvfrom", "recvmsg", "write", "writev", "sendto", "sendmsg")
-# Of these a call on descriptor 0, 1 or 2 is told where no socket is there: it fails.
+# These are also reported on the descriptors 0, 1 and 2 if no socket is there, because then they fail.
 _ON_SOCKETS = ("connect", "accept", "accept4", "sendto", "recvfrom", "sendmsg", "recvmsg", "shutdown", "bind", "listen")
 _READS = ("read", "recvfrom")
 _WRITES = ("write", "sendto")
-_WHOLE = socket.MSG_WAITALL | socket.MSG_PEEK      # a read that is never cut short
+_WHOLE = socket.MSG_WAITALL | socket.MSG_PEEK      # flags of reads that are never cut short
 _VECTORS = ("readv", "writev")
 _MESSAGES = ("recvmsg", "sendmsg")
 _SOL_SOCKET = {getattr(socket, name): name for name in dir(socket)
@@ -67,7 +68,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def filter_program() -> bytes:
-    """What a process installs so that its calls, and those of all that it starts, stop for the tracer."""
+    """Returns the filter that a process installs so that its calls, and the calls of all that it starts, stop for the tracer."""
     with_descriptor = {name: both for name, both in _ON_DESCRIPTOR.items() if name not in _ON_SOCKETS}
     numbers = [[both[_PLACE] for both in table if both[_PLACE] >= 0] for table in (with_descriptor.values(), map(_ON_DESCRIPTOR.__getitem__, _ON_SOCKETS), _ALWAYS.values())]
     return ptrace.build_filter(numbers[0], numbers[1], numbers[2], 3, LAB, _ON_DESCRIPTOR["fcntl"][_PLACE])
@@ -75,58 +76,58 @@ def filter_program() -> bytes:
 
 @dataclass
 class _Thread:
-    """One traced thread. `pid` 0: it was seen before its parent told of it."""
+    """One traced thread. `pid` is 0 if it was seen before its parent's report."""
 
     tid: int
     pid: int
-    asked: Optional["dict[str, Any]"] = None    # the call that it is in, as it was reported
-    buffer: "tuple[int, int]" = (0, 0)          # where that call reads into, and how much
-    held: str = ""                              # "entry" or "exit" while it is held there
+    asked: Optional["dict[str, Any]"] = None    # the report of the call that it is in
+    buffer: "tuple[int, int]" = (0, 0)          # the buffer into which that call reads: address and size
+    held: str = ""                              # where it is held, "entry" or "exit"; "": it is not held
     interrupted: "Optional[tuple[int, tuple[int, ...]]]" = None     # a signal has ended that call for now: the kernel may make it again
-    untold: bool = False                        # its birth is not in the queue yet: it may not go on
+    untold: bool = False                        # the report of its birth is not in the queue yet, so it may not go on
     made: "tuple[int, tuple[int, ...]]" = (-1, ())  # the number and the arguments of the call that it is in
-    cut: int = 0                                # bytes that this call, a read, asks for, where its program wrote more; 0: as the program wrote
+    cut: int = 0                                # bytes to which this read was cut; 0: it asks for as many as its program does
 
 
 @dataclass
 class _Program:
-    """What is known of a traced process."""
+    """What is known of one traced process."""
 
-    told: bool = False          # it is one of the run's: its calls are reported
-    hold: str = ""              # "", "sleeps", "reads", "all"
-    text: "Optional[tuple[int, int, int, str, bytes]]" = None   # of its executable: begin, end, load base, path, the bytes
+    told: bool = False          # whether it belongs to the run, so that its calls are reported
+    hold: str = ""              # which of its calls are held: "", "sleeps", "reads", "all"
+    text: "Optional[tuple[int, int, int, str, bytes]]" = None   # its executable's code: begin, end, load base, path, the bytes
 
 
 class Tracer:
-    """Traces what the spawner starts. `ended` is called with the process id and the wait status of each process that has ended."""
+    """Traces what the spawner starts. It calls `ended` with the process id and the wait status of each process that has ended."""
 
     def __init__(self, ended: Callable[[int, int], None]) -> None:
         self.ended = ended
-        self.queue: Optional[socket.socket] = None      # where reports go; None: nowhere
+        self.queue: Optional[socket.socket] = None      # where reports are sent; None: nowhere
         self.spawner = 0
         self.apart = False                              # the programs are in a PID namespace of their own
         self.child = 0                                  # the spawner's last child
-        self.began = 0                                  # the same, once it has become a program
+        self.began = 0                                  # the last process that has become a program by exec
         self.frozen = self.silent = False
         self.backlog: "deque[tuple[bytes, Callable[[], None]]]" = deque()
-        self.hold = ""                                  # for the programs that are started next
+        self.hold = ""                                  # which calls are held of the programs that are started next
         self._threads: dict[int, _Thread] = {}
         self._programs: dict[int, _Program] = {}
-        self._inet: set[int] = set()                    # sockets (inodes) of the Internet's families: only they are told of
-        self._early: dict[int, int] = {}                # new threads that stopped before their parent's event came
+        self._inet: set[int] = set()                    # inodes of the IPv4 and IPv6 sockets: only their calls are reported
+        self._early: dict[int, int] = {}                # the statuses of new threads that stopped before their parent's event came
         self._serial = 0
 
     # -- what the keeper calls ----------------------------------------------------------------------------------------
 
     def trace_spawner(self, pid: int) -> None:
-        """Begins with the process that will start the programs. OSError where the system does not allow it."""
+        """Begins to trace the process that will start the programs. Raises OSError if the system does not allow it."""
         ptrace.seize(pid)
         self.spawner = pid
         self._threads[pid] = _Thread(pid, pid)
         self._programs[pid] = _Program()
 
     def renew(self, queue: Optional[socket.socket]) -> None:
-        """For the next run: its reports go to this queue."""
+        """Begins a new run, whose reports go to this queue."""
         self.queue = queue
         self.backlog.clear()
         self.frozen = self.silent = False
@@ -136,12 +137,12 @@ class Tracer:
         self._inet.clear()
 
     def status(self, tid: int, status: int) -> bool:
-        """Takes in what waitpid(2) said. False if it is no business of the tracer's."""
+        """Takes a status from waitpid(2). Returns False if it is of a process that the tracer does not trace."""
         if os.WIFSTOPPED(status):
             event, number = status >> 16, os.WSTOPSIG(status)
             thread = self._threads.get(tid)
             if thread is None and event == ptrace.EXIT:
-                ptrace.go_on(tid)               # it dies, and who made it died before it could tell of it
+                ptrace.go_on(tid)               # it dies, and its parent died before it could report the birth
             elif thread is None or thread.untold and event != ptrace.EXIT:
                 self._early[tid] = status       # its parent's event comes, or its birth still waits for room in the queue
             elif event == ptrace.SECCOMP:
@@ -170,8 +171,8 @@ class Tracer:
         return True
 
     def go(self, tid: int, skip: Optional[int], length: int = 0) -> None:
-        """Lets a held thread go on. `skip`: at an entry, the call is not made and returns this. `length`: at the entry of a read, it asks
-        for so many bytes; not if it insists on all of them, or takes none away."""
+        """Lets a held thread go on. With `skip`, at an entry, the call is not made and returns this value. With `length`, at the
+        entry of a read, the read asks for so many bytes only. A read with MSG_WAITALL or MSG_PEEK is never cut."""
         thread = self._threads.get(tid)
         if thread is None or not thread.held:
             return
@@ -187,7 +188,7 @@ class Tracer:
             self._on(thread)
 
     def flush(self) -> None:
-        """The queue may have room again."""
+        """Sends the reports that wait, as long as the queue has room."""
         while self.backlog:
             data, then = self.backlog[0]
             if not self._put(data):
@@ -196,17 +197,19 @@ class Tracer:
             then()
 
     def freeze(self) -> None:
-        """From now on nobody is restarted, except to be stopped."""
+        """From now on no thread is restarted, except to be stopped or killed."""
         self.frozen = True
 
     def stop(self, pid: int) -> None:
-        """Stops the threads of a process that SIGSTOP did not reach: the one that it woke stands where its call returned, and takes no signal."""
+        """Stops all threads of a process. SIGSTOP did not reach them: the thread that it woke is stopped where its call returned,
+        and takes no signal there."""
         for thread in list(self._threads.values()):
             if thread.pid == pid:
                 ptrace.interrupt(thread.tid)
 
     def let_die(self) -> None:
-        """All have been killed: who stood at its exit (SIGKILL does not wake it there) goes on."""
+        """All programs have been killed. Restarts the threads that are stopped at their exit, because SIGKILL does not wake them
+        there."""
         for tid in (*self._threads, *self._early):
             if tid != self.spawner:
                 ptrace.go_on(tid)
@@ -214,7 +217,7 @@ class Tracer:
     # -- stops --------------------------------------------------------------------------------------------------------
 
     def _on(self, thread: _Thread, number: int = 0) -> None:
-        """Restarts a thread, unless it is held, or waits for its report, or all stand still."""
+        """Restarts a thread, unless all threads are to stand still."""
         if self.frozen and number not in (signal.SIGSTOP, signal.SIGKILL) and thread.pid != self.spawner:
             return
         ptrace.go_on(thread.tid, thread.asked is not None and thread.interrupted is None, number)
@@ -316,7 +319,7 @@ class Tracer:
         result = int(info[2][0])
         if -result in _RESTARTS:
             thread.interrupted = thread.made
-            ptrace.go_on(thread.tid)        # a signal has woken it: it is on its way to that, and to no code of its own
+            ptrace.go_on(thread.tid)        # a signal has woken it: the kernel handles the signal before the thread runs code of its own
             return
         error = errno.errorcode.get(-result, f"errno {-result}") if result < 0 else ""
         told = self._returned(thread, {"result": -1 if error else result, "error": error})
@@ -329,7 +332,7 @@ class Tracer:
         self._stop(thread, told, "exit", self._programs[thread.pid].hold == "all")
 
     def _returned(self, thread: _Thread, what: "dict[str, Any]") -> "dict[str, Any]":
-        """The report of the return of the call that a thread is in; it is in none then."""
+        """Returns the report that the thread's call has returned. From then on the thread counts as in no call."""
         asked, thread.asked = thread.asked or {}, None
         return {"t": "return", "ns": time.monotonic_ns(), "n": asked.get("n", 0), "pid": thread.pid, "tid": thread.tid,
                 "name": asked.get("name", ""), **what}
@@ -344,7 +347,7 @@ class Tracer:
     # -- reports ------------------------------------------------------------------------------------------------------
 
     def _report(self, told: "dict[str, Any]", thread: _Thread, then: Callable[[], None] = lambda: None, go_on: bool = True) -> None:
-        """Puts a report into the queue; then the thread goes on."""
+        """Puts a report into the queue. Then the thread goes on (unless `go_on` is false), and `then` is called."""
         def done() -> None:
             if go_on:
                 self._on(thread)
@@ -362,7 +365,7 @@ class Tracer:
             then()
 
     def _put(self, data: bytes) -> bool:
-        """False if the queue is full."""
+        """Sends a report. Returns False if the queue is full."""
         if self.queue is not None and not self.silent:
             try:
                 self.queue.send(data, socket.MSG_DONTWAIT)
@@ -375,7 +378,7 @@ class Tracer:
     # -- what a call did ----------------------------------------------------------------------------------------------
 
     def _result(self, thread: _Thread, asked: "dict[str, Any]", told: "dict[str, Any]") -> None:
-        """Adds to a return what the call brought: bytes, a descriptor, addresses."""
+        """Adds to the report of a return what the call brought: bytes, a descriptor, addresses."""
         name, result, pid = asked["name"], told["result"], thread.pid
         if thread.buffer[0] and result > 0:
             data = b""
@@ -405,7 +408,8 @@ _EVENTS = {1: "POLLIN", 2: "POLLPRI", 4: "POLLOUT", 8: "POLLERR", 16: "POLLHUP",
 
 
 def _ready(pid: int, name: str, args: "tuple[int, ...]", result: int) -> str:
-    """What a poll has told of, for all its descriptors together: POLLIN|POLLHUP; of select, which sets: readfds."""
+    """Returns which events a poll has reported, for all its descriptors together: "POLLIN|POLLHUP". For a select, returns which
+    sets it has filled: "readfds"."""
     if name in ("select", "pselect6"):
         size = (min(args[0], 1024) + 7) // 8
         return "|".join(which for which, pointer in zip(("readfds", "writefds", "exceptfds"), args[1:4]) if pointer and any(ptrace.memory(pid, pointer, size)))
@@ -451,7 +455,7 @@ def _descriptors(pid: int) -> "list[int]":
 
 
 def _ends(pid: int, fd: int, peer: str = "") -> str:
-    """own>peer of a connection, asked of the socket itself; "" where that is refused."""
+    """Returns "own>peer" for a connection, asked of the socket itself; "" if it does not tell."""
     sock = sockets.copy_of(pid, fd)
     if sock is None:
         return ""
@@ -461,7 +465,7 @@ def _ends(pid: int, fd: int, peer: str = "") -> str:
 
 
 def _own(pid: int, fd: int) -> str:
-    """The address of a socket, asked of itself; "" where that is refused."""
+    """Returns the address of a socket, asked of the socket itself; "" if it does not tell."""
     sock = sockets.copy_of(pid, fd)
     if sock is None:
         return ""
@@ -472,7 +476,7 @@ def _own(pid: int, fd: int) -> str:
 # -- what was asked -------------------------------------------------------------------------------------------------------
 
 def _asked(thread: _Thread, name: str, args: "tuple[int, ...]") -> Optional["dict[str, Any]"]:
-    """What a call asks for, as the fields of a report; None if it is not one that is told."""
+    """Returns what a call asks for, as the fields of its report; None if such a call is not reported."""
     pid = thread.pid
     if name in _ON_DESCRIPTOR:
         fd = ctypes.c_int(args[0] & 0xFFFFFFFF).value
@@ -525,7 +529,8 @@ def _timer(pid: int, name: str, args: "tuple[int, ...]") -> Optional["dict[str, 
 
 
 def _waits(pid: int, name: str, args: "tuple[int, ...]") -> "dict[str, Any]":
-    """poll and select: on which descriptors, and how long."""
+    """Returns how many descriptors a poll or select watches, and for how long. For a select it also returns its first argument
+    (`value`)."""
     if name in ("poll", "ppoll"):
         raw = ptrace.memory(pid, args[0], 8 * min(args[1], 1024))
         fds = [fd for fd, _, _ in struct.iter_unpack("=ihh", raw[:len(raw) // 8 * 8]) if fd >= 0]
@@ -629,13 +634,13 @@ def _option(pid: int, args: "tuple[int, ...]") -> "tuple[str, int]":
 
 
 def _pieces(pid: int, vector: int, count: int) -> "list[tuple[int, int]]":
-    """Address and size of each buffer of an iovec array, at most 64 of them."""
+    """Returns address and size of each buffer of an iovec array; of at most 64 buffers."""
     raw = ptrace.memory(pid, vector, 16 * min(count, 64))
     return [(base, size) for base, size in struct.iter_unpack("=QQ", raw[:len(raw) // 16 * 16])]
 
 
 def _handed_on(pid: int, message: int) -> "set[int]":
-    """The sockets (inodes) that a sendmsg(2) hands to another process: SCM_RIGHTS, unix(7)."""
+    """Returns the inodes of the sockets that a sendmsg(2) sends to another process: SCM_RIGHTS, unix(7)."""
     raw = ptrace.memory(pid, message, 56)
     control, size = struct.unpack_from("=QQ", raw, 32) if len(raw) == 56 else (0, 0)
     raw = ptrace.memory(pid, control, min(size, 4096)) if control and size else b""
@@ -654,7 +659,8 @@ def _handed_on(pid: int, message: int) -> "set[int]":
 # -- who called -----------------------------------------------------------------------------------------------------------
 
 def _text_of(pid: int) -> "Optional[tuple[int, int, int, str, bytes]]":
-    """The text of a process's own executable: where it lies, its load base, its path and its bytes."""
+    """Returns the code of a process's own executable: begin and end in memory, the load base, the path and the bytes. None if it
+    can't be read."""
     try:
         path = os.readlink(f"/proc/{pid}/exe")
         base = -1
@@ -678,7 +684,8 @@ def _text_of(pid: int) -> "Optional[tuple[int, int, int, str, bytes]]":
 
 
 def _callers(pid: int, stack: int, text: "tuple[int, int, int, str, bytes]") -> "list[int]":
-    """Return addresses on the stack that follow a call in the executable's own text, less the load base, the innermost first."""
+    """Returns the return addresses on the stack that follow a call in the executable's own code, the innermost first, without the
+    load base."""
     begin, end, base, _, code = text
     raw = ptrace.memory(pid, stack, _STACK)
     found = []

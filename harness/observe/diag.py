@@ -1,8 +1,9 @@
-"""NETLINK_SOCK_DIAG: one or all TCP sockets of a network, with queues, windows and counters (sock_diag(7)).
+"""NETLINK_SOCK_DIAG: asks the kernel for one or all TCP sockets of a network, with queues, windows and counters (sock_diag(7)).
 
-Two kinds of request. `find` asks for single sockets by their addresses: some microseconds each. `dump` asks for all of them:
-the kernel walks through its whole hash table for that, which takes it milliseconds where memory is large (3 ms for 7 sockets
-and 262,144 slots). Neither needs a privilege. Both see a network namespace: that in which the netlink socket was made.
+There are two kinds of request. `find` asks for single sockets by their addresses, and takes some microseconds for each. `dump`
+asks for all sockets. For that the kernel walks through its whole hash table, which takes milliseconds on a machine with much
+memory (3 ms for 7 sockets and 262,144 slots). Neither request needs a privilege. Both see the network namespace in which the
+netlink socket was made.
 
 Sources: sock_diag(7), netlink(7), linux/inet_diag.h (struct inet_diag_req_v2, inet_diag_msg), linux/tcp.h (struct tcp_info).
 """
@@ -30,38 +31,38 @@ _TIME_WAIT, _LISTEN = 6, 10
 
 
 class Refused(Exception):
-    """This system does not answer: no netlink, no tcp_diag module, or a filter of system calls."""
+    """This system does not answer: it has no netlink or no tcp_diag module, or a filter of system calls refuses the request."""
 
 
 class Name(NamedTuple):
-    """What a kernel finds a socket by: hosts of 4 or 16 bytes in network order. A listener's peer is all zeros."""
+    """The addresses by which a kernel finds a socket: hosts of 4 or 16 bytes in network order. A listener's peer is all zeros."""
 
     host: bytes
     port: int
     peer: bytes
     peer_port: int
-    interface: int = 0      # number of the one that it is bound to, 0: none
+    interface: int = 0      # the number of the interface to which it is bound; 0: none
 
     def turned(self) -> "Name":
-        """The connection's other end."""
+        """Returns the name of the connection's other end."""
         return Name(self.peer, self.peer_port, self.host, self.port)
 
 
 class Diag:
-    """Asks over one netlink socket, which its caller closes."""
+    """Asks through one netlink socket. The caller closes the socket."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._number = 0
 
     def dump(self) -> list[tuple[Name, Sock]]:
-        """All TCP sockets of the network, also those that no program holds. Raises Refused."""
+        """Returns all TCP sockets of the network, with those that no program holds. Raises Refused."""
         request = struct.pack("=BBBB48xII", socket.AF_INET, 0, 0, _WANT_INFO, 0xFFFFFFFF, 0)    # struct inet_diag_req
         self._number += 1
         self._send(_message(_TCPDIAG_GETSOCK, _NLM_F_REQUEST | _NLM_F_DUMP, self._number, request))
         found: "list[tuple[Name, Sock]]" = []
         for kind, number, body in self._answers():
-            if number != self._number:      # of a request that was given up
+            if number != self._number:      # it answers an earlier request that was given up
                 continue
             if kind == _NLMSG_ERROR:
                 raise Refused(_error(body))
@@ -71,7 +72,7 @@ class Diag:
         raise Refused("no answer")
 
     def find(self, names: "list[Name]") -> "list[Optional[Sock]]":
-        """The sockets of these names, None where there is none. Raises Refused."""
+        """Returns the sockets of these names, in their order; None for a name that has no socket. Raises Refused."""
         found: "list[Optional[Sock]]" = [None] * len(names)
         for first in range(0, len(names), _INDIVIDUAL):
             some = names[first:first + _INDIVIDUAL]
@@ -98,7 +99,8 @@ class Diag:
             raise Refused(error.errno) from None
 
     def _answers(self) -> "Iterator[tuple[int, int, memoryview]]":
-        """(kind, number of the request, body) of each message that is there: the kernel answers within the request."""
+        """Yields (kind, number of the request, body) of each message that is there. It never waits, because the kernel answers
+        within the request."""
         while True:
             try:
                 data = memoryview(self._sock.recv(32768, socket.MSG_DONTWAIT))
@@ -116,7 +118,7 @@ def _message(kind: int, flags: int, number: int, body: bytes) -> bytes:
 
 
 def _request(name: Name) -> bytes:
-    """struct inet_diag_req_v2."""
+    """Returns a struct inet_diag_req_v2."""
     family = socket.AF_INET if len(name.host) == 4 else socket.AF_INET6
     return (struct.pack("=BBBBI", family, socket.IPPROTO_TCP, _WANT_INFO, 0, 0xFFFFFFFF) + struct.pack("!HH", name.port, name.peer_port)
             + name.host.ljust(16, b"\0") + name.peer.ljust(16, b"\0") + struct.pack("=I", name.interface) + _NO_COOKIE)
@@ -127,7 +129,7 @@ def _error(body: memoryview) -> int:
 
 
 def _parse(body: memoryview) -> "tuple[Name, Sock]":
-    """struct inet_diag_msg, then attributes."""
+    """Reads a struct inet_diag_msg and the attributes behind it."""
     family, number, timer, _, port, peer_port = struct.unpack_from("!BBBBHH", body)
     size = 4 if family == socket.AF_INET else 16
     host, peer_host = address.unmapped(bytes(body[8:8 + size])), address.unmapped(bytes(body[24:24 + size]))
@@ -141,7 +143,7 @@ def _parse(body: memoryview) -> "tuple[Name, Sock]":
         return name, Sock(local, "", state, inode, unread=receive, backlog=send)
     peer = address.text(peer_host, peer_port) if peer_port else ""
     info = _info(body)
-    if info is None:        # TIME-WAIT and SYN-RECEIVED: the kernel keeps no more than this
+    if info is None:        # TIME-WAIT and SYN-RECEIVED: the kernel keeps nothing more about such a socket
         return name, Sock(local, peer, state, inode, timer=running, expires=due)
     received, = struct.unpack_from("=Q", info, 128)
     unsent, = struct.unpack_from("=I", info, 144)
@@ -170,7 +172,7 @@ def _info(body: memoryview) -> Optional[memoryview]:
 
 
 def open_socket() -> Optional[socket.socket]:
-    """A netlink socket of this process's own network; None where it is refused."""
+    """Returns a netlink socket of this process's own network; None if the system refuses it."""
     try:
         return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG)
     except OSError:

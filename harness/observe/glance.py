@@ -1,11 +1,13 @@
-"""A glance: a look that is quick, and proves nothing. It lets a held thread go on; what ends a run is looked at in full (quiescence.py).
+"""A glance: a quick look that proves nothing. It only lets a held thread go on. What ends a run is looked at in full
+(quiescence.py).
 
-It takes over what the glance before found. A thread that waited then, and has not run since, waits still: its call is not read again.
-A connection of which neither a call nor a segment has told since is as quiet as it was: its sockets are not asked for. So a
-glance costs as much as has happened since the last one, and a full look as much as there is.
+A glance uses what the glance before it found. A thread that waited then, and that has not run since, still waits: its call is not
+read again. A connection is as quiet as it was if no call and no segment of it was reported since: its sockets are not asked for.
+So the cost of a glance depends on how much has happened since the last one. The cost of a full look depends on how much there is.
 
-It believes the observed calls where a full look asks the kernel: which processes there are, and whether a socket's options have changed.
-Whatever it does not know at once it leaves to a full look: a wait with a time limit, a wait to write, a connection that is being made.
+A glance believes the observed calls where a full look asks the kernel: which processes there are, and whether a socket's options
+have changed. What it does not know at once it leaves to a full look: a wait with a time limit, a wait to write, a connection that
+is being made.
 """
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ from typing import Container, Iterable, Optional
 from . import kernel, quiescence, sockets
 from .sockets import Limits, Network, Snapshot
 
-_IN_HAND = 200          # threads whose files of /proc stay open
+_IN_HAND = 200          # for so many threads at most, files of /proc stay open
 
 
 class Seen(enum.Enum):
@@ -30,15 +32,15 @@ class Seen(enum.Enum):
 
 @dataclass
 class _Thread:
-    """A thread that is not held. `ran`: changes whenever it has run; b"" until it was seen to wait."""
+    """A thread of the run. `ran` changes whenever the thread has run. It is b"" as long as the thread was not seen to wait."""
 
     pid: int
     tid: int
-    files: "tuple[int, ...]"        # its stat and its schedstat, open; () if there are too many threads for that
+    files: "tuple[int, ...]"        # the open descriptors of its stat and its schedstat; () if there are too many threads for that
     ran: bytes = b""
 
     def read(self, which: int) -> bytes:
-        """Its stat (0), or its schedstat (1); b"" once it has gone."""
+        """Returns its stat (0) or its schedstat (1); b"" if the thread has gone."""
         try:
             if self.files:
                 return os.pread(self.files[which], 4096, 0)
@@ -58,7 +60,7 @@ class _Thread:
 
 
 class Glances:
-    """One run's. `waiting`: the threads that the last glance found asleep."""
+    """The glances of one run. `waiting` has the ids of the threads that the last glance found asleep."""
 
     def __init__(self, network: Network) -> None:
         self.network = network
@@ -68,9 +70,10 @@ class Glances:
         self._limits: "dict[int, Limits]" = {}      # by inode
 
     def glance(self, pids: "Iterable[int]", held: Container[int], touched: "set[Optional[tuple[str, str]]]", options: int) -> Seen:
-        """Looks at the processes. `held`: ids of the threads that the conductor holds; they are left out. `touched`: the connections, as pairs
-        of addresses, of which something was told since the last calm glance or look; a calm glance clears it. With a None in it, for one whose
-        addresses are not known, there is no glance. `options`: changes whenever a program has set an option of a socket."""
+        """Looks at the processes. `held` has the ids of the threads that the conductor holds; they are left out. `touched` has
+        the connections of which something was reported since the last calm glance or look, as pairs of addresses; a calm glance
+        clears it. None in it stands for a connection without known addresses: then a full look is needed. `options` changes
+        whenever a program has set a socket's option."""
         self.waiting = []
         if None in touched:
             return Seen.UNKNOWN
@@ -103,7 +106,7 @@ class Glances:
         if seen is not Seen.CALM:
             return seen
         for thread in waiting:
-            if thread.state != b"S" or thread.read(1) != thread.ran:    # in this order: what it did before it was seen to sleep is counted
+            if thread.state != b"S" or thread.read(1) != thread.ran:    # in this order: else what it ran before its sleep could be missed
                 thread.ran = b""
                 seen = Seen.MOVES
         if seen is Seen.CALM:
@@ -128,7 +131,7 @@ class Glances:
         return made
 
     def _first(self, thread: _Thread) -> Seen:
-        """A thread that is not known to wait: does it? CALM without `ran`: it has gone."""
+        """Looks at a thread that is not known to wait. CALM if it waits, or if it has gone (then `ran` stays empty)."""
         ran = thread.read(1)
         state = thread.state
         if state in (b"Z", b"X"):
@@ -148,12 +151,12 @@ class Glances:
         return Seen.CALM
 
     def _stays(self, thread: kernel.Thread) -> bool:
-        """Does it wait for somebody else alone, until something comes to be read, for as long as that takes?"""
+        """Does this thread wait without a time limit, and only until somebody else gives it something to read?"""
         fds = quiescence.waited_on(thread) if kernel.waits_for_ever(thread) else None
         return fds is not None and all(wants == kernel.POLLIN and self._brings_no_end(thread.pid, fd) for fd, wants in fds.items())
 
     def _brings_no_end(self, pid: int, fd: int) -> bool:
-        """Is this descriptor one whose options, or whose kind, end no wait?"""
+        """Is this descriptor one that does not end a wait by itself: a file, a pipe, or a socket without time limits?"""
         try:
             what = os.readlink(f"/proc/{pid}/fd/{fd}")
         except OSError:
@@ -169,7 +172,7 @@ class Glances:
         return self._limits[inode] == Limits()
 
     def _connections(self, touched: "set[tuple[str, str]]") -> Seen:
-        """Is anything under way on a connection of which something was told?"""
+        """Is anything under way on the connections of which something was reported?"""
         if not touched:
             return Seen.CALM
         found = self.network.ends(touched)

@@ -1,7 +1,8 @@
 """What the Linux kernel says about processes and threads. (sockets.py has what it says about sockets.)
 
-Source: proc(5) (`/proc/PID/task/TID/syscall`, `schedstat`, ...). No root is needed for one's own children, also in a user
-namespace that one has made. Everything here returns at once, and a process that has gone meanwhile is an empty answer, no error.
+Source: proc(5) (`/proc/PID/task/TID/syscall`, `schedstat`, ...). A process may read this about its own children without root,
+also in a user namespace that it has made. Every function here returns at once. For a process that has gone meanwhile it returns
+an empty answer, and no error.
 """
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Container, Iterable, Optional
 
-# The calls in which a thread can wait, by system call number. `fd` calls have a descriptor as first argument.
+# The calls in which a thread can wait, by system call number.
 _X86_64 = {
     0: "read", 1: "write", 7: "poll", 19: "readv", 20: "writev", 23: "select", 34: "pause", 35: "nanosleep", 42: "connect",
     43: "accept", 44: "sendto", 45: "recvfrom", 46: "sendmsg", 47: "recvmsg", 61: "wait4", 130: "rt_sigsuspend",
@@ -28,18 +29,18 @@ _AARCH64 = {
 }
 _CALLS = {"x86_64": _X86_64, "aarch64": _AARCH64}.get(platform.machine(), {})
 
-# What a learner calls them: the function of libc, not the system call behind it.
+# The names that a learner knows: those of libc's functions, and not of the system calls behind them.
 PLAIN = {"recvfrom": "read", "recvmsg": "read", "readv": "read", "sendto": "write", "sendmsg": "write", "writev": "write",
          "accept4": "accept", "ppoll": "poll", "pselect6": "select", "epoll_pwait": "epoll_wait",
          "nanosleep": "sleep", "clock_nanosleep": "sleep", "waitid": "wait4"}
 
-POLLIN, POLLOUT = 1, 4      # what a poll, select or epoll_wait waits for
-ONCE = 1 << 31 | 1 << 28    # EPOLLET, EPOLLEXCLUSIVE: what is ready may already have been told, or told to another thread
+POLLIN, POLLOUT = 1, 4      # the events for which a poll, select or epoll_wait waits
+ONCE = 1 << 31 | 1 << 28    # EPOLLET, EPOLLEXCLUSIVE: this thread, or another one, may already have been told what is ready
 
 
 @dataclass(frozen=True)
 class Thread:
-    """One thread. `call` is "" while it runs (or is on its way to), "?" if the kernel does not tell."""
+    """One thread. `call` is the call in which it waits; "" if it runs or is about to run; "?" if the kernel does not tell."""
 
     pid: int
     tid: int
@@ -50,16 +51,17 @@ class Thread:
 
     @property
     def fd(self) -> int:
-        """The descriptor that the call waits on, or -1."""
+        """The descriptor on which the call waits, or -1."""
         has = self.call in ("read", "write", "accept", "connect")
         return ctypes.c_int(self.args[0] & 0xFFFFFFFF).value if has and self.args else -1
 
 
 def _read(path: str, lines: bool = False) -> str:
-    """A file of /proc; `lines`: one that has more than a page, which a single read(2) would cut."""
+    """Returns a file of /proc, "" if it can't be read. `lines` is for a file of more than a page, which a single read(2) would
+    cut."""
     data = b""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)      # not open(): there are hundreds of these in a run
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)      # os.open is faster than open(), and a run has hundreds of these
         try:
             while part := os.read(fd, 65536):
                 data += part
@@ -73,18 +75,19 @@ def _read(path: str, lines: bool = False) -> str:
 
 
 def tells() -> bool:
-    """Does this system tell in which call a thread waits? Asked of ourselves."""
+    """Does this system tell in which call a thread waits? The function tries it with its own process."""
     return bool(_CALLS) and _read("/proc/self/syscall").startswith(("running", *map(str, range(10))))
 
 
 def threads(pid: int, but: Container[int] = (), again: bool = False) -> list[Thread]:
-    """The live threads of a process, but for those with an id in `but`. `again`: for a second time. How often a thread has run is read
-    before the rest the first time, and behind it the second time: so equal numbers say that it did not run between the two."""
+    """Returns the live threads of a process, without those whose ids are in `but`. `again` is for the second of two readings. The
+    first reading reads how often a thread has run before the rest, and the second one reads it after the rest. So equal numbers
+    prove that the thread did not run between the two."""
     return [t for t in (_thread(pid, tid, again) for tid in thread_ids(pid) if tid not in but) if t is not None]
 
 
 def thread_ids(pid: int) -> list[int]:
-    """The threads of a process."""
+    """Returns the ids of the threads of a process; [] if it has gone."""
     folder = f"/proc/{pid}/task"
     try:
         if os.stat(folder).st_nlink == 3:   # itself, its parent, and one thread: no need to list it
@@ -108,7 +111,7 @@ def _ran(pid: int, tid: int) -> str:
 
 
 def waiting_in(pid: int, tid: int) -> Optional[Thread]:
-    """A thread that sleeps, with the call in which it waits; None if it runs, has gone, or if the kernel does not tell."""
+    """Returns a sleeping thread with the call in which it waits; None if it runs, if it has gone, or if the kernel does not tell."""
     found = _in_call(pid, tid, "", True)
     return found if found.call not in ("", "?") else None
 
@@ -132,7 +135,8 @@ def _signed(call: str, registers: Iterable[int]) -> tuple[int, ...]:
 
 
 def waits_for_ever(thread: Thread) -> bool:
-    """Has the call no time limit of its own? (Those of a socket option are in sockets.py, timers that end a wait by a signal in timers.py.)"""
+    """Does the call have no time limit among its arguments? (sockets.py has the limits that a socket's options set, timers.py the
+    timers that end a wait by a signal.)"""
     call, a = thread.call, thread.args
     if call == "poll":      # poll: milliseconds, made signed; ppoll: a pointer. Both are at place 2
         return a[2] <= 0
@@ -148,15 +152,16 @@ def waits_for_ever(thread: Thread) -> bool:
 
 
 def resumed(thread: Thread, fds: int) -> Thread:
-    """A thread in restart_syscall(2), as in the poll(2) of so many descriptors that a signal had interrupted: the registers are still that
-    one's. Itself if they can't be."""
+    """A signal has interrupted a poll(2) of `fds` descriptors, and the thread is in restart_syscall(2) now. Returns the thread as
+    in that poll, whose arguments the registers still hold. Returns the thread unchanged if they do not fit such a poll."""
     poll = replace(thread, call="poll", raw="poll", args=_signed("poll", thread.args))
     asked = _asked_for(poll)
     return poll if asked is not None and len(asked) == fds else thread
 
 
 def limit(thread: Thread) -> Optional[float]:
-    """Seconds that the call lasts at most if nothing else ends it, from now on at most; None if that is not known, or for ever."""
+    """Returns after how many seconds from now, at most, the call ends by itself; None if it has no limit, or if that is not
+    known."""
     call, a = thread.raw, thread.args
     if call in ("poll", "epoll_wait", "epoll_pwait"):
         limit = a[2 if call == "poll" else 3]
@@ -171,7 +176,7 @@ def limit(thread: Thread) -> Optional[float]:
     seconds = float(whole + part / (1e6 if call == "select" else 1e9))
     if call == "clock_nanosleep" and a[1] & 1:      # TIMER_ABSTIME
         seconds -= time.clock_gettime(a[0]) if a[0] in (time.CLOCK_REALTIME, time.CLOCK_MONOTONIC) else 0
-    if call == "futex" and a[1] & 127 != 0:     # all but FUTEX_WAIT: a moment, not a duration; FUTEX_LOCK_PI is 6
+    if call == "futex" and a[1] & 127 != 0:     # only FUTEX_WAIT has a duration, the others a point in time; FUTEX_LOCK_PI is 6
         seconds -= time.clock_gettime(time.CLOCK_REALTIME if a[1] & 256 or a[1] & 127 == 6 else time.CLOCK_MONOTONIC)
     return max(0.0, seconds)
 
@@ -183,8 +188,9 @@ def _memory(pid: int, at: int, size: int) -> bytes:
 
 
 def polled(thread: Thread) -> Optional[dict[int, int]]:
-    """The descriptors that a poll, select or epoll_wait waits on, each with what it waits for (POLLIN, POLLOUT, ONCE), out of the
-    program's memory; None if that can't be read. In place of an epoll that one waits on stands what that epoll waits on."""
+    """Reads from the program's memory on which descriptors a poll, select or epoll_wait waits. Returns by descriptor for what it
+    waits (POLLIN, POLLOUT, ONCE); None if that can't be read. If it waits on an epoll, the descriptors of that epoll are in it
+    instead."""
     found = _asked_for(thread)
     if found is None:
         return None
@@ -211,8 +217,8 @@ def _is_epoll(pid: int, fd: int) -> bool:
 
 
 def _epoll(pid: int, fd: int) -> Optional[dict[int, int]]:
-    """What is registered with an epoll: descriptors and events. None if a number of these means something else by now: an epoll keeps what
-    was closed, if there is a copy of it."""
+    """Returns the descriptors and events that are registered with an epoll. Returns None if one of the numbers means something
+    else by now: an epoll keeps a closed descriptor as long as a copy of it is open."""
     info = _read(f"/proc/{pid}/fdinfo/{fd}", lines=True)
     found = {}
     for one, events, inode in re.findall(r"tfd:\s*(\d+)\s+events:\s*([0-9a-f]+)(?:.*\bino:([0-9a-f]+))?", info):
@@ -247,14 +253,14 @@ def _asked_for(thread: Thread) -> Optional[dict[int, int]]:
 
 
 def children(pid: int) -> list[int]:
-    """The children of a process, of all its threads."""
+    """Returns the ids of the processes that the threads of a process have started."""
     return [int(child) for tid in thread_ids(pid) for child in _read(f"/proc/{pid}/task/{tid}/children", lines=True).split()]
 
 
 def descendants(pid: int, most: int = 1 << 20, but: Container[int] = (), dead: bool = False) -> list[int]:
-    """Children, their children, and so on, about `most` of them, without those in `but`. Those that have ended but are not yet
-    waited for are left out, unless `dead`; a process whose first thread has ended lives as long as another one does. Those that nobody
-    has to wait for any more (state X: their parent has ended, and who got them ignores SIGCHLD) are always left out."""
+    """Returns the children of a process, their children, and so on: about `most` of them, without those in `but`. A process that
+    has ended and is not yet waited for is left out, unless `dead`. A process whose first thread has ended counts as alive as long
+    as another thread lives. A process in state X is always left out: nobody has to wait for it any more."""
     found: set[int] = set()
     todo = children(pid)
     while todo and len(found) < most:
@@ -271,50 +277,52 @@ def _lives(pid: int) -> bool:
 
 
 def process_state(pid: int) -> str:
-    """R, S, D, T, Z, ... of proc(5); "" if there is no such process."""
+    """Returns the process's state as in proc(5): R, S, D, T, Z, ...; "" if there is no such process."""
     return _state(f"/proc/{pid}/stat")
 
 
 def own_id(pid: int, tid: int) -> int:
-    """A thread's id as it sees it itself, in its PID namespace; 0 if it has gone, or if the system does not tell."""
+    """Returns the id that a thread has in its own PID namespace; 0 if it has gone, or if the system does not tell."""
     found = re.search(r"^NSpid:.*?(\d+)$", _read(f"/proc/{pid}/task/{tid}/status"), re.MULTILINE)
     return int(found[1]) if found else 0
 
 
 def parent(pid: int) -> int:
-    """Its parent's id, 0 if it has gone."""
+    """Returns the id of the process's parent, 0 if the process has gone."""
     stat = _read(f"/proc/{pid}/stat")
     fields = stat[stat.rfind(")") + 2:].split()
     return int(fields[1]) if len(fields) > 1 else 0
 
 
 def environment(pid: int) -> "list[str]":
-    """NAME=value of a process, as it was when it was executed; [] if it can't be read."""
+    """Returns the NAME=value entries of a process, as they were when its program was started; [""] if they can't be read."""
     return _read(f"/proc/{pid}/environ", lines=True).split("\0")
 
 
 def clock_of_timer(pid: int, number: int) -> int:
-    """The clock of a timer of timer_create(2); CLOCK_MONOTONIC if it is not known, or none of this machine's."""
+    """Returns the clock of a timer that timer_create(2) made; CLOCK_MONOTONIC if the clock is not known, or is not one of the
+    machine's."""
     found = re.search(rf"^ID: {number}\n(?:(?!ID:).*\n)*ClockID: (\d+)", _read(f"/proc/{pid}/timers", lines=True), re.MULTILINE)
     clock = int(found[1]) if found else time.CLOCK_MONOTONIC
     return clock if clock in (time.CLOCK_REALTIME, time.CLOCK_BOOTTIME, time.CLOCK_TAI) else time.CLOCK_MONOTONIC
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time used so far, all threads."""
+    """Returns how much processor time all threads of the process have used, user and system, in seconds."""
     stat = _read(f"/proc/{pid}/stat")
     fields = stat[stat.rfind(")") + 2:].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") if len(fields) > 12 else 0.0
 
 
 def resident_bytes(pid: int) -> int:
-    """Memory in use (resident set)."""
+    """Returns how many bytes of memory the process uses (its resident set)."""
     fields = _read(f"/proc/{pid}/statm").split()
     return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") if len(fields) > 1 else 0
 
 
 def memory_files(pids: Iterable[int]) -> int:
-    """Bytes in files that are memory (memfd_create(2), /dev/shm), of those that these processes have open; each file once."""
+    """Returns how many bytes are in files that live in memory (memfd_create(2), /dev/shm) and that these processes have open.
+    Each file counts once."""
     found: dict[tuple[int, int], int] = {}
     for pid in pids:
         for fd, what in descriptors(pid).items():
@@ -328,7 +336,7 @@ def memory_files(pids: Iterable[int]) -> int:
 
 
 def descriptors(pid: int) -> dict[int, str]:
-    """Descriptor to what it is: "socket:[123]", "pipe:[4]", "anon_inode:[timerfd]", a path."""
+    """Returns by descriptor what it is: "socket:[123]", "pipe:[4]", "anon_inode:[timerfd]", a path."""
     found: dict[int, str] = {}
     try:
         names = os.listdir(f"/proc/{pid}/fd")
@@ -343,12 +351,12 @@ def descriptors(pid: int) -> dict[int, str]:
 
 
 def socket_inode(what: str) -> int:
-    """The inode in "socket:[123]", or 0."""
+    """Returns the inode in "socket:[123]", 0 for any other text."""
     return int(what[8:-1]) if what.startswith("socket:[") else 0
 
 
 def send_signal(pid: int, number: int) -> None:
-    """kill(2); a process that has gone is fine."""
+    """Calls kill(2). That a process has gone is no error."""
     try:
         os.kill(pid, number)
     except (ProcessLookupError, PermissionError):
@@ -356,8 +364,8 @@ def send_signal(pid: int, number: int) -> None:
 
 
 def signal_groups(pids: Iterable[int], number: int) -> None:
-    """Signals the process groups of these processes, each at one stroke, so that nobody can fork away from it; our own
-    group is left out."""
+    """Sends the signal to the process groups of these processes. Each group gets it at once, so that no process can fork away
+    from it. The harness's own group is left out."""
     groups = set()
     for pid in pids:
         try:
@@ -372,7 +380,7 @@ def signal_groups(pids: Iterable[int], number: int) -> None:
 
 
 def stands(pid: int) -> bool:
-    """Is every thread of a process stopped, or gone?"""
+    """Is every thread of a process stopped, gone, or in a sleep that no signal ends (state D)?"""
     folder = f"/proc/{pid}/task"
     try:
         tids = os.listdir(folder)

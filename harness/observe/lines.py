@@ -1,4 +1,4 @@
-"""The log lines of programs that use common/: the datagrams that common/event.h documents."""
+"""The log lines of programs that use common/: datagrams, whose form common/event.h documents."""
 from __future__ import annotations
 
 import re
@@ -11,7 +11,7 @@ EVENT_KINDS = ("note", "listen", "conn", "send", "recv", "pause")   # as event.h
 
 @dataclass(frozen=True)
 class LogLine:
-    """One datagram, its ten fields."""
+    """The ten fields of one datagram."""
 
     ns: int         # of CLOCK_MONOTONIC
     pid: int
@@ -20,17 +20,17 @@ class LogLine:
     kind: str
     fd: int
     count: int
-    address: str    # "" for none; of a connection "own>peer", and "own" alone if it was reset before it was asked for its peer
+    address: str    # "" for none; of a connection "own>peer", or "own" alone if a reset came before the program asked for the peer
     source: str
     text: str
 
     def of(self, role: str, pid: int, tid: int) -> "LogLine":
-        """The same line, of this thread."""
+        """Returns the same line with this program name, process and thread."""
         return LogLine(self.ns, pid, tid, role, self.kind, self.fd, self.count, self.address, self.source, self.text)
 
 
 def parse(data: bytes) -> Optional[LogLine]:
-    """None if it is none: a program may send anything."""
+    """Returns the line in a datagram; None if the datagram is no log line, because a program may send anything."""
     try:
         ns, pid, tid, role, kind, fd, count, address, source, text = data.decode("utf-8", "replace").split("\t", 9)
         line = LogLine(int(ns), int(pid), int(tid), role, kind, int(fd), int(count), "" if address == "-" else address.removesuffix(">-"), source, text)

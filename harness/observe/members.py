@@ -1,4 +1,4 @@
-"""Who is who: the name in the cast of each process of a run, children and orphans included."""
+"""Knows for each process of a run its program's name in the cast, also for children and orphans."""
 from __future__ import annotations
 
 import os
@@ -7,7 +7,7 @@ from . import kernel
 
 
 class Members:
-    """Names by process id. `keeper` is the process under which all of them live."""
+    """The names by process id. All processes of the run are descendants of the process `keeper`."""
 
     def __init__(self, names: "tuple[str, ...]", keeper: int) -> None:
         self.names, self.keeper = names, keeper
@@ -17,12 +17,12 @@ class Members:
         self.known[pid] = name
 
     def born(self, pid: int, child: int) -> None:
-        """A process was seen to fork."""
+        """Notes that a process was seen to fork."""
         self.known.setdefault(child, self.who(pid))
 
     def who(self, pid: int) -> str:
-        """The name of the program that a process belongs to: its parent's; of an orphan, what its environment and its process
-        group say. "" for a stranger."""
+        """Returns the name of the program to which a process belongs: the name of its parent, or for an orphan the name that its
+        environment or its process group tells. Returns "" for a process that is not of the run."""
         if pid not in self.known:
             above = kernel.parent(pid)
             found = self.known.get(above) or self._from_environment(pid) or self._from_group(pid)

@@ -1,7 +1,7 @@
-"""ptrace(2) and a seccomp filter, by ctypes: what observe/calls.py needs of the kernel, and nothing more.
+"""ptrace(2) and a seccomp filter, called through ctypes: only what observe/calls.py needs of the kernel.
 
-Sources: ptrace(2), seccomp(2), linux/ptrace.h, linux/seccomp.h, linux/filter.h, process_vm_readv(2). All numbers are those of x86-64 and,
-where they differ, of aarch64; on another machine SUPPORTED is False.
+Sources: ptrace(2), seccomp(2), linux/ptrace.h, linux/seccomp.h, linux/filter.h, process_vm_readv(2). All numbers are those of
+x86-64, and of aarch64 where they differ. On another machine SUPPORTED is False.
 """
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from typing import Optional
 MACHINE = platform.machine()
 SUPPORTED = MACHINE in ("x86_64", "aarch64")
 
-# What an option makes stop, and the event by which the stop is told apart (status >> 16).
+# The kinds of stops: the event in a status (status >> 16).
 FORK, VFORK, CLONE, EXEC, EXIT, SECCOMP, STOP = 1, 2, 3, 4, 6, 7, 128
-SYSCALL_STOP = 0x85             # the signal of a stop at a call's exit: SIGTRAP | 0x80
+SYSCALL_STOP = 0x85             # the signal in the status of a stop at a call's exit: SIGTRAP | 0x80
 _OPTIONS = 1 | 2 | 4 | 8 | 0x10 | 0x40 | 0x80 | 0x100000    # SYSGOOD FORK VFORK CLONE EXEC EXIT SECCOMP EXITKILL
 _CONT, _SYSCALL, _SEIZE, _INTERRUPT, _LISTEN, _EVENT_MESSAGE, _CALL_INFO = 7, 24, 0x4206, 0x4207, 0x4208, 0x4201, 0x420E
 _GETREGS, _SETREGS, _GETREGSET, _SETREGSET = 12, 13, 0x4204, 0x4205
 _NT_PRSTATUS, _NT_ARM_SYSTEM_CALL = 1, 0x404
-WALL = 0x40000000               # of waitpid: threads too
+WALL = 0x40000000               # a flag of waitpid: wait for threads, too
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _ptrace = _libc.ptrace
@@ -42,34 +42,35 @@ _here, _there = _Piece(ctypes.addressof(_memory), 0), _Piece(0, 0)
 
 
 def seize(pid: int) -> None:
-    """Begins to trace a process, and all that it starts. OSError: the system does not allow it."""
+    """Begins to trace a process and all that it starts. Raises OSError if the system does not allow it."""
     if _ptrace(_SEIZE, pid, None, _OPTIONS) != 0:
         raise OSError(ctypes.get_errno(), f"ptrace: {os.strerror(ctypes.get_errno())}")
 
 
 def go_on(tid: int, to_exit: bool = False, signal: int = 0) -> bool:
-    """Restarts a stopped thread; `to_exit`: it stops again when its call returns. False: it has gone."""
+    """Restarts a stopped thread. With `to_exit` it stops again when its call returns. Returns False if the thread has gone."""
     return bool(_ptrace(_SYSCALL if to_exit else _CONT, tid, None, signal) == 0)
 
 
 def listen(tid: int) -> None:
-    """Leaves a thread in a stop of its group: SIGCONT ends that."""
+    """Leaves a thread in a stop of its group. SIGCONT ends that stop."""
     _ptrace(_LISTEN, tid, None, None)
 
 
 def interrupt(tid: int) -> None:
-    """Has a running thread stop."""
+    """Makes a running thread stop."""
     _ptrace(_INTERRUPT, tid, None, None)
 
 
 def event_message(tid: int) -> int:
-    """What belongs to the event: the new thread's id, or the wait status of a thread that ends."""
+    """Returns the number that belongs to an event: the new thread's id, or the wait status of a thread that ends."""
     _ptrace(_EVENT_MESSAGE, tid, None, ctypes.addressof(_message))
     return _message.value
 
 
 def call_info(tid: int) -> "Optional[tuple[int, int, tuple[int, ...]]]":
-    """At an entry: the call's number, the stack pointer, the six arguments. At an exit: -1, 0, (result,). None: it has gone."""
+    """Returns at a call's entry its number, the stack pointer and its six arguments; at its exit -1, 0 and (result,); None if the
+    thread has gone."""
     if _ptrace(_CALL_INFO, tid, len(_info), ctypes.addressof(_info)) <= 0:
         return None
     raw = _info.raw
@@ -80,7 +81,7 @@ def call_info(tid: int) -> "Optional[tuple[int, int, tuple[int, ...]]]":
 
 
 def skip_call(tid: int, result: int) -> None:
-    """At an entry: the call is not made, and returns `result`."""
+    """Makes a thread that is stopped at a call's entry skip the call. The call returns `result`."""
     if MACHINE == "x86_64":
         registers = (ctypes.c_ulong * 27)()
         if _ptrace(_GETREGS, tid, None, ctypes.addressof(registers)) == 0:
@@ -97,7 +98,7 @@ def skip_call(tid: int, result: int) -> None:
 
 
 def set_length(tid: int, length: int) -> None:
-    """Sets the third argument of the call that a thread is in: at its entry, how many bytes a read asks for."""
+    """Sets the third argument of the call that a thread is in. At the entry of a read, that is how many bytes it asks for."""
     registers = (ctypes.c_ulong * 34)()
     if MACHINE == "x86_64":
         if _ptrace(_GETREGS, tid, None, ctypes.addressof(registers)) == 0:
@@ -111,11 +112,11 @@ def set_length(tid: int, length: int) -> None:
 
 
 def memory(pid: int, address: int, size: int) -> bytes:
-    """A piece of a process's memory, at most 64 KiB; shorter where less can be read, b"" for none."""
+    """Returns a piece of a process's memory, at most 64 KiB. It is shorter if less can be read, and b"" if nothing can."""
     _here.size = _there.size = min(size, len(_memory))
     _there.base = address
     got = _readv(pid, ctypes.byref(_here), 1, ctypes.byref(_there), 1, 0) if address else 0
-    if got < 0 and _there.size > 1:     # its end may lie in the next page, which is not there
+    if got < 0 and _there.size > 1:     # the piece may reach into the next page, which may not exist
         _here.size = _there.size = min(_there.size, 4096 - address % 4096)
         got = _readv(pid, ctypes.byref(_here), 1, ctypes.byref(_there), 1, 0)
     return ctypes.string_at(_memory, got) if got > 0 else b""
@@ -130,9 +131,9 @@ _NUMBER, _ARCHITECTURE, _ARGS = 0, 4, 16
 
 
 def build_filter(with_descriptor: "list[int]", on_sockets: "list[int]", always: "list[int]", low: int, high: int, fcntl: int) -> bytes:
-    """The program of a filter that stops at these calls: the first ones only for descriptors (their first argument) from `low`
-    to `high` - 1, and for -1; the second ones for those below `low`, too. Everything else is allowed without a stop; so is an fcntl that moves
-    a descriptor to `high` or above."""
+    """Returns the program of a filter that stops at these calls. The calls in `with_descriptor` stop only for descriptors (their
+    first argument) from `low` to `high` - 1, and for -1. The calls in `on_sockets` stop for those below `low`, too. Everything
+    else is allowed without a stop. So is an fcntl that moves a descriptor to `high` or above."""
     lines: "list[tuple[int, int, int, int]]" = [
         (_LOAD, 0, 0, _ARCHITECTURE), (_EQUAL, 1, 0, _ARCH[MACHINE]), (_RETURN, 0, 0, _ALLOW), (_LOAD, 0, 0, _NUMBER),
         (_EQUAL, 0, 5, fcntl), (_LOAD, 0, 0, _ARGS + 16), (_AT_LEAST, 0, 2, high), (_AT_LEAST, 1, 0, 1024), (_RETURN, 0, 0, _ALLOW),
@@ -147,7 +148,7 @@ def build_filter(with_descriptor: "list[int]", on_sockets: "list[int]", always: 
 
 
 def install_filter(program: bytes) -> None:
-    """Puts the filter on this process, and on all that it starts. OSError: the system does not allow it."""
+    """Installs the filter for this process and for all that it starts. Raises OSError if the system does not allow it."""
     buffer = ctypes.create_string_buffer(program, len(program))
     head = ctypes.create_string_buffer(struct.pack("=H6xQ", len(program) // 8, ctypes.addressof(buffer)), 16)
     number = {"x86_64": 317, "aarch64": 277}[MACHINE]

@@ -1,22 +1,24 @@
-"""Quiescence and deadlock: asked of the kernel, not of a timer.
+"""Quiescence and deadlock: the harness asks the kernel for them, and no timer.
 
-A look takes every live thread with the call that it waits in, then the TCP sockets that the programs hold with their other
-ends, then the threads again. It is calm if each thread waits in a call that only another program can end, nothing that would
-end it is under way, and both samples of the threads are equal, the count of times that each one has run included. Then no
-thread ran between its first reading and its second: all waited at once, and the sockets are what they were at that moment. The
-kernel locks a socket while it tells of it: so what had arrived by then had also woken up whoever waits for it, and the second
-sample shows that. The conductor then makes sure that no log line was on its way to it.
+A look reads every live thread with the call in which it waits. Then it reads the TCP sockets that the programs hold, with their
+other ends. Then it reads the threads again. The look is calm if three things hold: each thread waits in a call that only another
+program can end; nothing that would end it is under way; and both readings of the threads are equal, with the count of times that
+each one has run. Then no thread ran between its first reading and its second one: all waited at the same time, and the sockets
+are what they were at that moment. The kernel locks a socket while it reports it. So what had arrived by then had also woken up
+whoever waits for it, and the second reading shows that. The conductor then makes sure that no log line was on its way to it.
 
-Under way are bytes that one end has sent and the other has not received, bytes that are not sent yet though the peer's
-window has room, and a FIN that the other end has not seen. For a thread that waits to write, an acknowledgement is, too. Not
-under way is what stands behind a closed window, a FIN included, as long as the other end has bytes that nobody reads: the
-zero-window probes wake nobody. Nor is the acknowledgement of received bytes, where nobody waits for it: no need to wait 40 ms
-for a delayed ACK. All this holds for both ends of a connection, also for one that its program has closed.
+Under way are: bytes that one end has sent and the other has not received; bytes that are not sent yet though the peer's window
+has room; a FIN that the other end has not seen; and, for a thread that waits to write, an acknowledgement. Not under way is what
+stands behind a closed window, with a FIN, as long as the other end has bytes that nobody reads: the zero-window probes wake
+nobody. Nor is the acknowledgement of received bytes, if nobody waits for it. So a look need not wait 40 ms for a delayed ACK. All
+this holds for both ends of a connection, also for an end that its program has closed.
 
-A wait with a time limit of its own ends by itself. Where only such waits stand in the way, the look says so (`timed`), and for how
-long. A timer that ends a wait by a signal is no fact of the kernel's here: timers.py has those that the observed calls show.
+A wait with a time limit of its own ends by itself. If only such waits prevent a calm look, the look says so (`timed`), and how
+long they may take. The kernel does not show here whether a timer will end a wait by a signal: timers.py has the timers that the
+observed calls show.
 
-What can't be seen: whoever outside of the run would speak to it; without observed calls, an alarm(2) or setitimer(2) that is pending.
+What can't be seen: whether somebody outside of the run will speak to it; and, if calls are not observed, a pending alarm(2) or
+setitimer(2).
 """
 from __future__ import annotations
 
@@ -33,33 +35,34 @@ _OWN_TIMERS = ("timerfd", "signalfd", "inotify", "fanotify", "io_uring")
 _FIN_WRITTEN = ("FIN-WAIT-1", "CLOSING", "LAST-ACK")
 _SAYS_NO_MORE = ("LISTEN", "CLOSED", "TIME-WAIT", "SYN-RECEIVED")
 
-Polls = Callable[[int], int]            # thread id: how many descriptors the poll(2) is on that it was seen to enter and not to leave; 0: none
-Known = Callable[[int, int, int], Optional[Limits]]     # process id, descriptor, inode of a socket: its options, if known
+Polls = Callable[[int], int]            # takes a thread id; returns how many descriptors its poll(2) that has not returned watches; 0: none
+Known = Callable[[int, int, int], Optional[Limits]]     # takes process id, descriptor, inode of a socket; returns its options
 
 
 @dataclass(frozen=True)
 class Look:
-    """What the kernel said at one moment. `busy` is "" where the look is calm, which is a proof; else why it is not, in words."""
+    """What the kernel said at one moment. `busy` is "" if the look is calm, and that is a proof. Else `busy` says in words why it
+    is not calm."""
 
     threads: tuple[Thread, ...]
     network: Snapshot = Snapshot()
     busy: str = ""
     under_way: int = 0
     unknown: bool = False   # the kernel did not tell
-    unasked: bool = False   # the time limits of a socket that is waited on are not known: calm is no proof then
-    timed: bool = False     # only waits with a time limit of their own stand in the way
-    limit: float = 0.0      # timed: the longest of these limits in seconds, from now at most; 0: not known
-    targets: "dict[int, dict[int, int]]" = field(default_factory=dict)      # tid: the descriptors that it waits on, and for what
-    names: "Mapping[int, Mapping[int, str]]" = field(default_factory=dict)  # process: what its descriptors are, "pipe:[7]"
+    unasked: bool = False   # the time limits of a socket on which a thread waits are not known: then a calm look is no proof
+    timed: bool = False     # only waits with a time limit of their own prevent a calm look
+    limit: float = 0.0      # timed: the longest of these limits, in seconds from now at most; 0: not known
+    targets: "dict[int, dict[int, int]]" = field(default_factory=dict)      # by tid: the descriptors on which it waits, and for what
+    names: "Mapping[int, Mapping[int, str]]" = field(default_factory=dict)  # by process: what its descriptors are, "pipe:[7]"
 
 
 def look(pids: Iterable[int], held: "set[int]", ours: "set[str]", network: Optional[Network] = None,
          known: Optional[Known] = None, polls: Polls = lambda tid: 0, pairs: "Optional[Iterable[tuple[str, str]]]" = None) -> Look:
-    """Looks at the processes. `held`: ids of the threads that the conductor holds; they are left out. `ours`: the pipes
-    ("pipe:[7]") whose other end the harness reads. `network`: where to ask for sockets. `known`: the options of a socket that
-    can't be asked for them, as far as the caller has observed its setsockopt(2) calls; asked for its time limits counts as known.
-    `polls`: a thread in restart_syscall(2) goes on with that poll(2). `pairs`: the addresses of all connections that were ever begun in
-    this network; None: they are not known, and all of its sockets are asked for where one may be left that no program holds."""
+    """Looks at the processes. `held` has the ids of the threads that the conductor holds; they are left out. `ours` has the pipes
+    ("pipe:[7]") whose other end the harness reads. `network` is asked for the sockets. `known` returns the options of a socket
+    that can't be asked for them, as far as the caller has observed its setsockopt(2) calls. `polls` returns the poll(2) that a
+    thread in restart_syscall(2) continues. `pairs` has the addresses of all connections that were ever begun in this network.
+    With None they are not known: then all of its sockets are asked for if there may be one that no program holds."""
     pids = list(pids)
     network = Network() if network is None else network
     threads = _threads(pids, held, polls)
@@ -76,7 +79,7 @@ def look(pids: Iterable[int], held: "set[int]", ours: "set[str]", network: Optio
     files = {pid: kernel.descriptors(pid) for pid in pids}
     closed = next((f"a {thread.call} waits on descriptor {fd}, which has been closed meanwhile" for thread in threads for fd in targets[thread.tid]
                    if fd not in files[thread.pid]), "")
-    if closed:      # it waits on what was behind that number, and for as long as that says
+    if closed:      # it waits on what was behind that number, which the kernel no longer tells
         return Look(threads, busy=closed, unknown=True)
     limits = _limits({(thread.pid, fd) for thread in threads for fd in targets[thread.tid]}, files, known)
     seen = network.now(files)
@@ -102,8 +105,9 @@ def look(pids: Iterable[int], held: "set[int]", ours: "set[str]", network: Optio
 
 
 def frozen(pids: "list[int]", last: Look, network: Network, pending: "Optional[set[int]]") -> Look:
-    """The programs once they have been stopped in the middle of a run. Where a thread stands then says nothing. It counts as waiting if it
-    waited at the last look before, and (`pending`) is in a call that has not returned, where calls are seen."""
+    """Looks at the programs after they were stopped in the middle of a run. Then the place where a thread is stopped says
+    nothing. A thread counts as waiting if it waited at the look `last`. If calls are seen, its call must also be one that has not
+    returned (`pending`)."""
     before = {thread.tid: thread for thread in last.threads if thread.call and (pending is None or thread.tid in pending or thread.fd < 3)}
     threads = tuple(before.get(thread.tid, replace(thread, call="")) for thread in _threads(pids, set()))
     files = {pid: kernel.descriptors(pid) for pid in pids}
@@ -116,7 +120,7 @@ def _threads(pids: "list[int]", held: "set[int]", polls: Polls = lambda tid: 0, 
 
 
 def waited_on(thread: Thread) -> "Optional[dict[int, int]]":
-    """The descriptors that a thread waits on, each with what it waits for; None if that can't be read."""
+    """Returns the descriptors on which a thread waits, each with the events for which it waits; None if that can't be read."""
     if thread.call in ("poll", "select", "epoll_wait"):
         return kernel.polled(thread)
     return {thread.fd: kernel.POLLOUT if thread.call in ("write", "connect") else kernel.POLLIN} if thread.fd >= 0 else {}
@@ -124,7 +128,7 @@ def waited_on(thread: Thread) -> "Optional[dict[int, int]]":
 
 def _limits(waited_on: "set[tuple[int, int]]", files: "Mapping[int, Mapping[int, str]]",
             known: Optional[Known]) -> "dict[tuple[int, int], Limits]":
-    """The options of the sockets that threads wait on, by process id and descriptor, as far as they are known."""
+    """Returns the options of the sockets on which threads wait, by process id and descriptor, as far as they are known."""
     inodes = {(pid, fd): int(files[pid][fd][8:-1]) for pid, fd in waited_on if files[pid].get(fd, "").startswith("socket:[")}
     found = sockets.ask(inodes)
     if known is not None:
@@ -136,7 +140,7 @@ def _limits(waited_on: "set[tuple[int, int]]", files: "Mapping[int, Mapping[int,
 
 
 def _limit(thread: Thread, limits: Limits) -> float:
-    """The time limit that a socket's options give to a call, 0 if none."""
+    """Returns the time limit that a socket's options give to the thread's call, in seconds; 0 if none."""
     return {"read": limits.read, "accept": limits.read, "write": limits.write, "connect": limits.write}.get(thread.call, 0.0)
 
 
@@ -146,7 +150,7 @@ def _ends_by_itself(thread: Thread) -> str:
 
 @dataclass(frozen=True)
 class _Wait:
-    """A thread that waits on a descriptor."""
+    """The wait of one thread on one descriptor."""
 
     thread: Thread
     fd: int
@@ -157,13 +161,13 @@ class _Wait:
 
     @property
     def unasked(self) -> bool:
-        """May it have a time limit that is not known?"""
+        """May this wait have a time limit that is not known?"""
         if self.limits is not None or not self.name.startswith("socket:["):
             return False
         return self.thread.call not in ("poll", "select", "epoll_wait") or self.sock is not None and _user_timeout_counts(self.sock)
 
     def limited(self) -> "Iterator[tuple[str, float]]":
-        """The time limits that the socket sets to this wait: words, and seconds."""
+        """Yields the time limits that the socket sets to this wait: each in words, and in seconds."""
         limits = self.limits or Limits()
         seconds = _limit(self.thread, limits)
         if seconds:
@@ -172,7 +176,7 @@ class _Wait:
             yield _user_timeout(limits)
 
     def may_end(self, ours: "set[str]") -> str:
-        """Why it may end though no other program does anything; "" if it can't."""
+        """Returns why the wait may end although no other program does anything; "" if it can't."""
         call, sock, limits = self.thread.call, self.sock, self.limits or Limits()
         if sock is None:
             if any(word in self.name for word in _OWN_TIMERS):
@@ -195,16 +199,17 @@ def _user_timeout_counts(sock: Sock) -> bool:
 
 
 def _user_timeout(limits: Limits) -> "tuple[str, float]":
-    """Words, and seconds. The kernel asks at each probe: so it may take twice as long."""
+    """Returns the time limit in words, and in seconds. The kernel compares it with the time at each probe only, so it may take
+    twice as long."""
     return f"TCP_USER_TIMEOUT ends the connection when {limits.user:g} s have passed without an acknowledgement", 2 * limits.user + 1
 
 
 def under_way(seen: Snapshot, waits: "list[_Wait]") -> "tuple[int, str]":
-    """What a kernel will still do by itself: how many bytes, and what it is, in words; 0 and "" if nothing. `waits`: who may wait for an
-    acknowledgement."""
+    """Returns what a kernel will still do by itself: how many bytes, and what it is in words; 0 and "" if nothing. `waits` tells
+    who may wait for an acknowledgement."""
     writers = {wait.sock for wait in waits if wait.sock is not None and wait.wants & kernel.POLLOUT}
     listeners = [sock for sock in seen.sockets if sock.state == "LISTEN"]
-    full = {sock.port for sock in listeners if sock.unread > sock.backlog >= 0}     # nobody comes in until somebody accepts
+    full = {sock.port for sock in listeners if sock.unread > sock.backlog >= 0}     # no connection is finished there until a program accepts
     full -= {sock.port for sock in listeners if sock.unread <= sock.backlog}
     for sock in seen.sockets:
         if sock.state == "SYN-SENT" or sock.state == "SYN-RECEIVED" and sock.port not in full:
@@ -224,12 +229,13 @@ def under_way(seen: Snapshot, waits: "list[_Wait]") -> "tuple[int, str]":
 
 
 def _to_nobody(sock: Sock) -> "tuple[int, str]":
-    """The other end is not there: it was reset, or given up by a timeout, or forgotten after its FIN, or lives on another host."""
+    """Returns what is under way to an end that does not exist here: it was reset, or a timeout ended it, or it was forgotten
+    after its FIN, or it is on another host."""
     return (sock.unacked, "bytes are on their way") if sock.unacked > 0 else (0, "")
 
 
 def _coming(sock: Sock, other: Sock) -> "tuple[int, str]":
-    """What sock's kernel will still bring to the other end, though no program does anything."""
+    """Returns what the kernel of `sock` will still bring to the other end, although no program does anything."""
     if other.state == "CLOSED":
         return 0, ""
     count = _in_flight(sock, other)
@@ -243,30 +249,30 @@ def _coming(sock: Sock, other: Sock) -> "tuple[int, str]":
 
 
 def _in_flight(sock: Sock, other: Sock) -> int:
-    """Bytes that were sent and are not in the other end's receive queue."""
+    """Returns how many bytes were sent and are not in the other end's receive queue yet."""
     if sock.sent < 0 or other.received < 0:
         return sock.unacked - max(0, sock.unsent)
     return max(0, sock.sent - other.received)
 
 
 def _window_closed(sock: Sock, other: Sock) -> bool:
-    """Has the other end no room, so that what it has not received stays where it is until somebody reads there? Both kernels
-    must say so: else a window that has just been opened would be missed. Where the other one does not tell: all that was sent is
-    acknowledged."""
+    """Has the other end no room, so that the bytes that it has not received stay where they are until its program reads? Both
+    kernels must say so. Else a window that has just been opened would be missed. If the other kernel does not tell its window,
+    all that was sent must be acknowledged."""
     if sock.window != 0 or other.unread == 0:
         return False
     return other.receive_window == 0 if other.receive_window >= 0 else sock.unacked == sock.unsent
 
 
 class Records:
-    """Turns looks into records: who is who, which connection a socket belongs to, where a thread logged its last line."""
+    """Makes records of looks. It knows who is who, to which connection a socket belongs, and where a thread logged its last line."""
 
     def __init__(self, who: Callable[[int], str], number: Callable[[str, str], int], source: Callable[[int], str],
                  names: "tuple[str, ...]" = ()) -> None:
         self.who, self.number, self.source, self.names = who, number, source, names
 
     def sockets(self, seen: Look, ns: int) -> "tuple[Socket, ...]":
-        """The looks' sockets as records; a socket that two descriptors share is told once for each process."""
+        """Returns the look's sockets as records. A socket that two processes share has one record for each of their descriptors."""
         return tuple(Socket(ns, self.who(pid), pid, fd, self._connection(s), s.state, s.local, s.peer, s.unread, s.unacked,
                             max(0, s.unsent), s.eof) for (pid, fd), s in seen.network.held.items())
 
@@ -274,7 +280,7 @@ class Records:
         return self.number(sock.local, sock.peer) if sock is not None and sock.peer else 0
 
     def waiting(self, seen: Look) -> "tuple[Waiting, ...]":
-        """The threads that wait for somebody, and for whom."""
+        """Returns the threads that wait, and for which programs."""
         found = []
         for thread in seen.threads:
             fds = list(seen.targets.get(thread.tid, (thread.fd,) if thread.fd >= 0 else ()))
@@ -286,8 +292,8 @@ class Records:
         return tuple(found)
 
     def cycle(self, seen: Look) -> "tuple[str, ...]":
-        """The names of a cycle of processes each of which has a thread that waits for the next one, and for nobody who may still move;
-        () if there is none."""
+        """Returns the names of a cycle of processes: each has a thread that waits for the next one, and for nobody who may still
+        move. Returns () if there is no cycle."""
         graph: dict[int, set[int]] = {}
         for thread in _stuck(seen):
             for sock in _socks(thread, seen.targets.get(thread.tid, ()), seen):
@@ -306,18 +312,18 @@ def _socks(thread: Thread, fds: Iterable[int], seen: Look) -> "list[Sock]":
 
 
 def _holders(sock: Sock, seen: Look) -> "set[int]":
-    """The processes that hold the other end of a connection."""
+    """Returns the ids of the processes that hold the other end of a connection."""
     return seen.network.holders(seen.network.other_end(sock))
 
 
 def _stuck(seen: Look) -> "list[Thread]":
-    """The threads that wait on connections, and only on ends that nobody will move: who waits at the other end of one is stuck, too. A
-    thread that may also be woken from outside (a later client, somebody who types) is not stuck."""
+    """Returns the threads that wait on connections, and only on such connections whose other end nobody will move: whoever could
+    is stuck, too. A thread that may also be woken from outside (by a later client, or by somebody who types) is not stuck."""
     on = {thread.tid: [sock for sock in _socks(thread, seen.targets.get(thread.tid, ()), seen) if sock.peer] for thread in seen.threads}
     outside = {thread.tid for thread in seen.threads if _from_outside(thread, seen)}
     stuck = {thread.tid: thread for thread in seen.threads if on[thread.tid] and thread.tid not in outside}
-    at: "dict[int, list[int]]" = {}     # socket: the threads that wait on it
-    of: "dict[int, list[int]]" = {}     # process: its threads that wait on a connection, or for somebody outside
+    at: "dict[int, list[int]]" = {}     # by inode of a socket: the threads that wait on it
+    of: "dict[int, list[int]]" = {}     # by process: its threads that wait on a connection, or for somebody outside
     for thread in seen.threads:
         for sock in on[thread.tid]:
             at.setdefault(sock.inode, []).append(thread.tid)
@@ -331,15 +337,15 @@ def _stuck(seen: Look) -> "list[Thread]":
 
 
 def _nobody_moves(sock: Sock, seen: Look, stuck: "Mapping[int, Thread]", at: "Mapping[int, list[int]]", of: "Mapping[int, list[int]]") -> bool:
-    """Is nobody at the other end of this connection who may still move? Who waits on that end answers; if nobody does, all threads of its
-    holders do that wait on a connection or for somebody outside."""
+    """Can nobody move the other end of this connection any more? The threads that wait on that end must all be stuck. If no
+    thread waits on it, then all threads of its holders that wait on a connection, or for somebody outside, must be."""
     other = seen.network.other_end(sock)
     tids = at.get(other.inode, []) if other is not None and other.inode else []
     return all(tid in stuck for tid in tids or [tid for pid in _holders(sock, seen) for tid in of.get(pid, [])])
 
 
 def _from_outside(thread: Thread, seen: Look) -> bool:
-    """Does it wait, among others, for a new connection, or for its standard input, or a terminal?"""
+    """Does this thread wait (perhaps among others) for a new connection, for its standard input, or for a terminal?"""
     for fd in seen.targets.get(thread.tid, ()):
         sock = seen.network.held.get((thread.pid, fd))
         name = seen.names.get(thread.pid, {}).get(fd, "")
@@ -349,7 +355,7 @@ def _from_outside(thread: Thread, seen: Look) -> bool:
 
 
 def parents(pid: int) -> "set[int]":
-    """The processes above this one."""
+    """Returns the ids of the processes above this one: its parent, the parent's parent, and so on."""
     found: "set[int]" = set()
     while (pid := kernel.parent(pid)) > 1 and pid not in found:
         found.add(pid)
@@ -357,7 +363,7 @@ def parents(pid: int) -> "set[int]":
 
 
 def _path_back(graph: "dict[int, set[int]]", start: int) -> "list[int]":
-    """A path from start to itself through at least one other process, or []."""
+    """Returns a path from start through at least one other process back to start; [] if there is none."""
     todo = [[start]]
     seen = {start}
     while todo:

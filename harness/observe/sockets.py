@@ -1,9 +1,9 @@
-"""The TCP sockets of a run: who holds which, what the kernel says of each, and what its options may do to a wait.
+"""The TCP sockets of a run: who holds which, what the kernel says of each, and how its options limit a wait.
 
-State, queues, windows and counters come from NETLINK_SOCK_DIAG (diag.py), or from /proc/net/tcp where that is missing. A copy
-of a program's descriptor (pidfd_getfd(2)) is made for no more than what neither tells: time limits and other options of a
-socket that a thread waits on, and once the addresses of a new socket, since a dump of all costs a hundred times as much. Such a
-copy is closed at once: while it is open, the program's own close sends no FIN.
+State, queues, windows and counters come from NETLINK_SOCK_DIAG (diag.py), or from /proc/net/tcp if the system does not have that.
+For what neither tells, the harness makes a copy of a program's descriptor (pidfd_getfd(2)): for time limits and other options of
+a socket on which a thread waits, and once for the addresses of a new socket, because a dump of all sockets costs a hundred times
+as much. Such a copy is closed at once, because as long as it is open the program's own close sends no FIN.
 """
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True)
 class Limits:
-    """What a socket's options do to a wait on it. Times in seconds, 0: no limit. An accepted socket inherits all of them from
-    its listener."""
+    """How a socket's options limit a wait on it. Times are in seconds; 0 means no limit. An accepted socket inherits all options
+    from its listener."""
 
     read: float = 0.0       # SO_RCVTIMEO: ends read, recv, accept
     write: float = 0.0      # SO_SNDTIMEO: ends write, send, connect
     user: float = 0.0       # TCP_USER_TIMEOUT: ends the connection while something is not acknowledged
-    low_water: int = 1      # SO_RCVLOWAT: a read wakes up for as many bytes
-    error: bool = False     # an error is pending (poll says so; SO_ERROR would take it away)
+    low_water: int = 1      # SO_RCVLOWAT: a read wakes up when so many bytes are there
+    error: bool = False     # an error is pending (poll says so; asking for SO_ERROR would take it away)
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The TCP sockets of a moment in which no program runs."""
+    """The TCP sockets at a moment in which no program runs."""
 
-    sockets: "tuple[Sock, ...]" = ()    # each once: those that are held, their other ends, and all else if `whole`
+    sockets: "tuple[Sock, ...]" = ()    # each once: those that programs hold, their other ends, and all others if `whole`
     held: "Mapping[tuple[int, int], Sock]" = field(default_factory=dict)    # by process id and descriptor
-    whole: bool = False                 # what is not in here does not exist
+    whole: bool = False                 # true: a socket that is not in `sockets` does not exist
 
     def other_end(self, sock: Sock) -> Optional[Sock]:
-        """The socket at the other end of a connection; None if there is none, or in another network."""
+        """Returns the socket at the other end of a connection; None if there is none, or if it is in another network."""
         return self._ends.get((sock.peer, sock.local)) if sock.peer else None
 
     @functools.cached_property
@@ -54,21 +54,22 @@ class Snapshot:
         return {(one.local, one.peer): one for one in self.sockets if one.peer}
 
     def holders(self, sock: Optional[Sock]) -> "set[int]":
-        """The processes that hold a socket."""
+        """Returns the ids of the processes that hold a socket."""
         return {pid for (pid, _), one in self.held.items() if one is sock}
 
 
 class Network:
-    """Where to ask for the sockets of one run. `netlinks`: a NETLINK_SOCK_DIAG socket of each of its networks; none: ask
-    /proc/net/tcp."""
+    """Asks for the sockets of one run. `netlinks` has a NETLINK_SOCK_DIAG socket of each of its networks. Without one,
+    /proc/net/tcp is read."""
 
     def __init__(self, *netlinks: socket.socket) -> None:
         self._diags = [Diag(one) for one in netlinks]
-        self._names: "dict[int, Optional[Name]]" = {}   # by inode; None: a socket, and none of TCP
+        self._names: "dict[int, Optional[Name]]" = {}   # by inode; None: a socket that is not of TCP
 
     def now(self, descriptors: "Mapping[int, Mapping[int, str]]", whole: bool = False, pairs: "Iterable[tuple[str, str]]" = ()) -> Snapshot:
-        """The sockets that programs hold, and the other end of each. `descriptors`: of each process, as kernel.descriptors()
-        gives them. `whole`: all else that is in the network and has to do with them, too. `pairs`: also the ends of these connections."""
+        """Returns the sockets that programs hold, and the other end of each. `descriptors` has those of each process, as
+        kernel.descriptors() returns them. With `whole`, all other sockets of the network that have to do with them are in it.
+        `pairs` adds the ends of these connections."""
         holders: "dict[int, list[tuple[int, int]]]" = {}
         for pid, files in descriptors.items():
             for fd, what in files.items():
@@ -87,7 +88,7 @@ class Network:
         return Snapshot(tuple(dict.fromkeys((*held.values(), *found))), held, whole)
 
     def _single(self, holders: "dict[int, list[tuple[int, int]]]", more: "list[Name]") -> "Optional[list[Sock]]":
-        """Asks for each socket by its name, and for `more` names. None if that does not give all of them."""
+        """Asks for each socket by its name, and for the names in `more`. Returns None if that does not give all of them."""
         if not self._diags:
             return None
         found: "list[Sock]" = []
@@ -111,7 +112,7 @@ class Network:
         except Refused:
             return None
         for inode, name, sock in zip(inodes, names, answers):
-            if sock is None or sock.inode != inode:     # closed meanwhile; or one of several that share an address
+            if sock is None or sock.inode != inode:     # it was closed meanwhile, or it is one of several that share an address
                 del self._names[inode]
                 told = self._introduce(inode, *holders[inode][0])
                 if told is None or told.state != "CLOSED":
@@ -125,7 +126,8 @@ class Network:
         return found
 
     def ends(self, pairs: "Iterable[tuple[str, str]]") -> "Optional[list[Sock]]":
-        """The sockets at both ends of these pairs of addresses, as far as there are any. None if single sockets can't be asked for."""
+        """Returns the sockets at both ends of these pairs of addresses, as far as they exist. Returns None if single sockets
+        can't be asked for."""
         if not self._diags:
             return None
         names = [name for pair in pairs for name in _names(pair)]
@@ -153,8 +155,8 @@ class Network:
         return [sock for _, sock in pairs]
 
     def _introduce(self, inode: int, pid: int, fd: int) -> Optional[Sock]:
-        """Finds out the name of a socket that is new. Returns it if it has none yet (not connected, or no more); None if its
-        name is known now, or if it is none of TCP, or can't be asked."""
+        """Finds out the name of a new socket. Returns the socket if it has no name (it is not connected yet, or no longer).
+        Returns None if the name is known now, or if it is no TCP socket, or if it can't be asked."""
         copy = copy_of(pid, fd)
         if copy is None:
             self._is_tcp(inode, pid, fd)
@@ -175,7 +177,7 @@ class Network:
 
     def _is_tcp(self, inode: int, pid: int, fd: int) -> bool:
         if inode not in self._names:
-            protocol = _protocol(pid, fd)   # MPTCP is TCP: the connections that it consists of have its inode
+            protocol = _protocol(pid, fd)   # MPTCP is TCP: its TCP connections have its inode
             if protocol and "TCP" not in protocol:
                 self._names[inode] = None
             return "TCP" in protocol
@@ -183,22 +185,22 @@ class Network:
 
 
 def _names(pair: "tuple[str, str]") -> "tuple[Name, Name]":
-    """Both ends of a connection, which is a pair of addresses."""
+    """Returns the names of both ends of a connection, given its pair of addresses."""
     name = Name(*address.packed(pair[0]), *address.packed(pair[1]))
     return name, name.turned()
 
 
 def must_have_an_end(sock: Sock) -> bool:
-    """Must the other end of this connection be in the same network, as long as its FIN has not arrived? Not if it leads to
-    another host."""
+    """Must the other end of this connection exist in the same network? Yes, until its FIN has arrived, unless the connection
+    leads to another host."""
     local, peer = sock.local.rpartition(":")[0], sock.peer.rpartition(":")[0]
     here = local == peer or local.startswith("127.") and peer.startswith("127.")
     return here and bool(peer) and not sock.eof and sock.state != "CLOSED"
 
 
 def _of_interest(sockets: "list[Sock]", holders: "Mapping[int, object]") -> "list[Sock]":
-    """Of all sockets of a network, which may be that of the whole machine, those that have to do with the run: those that it
-    holds, what comes to its listeners, and the other end of each."""
+    """Returns the sockets of the run out of all sockets of a network, which may be the whole machine's: those that the run's
+    programs hold, those that come to their listeners, and the other end of each."""
     mine = [sock for sock in sockets if sock.inode in holders]
     ports = {sock.port for sock in mine if sock.state == "LISTEN"}
     mine += [sock for sock in sockets if not sock.inode and sock.port in ports]
@@ -207,12 +209,12 @@ def _of_interest(sockets: "list[Sock]", holders: "Mapping[int, object]") -> "lis
 
 
 def listening(network: Network, descriptors: "Mapping[int, Mapping[int, str]]") -> "list[int]":
-    """The ports on which programs listen."""
+    """Returns the ports on which programs listen."""
     return [sock.port for sock in network.now(descriptors).held.values() if sock.state == "LISTEN"]
 
 
 def ask(descriptors: "Iterable[tuple[int, int]]") -> "dict[tuple[int, int], Limits]":
-    """The options of these sockets (process id, descriptor), asked of each itself. One that can't be asked is left out."""
+    """Asks these sockets (process id, descriptor) for their options. A socket that can't be asked is left out."""
     found = {}
     for pid, fd in descriptors:
         copy = copy_of(pid, fd)
@@ -239,7 +241,8 @@ def _seconds(sock: socket.socket, option: int) -> float:
 
 
 def copy_of(pid: int, fd: int) -> Optional[socket.socket]:
-    """A copy of a program's socket, for a moment; None if that is refused, or it is no socket."""
+    """Returns a copy of a program's socket, which the caller is to close at once; None if the system refuses it, or if it is no
+    socket."""
     pidfd = _pidfd(pid)
     if pidfd < 0:
         return None
@@ -264,7 +267,7 @@ def _pidfd(pid: int) -> int:
 
 
 def _protocol(pid: int, fd: int) -> str:
-    """The kernel's name of a socket's protocol: "TCP", "TCPv6", "MPTCP", "UDP", ..., "" if it is gone."""
+    """Returns the kernel's name of a socket's protocol: "TCP", "TCPv6", "MPTCP", "UDP", ...; "" if the socket has gone."""
     try:
         return os.getxattr(f"/proc/{pid}/fd/{fd}", "system.sockprotoname").decode("ascii", "replace").rstrip("\0")
     except OSError:
@@ -272,7 +275,7 @@ def _protocol(pid: int, fd: int) -> str:
 
 
 def _where(ask: "Callable[[], tuple[Any, ...]]", family: int) -> "tuple[bytes, int]":
-    """What getsockname or getpeername says: a host of 4 or 16 bytes, and the port. Zeros if there is none."""
+    """Calls getsockname or getpeername. Returns a host of 4 or 16 bytes, and the port; zeros if there is none."""
     try:
         host, port = ask()[:2]
     except OSError:

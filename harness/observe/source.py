@@ -1,4 +1,5 @@
-"""Where in a program's source a call was made: by the addresses on its stack that the tracer found, and addr2line(1).
+"""Finds where in a program's source a call was made. It takes the addresses that the tracer found on the stack, and asks
+addr2line(1).
 
 addr2line comes with the C compiler's tools. Without it, and for a program that was built without -g, nothing is known.
 """
@@ -11,9 +12,9 @@ from typing import Iterable
 
 
 def lines_of(program: str, addresses: "Iterable[int]") -> "dict[int, list[str]]":
-    """For each return address in a program: the line of the call, "client.c:38", and where that stands in an inline function, the lines
-    that called this one, the innermost first. Addresses of which nothing is known are left out. All are asked for at once: starting
-    addr2line takes some milliseconds."""
+    """Returns for each return address in a program the line of the call, "client.c:38". If that line is in an inline function,
+    the lines that called it follow, the innermost first. Addresses of which nothing is known are left out. All addresses are
+    asked for at once, because starting addr2line takes some milliseconds."""
     wanted = sorted(set(addresses))
     if not wanted or shutil.which("addr2line") is None:
         return {}
@@ -25,7 +26,7 @@ def lines_of(program: str, addresses: "Iterable[int]") -> "dict[int, list[str]]"
     found: "dict[int, list[str]]" = {}
     left = iter(wanted)
     for line in done.stdout.splitlines():
-        if line.startswith("0x"):           # what -a says before the lines of each address
+        if line.startswith("0x"):           # with -a the address itself comes before its lines
             address = next(left, 0)
             continue
         path, _, number = line.partition(" ")[0].rpartition(":")
@@ -35,7 +36,7 @@ def lines_of(program: str, addresses: "Iterable[int]") -> "dict[int, list[str]]"
 
 
 def of_call(callers: "list[int]", known: "dict[int, list[str]]") -> str:
-    """The line of the program itself, and not of the library that it called through (common/); "" if none is known."""
+    """Returns the line in the program itself, and not in the library (common/) through which it called; "" if none is known."""
     lines = [line for address in callers for line in known.get(address, ())]
     own = [line for line in lines if os.path.basename(os.path.dirname(line)) != "common"]
     return os.path.basename((own or lines or [""])[0])

@@ -1,7 +1,7 @@
-"""One TCP socket as a kernel holds it, whichever source tells of it; and the source that is always there, /proc/net/tcp.
+"""One TCP socket as a kernel holds it; and /proc/net/tcp, the source that every system has.
 
 Sources: proc_net(5) and Documentation/networking/proc_net_tcp.rst, include/net/tcp_states.h, RFC 9293 (the names of the states).
-diag.py reads the better source. This module and that one fill in the same type.
+diag.py reads the better source. Both modules return the same type.
 """
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ TIMERS = {0: "", 1: "retransmit", 2: "keep-alive", 3: "TIME-WAIT", 4: "zero-wind
 
 @dataclass(frozen=True)
 class Sock:
-    """One TCP socket, whoever has a descriptor of it. Counts are bytes of the stream: a FIN, which has a sequence number like a
-    byte, is left out. -1: the source does not tell."""
+    """One TCP socket, whoever has a descriptor of it. Counts are bytes of the stream. A FIN takes a sequence number as a byte
+    does, but it is not counted. -1: the source does not tell."""
 
     local: str              # "127.0.0.1:8080", see address.py; "" if it has none or none is known
     peer: str               # "" if it has none: a listener, a socket that is not connected
@@ -31,16 +31,16 @@ class Sock:
     inode: int              # its number in /proc/PID/fd; 0: no program holds it (closed, or not accepted yet)
     unread: int = 0         # in the receive queue; LISTEN: connections that wait to be accepted
     unacked: int = 0        # written by the program, not yet acknowledged by the peer's kernel
-    unsent: int = 0         # of these, not sent at all
-    fin_unsent: bool = False    # our FIN waits behind them
-    backlog: int = -1       # LISTEN: as many connections may wait, and one more
-    sent: int = -1          # ever, first transmissions only
-    again: int = -1         # ever, sent again
-    received: int = -1      # ever, in order
-    window: int = -1        # how far beyond the last acknowledged byte the peer lets us send
-    receive_window: int = -1    # the window that we announced last
-    timer: str = ""         # the one that runs, one of TIMERS
-    expires: float = -1.0   # seconds until it ends
+    unsent: int = 0         # how many of the `unacked` bytes were not sent at all
+    fin_unsent: bool = False    # this end's FIN waits behind the unsent bytes
+    backlog: int = -1       # LISTEN: the backlog; one connection more than that may wait
+    sent: int = -1          # in all; bytes that were sent again count once
+    again: int = -1         # in all, bytes that were sent again
+    received: int = -1      # in all, in order
+    window: int = -1        # how many bytes behind the last acknowledged one the peer allows
+    receive_window: int = -1    # the window that this end announced last
+    timer: str = ""         # the timer that runs, one of TIMERS
+    expires: float = -1.0   # seconds until that timer expires
 
     @property
     def port(self) -> int:
@@ -53,14 +53,14 @@ class Sock:
 
 
 def rows(pid: int) -> list[Sock]:
-    """The TCP sockets of the network in which process pid lives, out of /proc/net/tcp and tcp6. Sockets that are neither
-    connected nor listen are not in there."""
+    """Returns the TCP sockets of the network in which process pid lives, from /proc/net/tcp and tcp6. Sockets that neither are
+    connected nor listen are not in these files."""
     return [sock for name in ("tcp", "tcp6") for sock in _rows(_read(f"/proc/{pid}/net/{name}"))]
 
 
 def orphans(pid: int) -> bool:
-    """Are there TCP sockets that no program holds any more and that have not said all yet (proc_net(5), sockstat)? The kernel
-    counts them for the whole machine: False is certain, True is a reason to look."""
+    """May there be TCP sockets that no program holds any more and that have not sent all yet (proc_net(5), sockstat)? The kernel
+    counts them for the whole machine. So False is certain, and True is only a reason to look."""
     found = re.search(r"orphan (\d+)", _read(f"/proc/{pid}/net/sockstat"))
     return found is None or found[1] != "0"
 
@@ -99,6 +99,6 @@ def _rows(table: str) -> Iterator[Sock]:
 
 
 def _address(word: str) -> str:
-    """0100007F:1F90 is 127.0.0.1:8080: words of four bytes in the machine's order, then the port in hex."""
+    """Returns "127.0.0.1:8080" for "0100007F:1F90": words of four bytes in the machine's order, then the port in hex."""
     host, port = word.split(":")
     return address.text(b"".join(struct.pack("=I", int(host[i:i + 8], 16)) for i in range(0, len(host), 8)), int(port, 16))

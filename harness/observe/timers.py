@@ -1,8 +1,8 @@
-"""Timers that the observed calls show: a wait with one of them pending may end though nobody else does anything.
+"""The timers that the observed calls show. While one of them is pending, a wait may end although nobody else does anything.
 
-alarm(2), setitimer(2) and timer_settime(2) end a wait by a signal; they belong to a process. A sleep, and a poll, select or epoll_wait
-with a limit, end by themselves; they belong to a thread. The limits of a socket (SO_RCVTIMEO, SO_SNDTIMEO, TCP_USER_TIMEOUT) belong
-to it. A timerfd is a descriptor, and who waits on one is seen there.
+alarm(2), setitimer(2) and timer_settime(2) end a wait by a signal. They belong to a process. A sleep, and a poll, select or
+epoll_wait with a time limit, end by themselves. They belong to a thread. The limits of a socket (SO_RCVTIMEO, SO_SNDTIMEO,
+TCP_USER_TIMEOUT) belong to the socket. A timerfd is a descriptor: a look sees which threads wait on it.
 """
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ _OPTIONS = ("SO_RCVTIMEO", "SO_SNDTIMEO", "TCP_USER_TIMEOUT")
 
 @dataclass(frozen=True)
 class Pending:
-    """A timer of a process that is set and has not gone off."""
+    """A timer of a process that is set and has not expired."""
 
     who: str
     pid: int
-    due: int        # ns since the run began
-    again: int      # and then every so many ns; 0: once
+    due: int        # ns from the run's beginning
+    again: int      # it expires again after each so many ns; 0: only once
     words: str      # "an alarm"
     source: str
 
 
 class Timers:
-    """Takes calls in as they return."""
+    """The timers and the sockets' time limits of a run. It takes each call when the call returns."""
 
     def __init__(self) -> None:
-        self._pending: dict[tuple[int, int], Pending] = {}  # process, and which of its timers
-        self._low_water: dict[int, int] = {}                # inode: SO_RCVLOWAT in bytes
-        self._listener: dict[int, int] = {}                 # inode of a socket that accept made: its listener's
-        self._limits: dict[tuple[int, str], int] = {}       # inode and option: ns, 0 for none
+        self._pending: dict[tuple[int, int], Pending] = {}  # by process and number of the timer
+        self._low_water: dict[int, int] = {}                # by inode: SO_RCVLOWAT in bytes
+        self._listener: dict[int, int] = {}                 # by inode of a socket that accept made: its listener's inode
+        self._limits: dict[tuple[int, str], int] = {}       # by inode and option: ns, 0 for none
 
     def returned(self, call: Call, inode: int) -> None:
         if call.error:
@@ -56,24 +56,25 @@ class Timers:
             del self._pending[key]
 
     def pending(self, now: int) -> "list[Pending]":
-        """Those that are still to go off, the first one first. One that is due and was not delivered yet counts for a moment more."""
+        """Returns the timers that are still to expire, the first one first. A timer that is due, and whose signal may not have
+        been delivered yet, counts for a moment more."""
         return sorted((_next(one, now) for one in self._pending.values() if one.again or one.due + _LATE > now), key=lambda one: one.due)
 
     def limits(self, inode: int) -> Limits:
-        """A socket's time limits as its program set them. (One that accept(2) made has those of its listener.)"""
+        """Returns a socket's limits as its program set them. A socket that accept(2) made has those of its listener."""
         of = self._listener.get(inode, inode)
         read, write, user = ((self._limits.get((inode, option), 0) or self._limits.get((of, option), 0)) / 1e9 for option in _OPTIONS)
         return Limits(read, write, user, self._low_water.get(inode, 1))
 
     def accepted(self, listener: int, inode: int) -> None:
-        """accept(2) made a socket: it has its listener's options."""
+        """Notes that accept(2) made a socket. The socket has its listener's options."""
         self._listener[inode] = listener
 
 
 def _next(one: Pending, now: int) -> Pending:
-    """A timer that goes off again and again, at its next time."""
+    """Returns a timer that expires again and again with its next time."""
     times = -(-(now - one.due) // one.again) if one.again else 0
     return replace(one, due=one.due + max(times, 0) * one.again)
 
 
-_LATE = 20_000_000      # ns: a signal's delivery, and the program's answer to it
+_LATE = 20_000_000      # ns that a signal's delivery and the program's answer to it may take

@@ -1,10 +1,11 @@
-"""The wire: segments out of the frames that a packet socket sees on the loopback device.
+"""The wire: segments, from the frames that a packet socket sees on the loopback device.
 
-The kernel puts the beginning of each TCP frame into a ring of memory that it shares with the harness (PACKET_RX_RING): all headers,
-and more than 300 bytes of the payload. So a frame of 64 KiB takes no more room than an empty one. Should the ring be full all the same, the kernel counts what it could not put in
-(PACKET_STATISTICS), and `missing` says so. Each frame passes the device twice, going out and coming in; a filter keeps the outgoing one.
+The kernel puts the beginning of each TCP frame into a ring of memory that it shares with the harness (PACKET_RX_RING): all
+headers, and more than 300 bytes of the payload. So a frame of 64 KiB takes no more room than an empty one. If the ring is full
+all the same, the kernel counts the frames that it could not put in (PACKET_STATISTICS), and `missing` returns that number. Each
+frame passes the device twice, going out and coming in; a filter keeps only the outgoing one.
 
-Offsets count from each side's initial sequence number (RFC 9293, 3.4), so a stream's first byte is byte 1; window scale is
+Offsets count from each side's initial sequence number (RFC 9293, 3.4), so a stream's first byte is byte 1. The window scale is
 taken from the two SYNs (RFC 7323). Sources: packet(7), linux/if_packet.h, linux/filter.h, RFC 791, RFC 8200, RFC 9293.
 """
 from __future__ import annotations
@@ -19,17 +20,17 @@ from . import address
 
 _SOL_PACKET, _RX_RING, _STATISTICS, _VERSION, _SO_ATTACH_FILTER, _ETH_P_ALL = 263, 5, 6, 10, 26, 3
 _BLOCK, _FRAME, _FRAMES = 1 << 16, 512, 1 << 13     # bytes, bytes, and how many: 4 MiB
-_KEPT = 440             # bytes of a frame that are kept. Its place in the ring begins with 66 bytes of the kernel's
-PAYLOAD = 64            # payload bytes of a segment's `data`
+_KEPT = 440             # bytes of a frame that are kept. Each place in the ring begins with 66 bytes that the kernel uses
+PAYLOAD = 64            # how many payload bytes a segment's `data` has at most
 _STATUS = struct.Struct("=I")
 _HEAD = struct.Struct("=IIIHHII")                   # struct tpacket2_hdr: status, length, kept, offset of the frame, of the network header, s, ns
 _FLAGS = ((2, "S"), (1, "F"), (4, "R"), (8, "P"), (16, "A"))
 
 
 class Seen(NamedTuple):
-    """One segment, as it went out."""
+    """One segment, as it was sent."""
 
-    ns: int             # of the run
+    ns: int             # from the run's beginning
     source: str         # addresses: "127.0.0.1:41000"
     target: str
     flags: str          # of S, F, R, P, A, in that order
@@ -37,15 +38,15 @@ class Seen(NamedTuple):
     length: int         # payload bytes
     ack: int            # stream offset that it acknowledges; 0 without ACK
     window: int         # in bytes, scaled
-    opens: bool         # a SYN, and the first one with its sequence number: the beginning of a connection
+    opens: bool         # whether it is a SYN, and the first one with its sequence number: it begins a connection
     data: bytes = b""   # the first PAYLOAD bytes of its payload
     frame: bytes = b""  # the frame, from the Ethernet header on, as much as was captured of it
 
 
 def open_socket(device: str) -> Optional[socket.socket]:
-    """A packet socket with its ring, which sees the device from now on; None where the system does not allow it."""
+    """Returns a packet socket with its ring, which sees the device from now on; None if the system does not allow it."""
     try:
-        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)      # bound below: not two hooks in turn
+        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)      # protocol 0: it sees nothing before bind
     except OSError:
         return None
     try:
@@ -62,7 +63,8 @@ def open_socket(device: str) -> Optional[socket.socket]:
 
 
 def _program() -> "list[tuple[int, int, int, int]]":
-    """The filter (classic BPF): what goes out and is TCP over IPv4 or IPv6. Line by line: code, jump if true, jump if false, constant. It returns the bytes to keep, 0 for none."""
+    """Returns the filter (classic BPF) that keeps outgoing TCP over IPv4 or IPv6. Each line has a code, the jump if true, the
+    jump if false, and a constant. The filter returns how many bytes to keep; 0 for none."""
     load_byte, load_half, equal, result = 0x30, 0x28, 0x15, 0x06
     return [
         (load_byte, 0, 0, 0xFFFFF004),      # 0: the packet's type (SKF_AD_PKTTYPE)
@@ -80,7 +82,7 @@ def _program() -> "list[tuple[int, int, int, int]]":
 
 
 class Wire:
-    """Takes segments from a packet socket; `base` is what to take from CLOCK_REALTIME ns to get the run's own time."""
+    """Takes segments from a packet socket. `base` is the number of ns by which CLOCK_REALTIME is ahead of the run's own time."""
 
     def __init__(self, sock: socket.socket, base: int) -> None:
         self._sock, self._base = sock, base
@@ -93,18 +95,18 @@ class Wire:
 
     @property
     def missing(self) -> int:
-        """Frames that the capture lost so far."""
+        """How many frames the capture has lost so far."""
         _, lost = struct.unpack("=II", self._sock.getsockopt(_SOL_PACKET, _STATISTICS, 8))
         self._missing += lost       # the kernel counts from the last time that it was asked
         return self._missing
 
     def take(self) -> "list[Seen]":
-        """The segments since the last call, in the order in which they were sent; never waits."""
+        """Returns the segments since the last call, in the order in which they were sent. It never waits."""
         found: "list[Seen]" = []
         while True:
             place = self._at * _FRAME
             status, _, kept, offset, _, seconds, nanoseconds = _HEAD.unpack_from(self._ring, place)
-            if not status & 1:      # TP_STATUS_USER: it is ours
+            if not status & 1:      # TP_STATUS_USER: the kernel has filled it
                 return found
             frame = self._ring[place + offset:place + offset + kept]
             _STATUS.pack_into(self._ring, place, 0)
@@ -135,13 +137,15 @@ class Wire:
         return Seen(ns, source, target, flags, first, length, self._offset(back, ack) if "A" in flags else 0, window, opens, data, frame)
 
     def _offset(self, way: "tuple[str, str]", number: int) -> int:
-        """The stream offset of a sequence number, which begins again after 4 GiB: the one next to what was last seen."""
+        """Returns the stream offset of a sequence number. Sequence numbers begin again after 4 GiB, so the offset nearest to the
+        last seen one counts."""
         reached = self._reached.get(way, 0)
         return max(0, reached + (number - self._start.get(way, number) - reached + (1 << 31)) % (1 << 32) - (1 << 31))
 
 
 def _parse(frame: bytes) -> "Optional[tuple[str, str, int, int, str, int, int, int, bytes]]":
-    """Source, target, sequence number, acknowledgement, flags, window, payload length, window scale (-1: none), the payload's beginning."""
+    """Returns source, target, sequence number, acknowledgement, flags, window, payload length, window scale (-1: none) and the
+    beginning of the payload; None if the frame is neither IPv4 nor IPv6."""
     kind, = struct.unpack_from("!H", frame, 12)
     ip = frame[14:]
     if kind == 0x0800:
