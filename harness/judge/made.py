@@ -12,6 +12,8 @@ from ..trace import Call
 from .cast import Cast
 from .contract import Made, index_of, role_of
 from .deeds import Deeds
+from .findings.acts import POLLS
+from .sides import READS
 
 
 @dataclass(frozen=True)
@@ -31,14 +33,22 @@ def ask(said: Made, cast: Cast, deeds: Deeds) -> Answer:
         return Answer(False, unknown="the programs' calls were not seen")
     name, numbers = role_of(said.who), cast.connections(said.who)
     pid = cast.pid(said.who) if index_of(said.who) and not cast.listens(name) else 0
-    calls = [call for call in cast.run.calls if call.who == name and PLAIN.get(call.name, call.name) == said.name
+    calls = [call for call in cast.run.calls if call.who == name and (_looks(call) if said.name == "look" else PLAIN.get(call.name, call.name) == said.name)
              and (not said.half or call.option == said.half) and (not pid or call.pid == pid)]
-    mine = [call for call in calls if _failed_to_connect(call) and said.error or call.connection > 0 and (numbers is None or call.connection in numbers)]
-    if any(call.error == said.error for call in mine):
+    mine = calls if said.name == "look" else [call for call in calls if _failed_to_connect(call) and said.error or call.connection > 0 and (numbers is None or call.connection in numbers)]
+    if any(call.error == said.error or said.name == "look" for call in mine):
         return Answer(True)
     if any(map(deeds.is_blind, _processes(name, cast))):
         return Answer(False, unknown=f"some calls of the {name} could not be seen, or not on which connection")
     return Answer(False, error=mine[-1].error if mine and not said.error else "")
+
+
+def _looks(call: Call) -> bool:
+    """Does the call tell its program, without waiting, whether something has come? A poll that may not wait; a read that takes nothing away;
+    and a read of the end of the stream, or one that would have had to wait: whether it was made not to wait is not recorded."""
+    if call.name in POLLS:
+        return call.limit == 0
+    return call.connection > 0 and call.name in READS and (call.option == "MSG_PEEK" or call.returned >= 0 and (call.result == 0 or call.error == "EAGAIN"))
 
 
 def _failed_to_connect(call: Call) -> bool:

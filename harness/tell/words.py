@@ -480,6 +480,8 @@ def _wire(d: Difference, run: Run) -> str:
 
 
 def _call(d: Difference, run: Run) -> str:
+    if d.expected == "look":
+        return f"the {d.who} never looked, without waiting, whether anything had come"
     if d.found:
         return f"the {d.who} called {d.expected} on a connection, and it failed ({d.found})"
     return f"the {d.who} never called {d.expected} on a connection"

@@ -32,6 +32,9 @@ def verdict(rules: str, *calls: str, made=None):
     ("client write EPIPE", "10-11 client@101#1 sendto 18 = EPIPE", True), ("client write EPIPE", "10-11 client@101#1 sendto 18 = ECONNRESET", False),
     ("client write EPIPE", "10-11 client@101#1 sendto 18 = 18", False),
     ("client shutdown SHUT_WR ENOTCONN", "10-11 client@101#1 shutdown SHUT_WR = ENOTCONN", True),
+    ("client look", "10-11 client@101#1 recvfrom MSG_PEEK = 1", True), ("client look", "10-11 client@101#1 read 1 = 0", True),
+    ("client look", "10-11 client@101#1 read 1 = EAGAIN", True), ("client look", "10-11 client@101#1 read 100 = 18", False),
+    ("client look", "10-11 server@200#1 read 1 = 0", False),
     ("client[1] write", "10-11 client@101#1 write 18 = 18", True), ("server[1] write", "10-11 server@200#1 write 18 = 18", True)])
 def test_a_call_is_held_by_a_call_on_a_connection_that_did_not_fail(rule, call, held):
     found = verdict(f"call: {rule}", call)
@@ -46,6 +49,13 @@ def test_a_call_is_held_by_a_call_on_a_connection_that_did_not_fail(rule, call, 
 def test_a_refused_connect_makes_no_connection_and_is_found_by_its_error(rule, error, address, held):
     run = runs.facts(runs.run(LOG), (CLIENT, SERVER), calls=f"10-11 client@101#0 connect x = {error}")
     found = verdict(f"call: {rule}", made=replace(run, calls=tuple(replace(call, address=address) for call in run.calls)))
+    assert [d.kind for d in found.differences] == ([] if held else ["call"])
+
+
+@pytest.mark.parametrize("limit, held", [(0, True), (10**9, False), (-1, False)])
+def test_a_poll_looks_if_it_may_not_wait(limit, held):
+    run = runs.facts(runs.run(LOG), (CLIENT, SERVER), calls="10-11 client@101#0 poll 1 = 1")
+    found = verdict("call: client look", made=replace(run, calls=tuple(replace(call, limit=limit) for call in run.calls)))
     assert [d.kind for d in found.differences] == ([] if held else ["call"])
 
 
