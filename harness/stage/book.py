@@ -1,4 +1,5 @@
-"""The book of a run: every record has its place in one order, given by one counter as things arrive in the conductor's queue."""
+"""The book of a run. Every record has its place in one order. One counter gives the places, as things arrive in the conductor's
+queue."""
 from __future__ import annotations
 
 from dataclasses import replace
@@ -8,7 +9,8 @@ from ..trace import Call, Ending, Event, Output, Record, Segment, Socket, Start
 
 
 class Book:
-    """Takes records in. `tell` is called with each as it comes; with a call as it is entered, and once more when it has returned."""
+    """Keeps the records. It calls `tell` with each record when it comes. A call comes twice: when it is entered, and when it has
+    returned."""
 
     def __init__(self, tell: Callable[[Record], None]) -> None:
         self.tell = tell
@@ -17,15 +19,15 @@ class Book:
         self.segments: list[Segment] = []
         self.calls: list[Call] = []
         self.starts: list[Start] = []
-        self.endings: list[Ending] = []         # of the programs that the stage started
-        self.children: list[Ending] = []        # of the processes that these started
+        self.endings: list[Ending] = []         # how the programs ended that the stage started
+        self.children: list[Ending] = []        # how the processes ended that these programs started
         self.samples: list[Socket] = []
         self.places = 0
-        self._event_at: dict[int, int] = {}     # place: index
+        self._event_at: dict[int, int] = {}     # by place: the index in `events`
         self._call_at: dict[int, int] = {}
 
     def place(self) -> int:
-        """The next place."""
+        """Returns the next place."""
         self.places += 1
         return self.places - 1
 
@@ -35,7 +37,7 @@ class Book:
         self.tell(event)
 
     def resumed(self, seq: int) -> None:
-        """The clock let the pause, or the sleep, at this place go on."""
+        """Notes that the clock has just ended the pause, or the sleep, at this place."""
         if seq in self._event_at:
             at = self._event_at[seq]
             self.events[at] = replace(self.events[at], resumed_after=self.places - 1)
@@ -52,7 +54,7 @@ class Book:
         return self.calls[self._call_at[seq]]
 
     def update_call(self, call: Call) -> None:
-        """Takes in what became known of a call when it returned."""
+        """Replaces a call when it has returned, with what became known then."""
         self.calls[self._call_at[call.seq]] = call
         self.tell(call)
 

@@ -1,8 +1,9 @@
 """A stage from a command line: programs that somebody brings, in any language, each with its own arguments and ports.
 
-`SERVER='./srv 9000'` is split into words as a shell does. The first word is a program: a path, a name on PATH, a file of the current
-folder, or a C file, which is built first. Words before it of the form NAME=VALUE are set in its environment. Nothing is added to the
-program, and it is told nothing: it runs as in a terminal of its own at which nobody types.
+`SERVER='./srv 9000'` is split into words as a shell does it. The first word is a program: a path, a name on PATH, a file of the
+current folder, or a C file, which is built first. Words before it of the form NAME=VALUE are set in its environment. The harness
+adds nothing to the program's code, and does not tell it of the lab. The program runs as in a terminal of its own at which nobody
+types.
 """
 from __future__ import annotations
 
@@ -19,17 +20,18 @@ from .build import DoesNotBuild
 from .cast import PROCESSES_MAX, Program, Stage, Start
 from .scenarios import Scenario
 
-ANY_PORT = 0        # Program.listens of a server whose port is not known before it listens
+ANY_PORT = 0        # the value of Program.listens for a server whose port is not known before it listens
 COMPILE = ("-std=gnu11", "-g", "-pthread")
 
 
 class BadCommand(Exception):
-    """A program that can't be started, or an option that fits none: what is wrong, and what to do. One line."""
+    """A program that can't be started, or an option that fits no program. The text says in one line what is wrong, and what to
+    do."""
 
 
 @dataclass(frozen=True)
 class Brought(Scenario):
-    """A run of somebody's own programs: a scenario without a folder of its own."""
+    """A run of somebody's own programs: a scenario that has no folder of its own."""
 
     brought: Stage = Stage("", ())
 
@@ -47,16 +49,17 @@ class Brought(Scenario):
 
 
 def names(kind: str, count: int) -> "list[str]":
-    """client, client-2, client-3."""
+    """Returns the names of `count` programs of one kind: client, client-2, client-3."""
     return [kind if n == 1 else f"{kind}-{n}" for n in range(1, count + 1)]
 
 
 def cast(servers: "Sequence[str]", clients: "Sequence[str]", folder: Path, *, stdin: "Mapping[str, str]", tty: str = "") -> Brought:
-    """The run that a command line describes. `folder`: where C files are built. `stdin`: by name, a file that the program reads;
-    `tty`: the name of the one that gets the harness's own terminal. Raises BadCommand, and DoesNotBuild.
+    """Returns the run that a command line describes. `folder` is where C files are built. `stdin` has, by name, a file that the
+    program reads. `tty` is the name of the program that gets the harness's own terminal. Raises BadCommand and DoesNotBuild.
 
-    Servers start one after the other, each when the one before listens. Clients start when all servers listen, each when the one
-    before has asked for its connection."""
+    Servers start one after the other: each one when the one before listens. Clients start when all servers listen: each one when
+    the one before has asked for its connection.
+    """
     if len(servers) + len(clients) > PROCESSES_MAX:
         raise BadCommand(f"more than {PROCESSES_MAX} programs; start fewer")
     serving, others = names("server", len(servers)), names("client", len(clients))
@@ -81,7 +84,7 @@ _PLAIN = (("TERM", "dumb"),)        # no colours, no moving cursor: its output i
 
 
 def _words(name: str, text: str) -> "tuple[tuple[tuple[str, str], ...], list[str]]":
-    """The settings and the words of a command."""
+    """Returns the environment settings and the words of a command. Raises BadCommand."""
     try:
         words = shlex.split(text)
     except ValueError:
@@ -96,7 +99,7 @@ def _words(name: str, text: str) -> "tuple[tuple[tuple[str, str], ...], list[str
 
 
 def _file(name: str, word: str, folder: Path) -> Path:
-    """The absolute path of what is started."""
+    """Returns the absolute path of the program to start. Raises BadCommand and DoesNotBuild."""
     if word.endswith(".c"):
         return _built(name, Path(word), folder)
     here = Path(word).expanduser().absolute()
@@ -114,7 +117,8 @@ def _file(name: str, word: str, folder: Path) -> Path:
 
 
 def _built(name: str, source: Path, folder: Path) -> Path:
-    """Builds a program of one C file with what the system's compiler does by itself. Its warnings are shown."""
+    """Builds a program of one C file with the system's compiler. The compiler's warnings are not shown. Raises BadCommand and
+    DoesNotBuild."""
     if not source.is_file():
         raise BadCommand(f"{name}: there is no file {source}")
     folder.mkdir(parents=True)
@@ -137,6 +141,6 @@ def _input(name: str, path: str) -> str:
 
 
 def option(text: str) -> "Optional[tuple[str, str]]":
-    """NAME and FILE of a --stdin option; None if it is none."""
+    """Returns NAME and FILE of a --stdin option; None if the text is not of the form NAME=FILE."""
     name, equals, path = text.partition("=")
     return (name, path) if equals and name and path else None

@@ -18,18 +18,16 @@ from .scenarios import ROOT, Scenario
 
 LONGEST = 120               # seconds that make may take
 MEMORY = 4 << 30            # bytes of address space of each process that builds
-FILE_SIZE = 256 << 20       # bytes of each file that it writes
+FILE_SIZE = 256 << 20       # bytes of each file that such a process writes
 
 
 class DoesNotBuild(Exception):
-    """The compiler's own words."""
+    """The programs can't be built. The text is the compiler's own, or says what is wrong."""
 
 
 def build(scenarios: "list[Scenario]") -> str:
-    """Builds what has changed; returns the compiler's warnings, "" if there are none.
-
-    Raises DoesNotBuild, and StageError where a stage.txt is wrong.
-    """
+    """Builds what has changed. Returns the compiler's warnings, "" if there are none. Raises DoesNotBuild, and StageError if a
+    stage.txt is wrong."""
     for scenario in scenarios:
         _refuse_odd_files(scenario.folder)
     env = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")}
@@ -49,8 +47,8 @@ def build(scenarios: "list[Scenario]") -> str:
 
 
 def warnings(scenario: Scenario) -> str:
-    """What the compiler says about the present text of a scenario that builds: "" if it has nothing to say. It is asked again where
-    make had built a file when nobody listened. Raises what build() raises."""
+    """Returns what the compiler says about the present text of a scenario that builds: "" if it has nothing to say. If its words
+    about a file were not recorded when make built that file, the file is compiled again. Raises what build() raises."""
     record, now = sources.load(scenario.build), sources.sums(scenario.folder)
     if any(name not in record.said or record.sums.get(name) != number for name, number in now.items() if name.endswith(".c")):
         with _alone(scenario.build.parent):
@@ -61,7 +59,7 @@ def warnings(scenario: Scenario) -> str:
 
 
 def _make(command: "list[str]", env: "dict[str, str]") -> str:
-    old = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)      # until there is somebody to kill
+    old = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)      # until the process exists that a signal handler would have to kill
     try:
         made = subprocess.Popen(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                 text=True, errors="replace", start_new_session=True, preexec_fn=_limit)
@@ -86,7 +84,8 @@ def _make(command: "list[str]", env: "dict[str, str]") -> str:
 
 
 def _its_own(said: str) -> str:
-    """Without make's remark that a command failed, where the command itself has said why. Errors come first, and each message once."""
+    """Leaves out make's remark that a command failed, because the command itself has said why. Errors come first, and each
+    message comes once."""
     kept = [line for line in said.splitlines() if not re.match(r"make(\[\d+\])?: \*\*\* \[.*\] Error \d+$", line)]
     messages = list(dict.fromkeys(sources.blocks("\n".join(kept))))
     messages.sort(key=lambda one: re.search(r"^[^:\s][^:]*:\d+:(\d+:)? warning: ", one, re.MULTILINE) is not None)
@@ -100,7 +99,7 @@ _ENDINGS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
 def _limit() -> None:
-    for number in _ENDINGS:     # one that has come already ends it here, and not in Python
+    for number in _ENDINGS:     # a signal that has come meanwhile is to end the process here, and not to raise in Python
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDINGS)
     for which, most in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_FSIZE, FILE_SIZE), (resource.RLIMIT_CORE, 0)):
@@ -110,7 +109,7 @@ def _limit() -> None:
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Only one of several commands builds in a folder at a time. (A folder that can't be written is built in by nobody.)"""
+    """Makes sure that only one command builds in a folder at a time. (In a folder that can't be written nobody builds.)"""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = open(folder / ".lock", "w", encoding="ascii")
@@ -123,8 +122,8 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _refuse_odd_files(folder: Path) -> None:
-    """What make, the compiler or the harness would read must be files, and in the scenario's own folder: a FIFO is waited for
-    for ever, and a link may show what lies elsewhere."""
+    """Raises DoesNotBuild for anything in the folder that is not a regular file or a folder, and for a link that leads out of the
+    folder. make, the compiler or the harness would wait for ever for a FIFO, and a link could show files from elsewhere."""
     for path in sorted(folder.rglob("*")):
         link = path.is_symlink() and folder.resolve() not in path.resolve().parents
         if link or path.exists() and not path.is_dir() and not stat.S_ISREG(path.stat().st_mode):
@@ -140,7 +139,7 @@ def _sum(program: Path) -> str:
 
 
 def _known(folder: Path) -> "dict[str, str]":
-    """By name: the checksum of each program when it was built."""
+    """Returns by name the checksum that each program had when it was built."""
     try:
         words = [line.split(" ", 1) for line in _sums(folder).read_text(encoding="utf-8", errors="replace").splitlines()]
     except OSError:
@@ -149,7 +148,7 @@ def _known(folder: Path) -> "dict[str, str]":
 
 
 def _take_away_strangers(programs: "list[Path]") -> None:
-    """A program that is not as make built it (a run may have overwritten it) is built again."""
+    """Has a program built again that is not as make built it. A run may have overwritten it."""
     for program in programs:
         known = _known(program.parent).get(program.name)
         if known is not None and program.is_file() and _sum(program) != known:
@@ -161,12 +160,13 @@ def _remember(programs: "list[Path]") -> None:
         sums = _known(folder)
         new = {**sums, **{program.name: _sum(program) for program in programs if program.parent == folder}}
         if new != sums:
-            with contextlib.suppress(OSError):      # of a folder that can't be written
+            with contextlib.suppress(OSError):      # the folder can't be written
                 _sums(folder).write_text("".join(f"{one} {name}\n" for name, one in new.items()), encoding="utf-8")
 
 
 def _files(scenario: Scenario) -> list[str]:
-    """The stems of the .c files of the cast, each once. Without a stage.txt nobody has looked yet whether they are there."""
+    """Returns the stems of the .c files of the cast, each once. Raises DoesNotBuild if one is missing: without a stage.txt nobody
+    has checked that before."""
     files = list(dict.fromkeys(program.file for program in scenario.stage.programs))
     for file in files:
         if not (scenario.folder / f"{file}.c").is_file():

@@ -1,8 +1,8 @@
 """The notation of stage.txt: which programs a run has, with which arguments, and when each of them starts (harness/STAGE.md).
 
-A file is read line by line: `NAME: WHAT`, or `network:` or `limit:`. A line says one thing and leaves the rest of the default cast as
-it is. What needs the whole file (who is there, who waits for whom) is looked at behind its last line. A stage that loads names only
-programs and files that exist, and at least one of its programs can start. Nothing here knows of runs.
+A file is read line by line: `NAME: WHAT`, or `network:` or `limit:`. A line says one thing and leaves the rest of the default
+cast as it is. What needs the whole file (who is there, who waits for whom) is checked after the last line. A stage that loads
+names only programs and files that exist, and at least one of its programs can start. Nothing here knows of runs.
 """
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SETTINGS = "listens on, connects to, starts, program, arguments, input, environm
 STARTS = ("starts at once, starts when NAME listens, starts after NAME: LINE, starts after NAME ends, "
           "or how often: starts 3 times, one after the other, or starts 3 times, at once")
 PORT = 8080                 # where `server` listens unless stage.txt says another port
-PROCESSES_MAX = 100         # that a stage starts in one run
+PROCESSES_MAX = 100         # processes that a stage starts in one run
 LIMIT, LIMIT_MAX = 10, 3600     # seconds without progress before a run is given up: the default, and the most
 SIZE_MAX, LINE_MAX = 1 << 16, 1024      # bytes of a stage.txt, characters of a line
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9-]*)\}")
@@ -33,29 +33,28 @@ _WHO = re.compile(r"([a-z][a-z0-9-]*)(?:\[[1-9][0-9]{0,4}\])?")
 
 
 class StageError(Exception):
-    """A stage.txt that can't be right: where, what is wrong, what to do."""
+    """A stage.txt that can't be used. The text says where the mistake is, what is wrong, and what to do."""
 
 
 @dataclass(frozen=True)
 class Start:
     """When a program starts. `kind`:
-
     at once     when the run begins
-    listens     when all of `who` listen
-    connected   when all of `who` have made a connection (or tried to), or have ended
+    listens     when all programs in `who` listen
+    connected   when all programs in `who` have made a connection (or tried to), or have ended
     line        when `who` has logged `text` (`...` stands for any characters, as in a contract) for the `nth` time
-    ended       when all processes of all of `who` have ended
+    ended       when all processes of all programs in `who` have ended
     """
 
     kind: str = "at once"
-    who: tuple[str, ...] = ()   # names of the cast; for a line exactly one, and perhaps with a number: "server[2]"
+    who: tuple[str, ...] = ()   # names of the cast; for the kind `line` exactly one, perhaps with a number: "server[2]"
     text: str = ""
     nth: int = 1
 
 
 @dataclass(frozen=True)
 class Signal:
-    """A signal for every process of the name `who` that runs when `after` has logged `text` for the `nth` time."""
+    """A signal that each running process of the name `who` gets when `after` has logged `text` for the `nth` time."""
 
     who: str
     number: int
@@ -66,33 +65,34 @@ class Signal:
 
 @dataclass(frozen=True)
 class Program:
-    """One name of the cast. `words` are its arguments; {NAME} in them stands for the port of NAME, {host} for a host."""
+    """One program of the cast. `words` are its arguments. In them {NAME} stands for the port of NAME, and {host} for the host."""
 
     name: str
     file: str                   # the stem of its .c file, and the name of what make builds of it
     starts: Start = Start()
     times: int = 1              # how many processes of it are started
-    in_turn: bool = False       # each when the one before has ended; else all at the same moment
-    listens: Optional[int] = None   # its port as written
-    connects: tuple[str, ...] = ()  # whom it connects to: each of them listens
+    in_turn: bool = False       # each process starts when the one before has ended; else all start at the same moment
+    listens: Optional[int] = None   # the port that stage.txt gives it; None: it does not listen
+    connects: tuple[str, ...] = ()  # the programs to which it connects; each of them listens
     words: tuple[str, ...] = ()
-    numbers: tuple[tuple[str, int], ...] = ()   # the ports, as written, of itself and of those it connects to
+    numbers: tuple[tuple[str, int], ...] = ()   # the ports in stage.txt of itself and of the programs to which it connects
     input: str = ""             # its standard input, a file of the scenario's folder; "": /dev/null
-    environment: tuple[tuple[str, str], ...] = ()   # added to what the harness sets
+    environment: tuple[tuple[str, str], ...] = ()   # added to the environment that the harness sets
     terminal: str = ""          # "own": a terminal that the harness reads is its standard input and output; "ours": the harness's is; "": none
     as_written: bool = False    # `words` have no placeholders, and its memory is limited by what it uses, not by what it reserves
 
     @property
     def given(self) -> int:
-        """The port as written, if it is among the program's arguments; else 0."""
+        """The port in stage.txt, if it is among the program's arguments; else 0."""
         return self.listens if self.listens is not None and any(f"{{{self.name}}}" in word for word in self.words) else 0
 
     def arguments(self, ports: Mapping[str, int], isolated: bool) -> list[str]:
-        """The arguments of one process, without the program's own name.
+        """Returns the arguments of one process, without the program's own name. `ports` has, by name, the ports on which the
+        programs were found to listen to which this one connects.
 
-        `ports`: where the programs that this one connects to were found to listen, by name. In a private network (`isolated`) it may
-        lack some, and they have their port as written. Without one it must have all of `connects` (else KeyError), and the
-        program's own port is 0, so that the kernel chooses a free one.
+        In a private network (`isolated`) `ports` may lack some of them; for these the port in stage.txt is used. Without a
+        private network it must have all of `connects` (else KeyError), and the program's own port is 0, so that the kernel
+        chooses a free one.
         """
         if self.as_written:
             return list(self.words)
@@ -107,10 +107,10 @@ class Program:
 
 @dataclass(frozen=True)
 class Stage:
-    """Who takes part in a run, and what happens to them. `limit`: seconds without progress before the run is given up."""
+    """Who takes part in a run, and what happens to them. `limit`: after so many seconds without progress the run is given up."""
 
-    path: str                   # of the stage.txt, for people; "" if there is none
-    programs: tuple[Program, ...]   # those that start at the same moment start in this order
+    path: str                   # the path of the stage.txt as it is shown; "" if there is none
+    programs: tuple[Program, ...]   # programs that start at the same moment start in this order
     signals: tuple[Signal, ...] = ()
     sysctls: tuple[tuple[str, str], ...] = ()       # ("net.ipv4.tcp_retries2", "3")
     limit: float = float(LIMIT)
@@ -120,19 +120,20 @@ class Stage:
         return tuple(program.name for program in self.programs)
 
     def program(self, name: str) -> Program:
-        """The program of that name. KeyError if the cast has none."""
+        """Returns the program of that name. Raises KeyError if the cast has none."""
         for program in self.programs:
             if program.name == name:
                 return program
         raise KeyError(name)
 
     def roles(self, isolated: bool = False) -> tuple[Role, ...]:
-        """The cast as a trace tells it. `isolated`: in a private network each program is given its port as written."""
+        """Returns the cast as a trace has it. In a private network (`isolated`) each program is given the port that stage.txt
+        says."""
         return tuple(Role(program.name, program.listens is not None, program.times, program.given if isolated else 0) for program in self.programs)
 
 
 def load(folder: Path) -> Stage:
-    """The stage of a scenario's folder; the default one if it has no stage.txt. Raises StageError."""
+    """Returns the stage of a scenario's folder; the default stage if the folder has no stage.txt. Raises StageError."""
     path = folder / "stage.txt"
     if not os.path.lexists(path):
         return _Reader("", folder).stage(("server", "client"))
@@ -140,7 +141,8 @@ def load(folder: Path) -> Stage:
 
 
 def parse(text: str, folder: Path, path: str = "stage.txt") -> Stage:
-    """The same for a stage.txt that is at hand as text; its programs' files are looked for in `folder`."""
+    """Returns the stage that a text describes. The files of its programs are looked for in `folder`; `path` is the text's name in
+    messages. Raises StageError."""
     reader = _Reader(path, folder)
     for number, line in enumerate(text.split("\n"), 1):
         reader.take(number, line)
@@ -153,7 +155,8 @@ def _shown(path: Path) -> str:
 
 
 def _read(path: Path) -> str:
-    """The text of a stage.txt. Looks before it opens: opening a FIFO would wait for a writer."""
+    """Returns the text of a stage.txt. Checks that it is a regular file before it opens it, because opening a FIFO would wait for
+    a writer."""
     shown = _shown(path)
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
@@ -175,16 +178,16 @@ def _read(path: Path) -> str:
 
 @dataclass
 class _Lines:
-    """What the lines of one name say. `said`: by setting, the number of the first line that says it."""
+    """What the lines of one name say. `said` has, by setting, the number of the first line that says it."""
 
-    first: int                  # the number of its first line; 0: it has none, and is there by default
+    first: int                  # the number of its first line; 0: it has no line, and is in the cast by default
     said: dict[str, int] = field(default_factory=dict)
     file: str = ""
     starts: Optional[Start] = None
     times: int = 1
     in_turn: bool = False
     listens: Optional[int] = None
-    connects: dict[str, int] = field(default_factory=dict)      # whom: the number of the line
+    connects: dict[str, int] = field(default_factory=dict)      # by name of a program to which it connects: the number of the line
     words: Optional[tuple[str, ...]] = None
     input: str = ""
     environment: dict[str, str] = field(default_factory=dict)
@@ -290,7 +293,7 @@ class _Reader:
             lines.connects[whom] = self.number
 
     def _names(self, words: str) -> list[str]:
-        """Names from "relay", "relay and server" or "a, b and c"."""
+        """Returns the names in "relay", "relay and server" or "a, b and c"."""
         found = re.split(r"\s*,\s*(?:and\s+)?|\s+and\s+", words)
         for name in found:
             if not NAME.fullmatch(name):
@@ -323,7 +326,7 @@ class _Reader:
             raise self.fail(f'"starts {rest}" is no condition; write one of: {STARTS}')
 
     def _line(self, words: str) -> tuple[str, str, int]:
-        """WHO, TEXT and which one, from "after WHO: TEXT #2"."""
+        """Returns WHO, TEXT and the number of the occurrence from "after WHO: TEXT #2"."""
         found = re.fullmatch(r"after\s+([^:]+?)\s*:(.*?)(?:\s+#([1-9][0-9]{0,4}))?", words)
         if not found or not _WHO.fullmatch(found[1]):
             raise self.fail(f'"{words}" names no line; write after NAME: TEXT, with the text as the program logs it')
@@ -370,7 +373,8 @@ class _Reader:
         self.signals.append((self.number, Signal(name, int(number), who, text, nth)))
 
     def _split(self, words: str) -> list[str]:
-        """Words at blanks; double quotes hold one together, and a backslash takes the next character as it is."""
+        """Splits a text into words at blanks. Double quotes hold a word together, and a backslash takes the next character as it
+        is."""
         reader = shlex.shlex(words, posix=True)
         reader.whitespace_split, reader.commenters, reader.quotes = True, "", '"'
         try:
@@ -382,7 +386,7 @@ class _Reader:
     # -- what needs the whole file ------------------------------------------------------------------------------------
 
     def stage(self, by_default: tuple[str, ...]) -> Stage:
-        """The stage. `by_default`: who is in the cast without a line of its own."""
+        """Returns the stage. `by_default` has the names that are in the cast without a line of their own."""
         self.cast = {name: self.cast.get(name, _Lines(0)) for name in self._order(by_default)}
         if not self.cast:
             raise self.fail("no program to run; write a server.c and a client.c, or a line for each program", 1)
@@ -399,7 +403,8 @@ class _Reader:
         return Stage(self.path, programs, tuple(one for _, one in self.signals), tuple(self.sysctls.items()), float(self.limit or LIMIT))
 
     def _order(self, by_default: tuple[str, ...]) -> list[str]:
-        """The names in the order of their lines. Who has none: the server goes to the front, the client behind the server."""
+        """Returns the names in the order of their lines. A server without a line comes first, and a client without a line comes
+        after the server."""
         names = list(self.cast)
         for name in by_default:
             if name not in names:
@@ -488,13 +493,14 @@ class _Reader:
 
 
 def _role(who: str) -> str:
-    """server of server[2]."""
+    """Returns the name without a number: "server" for "server[2]"."""
     return who.partition("[")[0]
 
 
 def _circle(name: str, waits: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """Who, from `name` on, waits for the next one and at last for `name`; [] if nobody does."""
-    behind: dict[str, str] = {}     # by whom each one was reached first
+    """Returns the programs of a circle that begins with `name`, in which each one waits for the next one and the last one for
+    `name`; [] if there is no such circle."""
+    behind: dict[str, str] = {}     # by name: the program from which it was reached first
     reached = [name]
     for one in reached:
         for whom in waits[one]:

@@ -1,9 +1,9 @@
 """The conductor: one run of one scenario, from its first program's start to its end.
 
-It starts who is due (starts.py), takes in what comes (intake.py), looks at the kernel between two pieces of news (quiescence.py), and,
-when nothing can happen any more, asks its policy who goes on (policies.py). When nobody does, the run is over, and ending.py says
-how. What happens is never waited for by the clock: the conductor sleeps in select(2) until a line, a call, some output, a segment
-or an ending comes, and looks at growing distances.
+It starts the programs that are due (starts.py), takes in what comes (intake.py), and looks at the kernel when nothing new has
+come (quiescence.py). When nothing can happen any more, it asks its policy which thread goes on (policies.py). If none does, the
+run is over, and ending.py says how it ended. The conductor never waits a fixed time for something to happen. It sleeps in
+select(2) until a line, a call, some output, a segment or an ending comes, and looks at the kernel at growing intervals.
 """
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from .starts import Process, Starts, said
 
 __all__ = ["Conductor", "Held", "Live", "Policy", "VirtualClock"]
 
-_OF_A_LINE = ("close", "close_range", "fcntl")      # what common/ calls itself while it logs a line
-_FIRST_LOOK, _LAST_LOOK = 0.0001, 0.02      # seconds between looks at the kernel
-_SURE_LOOK = 0.006          # after so long it is looked whether a thread that should be on the move is
+_OF_A_LINE = ("close", "close_range", "fcntl")      # the calls that common/ makes itself while it logs a line
+_FIRST_LOOK, _LAST_LOOK = 0.0001, 0.02      # seconds between two looks at the kernel: the least and the most
+_SURE_LOOK = 0.006          # seconds after which the kernel is asked whether a thread that should be running really runs
 
 
 class Conductor:
-    """One run of one scenario. `tell` is called with each record as it comes; `tick` every now and then (at least 50 times
-    a second), and says True to end the run (Ctrl-C). `keeper`: one to use, which stays; else the run has one of its own.
-    `observe`: the programs' system calls are looked at, where the system allows it."""
+    """One run of one scenario. It calls `tell` with each record as it comes. It calls `tick` at least 50 times a second; if that
+    returns True the run ends (Ctrl-C). `keeper` is a keeper to use, which stays when the run is over; without one the run makes
+    its own. `observe`: the programs' system calls are looked at if the system allows it."""
 
     def __init__(self, scenario: Scenario, policy: Policy, *, isolate: bool = True, keeper: Optional[Keeper] = None, observe: bool = True,
                  tell: Callable[[Record], None] = lambda record: None, tick: Callable[[], bool] = lambda: False) -> None:
@@ -51,16 +51,16 @@ class Conductor:
         self.told = kernel.tells()
         self.watch = Watch(IDLE if self.stage.limit == cast.LIMIT else self.stage.limit)
         self._signals = list(self.stage.signals)
-        self._unobserved: dict[str, str] = {}       # program: why its calls are not looked at
+        self._unobserved: dict[str, str] = {}       # by program: why its calls are not looked at
         self.waits_for_keys = any(program.terminal == "ours" for program in self.stage.programs)
         self.last = quiescence.Look(())             # the last look
-        self._sleeps = 0                            # that the clock let end since something came of one
+        self._sleeps = 0                            # how many sleeps the clock has ended since anything came of one
         self._moved = 0
 
     # -- the run ------------------------------------------------------------------------------------------------------
 
     def run(self) -> Run:
-        """Runs the cast to its end, and leaves nothing behind. Raises KeeperError if the lab itself fails."""
+        """Runs the cast to its end, and leaves no process behind. Raises KeeperError if the lab itself fails."""
         self.keeper = self._lent or open_keeper(self.isolate, self.observe)
         self.keeper.fresh()
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith(("TCPLAB_", "MAKE", "MFLAGS"))}
@@ -107,17 +107,17 @@ class Conductor:
             elif self._pump(distance):
                 distance = _FIRST_LOOK
             elif distance < _SURE_LOOK and self.intake.somebody_runs(self._held_tids()):
-                distance = _SURE_LOOK       # it will tell of itself
+                distance = _SURE_LOOK       # a thread runs: its next call or line will come by itself
             elif self.stop is None and not self._all_ended():
                 distance = self._glance(distance) or self._consider(self._look(), distance)
 
     def _pump(self, seconds: float) -> bool:
-        """Waits for news and takes them in. True if there were any."""
+        """Waits for news and takes them in. Returns whether there were any."""
         watched = self.intake.sockets | self.intake.pipes
-        fds = set(select.select(watched, (), (), 0 if self.intake.waits else seconds)[0])     # poll(2) has no less than a millisecond
+        fds = set(select.select(watched, (), (), 0 if self.intake.waits else seconds)[0])     # poll(2) can't wait less than 1 ms
         if not fds and not self.intake.waits:
             return False
-        # What a program logged before it ended is in the queue before its ending is: so the ending is taken last.
+        # What a program logged before it ended was in the queue before its ending. So the endings are taken last.
         ended = self.keeper.ended() if self.keeper.control.fileno() in fds else []
         news = self.intake.take()
         for fd in list(self.intake.pipes) if ended else fds & self.intake.pipes:
@@ -146,7 +146,7 @@ class Conductor:
             self._start_who_is_due()
 
     def _expect(self) -> None:
-        """A pause in real time, or a timer, is a reason to wait."""
+        """Notes for how long a pause in real time, or a timer, is a reason to wait."""
         now = self.intake.now()
         if self.policy.name == "live":
             for event in self.book.events[-len(self.stage.programs):]:
@@ -162,11 +162,12 @@ class Conductor:
     # -- who is started, and who gets a signal ------------------------------------------------------------------------
 
     def _may_know_listeners(self) -> bool:
-        """Has anybody said, or been seen, that it listens? Else a server is waited for until it is quiescent."""
+        """Has a line or a call shown a port on which somebody listens? Else a program that waits for a listener is started only
+        when nothing else can happen."""
         return bool(self.intake.registry.ports) or any(p.starts.kind != "listens" for p in self.starts.left())
 
     def _start_who_is_due(self, quiet: bool = False) -> bool:
-        """Starts everybody whose time has come. `quiet`: nothing else can happen any more."""
+        """Starts each program whose time has come. Returns whether it started one. `quiet`: nothing else can happen any more."""
         found = False
         while self.stop is None:
             program = self.starts.next(self._listening if quiet else self._said_to_listen, self.book.events, self._is_about)
@@ -177,7 +178,7 @@ class Conductor:
         return found
 
     def _is_about(self, event: Event, who: str) -> bool:
-        """Is the line one of WHO's, in the contract's words: `client`, `server[2]`?"""
+        """Does the line belong to WHO, as a contract means it: `client`, `server[2]`?"""
         name, index = role_of(who), index_of(who)
         if event.who != name or not index:
             return event.who == name
@@ -187,8 +188,9 @@ class Conductor:
         return bool(accepted[index - 1:index] == [event.connection])
 
     def _said_to_listen(self, name: str) -> "list[int]":
-        """The same of programs that have said so, or had the time to: else a program that is slow to log its line would be behind a client that
-        is quick to connect."""
+        """Returns the ports on which processes of that name listen. A program counts only if it has logged a line that says so,
+        or has gone on since its listen. Else the line of a program that is slow to log would come after the lines of a client
+        that is quick to connect."""
         found = self._listening(name)
         if not found or self.stage.program(name).as_written or any(e.kind == "listen" and e.who == name for e in self.book.events):
             return found
@@ -197,7 +199,8 @@ class Conductor:
         return found if went_on else []
 
     def _listening(self, name: str) -> "list[int]":
-        """The ports on which processes of that name listen; what they say where the kernel does not tell."""
+        """Returns the ports on which processes of that name listen, as the kernel says; as their lines say if the kernel does not
+        tell."""
         pids = [pid for pid in self._pids() if self.intake.members.who(pid) == name]
         found = sockets.listening(self.network, {pid: kernel.descriptors(pid) for pid in pids}) if pids else []
         if not self.told:
@@ -211,7 +214,7 @@ class Conductor:
         env.update(TCPLAB_CONDUCTOR=self.keeper.name, TCPLAB_ROLE=program.name, TCPLAB_HOLD=self.policy.hold)
         sanitized = _sanitized(path)
         given = str(self.scenario.folder / program.input) if program.input else os.devnull
-        # Somebody's own program logs no lines to be held at: it is held at its calls.
+        # Somebody's own program logs no lines at which it could be held. So it is held at its calls.
         hold = "all" if program.as_written and self.policy.hold == "all" else self.policy.hold_calls
         made = self.keeper.spawn([str(path), *self.starts.arguments(program, self._listening)], env, limit_data=not (sanitized or program.as_written),
                                  stdin=given, observe=self.observe and not sanitized, hold=hold, terminal=program.terminal)
@@ -234,14 +237,14 @@ class Conductor:
     # -- when nothing more comes --------------------------------------------------------------------------------------
 
     def _glance(self, distance: float) -> float:
-        """Lets somebody go on if a glance is enough for that. Returns the seconds to the next look; 0 if a full look is needed."""
+        """Lets a thread go on if a glance is enough for that. Returns the seconds to the next look; 0 if a full look is needed."""
         if self.policy.name != "explore" or distance >= _LAST_LOOK or all(held.kind == "pause" for held in self.held):
-            return 0.0      # what comes before the end of a pause is told as forced: so that no pause ends is proven
+            return 0.0      # what comes before the end of a pause counts as forced: so only a proof may end a pause
         if not ending.all_observed(self) or self.intake.timers.pending(self.intake.now()):
             return 0.0
         pids = self.intake.alive
         if any(not one.ended and one.pid not in pids for one in self.starts.started.values()):
-            return min(distance * 2, _LAST_LOOK)        # it is ending: the keeper has yet to say how
+            return min(distance * 2, _LAST_LOOK)        # a program is ending, and the keeper has not yet said how
         seen = self.glances.glance(pids, self._held_tids(), self.intake.touched, self.intake.options)
         if seen is Seen.UNKNOWN:
             return 0.0
@@ -251,13 +254,13 @@ class Conductor:
         return _FIRST_LOOK if self._pump(0.0) or self.stop is not None or self._go_on() else 0.0
 
     def _consider(self, seen: quiescence.Look, distance: float) -> float:
-        """Does what the look shows let somebody go on, or end the run? Returns the seconds to the next look."""
+        """Lets a thread go on, or ends the run, if the look allows it. Returns the seconds to the next look."""
         if self.stop is not None:
             return 0.0
         if not seen.busy:
             seen = self._with_timers(seen)
         if not seen.busy:
-            if not self._pump(0.0) and self.stop is None and not self._go_on():      # else a line had been on its way
+            if not self._pump(0.0) and self.stop is None and not self._go_on():      # after _pump: a line may have been on its way
                 if seen.unasked and time.monotonic() - self.watch.since < UNPROVEN and not self._clients_ended():
                     return _LAST_LOOK
                 stop = ending.why(self, seen)
@@ -287,11 +290,11 @@ class Conductor:
         return min(distance * 2, _LAST_LOOK)
 
     def _somebody_types(self) -> bool:
-        """Does a program run that has the harness's own terminal, so that a human may end any wait?"""
+        """Does a program run that has the harness's own terminal? Then a person may end any wait."""
         return self.waits_for_keys and any(one.program.terminal == "ours" and not one.ended for one in self.starts.started.values())
 
     def _with_timers(self, seen: quiescence.Look) -> quiescence.Look:
-        """A calm look, unless a program has set a timer that has not gone off."""
+        """Returns the look; if a program has set a timer that has not expired, a look that is not calm because of it."""
         now = self.intake.now()
         pids = {thread.pid for thread in seen.threads}
         pending = [one for one in self.intake.timers.pending(now) if one.pid in pids]
@@ -306,7 +309,7 @@ class Conductor:
         return replace(seen, busy=f"{last.words} of the {last.who} goes off in {max(seconds, 0):.1f} s", timed=True, limit=seconds)
 
     def _go_on(self) -> bool:
-        """Nothing can happen any more: lets somebody go on. False if there is nobody."""
+        """Lets a thread go on, or starts a program, because nothing else can happen any more. Returns False if there is neither."""
         if self._start_who_is_due(True):
             return True
         began = time.monotonic()
@@ -323,12 +326,12 @@ class Conductor:
         return anyway is not None
 
     def _spins(self, seen: quiescence.Look) -> bool:
-        """Do all that run make calls of which nothing comes? They may wait so for what a pause holds back."""
+        """Do all running threads make calls that bring nothing? In this way they may wait for what a pause holds back."""
         running = [thread for thread in seen.threads if not thread.call]
         return bool(running) and all(self.intake.idle.get(thread.tid, 0) >= IDLE_CALLS for thread in running)
 
     def _waited_as_long_as_a_pause(self) -> bool:
-        """All others wait for a time of their own: has as much real time passed as the first pause still has?"""
+        """All other threads have time limits of their own. Has as much real time passed as the first pause still has?"""
         first = min(held.due for held in self.held)
         return self.policy.clock and time.monotonic() - self.watch.since >= (first - getattr(self.policy, "now", 0)) / 1e9
 
@@ -338,8 +341,8 @@ class Conductor:
             self.stop = Stop("over" if self._clients_ended() else "waiting", f"the {held.who} sleeps again and again, and nothing comes of it")
 
     def _guess(self) -> bool:
-        """The kernel does not tell what the threads wait for, and nothing has happened for a while: lets somebody go on, or
-        ends a run whose clients have ended. False if there is nothing to do but to wait on. Never a deadlock."""
+        """The kernel does not tell what the threads wait for, and nothing has happened for a while. Lets a thread go on, or ends
+        a run whose clients have ended. Returns False if the run can only wait on. It never reports a deadlock."""
         if self._go_on():
             self.watch.touch()
         elif not self.starts.left() and self._clients_ended():
@@ -379,9 +382,9 @@ class Conductor:
             self._runaway(f"more than {PROCESSES} processes")
             return quiescence.Look((), busy="too many processes")
         if any(not one.ended and one.pid not in pids for one in self.starts.started.values()):
-            return quiescence.Look((), busy="a program is ending")   # the keeper has yet to say how
+            return quiescence.Look((), busy="a program is ending")   # the keeper has not yet said how
         if self.observe and not self.intake.alive <= set(pids):
-            return quiescence.Look((), busy="a process is ending")   # its parent hears of it once the keeper has
+            return quiescence.Look((), busy="a process is ending")   # its parent learns of it after the keeper does
         seen = self.last = self.look(pids)
         if not seen.busy:
             self.intake.touched.clear()
@@ -389,28 +392,30 @@ class Conductor:
         return seen
 
     def look(self, pids: "Optional[list[int]]" = None) -> quiescence.Look:
-        """What the kernel says of these processes now."""
+        """Looks at these processes; with None at all processes of the run."""
         return quiescence.look(self._pids() if pids is None else pids, self._held_tids(), self.intake.pipe_names, self.network, self._known,
                                self.intake.polls, self.intake.pairs())
 
     def _known(self, pid: int, fd: int, inode: int) -> "Optional[sockets.Limits]":
-        """The options of a socket that can't be asked for them: as its program set them, if all of its calls were seen."""
+        """Returns the options of a socket that can't be asked for them: those that its program set, if all calls were seen. Else
+        returns None."""
         return self.intake.timers.limits(inode) if ending.all_observed(self) else None
 
     def moment(self) -> "tuple[tuple[Socket, ...], tuple[Waiting, ...]]":
-        """What the kernel holds now, and who is blocked, for a policy that shows it. The sockets are a part of the run's records."""
+        """Returns the sockets and the blocked threads of this moment, for a policy that shows them. The sockets become records of
+        the run."""
         seen = self.look()
         found = ending.sockets(self, seen)
         self.book.samples.extend(found)
         return found, ending.waiting(self, seen)
 
     def segments(self) -> "list[Segment]":
-        """The segments so far."""
+        """Returns the segments so far."""
         self.intake.take()
         return self.intake.segments()
 
     def _clients_ended(self) -> bool:
-        """Have all programs ended that do not serve, and is nobody left to start?"""
+        """Have all started programs ended that do not listen?"""
         return all(one.ended for one in self.starts.started.values() if one.program.listens is None)
 
     def _all_ended(self) -> bool:
@@ -433,7 +438,7 @@ class Conductor:
     def _finish(self) -> Run:
         assert self.stop is not None
         self.intake.frozen = True
-        self.keeper.freeze()        # freeze, look, then kill: else one side would log the other's death
+        self.keeper.freeze()        # stops all programs before the first one is killed: else one would log the other's death
         while self.intake.take():
             pass
         self.intake.last_output()
@@ -441,7 +446,7 @@ class Conductor:
 
 
 def _sanitized(program: Path) -> bool:
-    """Is it built with a sanitizer, whose shadow memory no limit on data allows?"""
+    """Is the program built with a sanitizer? A sanitizer's shadow memory would pass any limit on data."""
     try:
         return b"__asan_init" in program.read_bytes()
     except OSError:

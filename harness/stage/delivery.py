@@ -1,17 +1,18 @@
 """Other ways in which the same bytes may reach the same programs: DELIVERY=bytes, coalesced, split, reset.
 
-TCP carries a stream, and says nothing of how many bytes a read brings. A run shows one way; a program that works in that one only is
-wrong all the same. Under this policy each read of a connection is held before it is made, until nothing else can happen, so that all is
-there that will come without it. Then it is made:
+TCP carries a stream. It does not say how many bytes a read brings. One run shows one way, and a program that works only in this
+way is wrong all the same. Under this policy each read of a connection is held before it is made, until nothing else can happen.
+So everything has arrived that comes without this read. Then the read is made:
 
-- coalesced: as it is, and brings all that is there, as far as its buffer goes;
+- coalesced: it is made unchanged, and brings all that is there, as far as its buffer goes;
 - bytes: it asks for one byte;
-- split: it asks for half of what is there, and never up to the place where a write of the peer ended, unless that is the next byte;
-- reset: the first read of a connection brings half of what is there; at the next one the connection is reset, as by a machine in
-  between: both ends learn of it by ECONNRESET (connect(2): AF_UNSPEC dissolves an association; the kernel sends RST).
+- split: it asks for half of what is there. It never ends where a write of the peer ended, unless that is the next byte;
+- reset: the first read of a connection brings half of what is there. At the next one the lab resets the connection, as a machine between
+  the two ends might do it. Both ends learn of it by ECONNRESET (connect(2): AF_UNSPEC dissolves an association; the kernel sends RST).
 
-A read that is cut stands in the records with the number of bytes that the kernel was asked for. Not cut are reads that TCP would not cut either (MSG_WAITALL), reads that
-take nothing away (MSG_PEEK), and reads into several buffers (readv, recvmsg).
+The record of a read that is cut has the number of bytes for which the kernel was asked. Three kinds of reads are not cut: reads
+that TCP would not cut either (MSG_WAITALL), reads that take nothing away (MSG_PEEK), and reads into several buffers (readv,
+recvmsg).
 """
 from __future__ import annotations
 
@@ -39,7 +40,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Delivery(VirtualClock):
-    """The policy. `conductor` is set before the run begins."""
+    """The policy of a run under another delivery. Its `conductor` is to be set before the run begins."""
 
     hold_calls = "reads"
 
@@ -47,16 +48,16 @@ class Delivery(VirtualClock):
         super().__init__(skip)
         self.way = way
         if way == "reset":
-            self.name = "reset"     # the run's mode: who judges it knows that no program need have brought a reset about
+            self.name = "reset"     # the run's mode. It tells the judge that the lab itself may have made a reset
         self.conductor: "Optional[Conductor]" = None
-        self._served: "set[int]" = set()        # connections of which a read has brought something
+        self._served: "set[int]" = set()        # the connections of which a read has brought bytes
 
     def arrived(self, held: Held) -> bool:
         held.due = self.now + (held.count if held.kind == "pause" else 0)
         return self.skip and held.kind == "pause"
 
     def quiet(self, held: "list[Held]") -> Optional[Held]:
-        """First reads that bring something, then the pauses, and only then reads that would wait."""
+        """Chooses first a read that brings something, then a pause, and only then a read that would wait."""
         reads = sorted((one for one in held if one.kind == "call"), key=lambda one: one.seq)
         for one in reads:
             sock = self._sock(one)
@@ -81,7 +82,7 @@ class Delivery(VirtualClock):
         return self.way == "reset" and call is not None and call.connection in self._served
 
     def _serve(self, held: Held, sock: Sock) -> None:
-        """Says how much the read may bring."""
+        """Sets how many bytes the read may bring, or resets the connection."""
         call = self._call(held)
         assert call is not None
         if self._resets(held):
@@ -98,7 +99,7 @@ class Delivery(VirtualClock):
         return call is not None and call.name in ("read", "recvfrom") and call.asked > 1 and call.option != "MSG_PEEK"
 
     def _half(self, call: Call, there: int) -> int:
-        """Half of what is there, but not up to the end of one of the peer's writes."""
+        """Returns about half of `there` bytes, so that the read does not end where one of the peer's writes ended."""
         if there < 2 or self.conductor is None:
             return 1
         calls = [one for one in self.conductor.book.calls if one.connection == call.connection and one.result > 0]

@@ -1,4 +1,4 @@
-"""How a run ends: why it is over, what everybody was doing then, and the Run that is made of it."""
+"""How a run ends: why it is over, what each program was doing then, and the Run that is made of it."""
 from __future__ import annotations
 
 import os
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .conductor import Conductor
 
 _POLLS = ("poll", "select", "epoll_wait")
-_PARENTS = ("futex", "wait4", "pause", "rt_sigsuspend", "rt_sigtimedwait")     # waits for one's own threads, children, signals
+_PARENTS = ("futex", "wait4", "pause", "rt_sigsuspend", "rt_sigtimedwait")     # calls that wait for a program's own threads or children, or signals
 
 
 def _records(conductor: "Conductor") -> quiescence.Records:
@@ -25,17 +25,17 @@ def _records(conductor: "Conductor") -> quiescence.Records:
 
 
 def sockets(conductor: "Conductor", seen: quiescence.Look) -> "tuple[Socket, ...]":
-    """The sockets of a look as records, each with its place."""
+    """Returns the sockets of a look as records, each with its place."""
     return tuple(replace(one, seq=conductor.book.place()) for one in _records(conductor).sockets(seen, conductor.intake.now()))
 
 
 def waiting(conductor: "Conductor", seen: quiescence.Look) -> "tuple[Waiting, ...]":
-    """The threads of a look that wait for somebody."""
+    """Returns the threads of a look that wait for somebody."""
     return _records(conductor).waiting(seen)
 
 
 def why(conductor: "Conductor", seen: quiescence.Look) -> Stop:
-    """Why a run is over in which nothing can happen any more: `seen` proves it."""
+    """Returns why a run is over in which nothing can happen any more. The look `seen` proves that."""
     records = _records(conductor)
     waiting, cycle = records.waiting(seen), records.cycle(seen)
     stop = Stop("waiting", waiting=waiting, sockets=sockets(conductor, seen))
@@ -57,7 +57,8 @@ def all_observed(conductor: "Conductor") -> bool:
 
 
 def _for_their_own(conductor: "Conductor", seen: quiescence.Look) -> str:
-    """Who waits for something of its own program, and so for nobody at the other end of a connection; "" if nobody does."""
+    """Returns in words which programs wait for something of their own program, and so not for the other end of a connection; ""
+    if none does."""
     found = []
     for thread in seen.threads:
         on = [seen.names.get(thread.pid, {}).get(fd, "") for fd in seen.targets.get(thread.tid, ())]
@@ -71,7 +72,8 @@ def _for_their_own(conductor: "Conductor", seen: quiescence.Look) -> str:
 
 
 def too_long(conductor: "Conductor", seen: quiescence.Look) -> "Optional[Stop]":
-    """The end of a run in which all wait, and the first wait that ends by itself lasts longer than the run waits for."""
+    """Returns the end of a run in which all threads wait, if the first wait that ends by itself lasts longer than the run waits
+    for it."""
     most = max(PATIENCE, conductor.stage.limit)
     if seen.limit <= most:
         return None
@@ -80,8 +82,8 @@ def too_long(conductor: "Conductor", seen: quiescence.Look) -> "Optional[Stop]":
 
 
 def waits_on(conductor: "Conductor", seen: quiescence.Look) -> "Optional[Stop]":
-    """The end of a run in which all wait, and each wait that ends by itself has done so again and again, and nothing came of it. Clients
-    that still run get the time of a run without progress."""
+    """Returns the end of a run in which all threads wait, if each wait with a time limit has ended by it again and again, and
+    nothing came of it. If clients still run, that must have gone on for as long as a run may have no progress. Else returns None."""
     timed = [thread for thread in seen.threads if not kernel.waits_for_ever(thread)]
     if not timed or any(conductor.intake.fruitless.get(thread.tid, 0) < AGAIN for thread in timed):
         return None
@@ -95,7 +97,8 @@ def waits_on(conductor: "Conductor", seen: quiescence.Look) -> "Optional[Stop]":
 
 
 def _serves_on(seen: quiescence.Look) -> bool:
-    """Is everybody that is left ready for the next client: in accept, in a poll of listeners, or waiting for one that is?"""
+    """Is each thread that is left ready for the next client: in accept, in a poll of listeners only, or waiting for such a thread
+    or child?"""
     def ready(thread: kernel.Thread) -> bool:
         if thread.call == "accept":
             return True
@@ -107,7 +110,8 @@ def _serves_on(seen: quiescence.Look) -> bool:
 
 
 def run(conductor: "Conductor") -> Run:
-    """The run's records, once all programs stand still. What still runs gets an ending that says what it was doing."""
+    """Returns the run's records, when all programs have been stopped. A program that had not ended gets an ending that says what
+    it was doing."""
     intake, book, stage = conductor.intake, conductor.book, conductor.stage
     stop = conductor.stop
     assert stop is not None
@@ -122,7 +126,7 @@ def run(conductor: "Conductor") -> Run:
         if not process.ended:
             doing = _what_it_does(process, stop) if conductor.told else "not known"
             book.endings.append(Ending(book.place(), intake.now(), process.who, process.pid, doing, intake.last(process.pid)))
-    stop = replace(stop, waiting=tuple(one for one in stop.waiting if one.call))     # who ran waits for nothing
+    stop = replace(stop, waiting=tuple(one for one in stop.waiting if one.call))     # a thread that ran waits for nothing
     for program in conductor.starts.left():
         conductor.notes.append(f"the {program.name} was not started: what its start waits for never came ({stage.path})")
     reasons: "dict[str, list[str]]" = {}
@@ -151,7 +155,8 @@ def run(conductor: "Conductor") -> Run:
 
 
 def _what_it_does(process: Process, stop: Stop) -> str:
-    """What it was doing when the run was over: what a handler waits in goes before the loop that accepts."""
+    """Returns what a process was doing when the run was over. A thread that handles a connection goes before the thread that
+    accepts."""
     calls = [w.call for w in stop.waiting if w.pid == process.pid] or [w.call for w in stop.waiting if w.who == process.who]
     calls.sort(key=lambda call: (call in _PARENTS, call == "accept"))
     return f"waiting in {calls[0]}" if calls and calls[0] else "still running"

@@ -1,11 +1,11 @@
 """Takes news in: all that a run yields comes through here into the book, in one order.
 
-Log lines and reports of calls share one queue, whose order is kept. A segment is put among them by its time: a line, or a call's
-entry, is stamped before what it announces is done, and a call's return after it, by the same machine's clock. So what caused what
-is never turned round. What came after the moment at which a batch begins waits for the next batch: another source may have
-something earlier.
+Log lines and reports of calls share one queue, whose order is kept. A segment is put among them by its time. A line, or a call's
+entry, is stamped before the program does what it announces, and a call's return is stamped after it, by the same machine's clock.
+So a cause stands before its effect. What is stamped later than the moment at which a batch begins waits for the next batch,
+because another source may still have something earlier.
 
-Plain output is put in when it is read, and an ending after all that its program said.
+Plain output is put in when it is read, and an ending after all that its program logged.
 """
 from __future__ import annotations
 
@@ -41,12 +41,13 @@ _SLEEPS = ("nanosleep", "clock_nanosleep")
 _WAITS = ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", *_SLEEPS)
 _POLLS = ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait")
 _MOVES = ("read", "readv", "recvfrom", "recvmsg", "recvmmsg", "write", "writev", "sendto", "sendmsg", "sendmmsg", "sendfile")
-_MANY = 100             # connections
+_MANY = 100             # more connections than this are not asked for one by one
 _ENDS_AND_MOVES = (*_MOVES, "close", "shutdown")
 
 
 def clock_offset() -> int:
-    """What to take from CLOCK_REALTIME to get CLOCK_MONOTONIC, in ns: of several tries the one that took the shortest."""
+    """Returns by how many ns CLOCK_REALTIME is ahead of CLOCK_MONOTONIC. Of several tries the one counts that took the shortest
+    time."""
     tries = []
     for _ in range(5):
         before = time.monotonic_ns()
@@ -58,17 +59,18 @@ def clock_offset() -> int:
 
 @dataclass
 class _Pipe:
-    """The read end of a program's standard output or error."""
+    """The read end of a program's standard output or standard error."""
 
     who: str
     pid: int
     stream: str
     rest: bytearray
-    most: int           # bytes of all programs' output up to which this program's is kept
+    most: int           # bytes of output of all programs after which this program's output ends the run
 
 
 class Intake:
-    """One run's. `hold` is called with each thread that waits for its release; `over` with the words of a limit that was passed."""
+    """Takes in the news of one run. It calls `hold` with each thread that waits for its release, and `over` with the words of a
+    limit that was passed."""
 
     def __init__(self, keeper: Keeper, book: Book, stage: Stage, start: int, most_output: int,
                  hold: Callable[[Held], None], over: Callable[[str], None]) -> None:
@@ -79,38 +81,38 @@ class Intake:
         self.registry = Registry()
         self.registry.who = self.members.known
         self.timers = Timers()
-        self.touched: "set[Optional[Pair]]" = set()     # connections of which a call or a segment told; None: one that is not known
+        self.touched: "set[Optional[Pair]]" = set()     # connections with a new call or segment; None: one whose addresses are not known
         self.options = 0                            # how many calls have set an option of a socket
         self.wire = Wire(keeper.wire, clock_offset() + start) if keeper.wire is not None else None
-        self.sources: dict[int, str] = {}           # thread: where it logged its last line
-        self.unseen: dict[str, None] = {}           # what of the calls could not be looked at, in words
+        self.sources: dict[int, str] = {}           # by thread: where it logged its last line
+        self.unseen: dict[str, None] = {}           # in words, which calls could not be looked at
         self.frozen = False                         # the run is over: all programs are being stopped
-        self.moved = 0                              # counts what is progress: lines, output, segments, endings, bytes read or written
+        self.moved = 0                              # counts progress: lines, output, segments, endings, calls that read or wrote bytes
         self.crash = ""                             # how a program of the run crashed, in words
-        self.reported = ""                          # the program that a sanitizer has a report about
+        self.reported = ""                          # the program about which a sanitizer has written a report
         self.left_out = 0                           # segments that are not in the records
-        self._furthest: dict[tuple[str, str], Segment] = {}     # of these, each way's last data: so how long a stream was is known
+        self._furthest: dict[tuple[str, str], Segment] = {}     # of these, each direction's last one with data: it has the stream's length
         self.ignored = 0                            # datagrams that were no line of a program of this run
-        self.connected: set[str] = set()            # names whose processes have asked for a connection
-        self.fruitless: dict[int, int] = {}         # thread: how often a wait with a limit has ended by it since anything moved
-        self.in_vain: dict[tuple[int, str, int, str], int] = {}     # thread, call, descriptor, how it ended: how often since anything moved
-        self.cut: set[str] = set()                  # names whose output is not kept from some byte on
-        self._datagrams: set[int] = set()           # sockets that have no connections
-        self._by_thread: dict[int, int] = {}        # thread: the connection that it names last
-        self._by_fd: dict[tuple[int, int], int] = {}    # the same for descriptors, out of lines
+        self.connected: set[str] = set()            # the names of programs that have asked for a connection
+        self.fruitless: dict[int, int] = {}         # by thread: how often its time limit has ended a wait since anything moved
+        self.in_vain: dict[tuple[int, str, int, str], int] = {}     # by thread, call, descriptor, error: how often it brought nothing
+        self.cut: set[str] = set()                  # the names of programs whose output was not kept to its end
+        self._datagrams: set[int] = set()           # inodes of the datagram sockets: they have no connections
+        self._by_thread: dict[int, int] = {}        # by thread: the connection that its lines named last
+        self._by_fd: dict[tuple[int, int], int] = {}    # by process and descriptor: the connection, as lines named it
         self._observed: set[int] = set()            # processes whose calls are seen
         self.alive: set[int] = set()                # observed processes that have not been seen to end
-        self._programs: set[int] = set()            # what the stage started; the others are their children
-        self._running: dict[int, int] = {}          # threads that are in no call that is looked at, and were not seen to wait: process
-        self.idle: dict[int, int] = {}              # thread: how many of its last calls brought nothing
-        self._open: dict[int, int] = {}             # serial of a call that has not returned: place of its entry
-        self._callers: dict[int, tuple[str, list[int]]] = {}    # place of a call's entry: the program, addresses on its stack
-        self._inodes: dict[int, int] = {}           # place of a call's entry: the socket behind its descriptor
-        self._bound: dict[int, str] = {}            # socket: the address that it was bound to
-        self._later: list[tuple[int, Any, Optional[socket.socket]]] = []     # queue's news that wait for the next batch
+        self._programs: set[int] = set()            # the processes that the stage started; all others are children of these
+        self._running: dict[int, int] = {}          # by thread that is in no call that is seen, and was not seen to wait: its process
+        self.idle: dict[int, int] = {}              # by thread: how many of its last calls brought nothing
+        self._open: dict[int, int] = {}             # by serial number of a call that has not returned: the place of its entry
+        self._callers: dict[int, tuple[str, list[int]]] = {}    # by place of a call's entry: the program, and addresses on its stack
+        self._inodes: dict[int, int] = {}           # by place of a call's entry: the inode of the socket behind its descriptor
+        self._bound: dict[int, str] = {}            # by inode: the address to which the socket is bound
+        self._later: list[tuple[int, Any, Optional[socket.socket]]] = []     # news of the queue that wait for the next batch
         self._segments_later: list[Seen] = []
-        self._pairs: set[Pair] = set()              # of all segments: the two addresses, whichever way round
-        self._syns: dict[tuple[str, str], list[int]] = {}       # indexes of the segments that asked for a connection
+        self._pairs: set[Pair] = set()              # the two addresses of all segments; each pair once, in one direction
+        self._syns: dict[tuple[str, str], list[int]] = {}       # by source and target: the indexes of the SYNs that wait for an answer
         self._pipes: dict[int, _Pipe] = {}
         self.pipe_names: set[str] = set()
         self._output_bytes = 0
@@ -119,11 +121,12 @@ class Intake:
     # -- who is on the move -------------------------------------------------------------------------------------------
 
     def somebody_runs(self, held: "set[int]") -> bool:
-        """As far as calls and lines tell: is a thread on its way to its next one? A look at the kernel would find it running."""
+        """Does a thread run, as far as calls and lines show? It has left its last call, and has not yet made its next one."""
         return any(tid not in held for tid in self._running)
 
     def spins(self, least: int = ENDS) -> str:
-        """Who makes the same call again and again, and in vain, since anything moved; "" if nobody has done so more often than `least`."""
+        """Returns in words which program makes the same call again and again, and in vain, since anything moved; "" if none has
+        done so more often than `least`."""
         key, count = max(self.in_vain.items(), key=lambda one: one[1], default=((0, "", 0, ""), 0))
         if count <= least:
             return ""
@@ -133,12 +136,12 @@ class Intake:
         return f"the {call.who} spins: {kernel.PLAIN.get(call.name, call.name)} on {where} {ends} again and again, more than {least:,} times"
 
     def nothing_new(self) -> None:
-        """Counts anew what is done in vain: something has moved."""
+        """Starts to count anew what is done in vain, because something has moved."""
         self.fruitless.clear()
         self.in_vain.clear()
 
     def seen_waiting(self, tids: "Iterable[int]") -> None:
-        """A look at the kernel found these threads waiting."""
+        """Notes that a look at the kernel found these threads waiting."""
         for tid in tids:
             self._running.pop(tid, None)
 
@@ -154,12 +157,13 @@ class Intake:
 
     @property
     def waits(self) -> bool:
-        """Is something already here that the next batch takes?"""
+        """Does news wait here for the next batch?"""
         return bool(self._later or self._segments_later)
 
     def started(self, who: str, pid: int, out: int, err: int, terminal: str = "", most: int = 0) -> None:
-        """A program was started; its output comes from these descriptors. `terminal`: the path of the one that it writes to, if it does.
-        `most`: bytes of output after which the run is over; what comes after `most_output` is not kept."""
+        """Notes that a program was started. Its output comes from the descriptors `out` and `err`. `terminal` is the path of the
+        terminal to which it writes, if there is one. After `most` bytes of output the run is over. Output after the first
+        `most_output` bytes is not kept."""
         self.members.started(pid, who)
         self._programs.add(pid)
         for fd, stream in ((out, "stdout"), (err, "stderr")):
@@ -175,7 +179,7 @@ class Intake:
     # -- a batch ------------------------------------------------------------------------------------------------------
 
     def take(self) -> bool:
-        """Takes in what lines, calls and segments there are. True if a program made any."""
+        """Takes in the lines, calls and segments that are there. Returns whether there were any."""
         cut = self.now()
         queue = self._later + self._received()
         seen = self._segments_later + (self.wire.take() if self.wire is not None else [])
@@ -209,7 +213,7 @@ class Intake:
             item: Any = None
             if sender == self.keeper.pid:
                 item = _report(data)
-                if item is not None and "own" in item:      # before the first line of that thread is read
+                if item is not None and "own" in item:      # this must be known before the first line of that thread is read
                     self._named_itself(item)
             elif gate is not _NO_GATE:
                 item = self._believed(lines.parse(data), sender)
@@ -227,8 +231,8 @@ class Intake:
         self.pids.born(told["pid"] if told["t"] == "exec" or told["thread"] else tid, tid, told["own"])
 
     def _believed(self, line: "Optional[lines.LogLine]", sender: int) -> "Optional[lines.LogLine]":
-        """The line, under the name of the program that sent it; None if no program of the run did. Of a process that has ended
-        meanwhile, and that nobody was seen to start, nothing more is known than what it says."""
+        """Returns the line, under the name of the program that sent it; None if no program of the run did. If the sender has
+        ended meanwhile, and its start was not seen, the name in the line itself counts."""
         tid = self.pids.thread(sender, line.pid, line.tid) if line is not None else None
         if line is None or tid is None:
             return None
@@ -260,12 +264,13 @@ class Intake:
                            functools.partial(_release, gate), gate.close))
 
     def _connection(self, place: int, line: lines.LogLine) -> int:
-        """The connection that a line is about: the one behind the descriptor that it names, else the one that its thread named last."""
+        """Returns the connection that a line is about: the one behind the descriptor that it names, or else the one that its
+        thread named last."""
         if line.kind == "listen":
             self.registry.listens(line.address)
             return 0
         if line.tid not in self._by_thread and line.tid == line.pid:
-            self._by_thread[line.tid] = self._by_thread.get(kernel.parent(line.pid), 0)     # born by a fork that was not seen
+            self._by_thread[line.tid] = self._by_thread.get(kernel.parent(line.pid), 0)     # the fork that made this process was not seen
         if line.kind in ("conn", "send", "recv"):
             number = self._named(place, line)
             if number:
@@ -281,7 +286,7 @@ class Intake:
             own, peer = line.address.split(">")
             self._by_fd[key] = self.registry.said(place, line.role, line.pid, own, peer, True)
         elif line.fd >= 0 and key not in self._by_fd:
-            inherited = self._by_fd.get((kernel.parent(line.pid), line.fd))     # from before a fork
+            inherited = self._by_fd.get((kernel.parent(line.pid), line.fd))     # the parent had it before it forked
             if inherited:
                 self._by_fd[key] = inherited
         return self._by_fd.get(key, 0)
@@ -317,7 +322,7 @@ class Intake:
 
     def _on_return(self, told: "dict[str, Any]") -> None:
         entry = self._open.pop(told["n"], None)
-        if entry is None or self.frozen and told.get("error") == "EINTR":      # the freeze did that, and not the run
+        if entry is None or self.frozen and told.get("error") == "EINTR":      # stopping the programs did that, and not the run
             return
         place = self.book.place()
         self._running[told["tid"]] = told["pid"]
@@ -351,7 +356,7 @@ class Intake:
             self.options += 1
 
     def _made(self, place: int, call: Call, told: "dict[str, Any]") -> Call:
-        """What the call did to descriptors and connections."""
+        """Notes what the call did to descriptors and connections. Returns the call, with the connection that it made."""
         pid, inode = call.pid, kernel.socket_inode(told.get("what", ""))
         if call.name == "connect" and self._inodes.get(call.seq, 0) in self._datagrams:
             return call
@@ -422,7 +427,7 @@ class Intake:
             self.registry.executed(self.book.place(), told["pid"], told["fds"])
 
     def _on_exiting(self, told: "dict[str, Any]") -> None:
-        """The last thread of a process is about to end: the kernel closes its descriptors next."""
+        """The last thread of a process is about to end. The kernel closes its descriptors next."""
         self.registry.ended(self.book.place(), told["pid"])
 
     def _on_gone(self, told: "dict[str, Any]") -> None:
@@ -480,7 +485,7 @@ class Intake:
     # -- output and endings -------------------------------------------------------------------------------------------
 
     def take_output(self, fd: int) -> bool:
-        """Reads what a program printed. True if there was anything, or it has closed its end."""
+        """Reads what a program printed. Returns True if there was anything, or if the program has closed its end."""
         pipe = self._pipes[fd]
         news = False
         while True:
@@ -488,7 +493,7 @@ class Intake:
                 data = os.read(fd, 65536)
             except BlockingIOError:
                 return news
-            except OSError:     # EIO: a terminal whose last program has closed it
+            except OSError:     # EIO: no program has this terminal open any more
                 data = b""
             if not data:
                 os.close(fd)
@@ -511,7 +516,7 @@ class Intake:
                 self._output(pipe, line)
 
     def last_output(self) -> None:
-        """The run is over: what there is still to read, unfinished lines too."""
+        """Reads the rest of the output when the run is over, with lines that are not finished."""
         for fd in list(self._pipes):
             self.take_output(fd)
         for pipe in self._pipes.values():
@@ -532,7 +537,8 @@ class Intake:
     # -- where in the source ------------------------------------------------------------------------------------------
 
     def with_sources(self, calls: "Iterable[Call]") -> "tuple[Call, ...]":
-        """The calls, each with the line of its program's source as far as it is known. Takes some milliseconds for each program."""
+        """Returns the calls, each with its line in the program's source as far as that is known. This takes some milliseconds for
+        each program."""
         programs: "dict[str, set[int]]" = {}
         for program, callers in self._callers.values():
             programs.setdefault(program, set()).update(callers)
@@ -543,23 +549,25 @@ class Intake:
     # -- what others ask ----------------------------------------------------------------------------------------------
 
     def number(self, local: str, peer: str) -> int:
-        """The connection between two addresses, 0 if none is known."""
+        """Returns the number of the connection between two addresses, 0 if none is known."""
         return self.registry.of_addresses(local, peer)
 
     def due(self, now: int) -> "list[int]":
-        """When the timers go off that are pending and go off once, and the calls end that have a limit, in ns of the run."""
+        """Returns, in ns of the run, when each pending timer expires that expires only once, and when each open call with a time
+        limit ends."""
         calls = [self.book.call(place) for place in self._open.values()]
         return [one.due for one in self.timers.pending(now) if not one.again] + [call.ns + call.limit for call in calls if call.limit > 0]
 
     def pairs(self) -> "Optional[set[Pair]]":
-        """The two addresses of each connection that was begun in the run's network, as the wire tells; None if it may not tell of all of
-        them, or if they are so many that to ask for all sockets costs less."""
+        """Returns the two addresses of each connection that was begun in the run's network, as the wire shows them. Returns None
+        if the wire may not show all of them, or if they are so many that asking for all sockets costs less."""
         if self.wire is None or not self.keeper.isolated or len(self._pairs) > _MANY or self.wire.missing:
             return None
         return self._pairs
 
     def connections(self) -> "tuple[Connection, ...]":
-        """The connections so far. An end that neither a call nor a line told of is that of the only program which the stage lets have it."""
+        """Returns the connections so far. If neither a call nor a line showed whose an end is, and the stage lets only one
+        program have it, then it is that program's."""
         pairs = self.registry.pairs()
         serves = {program.name: str(program.listens) for program in self.stage.programs if program.listens is not None}
         others = [program.name for program in self.stage.programs if program.listens is None]
@@ -575,14 +583,15 @@ class Intake:
         return tuple(found)
 
     def segments(self) -> "list[Segment]":
-        """The segments so far, each with its sender's name."""
+        """Returns the segments so far, each with its sender's name."""
         ends = {made.number: made for made in self.registry.records()}
         pairs = self.registry.pairs()
         kept = sorted((*self.book.segments, *self._furthest.values()), key=lambda s: s.seq)
         return [replace(s, sender=self._sender(s, ends, pairs)) for s in kept]
 
     def _sender(self, segment: Segment, ends: "dict[int, Connection]", pairs: "dict[int, tuple[str, str]]") -> str:
-        """Whose end a segment comes from. Of an end that nobody was seen to make, and of a refused connect, as the stage tells it."""
+        """Returns the name of the program from whose end a segment comes. If nobody was seen to make that end, or if the connect
+        was refused, the stage and the calls tell the name."""
         opens = pairs[segment.connection][0] == segment.source if segment.connection else "R" not in segment.flags
         if segment.connection:
             end = ends[segment.connection].opener if opens else ends[segment.connection].acceptor
@@ -596,16 +605,16 @@ class Intake:
         return ((asked or others) if opens else named or [""])[0]
 
     def crashed(self, who: str, status: int) -> None:
-        """A process has ended: of a signal that a program's own doing raises?"""
+        """Notes a crash, if a process was ended by a signal that a program's own doing raises."""
         if not self.crash and os.WIFSIGNALED(status) and os.WTERMSIG(status) in _CRASHES:
             self.crash = f"{who} died of {how(status).replace('signal ', 'SIG')}"
 
     def polls(self, tid: int) -> int:
-        """On how many descriptors the poll(2) is that a thread is in; 0 if it is in none that is looked at."""
+        """Returns how many descriptors the poll(2) watches in which a thread is; 0 if it is in none that is looked at."""
         return next((call.asked for call in map(self.book.call, self._open.values()) if call.tid == tid and call.name == "poll"), 0)
 
     def last(self, pid: int) -> int:
-        """The place of the last line of a process, -1 if it has none."""
+        """Returns the place of the last line of a process, -1 if it has none."""
         return next((e.seq for e in reversed(self.book.events) if e.pid == pid), -1)
 
     def close(self) -> None:
@@ -619,12 +628,13 @@ class Intake:
 
 
 _EXTRAS = socket.CMSG_SPACE(12) + socket.CMSG_SPACE(4)      # the sender's ids, and one descriptor
-_NO_GATE = socket.socket()      # stands for a descriptor that can be no gate
+_NO_GATE = socket.socket()      # stands for a descriptor at which no thread of common/ waits
 _NO_GATE.close()
 
 
 def _sender(extras: "list[tuple[int, int, bytes]]") -> "tuple[int, Optional[socket.socket]]":
-    """What came with a datagram: the process that sent it, as the kernel says, and the gate at which its thread waits, if any."""
+    """Returns what came with a datagram: the id of the process that sent it, as the kernel says, and the socket at which its
+    thread waits (its gate), None if it does not wait."""
     pid, gate = 0, None
     for level, kind, data in extras:
         if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
@@ -633,7 +643,7 @@ def _sender(extras: "list[tuple[int, int, bytes]]") -> "tuple[int, Optional[sock
             fd, = struct.unpack_from("=i", data)
             try:
                 gate = socket.socket(fileno=fd)
-            except OSError:     # no socket
+            except OSError:     # the descriptor is no socket
                 os.close(fd)
                 gate = _NO_GATE
             if gate is not _NO_GATE and (gate.family, gate.type) != (socket.AF_UNIX, socket.SOCK_STREAM):
@@ -646,12 +656,12 @@ def _release(gate: socket.socket) -> None:
     try:
         gate.send(b"\0", socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
     except OSError:
-        pass            # it was killed while it waited; or it is none of common/'s, and takes nothing
+        pass            # the program was killed while it waited; or it is not common/ that waits, and the socket takes nothing
     gate.close()
 
 
 def _brings_nothing(call: Call) -> bool:
-    """Is it one of which a loop may make thousands without getting on? A wait for a time is none."""
+    """Is this a call that a loop may make thousands of times without getting on? A wait for a time is no such call."""
     if call.name in _SLEEPS or call.limit > 0 and call.result == 0:
         return False
     return bool(call.error) or call.name in _POLLS or call.name in _MOVES and call.result == 0
@@ -666,13 +676,13 @@ def _option(name: str, told: "dict[str, Any]") -> str:
 
 
 def in_words(call: Call, entry: bool) -> str:
-    """A call as a place at which a thread is held: `write(4)`, and at its return `write(4) = 18`."""
+    """Returns a call as the place at which a thread is held: `write(4)`, and at its return `write(4) = 18`."""
     words = f"{call.name}({call.fd if call.fd >= 0 else ''})"
     return words if entry else f"{words} = {call.error or call.result}"
 
 
 def how(status: int) -> str:
-    """A wait(2) status in words: "exit 0", "signal PIPE"."""
+    """Returns a wait(2) status in words: "exit 0", "signal PIPE"."""
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         try:

@@ -1,15 +1,16 @@
 """The keeper: a small process of the harness that makes a network, starts a run's programs in it, and ends them.
 
-It is forked off for a run, or for several one after the other, each with a network of its own. It leads a session and a
-process group of its own, and adopts what its programs leave behind (PR_SET_CHILD_SUBREAPER), so that nothing escapes it by
-forking twice. Its life hangs on one socket to the harness: at end of file, for whatever reason (Ctrl-C, kill -9), it kills
-all that descends from it, and only then goes itself.
+The harness forks it for one run, or for several runs one after the other, each with a network of its own. The keeper leads a
+session and a process group of its own. It adopts the processes that its programs leave behind (PR_SET_CHILD_SUBREAPER), so that
+none escapes it by forking twice. One socket connects it with the harness. At end of file there, whatever the reason (Ctrl-C, kill
+-9), it kills all processes below it, and only then ends itself.
 
-The private network is a user and a network namespace, with `lo` brought up by an ioctl: no root, no helper program. It
-vanishes with its last process. The sockets that watch it (segments, events) are made inside it and handed to the harness.
+The private network is a user namespace and a network namespace, in which an ioctl brings `lo` up. That needs neither root nor a
+helper program. The network vanishes with its last process. The sockets that watch it (segments, events) are made inside it and
+sent to the harness.
 
-Programs whose calls are looked at are started by the spawner (spawner.py), which the keeper traces (observe/calls.py); others by the
-keeper itself.
+Programs whose calls are looked at are started by the spawner (spawner.py), which the keeper traces (observe/calls.py). The keeper
+itself starts the others.
 """
 from __future__ import annotations
 
@@ -36,21 +37,21 @@ from ..observe.calls import Tracer
 from .spawner import MEMORY, Spawner, close_inherited, keep_from_programs, start
 
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
-_CLONE_NEWIPC, _CLONE_NEWNS = 0x08000000, 0x00020000     # what shmget(2) and shm_open(3) make goes with the run
+_CLONE_NEWIPC, _CLONE_NEWNS = 0x08000000, 0x00020000     # so what shmget(2) and shm_open(3) make vanishes with the run
 _SHM = "/dev/shm"
 _PR_SET_CHILD_SUBREAPER = 36
 _libc = ctypes.CDLL(None, use_errno=True)
 
-PROCESSES = 64              # of one run, all programs together
+PROCESSES = 64              # processes of one run, of all programs together
 THREADS = 512
 FILE_SIZE = 64 << 20        # bytes of a file that a program writes
 DESCRIPTORS = 1024
 
 
 GONE = "the lab's own process that starts the programs is gone: it was killed; a program of this run may have done that"
-_GOODBYE = b'{"gone": true}'      # the keeper's last message: none of its programs lives
+_GOODBYE = b'{"gone": true}'      # the keeper's last message: none of its programs is alive any more
 _ENDINGS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-_AWAKE = 0.5                # seconds without an answer after which it is looked whether the keeper was stopped
+_AWAKE = 0.5                # seconds without an answer, after which the harness looks whether the keeper was stopped
 
 
 class KeeperError(Exception):
@@ -58,12 +59,12 @@ class KeeperError(Exception):
 
 
 class CantStart(KeeperError):
-    """A program that the system does not start."""
+    """The system does not start a program."""
 
 
 @dataclass(frozen=True)
 class Spawned:
-    """A program that was started: its process, the read ends of its output, and whether its calls are looked at."""
+    """A program that was started: its process, the read ends of its output, whether its calls are looked at, and why not."""
 
     pid: int
     out: int
@@ -75,20 +76,21 @@ class Spawned:
 
 @dataclass(frozen=True)
 class Ended:
-    """A program that has ended: its wait(2) status."""
+    """A program that has ended, with its wait(2) status."""
 
     pid: int
     status: int
 
 
 class Keeper:
-    """The harness's end. `events` is the conductor's socket; `wire` a packet socket on lo, or None; `diag` a NETLINK_SOCK_DIAG
-    socket of the network in which the programs run, or None. `isolated` tells whether that is one of their own, `why_not` why not."""
+    """The harness's side of a keeper. `events` is the conductor's socket. `wire` is a packet socket on lo, or None. `diag` is a
+    NETLINK_SOCK_DIAG socket of the network in which the programs run, or None. `isolated` says whether they have a network of
+    their own, and `why_not` why not."""
 
     def __init__(self, isolate: bool = True, observe: bool = True) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         gc.freeze()
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)     # the keeper has no use for the harness's handlers
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)     # the keeper must not run the harness's handlers
         self.pid = os.fork()
         if self.pid == 0:
             status = 1
@@ -107,7 +109,7 @@ class Keeper:
         self.renew()
 
     def renew(self) -> None:
-        """Ends what still runs of the last run, and makes the next one's network."""
+        """Ends what still runs of the last run, and makes the next run's network. Raises KeeperError if the keeper is gone."""
         self._close()
         self.early: list[Ended] = []
         self._used = False
@@ -119,7 +121,7 @@ class Keeper:
                     self.wake()
                 message, fds, _, _ = socket.recv_fds(self.control, 65536, 3)
                 if fds or not message:
-                    break       # what came before are endings of the last run
+                    break       # earlier messages are endings of the last run
         except OSError:
             message = b""
         if not message:
@@ -135,7 +137,7 @@ class Keeper:
         self.own: "set[int]" = set(told["own"])     # processes under the keeper that are no programs
 
     def fresh(self) -> None:
-        """For a run: without what the last one left."""
+        """Makes the keeper ready for a run, without anything that the last run left."""
         if self._used:
             self.renew()
 
@@ -147,8 +149,9 @@ class Keeper:
 
     def spawn(self, argv: list[str], env: dict[str, str], limit_data: bool, *, stdin: str = os.devnull, observe: bool = True,
               hold: str = "", terminal: str = "") -> Spawned:
-        """Starts a program. `stdin`: a file's path. `terminal`: as in cast.Program; with one of its own, and no `stdin`, it reads there. `observe`: its calls are looked at, where the system allows it; `hold`: which of
-        them hold their thread ("", "sleeps", "reads", "all"). Raises KeeperError if it can't be started."""
+        """Starts a program. `stdin` is a file's path. `terminal` is as in cast.Program; a program with a terminal of its own and
+        no `stdin` reads from that terminal. `observe`: its calls are looked at if the system allows it. `hold`: which of its
+        calls hold their thread ("", "sleeps", "reads", "all"). Raises KeeperError if it can't be started."""
         self._used = True
         path = ""
         out, out_end = _terminal() if terminal == "own" else os.pipe()
@@ -174,7 +177,7 @@ class Keeper:
     def _ask(self, request: dict[str, Any], fds: "list[int]") -> dict[str, Any]:
         try:
             socket.send_fds(self.control, [json.dumps(request).encode()], fds)
-            while True:     # a program that was started before may end just now
+            while True:     # an earlier program may end just now: its ending comes before the answer
                 message = self._receive()
                 if not message:
                     raise KeeperError(GONE)
@@ -186,18 +189,20 @@ class Keeper:
             raise KeeperError(GONE) from None
 
     def _receive(self) -> bytes:
-        """The keeper's next message, b"" if it has gone. A program may have stopped it: then it is told to go on."""
+        """Returns the keeper's next message, b"" if the keeper has gone. If a program has stopped the keeper, it is made to go
+        on."""
         while not select.select([self.control], [], [], _AWAKE)[0]:
             self.wake()
         return self.control.recv(65536)
 
     def wake(self) -> None:
-        """Lets the keeper go on if somebody has stopped it."""
+        """Makes the keeper go on if somebody has stopped it."""
         if kernel.process_state(self.pid) in ("T", "t"):
             kernel.send_signal(self.pid, signal.SIGCONT)
 
     def set(self, sysctls: "Iterable[tuple[str, str]]") -> None:
-        """Sets kernel settings (sysctl(8)) of the run's own network. Raises KeeperError: which, and why not."""
+        """Sets kernel settings (sysctl(8)) of the run's private network. Raises KeeperError, which says for which setting it
+        failed, and why."""
         wanted = list(sysctls)
         if wanted:
             answer = self._ask({"set": wanted}, [])
@@ -205,30 +210,30 @@ class Keeper:
                 raise KeeperError(answer["error"])
 
     def go(self, tid: int, skip: Optional[int] = None, length: int = 0) -> None:
-        """Lets a thread go on that is held at a call. `skip`: at its entry, the call is not made and returns this. `length`: at the entry
-        of a read, it asks for so many bytes and no more."""
+        """Lets a thread go on that is held at a call. With `skip`, at the call's entry, the call is not made and returns this
+        value. With `length`, at the entry of a read, the read asks for no more than so many bytes."""
         self._tell({"go": tid, "skip": skip, "length": length})
 
     def look_away(self) -> None:
-        """Calls are not reported any more."""
+        """From now on calls are not reported any more."""
         self._tell({"away": True})
 
     def signal(self, pid: int, number: int) -> None:
-        """Sends a signal to a program of the run. When this returns it has been sent: no look can miss it."""
+        """Sends a signal to a program of the run. It has been sent when this method returns, so that no later look can miss it."""
         self._ask({"signal": pid, "number": number}, [])
 
     def _tell(self, request: dict[str, Any]) -> None:
         try:
             self.control.send(json.dumps(request).encode())
         except OSError:
-            pass            # it is gone: whoever asks next hears of it
+            pass            # the keeper is gone: the next request that waits for an answer will say so
 
     def freeze(self) -> None:
-        """Returns when all programs stand still, for good."""
+        """Stops all programs for good. Returns when all of them have stopped."""
         self._ask({"freeze": True}, [])
 
     def ended(self) -> list[Ended]:
-        """The programs that have ended since the last call; never waits."""
+        """Returns the programs that have ended since the last call. It never waits."""
         found, self.early = self.early, []
         while True:
             try:
@@ -241,14 +246,14 @@ class Keeper:
 
     @property
     def alive(self) -> bool:
-        """Does the keeper's process live, and is it ours still?"""
+        """Is the keeper's process alive, and still a child of this process?"""
         try:
             return bool(self.pid) and os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
         except ChildProcessError:
             return False
 
     def end(self) -> None:
-        """Kills whatever still runs and waits until it is gone. May be called twice."""
+        """Kills whatever still runs, and waits until it is gone. It may be called twice."""
         if not self.pid:
             return
         self._close()
@@ -258,10 +263,10 @@ class Keeper:
             while message := self._receive():       # until its programs are gone
                 last = message
         except OSError:
-            pass            # it has gone without a word
+            pass            # the keeper has gone without a last message
         self.control.close()
         if self._used and last != _GOODBYE:
-            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)      # it starts nothing any more
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)      # the keeper has ended, so it starts nothing any more
             kill_programs(self.name)
         _leaving.append(self.pid)
         self.pid = 0
@@ -269,10 +274,11 @@ class Keeper:
 
 
 def open_keeper(isolate: bool = True, observe: bool = True) -> Keeper:
-    """A keeper with a network of its own if it is wanted and the system allows it. `observe`: it makes ready to look at calls."""
+    """Returns a keeper. It has a private network if `isolate` asks for one and the system allows it. `observe`: it prepares to
+    look at calls."""
     keeper = Keeper(isolate, observe)
     if not keeper.isolated and keeper.why_not.startswith("lost"):
-        why_not = keeper.why_not    # it has left the machine's network, but its own does not work
+        why_not = keeper.why_not    # it has left the machine's network, but its private one does not work
         keeper.end()
         keeper = Keeper(False, observe)
         keeper.why_not = why_not
@@ -280,7 +286,7 @@ def open_keeper(isolate: bool = True, observe: bool = True) -> Keeper:
 
 
 def kill_programs(name: str) -> None:
-    """Kills the programs whose log lines go to the socket of that name, and their children: their keeper is gone."""
+    """Kills the programs whose log lines go to the socket of that name, and their children, after their keeper has gone."""
     while True:
         found = [pid for pid in map(int, filter(str.isdecimal, os.listdir("/proc")))
                  if f"TCPLAB_CONDUCTOR={name}" in kernel.environment(pid) and kernel.process_state(pid) not in ("", "Z", "X")]
@@ -290,8 +296,8 @@ def kill_programs(name: str) -> None:
             kernel.send_signal(pid, signal.SIGKILL)
 
 
-# Keepers on their way out: closing a packet socket takes the kernel some 10 ms (it waits for an RCU grace period), which
-# nobody needs to wait for, except the harness at its end.
+# Keepers that are ending. The kernel takes some 10 ms to close a packet socket (it waits for an RCU grace period). Nobody needs to wait for
+# that, except the harness at its end.
 _leaving: list[int] = []
 
 
@@ -307,8 +313,8 @@ def see_off(flags: int = 0) -> None:
 
 
 def _terminal() -> "tuple[int, int]":
-    """The two ends of a terminal that changes nothing of what is written to it, and shows nothing of what is typed; of a pipe where there
-    is none to be had."""
+    """Returns the harness's end and the program's end of a terminal that does not change what is written to it, and does not echo
+    what is typed. Returns a pipe's ends if the system gives no terminal."""
     try:
         ours, theirs = os.openpty()
     except OSError:
@@ -323,12 +329,12 @@ def _terminal() -> "tuple[int, int]":
 # From here on: inside the keeper's process.
 
 def _keep(control: socket.socket, isolate: bool, observe: bool) -> int:
-    for fd in map(int, os.listdir("/proc/self/fd")):    # of whatever started the harness, and of its other keepers
+    for fd in map(int, os.listdir("/proc/self/fd")):    # closes what came from whoever started the harness, and from its other keepers
         if fd > 2 and fd != control.fileno():
             close_inherited(fd)
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for number in (signal.SIGTERM, signal.SIGHUP):      # not the harness's handlers: they would raise in the middle of anything
+    for number in (signal.SIGTERM, signal.SIGHUP):      # the harness's handlers would raise an exception anywhere
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDINGS)
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -343,19 +349,19 @@ def _keep(control: socket.socket, isolate: bool, observe: bool) -> int:
         try:
             control.send(_GOODBYE)
         except OSError:
-            pass        # nobody listens any more
+            pass        # the harness is gone
         control.close()
-    return 0        # and with this process go its copy of the wire's socket and the network
+    return 0        # the kernel now closes this process's copy of the wire's socket, and removes the network
 
 
 @dataclass(frozen=True)
 class _Network:
-    why_not: str                        # "", or why the run has no network of its own
-    wire: Optional[socket.socket]       # the keeper's copy: so the harness never waits until it is closed
+    why_not: str                        # why the run has no private network; "": it has one
+    wire: Optional[socket.socket]       # the keeper's copy of the socket: with it the harness need not wait for the slow close
 
 
 def _leave_network(flags: int) -> str:
-    """Moves this process into a network of its own, with unshare(2). Returns "", or why the system does not let us."""
+    """Moves this process into a private network with unshare(2). Returns "", or why the system does not allow it."""
     uid, gid = os.geteuid(), os.getegid()
     if _libc.unshare(flags) != 0:
         return f"unshare: {os.strerror(ctypes.get_errno())}"
@@ -371,13 +377,14 @@ def _leave_network(flags: int) -> str:
             struct.pack_into("H", request, 16, flags | 1)   # IFF_UP
             fcntl.ioctl(sock, 0x8914, request)          # SIOCSIFFLAGS
     except OSError as error:
-        # Half-way is no way back: a network without lo. The harness forks another keeper, that does not try.
+        # The process can't go back, and its network has no lo. So the harness forks another keeper, which does not try this.
         return f"lost: {error}"
     return ""
 
 
 def _own_shm() -> bool:
-    """Gives the programs a /dev/shm of their own, as large as the memory that they may have. False: the system does not let us."""
+    """Gives the programs a /dev/shm of their own, with room for twice as much as one process may have of memory. Returns False if
+    the system does not allow it."""
     size = f"size={2 * MEMORY},mode=1777".encode()
     return bool(_libc.unshare(_CLONE_NEWNS) == 0 and _libc.mount(b"tmpfs", _SHM.encode(), b"tmpfs", 6, size) == 0)    # 6: MS_NOSUID, MS_NODEV
 
@@ -395,13 +402,14 @@ def _event_socket() -> tuple[socket.socket, str]:
     name = f"tcplab-{os.urandom(8).hex()}"
     sock.bind("\0" + name)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)       # the kernel says who sends: a datagram may say anything
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)       # the kernel says who sent a datagram; its text may say anything
     return sock, "@" + name
 
 
 def _limit(isolated: bool) -> None:
-    """What the programs inherit. RLIMIT_NPROC does not bind root: the conductor counts too. In a user namespace of its own
-    it counts the run's threads, else all of the user's: so what the machine has now is added."""
+    """Sets the limits that the programs inherit. RLIMIT_NPROC does not limit root, so the conductor counts processes as well. In
+    a user namespace of its own the limit counts the run's threads. Else it counts all of the user's, so the number that the
+    machine has now is added."""
     with open("/proc/loadavg", encoding="ascii") as file:
         others = 0 if isolated else int(file.read().split()[3].split("/")[1])
     for which, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NPROC, THREADS + others), (resource.RLIMIT_FSIZE, FILE_SIZE), (resource.RLIMIT_NOFILE, DESCRIPTORS)):
@@ -411,18 +419,18 @@ def _limit(isolated: bool) -> None:
 
 
 class _Inside:
-    """The keeper's process: what it holds, and what it does when it is asked."""
+    """What the keeper's process holds, and what it does at each request."""
 
     def __init__(self, control: socket.socket, waker: int, isolate: bool, observe: bool) -> None:
         self.control, self.waker, self.isolate, self.observe = control, waker, isolate, observe
         self.network: Optional[_Network] = None
         self.tracer = Tracer(self._ended)
         self.spawner: Optional[Spawner] = None
-        self.why_not = ""           # why no program's calls can be looked at
-        self.asked = False          # the spawner has yet to answer
+        self.why_not = ""           # why no program's calls can be looked at; "": they can
+        self.asked = False          # whether the spawner has still to answer a request
         self.hold = ""
-        self.own_shm = False        # /dev/shm is the run's alone
-        self.closing: Optional[threading.Thread] = None     # of the last run's wire
+        self.own_shm = False        # whether /dev/shm belongs to the run alone
+        self.closing: Optional[threading.Thread] = None     # the thread that closes the last run's wire
 
     def serve(self) -> None:
         poller = select.poll()
@@ -453,7 +461,7 @@ class _Inside:
         if "renew" in request:
             self._renew()
             if self.observe and self.spawner is None and not self.why_not:
-                self._start_spawner(poller)     # the harness has other things to do meanwhile
+                self._start_spawner(poller)     # early: the harness has other things to do meanwhile
         elif "spawn" in request:
             self._spawn(request, fds, poller)
         elif "go" in request:
@@ -474,12 +482,12 @@ class _Inside:
         try:
             socket.send_fds(self.control, [json.dumps(told).encode()], list(fds))
         except OSError:
-            pass        # the harness is gone: the next recv says so
+            pass        # the harness is gone: the next recv will say so
 
     # -- starting -----------------------------------------------------------------------------------------------------
 
     def _renew(self) -> None:
-        """Makes the next run's network and tells of it; kills what is left of the last run's programs first."""
+        """Kills what is left of the last run's programs. Then makes the next run's network, and answers with its sockets."""
         last = self.network
         if last is None:
             why_not = _leave_network(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC) if self.isolate else "switched off (TCPLAB_ISOLATION=none)"
@@ -489,7 +497,7 @@ class _Inside:
             if self.own_shm:
                 _empty(_SHM)
             why_not = last.why_not or _leave_network(_CLONE_NEWNET)
-            if last.wire is not None:   # it takes the kernel some 10 ms to close it (an RCU grace period): nobody waits
+            if last.wire is not None:   # the kernel takes some 10 ms to close it (an RCU grace period): a thread waits for that
                 self.closing = threading.Thread(target=last.wire.close, daemon=True)
                 self.closing.start()
         events, name = _event_socket()
@@ -534,12 +542,12 @@ class _Inside:
             self.spawner, self.why_not = None, f"this system does not let one process trace another ({error.strerror or error})"
 
     def _spawned(self, poller: select.poll) -> None:
-        """The spawner's answer; it is the harness's."""
+        """Takes the spawner's answer, and passes it on to the harness."""
         assert self.spawner is not None
         told = self.spawner.answer()
-        if told is None:        # somebody has killed it: for the next program there will be another one
+        if told is None:        # somebody has killed the spawner: the next program will get another one
             poller.unregister(self.spawner.fileno())
-            self.spawner = None         # the program that it has just started may have done that, before the spawner could tell of it
+            self.spawner = None         # perhaps the program that it has just started did that, before the spawner could answer
             told = {"pid": self.tracer.began} if self.tracer.began else {"error": "the process that starts programs was killed"}
         asked, self.asked = self.asked, False
         if not asked:
@@ -551,7 +559,7 @@ class _Inside:
     # -- ending -------------------------------------------------------------------------------------------------------
 
     def collect(self) -> bool:
-        """Takes in all that wait(2) has to say; True while there is anybody to wait for."""
+        """Takes all statuses that wait(2) has. Returns whether there are still processes to wait for."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG | ptrace.WALL)
@@ -570,10 +578,11 @@ class _Inside:
         return kernel.descendants(os.getpid(), but=own, dead=dead)
 
     def freeze(self) -> "list[int]":
-        """Stops all programs, those born meanwhile too. Returns them once each stands still, or when the harness is gone."""
+        """Stops all programs, also those that are born meanwhile. Returns their ids when each has stopped, or when the harness is
+        gone."""
         self.tracer.freeze()
         gone = select.poll()
-        gone.register(self.control, 0)      # POLLHUP alone
+        gone.register(self.control, 0)      # only POLLHUP is reported
         kernel.signal_groups(self._programs(False)[:100], signal.SIGSTOP)
         stopped: set[int] = set()
         while True:
@@ -590,10 +599,10 @@ class _Inside:
             os.sched_yield()
 
     def kill_all(self, spawner_too: bool) -> None:
-        """Kills the programs and waits until they are gone; in the end the spawner, too."""
+        """Kills the programs and waits until they are gone. With `spawner_too` it then kills the spawner."""
         self.tracer.silent = True
         while self._programs(True):
-            self.freeze()       # all stand still before the first one goes: else one side would log the other's death
+            self.freeze()       # all are stopped before the first one is killed: else one side would log the other's death
             for pid in self._programs(True):
                 kernel.send_signal(pid, signal.SIGKILL)
             self.tracer.let_die()
@@ -604,7 +613,8 @@ class _Inside:
                 os.sched_yield()
 
     def _wait_until_gone(self) -> None:
-        """Not by a wait that blocks: a process whose parent dies with it may still be listed, and the kernel reaps it without a word."""
+        """Waits until all programs are gone. It does not block in wait(2): a process whose parent dies with it may still be
+        listed, and the kernel removes it without a status."""
         while self._programs(True):
             try:
                 pid, status = os.waitpid(-1, ptrace.WALL | os.WNOHANG)
@@ -613,7 +623,7 @@ class _Inside:
             if not pid:
                 os.sched_yield()
             elif os.WIFSTOPPED(status):
-                ptrace.go_on(pid)           # on its way to its death
+                ptrace.go_on(pid)           # it was killed and is about to end
             elif not self.tracer.status(pid, status):
                 self._ended(pid, status)
 

@@ -1,7 +1,7 @@
-"""Who goes on when: a conductor has one policy, and asks it.
+"""Decides which thread goes on when. A conductor has one policy, and asks it.
 
-A policy says which threads are held, whether a held thread may go on at once (`arrived`), and, when nothing can happen any more,
-who goes on next (`quiet`). When it names nobody, the run is over. Explore and step have policies of their own.
+A policy says which threads are held, whether a held thread may go on at once (`arrived`), and which thread goes on when nothing
+else can happen any more (`quiet`). If it names none, the run is over. `explore` and `step` have policies of their own.
 """
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Callable, Optional, Protocol
 
 @dataclass
 class Held:
-    """A thread that waits for its release: at a log line, or at a system call."""
+    """A thread that is held until it is released: at a log line, or at a system call."""
 
     seq: int                # the place of the line, or of the call's entry or return
     who: str
@@ -22,28 +22,28 @@ class Held:
     source: str
     count: int              # pause: nanoseconds
     open: Callable[[], None]    # lets it go on
-    drop: Callable[[], None] = lambda: None     # gives the gate up, at the end of the run
+    drop: Callable[[], None] = lambda: None     # closes what holds it, at the end of the run
     due: int = 0            # virtual time at which a pause ends, in ns
-    length: int = 0         # a read at its entry: it asks for so many bytes and no more; 0: for what its program asks for
+    length: int = 0         # a read at its entry: how many bytes it is to ask for; 0: as many as its program asks for
 
 
 class Policy(Protocol):
-    """What a conductor asks."""
+    """What a conductor asks of a policy."""
 
     name: str               # the run's mode
-    hold: str               # TCPLAB_HOLD of the programs: "", "pauses", "all"
+    hold: str               # at which lines programs are held (their TCPLAB_HOLD): "", "pauses", "all"
     hold_calls: str         # which calls the keeper holds: "", "sleeps", "reads" (sleeps too), "all"
-    clock: bool             # a pause ends when nothing else can happen: so what came before its end is ordered before it
+    clock: bool             # whether a pause ends only when nothing else can happen, so that what came before its end was forced to
 
     def arrived(self, held: Held) -> bool:
-        """A thread has come to a place and is held there. May it go on at once?"""
+        """A thread has come to a place and is held there. Returns whether it may go on at once."""
 
     def quiet(self, held: "list[Held]") -> Optional[Held]:
-        """Nothing can happen any more. Who goes on? None: nobody, the run is over."""
+        """Nothing can happen any more. Returns the thread that goes on; None if none does and the run is over."""
 
 
 class Live:
-    """Real time; nobody is held."""
+    """The policy for real time. It holds no thread."""
 
     name, hold, hold_calls, clock = "live", "", "", False
 
@@ -55,7 +55,8 @@ class Live:
 
 
 class VirtualClock:
-    """Pauses and sleeps cost nothing: when nothing can happen any more, the earliest one ends. `skip`: they end at once."""
+    """The policy for the virtual clock. Pauses and sleeps take no real time: when nothing can happen any more, the earliest one
+    ends. With `skip` each of them ends at once."""
 
     name, hold, hold_calls = "virtual", "pauses", "sleeps"
 

@@ -1,6 +1,6 @@
 """Finds scenarios, and what belongs to them: the contract, the lesson, the list of misconceptions.
 
-A scenario is a folder NN-name with one of client.c, server.c, contract.txt, stage.txt. Numbers may have gaps.
+A scenario is a folder NN-name that has at least one of client.c, server.c, contract.txt, stage.txt. Numbers may have gaps.
 """
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Scenario:
-    """One scenario's places. `build` is the folder of its built programs. `rules`: a contract that lies elsewhere."""
+    """The places of one scenario's files. `build` is the folder of its built programs. `rules` is a contract outside of the
+    scenario's folder."""
 
     name: str               # "04-half-close"
     folder: Path
@@ -28,7 +29,7 @@ class Scenario:
 
     @property
     def number(self) -> str:
-        """As in make targets: "4"."""
+        """The number as in make targets: "4"."""
         return str(int(self.name.split("-")[0]))
 
     @property
@@ -36,42 +37,44 @@ class Scenario:
         return self.rules or self.folder / "contract.txt"
 
     def load_contract(self) -> Optional[contracts.Contract]:
-        """Its contract; None if it has none. Raises ContractError, and StageError: a contract names programs of the cast."""
+        """Returns the scenario's contract; None if it has none. Raises ContractError. Raises StageError, too, because a contract
+        names programs of the cast."""
         if self.rules is None and not os.path.lexists(self.contract):
             return None
         return contracts.load(self.contract, self.stage.names, misconceptions())
 
     @functools.cached_property
     def stage(self) -> cast.Stage:
-        """Its cast and stage; read once, when first asked for. Raises cast.StageError."""
+        """The scenario's cast and stage. It is read once, when it is first asked for. Raises cast.StageError."""
         return cast.load(self.folder)
 
     def program(self, file: str) -> Path:
-        """What make builds of FILE.c."""
+        """Returns the path of the program that make builds of FILE.c."""
         return self.build / file
 
 
 def lesson(name: str) -> str:
-    """The page of a scenario's lesson, from the lab's own folder on; "" if it has none, as those from 90 on."""
+    """Returns the path of a scenario's lesson, relative to the lab's folder; "" if it has none. The scenarios from 90 on have
+    none."""
     page = f"lessons/{name}.md"
     return page if (ROOT / page).is_file() else ""
 
 
 def lesson_of(number: str) -> str:
-    """The page of the lesson of that number, as lesson() gives it; "" if there is none."""
+    """Returns the path of the lesson with that number, relative to the lab's folder; "" if there is none."""
     pages = sorted((ROOT / "lessons").glob(f"{int(number):02}-*.md")) if number.isdecimal() else []
     return f"lessons/{pages[0].name}" if pages else ""
 
 
 @functools.lru_cache(maxsize=None)
 def misconceptions() -> "Optional[frozenset[str]]":
-    """The codes that lessons/misconceptions.md tells of; None if there is no such page."""
+    """Returns the codes of all misconceptions in lessons/misconceptions.md; None if there is no such page."""
     text = _page_of_misconceptions()
     return None if text is None else frozenset(re.findall(r"^## (M[0-9]{2})\b", text, re.MULTILINE))
 
 
 def belief(code: str) -> str:
-    """What a holder of that misconception would say, "one send is one recv"; "" if the page does not tell of it."""
+    """Returns what a person with that misconception would say ("one send is one recv"); "" if the page does not have the code."""
     found = re.search(rf'^## {re.escape(code)}\s+"([^"\n]+)"$', _page_of_misconceptions() or "", re.MULTILINE)
     return found[1] if found else ""
 
@@ -84,11 +87,11 @@ def _page_of_misconceptions() -> Optional[str]:
 
 
 class UnknownScenario(Exception):
-    """No such scenario; the text lists those there are."""
+    """There is no such scenario. The text lists those that exist."""
 
 
 def find_all() -> list[Scenario]:
-    """All scenarios in the order of their numbers; from $SCENARIOS and $BUILD if set, as make does."""
+    """Returns all scenarios in the order of their numbers. As make does, it uses $SCENARIOS and $BUILD if they are set."""
     folder = ROOT / os.environ.get("SCENARIOS", "scenarios")
     build = ROOT / os.environ.get("BUILD", "build")
     names = sorted(entry.name for entry in folder.iterdir() if re.fullmatch(r"\d+-[a-z0-9-]+", entry.name)) \
@@ -98,7 +101,7 @@ def find_all() -> list[Scenario]:
 
 
 def find(wanted: str) -> Scenario:
-    """The scenario that a learner means by 4, 04, half-close or 04-half-close."""
+    """Returns the scenario that a learner means by 4, 04, half-close or 04-half-close. Raises UnknownScenario."""
     all_of_them = find_all()
     for scenario in all_of_them:
         number, _, slug = scenario.name.partition("-")

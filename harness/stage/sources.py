@@ -1,8 +1,9 @@
-"""The source files of a scenario, and a record of which text of them the built programs are made of.
+"""The source files of a scenario, and a record of the texts from which the built programs were made.
 
-make compares times, and a time says little: a file that is moved back, or checked out, is older than what was built of another text, and
-a file that is saved while the compiler reads it is older than the object. So each build leaves a record of the texts, and of
-what the compiler said about each. Where a text is not that of the record, the object goes, and make builds it anew.
+make compares times, but a time says little. A file that is moved back, or checked out, may be older than a program that was built
+from another text. A file that is saved while the compiler reads it is older than the object. So each build leaves a record of the
+texts, and of what the compiler said about each. If a text is not that of the record, the object is removed, and make builds it
+anew.
 """
 from __future__ import annotations
 
@@ -16,15 +17,16 @@ from pathlib import Path
 from typing import Iterator
 
 RECORD = ".sources"
-_OLD = 1                    # s since 1970: older than each object
+_OLD = 1                    # seconds from 1970: a time that is older than each object
 NOT_BUILT = ("exercises", "mutants")
 _PLACE = re.compile(r"^(?:In file included from|\s+from)?\s*([^\s:][^:\n]*\.[ch]):\d+", re.MULTILINE)
 
 
 @dataclass
 class Record:
-    """Of one scenario, by the path of a file in its folder: the checksum of the text that was built ("" if it is not certain), the
-    compiler's warnings about it, and which object came of it. A file that is not in `said` was built when nobody listened."""
+    """The record of one scenario. By the path of a file in its folder, it has the checksum of the text that was built ("" if that
+    is not certain), the compiler's warnings about it, and which object was made of it. A file that is not in `said` was built by
+    a make that kept no record."""
 
     sums: "dict[str, str]" = field(default_factory=dict)
     said: "dict[str, str]" = field(default_factory=dict)
@@ -32,7 +34,7 @@ class Record:
 
 
 def load(build: Path) -> Record:
-    """The record of a folder of built programs. One that is missing or broken is an empty one."""
+    """Returns the record of a folder of built programs. If it is missing or broken, returns an empty record."""
     try:
         told = json.loads((build / RECORD).read_text(encoding="utf-8", errors="replace"))
         return Record(*({str(name): str(value) for name, value in told[key].items()} for key in ("sums", "said", "objects")))
@@ -41,7 +43,8 @@ def load(build: Path) -> Record:
 
 
 def save(build: Path, record: Record) -> None:
-    """Whole, under another name first. A folder that can't be written has no record."""
+    """Writes the record under another name, and then renames it, so that nobody sees a part of it. A folder that can't be written
+    has no record."""
     new = build / f"{RECORD}.{os.getpid()}"
     with contextlib.suppress(OSError):
         build.mkdir(parents=True, exist_ok=True)
@@ -50,8 +53,8 @@ def save(build: Path, record: Record) -> None:
 
 
 def sums(folder: Path) -> "dict[str, str]":
-    """The checksum of each .c and .h file that belongs to the programs of a scenario, by its path in the folder. A file that can't be
-    read has none: the compiler will say so."""
+    """Returns the checksum of each .c and .h file that belongs to the programs of a scenario, by its path in the folder. A file
+    that can't be read is left out: the compiler will report it."""
     found = {}
     for path in sorted(folder.rglob("*.[ch]")):
         name = path.relative_to(folder)
@@ -62,7 +65,7 @@ def sums(folder: Path) -> "dict[str, str]":
 
 
 class Build:
-    """One scenario in one build: made before make runs, and told when it has run."""
+    """One build of one scenario. It is made before make runs, and built() is called when make has succeeded."""
 
     def __init__(self, folder: Path, build: Path, programs: "list[Path]") -> None:
         self.folder, self.build = folder, build
@@ -71,14 +74,15 @@ class Build:
         changed = {name for name in set(old) | set(new) if old.get(name) != new.get(name) or self._made(name) != self.record.objects.get(name, "")}
         if old:
             self._take_away(changed, programs)
-        for name in changed:        # until make has built it, nobody knows
+        for name in changed:        # what is built is not certain until make has succeeded
             self.record.sums[name] = ""
             self.record.said.pop(name, None)
         save(build, self.record)
         self._objects = {name: self._made(name) for name in new}
 
     def _take_away(self, changed: "set[str]", programs: "list[Path]") -> None:
-        """What is made of another text than the present one, or not by a build that kept its record, and the programs with it."""
+        """Removes the objects that were made of another text than the present one, or by a build that kept no record, and has
+        their programs linked anew."""
         if any(name.endswith(".h") for name in changed):
             changed = {name for name in self.before if name.endswith(".c")}
         gone = [self.build / f"{name[:-2]}.o" for name in changed if name.endswith(".c")]
@@ -90,7 +94,8 @@ class Build:
                 outdate(path)
 
     def _made(self, name: str) -> str:
-        """Which object of a .c file there is now: each compilation makes a new one. "" for none, and for a header."""
+        """Returns a text that tells the present object of a .c file from earlier ones, because each compilation makes a new one.
+        Returns "" if there is no object, and for a header."""
         try:
             found = (self.build / f"{name[:-2]}.o").stat() if name.endswith(".c") else None
         except OSError:
@@ -98,7 +103,7 @@ class Build:
         return f"{found.st_ino} {found.st_mtime_ns}" if found else ""
 
     def built(self, said: str) -> None:
-        """make has built everything, and the compiler has said this."""
+        """make has built everything, and the compiler has said `said`. Writes the record."""
         now, record = sums(self.folder), self.record
         warnings = dict(_by_file(said, self.folder))
         record.objects = {name: self._made(name) for name in self.before}
@@ -111,10 +116,11 @@ class Build:
 
 
 def outdate(path: Path) -> None:
-    """Lets make link a program anew. Until the new one takes its place the old one stays: another command may be about to run it."""
+    """Has make link a program anew. The old one stays until the new one takes its place, because another command may be about to
+    run it."""
     with contextlib.suppress(OSError):
         try:
-            if path.is_symlink():       # make looks at what it points to
+            if path.is_symlink():       # make looks at the time of the file to which it points
                 raise PermissionError
             os.utime(path, (_OLD, _OLD))
         except PermissionError:         # another user's, or no file of the build
@@ -122,7 +128,7 @@ def outdate(path: Path) -> None:
 
 
 def forget(folder: Path, build: Path) -> None:
-    """Lets the next build compile again each file of which nobody has heard what the compiler says."""
+    """Has the next build compile each file again for which the record does not have the compiler's words."""
     record = load(build)
     now = sums(folder)
     record.sums = {name: number if name in record.said or not name.endswith(".c") else "" for name, number in (record.sums or now).items()}
@@ -130,7 +136,8 @@ def forget(folder: Path, build: Path) -> None:
 
 
 def blocks(said: str) -> "Iterator[str]":
-    """What a compiler has said, a message at a time: the lines that lead to its first line, that line, and what belongs to it."""
+    """Yields the compiler's messages, one at a time: the lines that lead to a message's first line, that line, and the lines that
+    belong to it."""
     block: "list[str]" = []
     for line in said.splitlines():
         leads = re.match(r"(In file included from |\s+from )|[^:\s][^:]*: (In|At) ", line)
@@ -145,7 +152,7 @@ def blocks(said: str) -> "Iterator[str]":
 
 
 def _by_file(said: str, folder: Path) -> "Iterator[tuple[str, str]]":
-    """The messages about each .c file of a scenario, by its path in the folder."""
+    """Yields the messages about each .c file of a scenario: (the file's path in the folder, the messages)."""
     found: "dict[str, list[str]]" = {}
     for block in blocks(said):
         places = [place for place in _PLACE.findall(block) if place.endswith(".c")] or _PLACE.findall(block)

@@ -1,12 +1,12 @@
-"""Starts programs: posix_spawn(3) for those that nobody looks into, and the spawner for those whose system calls are looked at.
+"""Starts programs: with posix_spawn(3) those whose calls are not looked at, and through the spawner those whose calls are.
 
-A filter that stops a program's calls (seccomp(2)) is inherited, and can't be put on from outside. So the spawner, a fork of the keeper,
-puts it on itself once, and starts the programs. The keeper traces it, and so all that it starts. A fork of the
-keeper for each program would do as well, but costs several times as much.
+A filter that stops a program's calls (seccomp(2)) is inherited, and can't be installed from outside. So the spawner, a fork of
+the keeper, installs it on itself once, and then starts the programs. The keeper traces the spawner, and so all that it starts. A
+fork of the keeper for each program would do as well, but costs several times as much.
 
-Where the system allows it, the spawner is the first process of a PID namespace of its own (pid_namespaces(7)). Its programs see each other
-and nobody else, so that a `kill(-1, ...)` by mistake ends nothing outside of the run. And when the spawner ends, for
-whatever reason, the kernel kills all of them.
+If the system allows it, the spawner is the first process of a PID namespace of its own (pid_namespaces(7)). Its programs see each
+other and no other process. So a `kill(-1, ...)` by mistake ends nothing outside of the run. And when the spawner ends, whatever
+the reason, the kernel kills all of them.
 """
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from typing import Any, Optional
 
 from ..observe import calls, ptrace
 
-MEMORY = 512 << 20          # bytes of data of one process; twice that for all together
+MEMORY = 512 << 20          # bytes of data that one process may have; all processes together may have twice that
 _CLONE_NEWNET, _CLONE_NEWPID, _CLONE_NEWNS = 0x40000000, 0x20000000, 0x00020000
-_OWN = 800                  # the spawner's own descriptors are from here on: no call on them stops
+_OWN = 800                  # the spawner's own descriptors begin with this one: no call on them stops
 _libc = ctypes.CDLL(None, use_errno=True)
 _clone_number = {"x86_64": 56, "aarch64": 220}.get(ptrace.MACHINE, -1)
 
 
 def close_inherited(fd: int) -> None:
-    """Closes what a fork has and does not need."""
+    """Closes a descriptor that a fork has and does not need."""
     try:
         os.close(fd)
-    except OSError:     # it was the listing's
+    except OSError:     # it belonged to the listing of the folder, and is closed
         pass
 
 
 def keep_from_programs(fd: int) -> None:
-    """Programs do not inherit this descriptor."""
+    """Makes sure that programs do not inherit this descriptor."""
     try:
         os.set_inheritable(fd, False)
     except OSError:     # it is closed already
@@ -45,7 +45,8 @@ def keep_from_programs(fd: int) -> None:
 
 
 def start(fds: "list[int]") -> "dict[str, Any]":
-    """Starts the program that a letter describes. fds: the ends of its output and error, the letter."""
+    """Starts the program that a letter describes. `fds` has three descriptors: for its output, for its errors, and the letter.
+    Returns {"pid": N}, or {"error": words}."""
     os.lseek(fds[2], 0, os.SEEK_SET)
     with open(os.dup(fds[2]), "rb") as file:
         letter = json.loads(file.read())
@@ -55,7 +56,7 @@ def start(fds: "list[int]") -> "dict[str, Any]":
     actions = [(os.POSIX_SPAWN_OPEN, 0, letter["stdin"], os.O_RDONLY | os.O_NOCTTY, 0),
                (os.POSIX_SPAWN_DUP2, fds[0], 1), (os.POSIX_SPAWN_DUP2, fds[1], 2)]
     if letter["ours"]:
-        actions = []        # it keeps what the harness itself was started with
+        actions = []        # it keeps the input and output with which the harness was started
     try:
         pid = os.posix_spawn(letter["argv"][0], letter["argv"], letter["env"], file_actions=actions, setpgroup=0,
                              setsigmask=[], setsigdef=[signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD])
@@ -65,8 +66,8 @@ def start(fds: "list[int]") -> "dict[str, Any]":
 
 
 class Spawner:
-    """The keeper's end of a spawner. OSError: this system does not allow one. `apart`: its programs are to have a PID namespace
-    of their own; it says whether they have. No other thread may run in the keeper meanwhile."""
+    """The keeper's side of a spawner. Raises OSError if this system does not allow one. `apart`: its programs are to have a PID
+    namespace of their own; the attribute says whether they have one. No other thread may run in the keeper while it is made."""
 
     def __init__(self, tracer: calls.Tracer, apart: bool) -> None:
         if not ptrace.SUPPORTED:
@@ -85,14 +86,14 @@ class Spawner:
             raise OSError(0, "seccomp: refused")
 
     def _fork(self, apart: bool) -> bool:
-        """Starts the process. False: not with a PID namespace of its own, since the system does not allow that."""
+        """Starts the process. Returns False if it should have a PID namespace of its own and the system does not allow that."""
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.pid = _fork_apart() if apart else os.fork()
         if self.pid == 0:
             status = 1
             try:
                 for fd in map(int, os.listdir("/proc/self/fd")):
-                    if fd > 2 and fd != theirs.fileno():        # what is the keeper's: its end must be seen when it ends
+                    if fd > 2 and fd != theirs.fileno():        # else their other ends could not see when the keeper ends
                         close_inherited(fd)
                 if not apart or _own_proc():
                     theirs.send(b"there")
@@ -108,7 +109,7 @@ class Spawner:
         return False
 
     def _wait(self, tracer: calls.Tracer) -> bytes:
-        """The spawner's first word. Its stops are dealt with meanwhile."""
+        """Returns the spawner's first message, b"" if it has ended. Handles its stops meanwhile."""
         while True:
             pid, status = os.waitpid(self.pid, os.WNOHANG | ptrace.WALL)
             if pid and not os.WIFSTOPPED(status):
@@ -129,17 +130,17 @@ class Spawner:
         return self._socket.fileno()
 
     def ask(self, fds: "list[int]") -> None:
-        """Has it start a program; answer() tells of it."""
+        """Has the spawner start a program. answer() returns the result."""
         socket.send_fds(self._socket, [b"start"], fds)
 
     def join_network(self) -> None:
-        """Has it move into the network in which the keeper is now."""
+        """Has the spawner move into the network in which the keeper is now."""
         network = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         socket.send_fds(self._socket, [b"network"], [network])
         os.close(network)
 
     def answer(self) -> "Optional[dict[str, Any]]":
-        """{"pid": N} or {"error": words}; None if it is gone."""
+        """Returns {"pid": N} or {"error": words}; None if the spawner is gone."""
         try:
             message = self._socket.recv(65536)
         except OSError:
@@ -151,19 +152,21 @@ class Spawner:
 
 
 def _fork_apart() -> int:
-    """fork(2) into a new PID namespace; -1 if the system does not allow one. unshare(2) would do that once only in a process's life."""
-    fork = ctypes.PyDLL(None).syscall       # it keeps the interpreter's lock: the child has it, as after os.fork()
+    """Calls fork(2) into a new PID namespace. Returns -1 if the system does not allow one. unshare(2) would do that only once in
+    a process's life."""
+    fork = ctypes.PyDLL(None).syscall       # PyDLL keeps the interpreter's lock, so the child has it, as after os.fork()
     return int(fork(_clone_number, _CLONE_NEWPID | signal.SIGCHLD, 0, 0, 0, 0))
 
 
 def _own_proc() -> bool:
-    """Gives this process a /proc with the numbers of its own PID namespace. False: the system does not allow it (a container may not)."""
+    """Gives this process a /proc with the numbers of its own PID namespace. Returns False if the system does not allow it (a
+    container may not)."""
     return bool(_libc.unshare(_CLONE_NEWNS) == 0 and _libc.mount(b"proc", b"/proc", b"proc", 14, None) == 0)    # MS_NOSUID, NODEV, NOEXEC
 
 
 def _serve(control: socket.socket) -> int:
     signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)       # what it started is waited for by the keeper, which traces it
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)       # the keeper waits for the programs, because it traces them
     high = fcntl.fcntl(control, fcntl.F_DUPFD_CLOEXEC, _OWN)
     control.close()
     control = socket.socket(fileno=high)

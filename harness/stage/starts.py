@@ -1,4 +1,5 @@
-"""Who is started when: the conditions of the stage, asked again and again until everybody has been started."""
+"""Decides which program starts when, by the conditions of the stage. The conductor asks again and again until all programs have
+been started."""
 from __future__ import annotations
 
 import socket
@@ -13,7 +14,7 @@ from .cast import Program, Stage
 
 @dataclass
 class Process:
-    """One start of a program of the cast: `nth` is 1 for the first."""
+    """One process of a program of the cast. `nth` is 1 for the first one."""
 
     program: Program
     nth: int
@@ -27,17 +28,17 @@ class Process:
 
 @dataclass
 class Starts:
-    """The programs of a stage that are still to be started. `ports`: what each of them was found to listen on."""
+    """The programs of a stage that are still to be started. `ports` has, by name, the port on which each was found to listen."""
 
     stage: Stage
     isolated: bool
     started: "dict[int, Process]" = field(default_factory=dict)
     ports: "dict[str, int]" = field(default_factory=dict)
-    connected: "set[str]" = field(default_factory=set)      # names whose processes have asked for a connection
+    connected: "set[str]" = field(default_factory=set)      # the names of programs that have asked for a connection
     reserved: Optional[socket.socket] = None
 
     def left(self) -> "list[Program]":
-        """Programs that have been started less often than the stage says."""
+        """Returns the programs that have been started less often than the stage says."""
         if len(self.started) == sum(program.times for program in self.stage.programs):
             return []
         return [program for program in self.stage.programs if self._count(program) < program.times]
@@ -49,16 +50,18 @@ class Starts:
         return len(self.of(program.name))
 
     def next(self, listening: Callable[[str], "list[int]"], events: Iterable[Event], about: "About") -> Optional[Program]:
-        """One that is to be started now. listening(name): the ports on which processes of that name listen."""
+        """Returns a program that is to be started now; None if there is none. listening(name) returns the ports on which
+        processes of that name listen."""
         return next((program for program in self.left() if self._may(program, listening, events, about)), None)
 
     def anyway(self) -> Optional[Program]:
-        """One that waits for a listener, or for a connection, that never comes: it is started all the same."""
+        """Returns a program that waits for a listener, or for a connection, that never comes; None if there is none. It is
+        started all the same."""
         return next((p for p in self.left() if p.starts.kind in ("listens", "connected") and all(self._count(self.stage.program(w)) for w in p.starts.who)
                      and not self._in_turn(p)), None)
 
     def waited_for(self, program: Program, book: Book, about: "About") -> "tuple[int, ...]":
-        """The places of the lines and endings that the program's start waited for."""
+        """Returns the places of the lines and endings for which the program's start waited."""
         starts = program.starts
         found = {ending.seq for ending in book.endings if program.in_turn and ending.pid in [one.pid for one in self.of(program.name)]}
         if starts.kind == "line":
@@ -70,7 +73,7 @@ class Starts:
         return tuple(sorted(found))
 
     def _in_turn(self, program: Program) -> bool:
-        """Does it wait for the one before it to end?"""
+        """Must this program still wait because its processes run one after the other, and the one before has not ended?"""
         return program.in_turn and any(not one.ended for one in self.of(program.name))
 
     def _may(self, program: Program, listening: Callable[[str], "list[int]"], events: Iterable[Event], about: "About") -> bool:
@@ -88,7 +91,7 @@ class Starts:
         return all(self._ended(name) for name in starts.who)
 
     def _ended(self, name: str) -> bool:
-        """Has it been started as often as the stage says, and has each of its processes ended?"""
+        """Has this program been started as often as the stage says, and have all of its processes ended?"""
         started = self.of(name)
         return len(started) == self.stage.program(name).times and all(one.ended for one in started)
 
@@ -100,7 +103,8 @@ class Starts:
         return bool(found)
 
     def arguments(self, program: Program, listening: Callable[[str], "list[int]"]) -> "list[str]":
-        """The words of its command line. Who is not known to listen gets the port of the stage, or one that is certainly closed."""
+        """Returns the words of a program's command line. For a program that is not known to listen, they have the port of the
+        stage, or without a private network a port on which certainly nobody listens."""
         for name in program.connects:
             self._listens(name, listening)
         ports = dict(self.ports)
@@ -121,16 +125,16 @@ class Starts:
             self.reserved.close()
 
 
-About = Callable[[Event, str], bool]    # is a line one of WHO's?
+About = Callable[[Event, str], bool]    # takes a line and a WHO; returns whether the line belongs to WHO
 
 
 def said(events: Iterable[Event], about: About, who: str, text: str, nth: int) -> bool:
-    """Has WHO logged that line, for the nth time (0 and 1: at all)?"""
+    """Has WHO logged that line for the nth time? 0 counts as 1."""
     return told(events, about, who, text, nth) is not None
 
 
 def told(events: Iterable[Event], about: About, who: str, text: str, nth: int) -> Optional[Event]:
-    """That line, None if it has not been logged."""
+    """Returns the line that WHO logged for the nth time; None if it has not been logged."""
     times = max(nth, 1)
     for event in events:
         if about(event, who) and fits(text, event.text):
