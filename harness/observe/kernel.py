@@ -48,6 +48,7 @@ class Thread:
     args: tuple[int, ...]   # the call's arguments, as in the registers
     ran: str                # changes whenever the thread has run (schedstat, or its context switches)
     raw: str = ""           # the system call behind `call`: ppoll for poll
+    stopped: bool = False   # `call` is "", and the thread is stopped: T or t of proc(5)
 
     @property
     def fd(self) -> int:
@@ -103,6 +104,8 @@ def _thread(pid: int, tid: int, again: bool) -> Optional[Thread]:
     if state in ("", "Z", "X"):
         return None
     found = _in_call(pid, tid, ran, state in "ST")
+    if state in "Tt" and not waits_for_ever(found) and found.call != "?":
+        found = replace(found, call="", stopped=True)
     return replace(found, ran=_ran(pid, tid)) if again else found
 
 

@@ -68,8 +68,9 @@ def look(pids: Iterable[int], held: "set[int]", ours: "set[str]", network: Optio
     threads = _threads(pids, held, polls)
     if any(thread.call == "?" for thread in threads):
         return Look(threads, busy="the kernel does not tell what a thread waits for", unknown=True)
-    if any(not thread.call for thread in threads):
-        return Look(threads, busy="a thread runs")
+    running = [thread for thread in threads if not thread.call]
+    if running:
+        return Look(threads, busy="a thread is stopped, by a signal or by ptrace" if all(thread.stopped for thread in running) else "a thread runs")
     targets: "dict[int, dict[int, int]]" = {}
     for thread in threads:
         fds = waited_on(thread)

@@ -50,7 +50,7 @@ def ended(how: str) -> str:
         return f"was ended by signal {how[7:]}"
     if how.startswith("waiting in "):
         return f"waits in {how[11:]}"
-    return {"still running": "still ran", "not known": "ended in a way that is not known here"}.get(how, how)
+    return {"still running": "had not ended", "not known": "ended in a way that is not known here"}.get(how, how)
 
 
 def sentence(words: str) -> str:

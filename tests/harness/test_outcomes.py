@@ -317,6 +317,14 @@ def test_a_text_that_is_nearly_the_logged_one_is_asked_about_and_not_called_anot
     assert not nearly or "is reading instead" not in told
 
 
+@pytest.mark.parametrize("others, said", [((), "it waits in accept still"), ((Waiting("server", 200, 205, "write", 9, 0, "", ""),), "a thread of it waits in accept still")])
+def test_of_several_threads_one_is_told_as_one(others, said):
+    run = runs.run("server: listening\nclient: a", ends="client: exit 0, server: waiting in accept",
+                   stop=Stop("over", waiting=(Waiting("server", 200, 200, "accept", 3, 0, "", "server.c:11"), *others)))
+    rules = parse("server: listening\nserver: accepted\nclient: a")
+    assert f'the server never said "accepted"; {said}' in words.tell(comparison.judge(run, rules), run, rules, reproduce="")
+
+
 def test_where_a_misspelt_line_stands_is_told_only_if_it_is_known():
     blocked = Waiting("client", 101, 101, "read", 4, 1, "server", "client.c:12")
     run = runs.run("client: a\nclient: reading data", ends="client: waiting in read, server: waiting in read", stop=Stop("waiting", waiting=(blocked,)))

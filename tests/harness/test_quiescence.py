@@ -2,12 +2,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 
 import pytest
 
 from harness.judge import comparison as judge
 from harness.judge import contract
-from harness.observe import kernel
+from harness.observe import kernel, quiescence
 from harness.stage.conductor import Conductor, Live, VirtualClock
 from harness.tell import story
 from pairs import pair, run, texts
@@ -33,6 +34,16 @@ def test_a_wait_that_a_timer_ends_is_no_deadlock(client, server, who, text, tmp_
     made = observed(run(tmp_path / "pair", client, server))
     assert made.stop.kind != "deadlock" and made.stop.kind != "no progress", made.stop
     assert text in texts(made, who)
+
+
+def test_a_program_that_is_stopped_is_not_said_to_run():
+    stopped = subprocess.Popen(["sh", "-c", "kill -STOP $$"])
+    try:
+        os.waitid(os.P_PID, stopped.pid, os.WSTOPPED | os.WNOWAIT)
+        assert quiescence.look([stopped.pid], set(), set()).busy == "a thread is stopped, by a signal or by ptrace"
+    finally:
+        stopped.kill()
+        stopped.wait()
 
 
 @pytest.mark.parametrize("live", [False, True])
