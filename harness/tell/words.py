@@ -363,7 +363,7 @@ def _missing(d: Difference, run: Run) -> str:
     if d.observed:      # a handler that has ended: what it said tells more than its program's accept
         return f"{never}; it said {_instead(d.expected, d.observed)} instead" + (f", and {_doing(d.blocked)} since" if still and d.blocked else "")
     if still and d.blocked:
-        others = any(w.who == d.blocked.who and (w.pid, w.tid) != (d.blocked.pid, d.blocked.tid) for w in run.stop.waiting)
+        others = d.blocked.call == "accept" and any(w.who == d.blocked.who and (w.pid, w.tid) != (d.blocked.pid, d.blocked.tid) for w in run.stop.waiting)
         return f"{never}; {'a thread of it' if others else 'it'} {_doing(d.blocked)} still"
     pid = next((e.pid for e in d.witnesses[::-1] if e.who == role_of(d.who)), 0)
     mine = [e for e in run.endings if e.who == role_of(d.who)]
