@@ -1,1 +1,2 @@
-"""One scenario under many schedules. In comes a scenario; out goes a Report: which outcomes there are, and which orders always held."""
+"""Runs one scenario under many schedules. It takes a scenario, and returns a Report: which outcomes there are, and which orders
+always held."""

@@ -1,7 +1,7 @@
-"""Where it was decided how a run ends: from which line on all schedules that go like it end like it.
+"""Finds the line at which it was decided how a run ends: from it on, all schedules that went the same way end in the same way.
 
-In comes a Report whose runs were kept; out come shares. A schedule goes like another one up to a turn if in both the same lines came in
-the same turns until then. All that is said holds for the schedules of the report, and for no others.
+decided() takes a Report whose runs were kept. Two schedules go the same way up to a turn if the same lines came in the same turns
+until then. All that is said holds for the schedules of the report, and for no others.
 """
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from .schedules import Report, Tried
 
 @dataclass(frozen=True)
 class Share:
-    """From this line on: how many of the schedules that go like this one up to here end how. `counts`: by outcome, as in Report.groups."""
+    """How the schedules end that go as this one does up to the turn of this line: how many of them have each outcome. `counts`
+    has the order of Report.groups. `seq` is the turn's first line."""
 
     seq: int
     counts: "tuple[int, ...]"
@@ -22,8 +23,9 @@ class Share:
 
 @dataclass(frozen=True)
 class Decided:
-    """One schedule's ending. `outcome`: which of Report.groups, from 0. `lines`: those of the turn from which on it is certain; () if it is
-    certain from the beginning. `otherwise` of the `before` schedules that go like it up to the turn before end in another way."""
+    """Where the ending of one schedule was decided. `outcome` is its index in Report.groups. `lines` are the lines of the turn
+    from which on the ending is certain; () if it is certain from the beginning. Up to the turn before, `before` schedules go the
+    same way, and `otherwise` of these end in another way."""
 
     tried: Tried
     outcome: int
@@ -34,13 +36,13 @@ class Decided:
 
 
 def decided(report: Report, outcome: int) -> Decided:
-    """Where the ending of an outcome's shortest schedule was decided. Its run must have been kept."""
+    """Returns where the ending of an outcome's shortest schedule was decided. The run of that schedule must have been kept."""
     mine = report.groups[outcome][0]
     assert mine.run is not None
     parts = [(_parting(mine, other), n) for n, group in enumerate(report.groups) for other in group]
 
     def counts(turn: "float") -> "tuple[int, ...]":
-        """Of the schedules that part from this one only later than in this turn: how many end how."""
+        """Returns, by outcome, how many of the schedules part from this one only after this turn."""
         found = [0] * len(report.groups)
         for part, n in parts:
             found[n] += part > turn
@@ -62,5 +64,5 @@ def decided(report: Report, outcome: int) -> Decided:
 
 
 def _parting(one: Tried, other: Tried) -> float:
-    """The first turn in which not the same lines came; infinity if there is none."""
+    """Returns the first turn in which different lines came; infinity if there is none."""
     return min((turn for _, turn in set(one.turns) ^ set(other.turns)), default=math.inf)

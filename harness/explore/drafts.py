@@ -1,14 +1,14 @@
 """A first contract for programs that have none, written from what their runs did.
 
-Every schedule with one delay is run, and the plain run twice. Into the draft come the lines of each program as they came; the
-orders across programs that something forced in each of these runs; how each program ended; how many bytes went each way, and
-which facts the wire showed, where all runs agree. Where the runs had different outcomes, each has a branch of an either block.
+Every schedule with one delay is run, and the plain run twice. The draft gets the lines of each program as they came; the orders
+across programs that something forced in each of these runs; how each program ended; how many bytes went each way, and which facts
+the wire showed, where all runs agree. If the runs had different outcomes, each outcome gets a branch of an either block.
 
-Threads of one program whose lines nothing orders come in any order. Then the lines of the program's first thread are written,
-and others are allowed. A number that differs between the two plain runs (a port, a process id) is written as `...`.
+Threads of one program whose lines nothing orders come in any order. Then the lines of the program's first thread are written, and
+others are allowed. A number that differs between the two plain runs (a port, a process id) is written as `...`.
 
-The draft is judged against all runs before it is given away: what one of them does not keep is left out. So it holds at once,
-and exploring keeps it, too. It says what the programs do, and not what they are meant to do: the author deletes what is not meant.
+The draft is judged against all runs before it is printed, and what one of them does not keep is left out. So the programs keep it
+at once, in explore as well. It says what the programs do, and not what they should do: the author deletes what is not meant.
 """
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from ..stage.scenarios import Scenario
 from ..trace import Event, Run
 from . import schedules
 
-BRANCHES_MAX = 8        # outcomes that get a branch each; of more only what they share is written
-_ATTEMPTS = 20          # to leave out what some run does not keep
+BRANCHES_MAX = 8        # up to so many outcomes get a branch each; if there are more, only what they share is written
+_ATTEMPTS = 20          # how often the draft is judged, and written again without what some run does not keep
 _NUMBER = re.compile(r"0x[0-9a-f]+|[0-9]+")
 _HOW = re.compile(rf"exit \d+|signal \w+|waiting in ({'|'.join(contracts.CALLS)})")
 
 
 class NoDraft(Exception):
-    """Why no contract can be drafted from these runs, and what to do."""
+    """No contract can be drafted from these runs. The text says why, and what to do."""
 
 
 def draft(scenario: Scenario, *, limit: int = schedules.LIMIT, isolate: bool = True, observe: bool = True,
           stop: Callable[[], bool] = lambda: False) -> str:
-    """The text of a contract. Raises NoDraft, and KeyboardInterrupt when `stop` says True."""
+    """Returns the text of a contract. Raises NoDraft, and KeyboardInterrupt if `stop` returns True."""
     plain = [Conductor(scenario, VirtualClock(), isolate=isolate, observe=observe, tick=stop).run() for _ in range(2)]
     _refuse(plain)
     found = schedules.explore(scenario, limit=limit, isolate=isolate, observe=observe, draft=True, stop=stop)
@@ -47,7 +47,7 @@ def draft(scenario: Scenario, *, limit: int = schedules.LIMIT, isolate: bool = T
 
 
 def _refuse(runs: Iterable[Run]) -> None:
-    """Raises where a run ended so that nobody can mean it."""
+    """Raises if a run ended in a way that nobody can mean."""
     for run in runs:
         if run.stop.kind == "interrupted":
             raise KeyboardInterrupt
@@ -56,7 +56,7 @@ def _refuse(runs: Iterable[Run]) -> None:
 
 
 def write(name: str, plain: "list[Run]", explored: "list[Run]", names: "tuple[str, ...]" = contracts.NAMES) -> str:
-    """The same from runs that are at hand."""
+    """Returns the text of a contract for these runs: the plain ones and the explored ones. Raises NoDraft."""
     made = _Draft(name, plain, explored)
     for one in (made.branches, made.shared):
         entries = one()
@@ -70,20 +70,20 @@ def write(name: str, plain: "list[Run]", explored: "list[Run]", names: "tuple[st
 
 @dataclass
 class _Entry:
-    """One statement of the draft. `afters`: by what stands behind `after`, as a difference names it, its written form."""
+    """One statement of the draft. `afters` has its references: by the reference's text in a Difference, its text in the contract."""
 
     words: str
-    branch: Optional[int] = None            # of the either block
+    branch: Optional[int] = None            # the number of its branch in the either block; None: it stands outside
     afters: "dict[str, str]" = field(default_factory=dict)
     is_line: bool = False
     block: str = ""                         # statements of one block stand together
 
 
-Line = tuple[str, int]      # WHO, and which of its lines, from 0
+Line = tuple[str, int]      # WHO, and the index of one of its lines
 
 
 def _by_hand(run: Run) -> Run:
-    """The run as if nobody had waited for `listening` before a client was started: that is the lab's doing, and none of TCP's."""
+    """Returns the run as if no start had waited for a line `listening`, because it is the lab that waits for that, and not TCP."""
     listens = {event.seq for event in run.events if event.kind == "listen"}
     return replace(run, starts=tuple(replace(start, after=tuple(place for place in start.after if place not in listens)) for start in run.starts))
 
@@ -107,7 +107,8 @@ class _Seen:
         return tuple(self.lines.items()), tuple(self.ends.items()), self.cycle
 
     def _how(self, who: str) -> str:
-        """How it ended, in the contract's words; "" where its processes ended differently, or in a way that has no words."""
+        """Returns how WHO ended, in the contract's words; "" if its processes ended in different ways, or in a way for which the
+        contract has no words."""
         name = role_of(who)
         mine = [end for end in self.run.endings if end.who == name]
         if index_of(who) and self.cast.listens(name):
@@ -118,7 +119,7 @@ class _Seen:
         return hows.pop() if len(hows) == 1 and _HOW.fullmatch(next(iter(hows))) else ""
 
     def is_loose(self, who: str) -> bool:
-        """Are there two neighbours among its lines that nothing orders?"""
+        """Are there two lines of WHO, one after the other, that nothing orders?"""
         return any(e.kind != "output" and not self.order.forced(e.seq, then.seq) for e, then in zip(self.events[who], self.events[who][1:]))
 
     def forced(self, before: Event, event: Event) -> bool:
@@ -129,13 +130,14 @@ class _Seen:
 
 
 def _masked(who: str, text: str, masks: "Collection[tuple[str, str, int]]") -> str:
-    """The text with `...` for the numbers that are another one in each run."""
+    """Returns the text with `...` in place of the numbers that differ from run to run."""
     kind, counter = _NUMBER.sub("0", text), iter(range(len(text)))
     return _NUMBER.sub(lambda found: "..." if (who, kind, next(counter)) in masks else found[0], text)
 
 
 def _masks(runs: "list[_Seen]") -> "set[tuple[str, str, int]]":
-    """Numbers that differ between runs of the same kind: by WHO, the text with 0 for each number, and which of its numbers."""
+    """Returns the numbers that differ between runs of the same kind, each as (WHO, the text with 0 for each number, the index of
+    the number)."""
     first, *others = runs
     found = set()
     for other in others:
@@ -148,7 +150,8 @@ def _masks(runs: "list[_Seen]") -> "set[tuple[str, str, int]]":
 
 
 def _whos(runs: "list[Run]") -> "tuple[str, ...]":
-    """Who has lines of their own in the draft, the cast in its order: NAME[n] where there are several of a name."""
+    """Returns each WHO that has lines of its own in the draft, in the order of the cast. If there are several of a name, they are
+    NAME[n]."""
     found: "list[str]" = []
     for role in runs[0].cast:
         if role.listens:
@@ -175,13 +178,14 @@ class _Draft:
         self.prefix = {who: self._common(who, self.seen) for who in self.whos}
 
     def _common(self, who: str, seen: "list[_Seen]") -> int:
-        """How many lines of WHO, from the first on, are the same in all of these runs."""
+        """Returns how many lines of WHO, from the first on, are the same in all of these runs."""
         lines = [one.lines[who] for one in seen]
         shortest = min(map(len, lines))
         return next((n for n in range(shortest) if len({those[n] for those in lines}) > 1), shortest)
 
     def branches(self) -> "list[_Entry]":
-        """All that was seen: what the runs share, and a branch for each outcome where there are several."""
+        """Returns all that was seen: what the runs share, and a branch for each outcome if there are several. Returns [] for too
+        many outcomes."""
         if len(self.groups) > BRANCHES_MAX:
             return []
         found = [entry for who in self.whos for entry in self._lines(who, 0, self.prefix[who], self.all, None)]
@@ -195,7 +199,7 @@ class _Draft:
         return [*found, *self._facts()]
 
     def shared(self) -> "list[_Entry]":
-        """What all runs share, and no more: other lines may come."""
+        """Returns only what all runs share; other lines are allowed. Returns [] if they share no line."""
         common = {who: self._common(who, self.all) for who in self.whos}
         self.prefix = common
         found = [entry for who in self.whos for entry in self._lines(who, 0, common[who], self.all, None)]
@@ -221,7 +225,7 @@ class _Draft:
             yield entry
 
     def _order(self, entry: _Entry, line: Line, other: str, seen: "list[_Seen]", branch: Optional[int]) -> None:
-        """Adds the last line of `other` that was forced to come before this one, unless the line above says so already."""
+        """Adds the last line of `other` that was forced to come before this one, unless that follows from the line above."""
         most = self.prefix[other] if branch is None else len(seen[0].lines[other])
         above = (line[0], line[1] - 1) if line[1] else None
         at = self._last(seen, (other, most), line, _Seen.forced)
@@ -232,7 +236,8 @@ class _Draft:
             self._add(entry, (other, late), seen, "clock: ")
 
     def _last(self, seen: "list[_Seen]", before: Line, line: Line, so: "Callable[[_Seen, Event, Event], bool]") -> int:
-        """The last of the first lines of a WHO for which it is so in every run that has both; -1 for none."""
+        """Returns the index of a line of the WHO in `before`: the last one for which `so` holds in every run that has both lines.
+        Returns -1 if there is none."""
         (other, most), (who, n) = before, line
         for at in range(most - 1, -1, -1):
             if all(so(one, one.events[other][at], one.events[who][n]) for one in seen if at < len(one.events[other]) and n < len(one.events[who])):
@@ -274,7 +279,7 @@ class _Draft:
 
 
 def _sent(one: _Seen, sender: str, receiver: str) -> Optional[int]:
-    """How many bytes went that way; None where nothing tells, or the records do not agree."""
+    """Returns how many bytes went that way. Returns None if no record tells, or if the records do not agree."""
     sides = one.cast.sides
     mine = sides.between(sender, receiver)
     if not mine:
@@ -292,12 +297,12 @@ def _sent(one: _Seen, sender: str, receiver: str) -> Optional[int]:
 # --- is it kept? -----------------------------------------------------------------------------------------------------
 
 def _kept(name: str, entries: "list[_Entry]", plain: "list[Run]", explored: "list[Run]", names: "tuple[str, ...]") -> Optional[str]:
-    """The draft, without what some run does not keep; None if that is one of its lines."""
+    """Returns the draft, without what some run does not keep. Returns None if it does not keep one of the draft's lines."""
     for _ in range(_ATTEMPTS):
         text, numbers = _text(name, entries, len(plain) + len(explored))
         try:
             loaded = contracts.parse(text, names=names)
-        except contracts.ContractError:     # a branch of which nothing is left
+        except contracts.ContractError:     # nothing is left of a branch
             return None
         verdicts = [comparison.judge(run, loaded) for run in (*explored, *plain)]
         wrong = {(d.line, d.other): d for verdict in verdicts for d in verdict.differences}
@@ -317,7 +322,7 @@ def _kept(name: str, entries: "list[_Entry]", plain: "list[Run]", explored: "lis
 
 
 def _text(name: str, entries: "list[_Entry]", runs: int) -> "tuple[str, dict[int, _Entry]]":
-    """The draft's text, and by its line numbers the statements."""
+    """Returns the draft's text, and by its line numbers the statements."""
     lines = [f"# A first contract of {name}, drafted from {runs} runs. It says what they did, and not what is meant:",
              "# delete what you do not mean. Then put a hint below each line that somebody may miss: a question, behind \"    ? \"."]
     numbers: "dict[int, _Entry]" = {}

@@ -1,13 +1,15 @@
 """Every schedule with one delay, then with two: what is guaranteed, and what is luck.
 
-All threads are held at each of their lines, and go on one at a time: the next one is let go when nothing can happen any more.
-Whoever came first goes first; threads that came between the same two releases are told apart by program and by age, so
-nothing depends on the machine's speed, and a schedule gives the same run again. A delay holds a program at one of its lines
-until nothing else can happen. A pause is longer than any delay: it ends when nothing but pauses is left (with NOPAUSE it is a
-line like any other). A delay where nobody else could go on changes nothing: such a schedule is counted, and not run.
+All threads are held at each of their lines, and go on one at a time: the next one goes on when nothing else can happen any more.
+The thread that came first goes first. Threads that came between the same two releases are ordered by program and by age. So
+nothing depends on the machine's speed, and the same schedule gives the same run again. A delay holds a program at one of its
+lines until nothing else can happen. A pause is longer than any delay: it ends when nothing but pauses is left. (With NOPAUSE a
+pause is a line like any other.) If no other thread could go on during a delay, the delay changes nothing: such a schedule is
+counted, and not run.
 
-The limits of this, said once: it permutes at log lines. What two threads do between two lines, and what the kernel does
-inside a call, is not permuted; a program that logs nothing is not permuted at all; and one delay, or two, is not every order.
+This has limits. It changes the order only at log lines. It does not change the order of what two threads do between two lines, or
+of what the kernel does inside a call. It cannot delay a program that logs nothing. And one delay, or two, does not give every
+order.
 """
 from __future__ import annotations
 
@@ -33,18 +35,18 @@ from ..trace import Run
 if TYPE_CHECKING:
     import multiprocessing
 
-LIMIT = 2000                # schedules, unless told otherwise
+LIMIT = 2000                # schedules that are run at most, if the command does not say another number
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
 
 class BadSchedule(Exception):
-    """What is wrong with a SCHEDULE, and how one looks."""
+    """A SCHEDULE that can't be used. The text says what is wrong, and how to write one."""
 
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """A line at which a program can be held: the nth line of that text."""
+    """A line at which a program can be held: the nth line with that text."""
 
     who: str
     text: str
@@ -55,7 +57,8 @@ class Place:
 
 
 def parse(text: str, names: "Sequence[str]" = contracts.NAMES) -> "tuple[Place, ...]":
-    """A SCHEDULE: places as Place's str gives them, joined by "; ", or "nobody". `names`: those of the cast."""
+    """Returns the places of a SCHEDULE: texts as str(Place) gives them, joined by "; ", or "nobody". `names` are those of the
+    cast. Raises BadSchedule."""
     places = []
     rest = "" if text == "nobody" else text.strip()
     while rest:
@@ -70,7 +73,8 @@ def parse(text: str, names: "Sequence[str]" = contracts.NAMES) -> "tuple[Place, 
 
 
 class Delays:
-    """The policy: one thread at a time, those at a delayed place last. `skip`: pauses are lines like any other."""
+    """The policy of an exploration: one thread goes on at a time, and those at a delayed place go last. `skip`: pauses are lines
+    like any other."""
 
     name, hold, hold_calls = "explore", "all", "sleeps"
 
@@ -79,9 +83,9 @@ class Delays:
         self.skip, self.clock = skip, not skip
         self.now = 0
         self.turn = 0
-        self.turns: dict[int, int] = {}             # seq of an event: between which two releases it came
-        self.places: dict[int, Place] = {}          # seq of an event: its place
-        self.moot: set[Place] = set()               # where a delay would have changed nothing
+        self.turns: dict[int, int] = {}             # by seq of an event: its turn, the number of releases before it
+        self.places: dict[int, Place] = {}          # by seq of an event: its place
+        self.moot: set[Place] = set()               # the places at which a delay would have changed nothing
         self._counts: dict[tuple[str, str], int] = {}
 
     def arrived(self, held: Held) -> bool:
@@ -89,7 +93,7 @@ class Delays:
         return False
 
     def order(self, held: "list[Held]") -> "list[Held]":
-        """The held threads, the one that goes on next first."""
+        """Returns the held threads. The one that goes on next comes first."""
         for one in sorted((h for h in held if h.seq not in self.turns), key=lambda h: (h.who, h.tid)):
             key = (one.who, one.text)
             self._counts[key] = self._counts.get(key, 0) + 1
@@ -115,7 +119,7 @@ class Delays:
         return held.kind == "pause" and not self.skip
 
     def let_go(self, held: Held) -> Held:
-        """Notes that this one goes on."""
+        """Notes that this thread goes on, and returns it."""
         if self._pauses(held):
             self.now = max(self.now, held.due)
         self.turn += 1
@@ -124,7 +128,7 @@ class Delays:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a learner can see of a run: each program's lines, its output, how it ended, and how the run stopped."""
+    """What a learner can see of a run: each program's lines and output, how each program ended, and how the run stopped."""
 
     lines: "tuple[tuple[str, tuple[str, ...]], ...]"
     endings: "tuple[tuple[str, str], ...]"
@@ -133,8 +137,8 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Tried:
-    """One schedule and what came of it. `turns`: the run's places, with the turn in which each came; `moot`: those of them
-    where one more delay would have changed nothing, because nobody else could have gone on."""
+    """One schedule and its result. `turns` has the run's places, each with the turn in which it came. `moot` has those places at
+    which one more delay would have changed nothing, because no other thread could have gone on."""
 
     schedule: "tuple[Place, ...]"
     outcome: Outcome
@@ -142,21 +146,22 @@ class Tried:
     moot: "frozenset[Place]"
     verdict: comparison.Verdict
     ran: bool = True
-    run: Optional[Run] = None           # where it was to be kept; without calls, segments and samples where the verdict is bad
-    came: "tuple[tuple[int, int], ...]" = ()    # of a kept run: the place of each line at which a thread was held, and the turn
+    run: Optional[Run] = None           # if it was to be kept, or if the verdict is bad; then without calls, segments and samples
+    came: "tuple[tuple[int, int], ...]" = ()    # of a kept run: the seq of each line at which a thread was held, and its turn
 
     @functools.cached_property
     def places(self) -> "frozenset[Place]":
         return frozenset(place for place, _ in self.turns)
 
     def same_with(self, place: Place) -> bool:
-        """Does one more delay give this run again?"""
+        """Would one more delay, at this place, give this run again?"""
         return place in self.moot or place not in self.places
 
 
 def outcome_of(run: Run, turns: "dict[int, int]") -> Outcome:
-    """The outcome of a run. `turns`: as in Delays; of two lines of the same turn, the older thread's is first, whichever came
-    first in this run. Of a program that logs nothing count the ends of streams and the failed calls, and not in how many pieces bytes came."""
+    """Returns the outcome of a run. `turns` is as in Delays. Two lines of the same turn are ordered by the age of their threads,
+    and not by which came first in this run. For a program that logs nothing, the ends of streams and the failed calls count, and
+    not the number of pieces in which bytes came."""
     told = [line for line in standard.lines(run) if line.kind in ("EOF", "short") or line.failed and "EAGAIN" not in line.kind]
     whos = sorted({e.who for e in run.events} | {o.who for o in run.outputs} | {line.who for line in told})
     events = sorted(run.events, key=lambda e: (turns.get(e.seq, math.inf), e.tid, e.seq))
@@ -167,18 +172,18 @@ def outcome_of(run: Run, turns: "dict[int, int]") -> Outcome:
 
 @dataclass(frozen=True)
 class Job:
-    """What all schedules of an exploration have in common. `tick` says True to end a run."""
+    """What all schedules of an exploration have in common. If `tick` returns True, the run ends."""
 
     scenario: Scenario
     contract: Optional[contracts.Contract]      # None: nothing is judged
     skip: bool
     isolate: bool
     observe: bool = True
-    keep: bool = False                  # each run is kept with what came of it
+    keep: bool = False                  # whether each run is kept with its result
     tick: Callable[[], bool] = lambda: False
 
     def attempt(self, schedule: "tuple[Place, ...]", lent: Optional[keeper.Keeper] = None) -> Tried:
-        """Runs one schedule, with a keeper of its own if none is lent."""
+        """Runs one schedule. It uses the keeper `lent`, or one of its own."""
         policy = Delays(schedule, self.skip)
         conductor = Conductor(self.scenario, policy, isolate=self.isolate, observe=self.observe, keeper=lent, tick=self.tick)
         run = conductor.run()
@@ -193,7 +198,8 @@ class Job:
 
 @dataclass(frozen=True)
 class Report:
-    """What exploring found. `groups`: the runs by outcome, the undelayed run's outcome first. `left`: schedules not run."""
+    """What exploring found. `groups` has the runs by outcome; the outcome of the run without delays comes first. `left` is the
+    number of schedules that were not run because there were too many."""
 
     scenario: str
     delays: int
@@ -201,9 +207,9 @@ class Report:
     groups: "tuple[tuple[Tried, ...], ...]"
     left: int
     broken: "tuple[Tried, ...]"                     # runs that left the contract
-    never_seen: "tuple[comparison.Difference, ...]"      # branches and free orders that no schedule showed
-    always: "tuple[tuple[Place, Place], ...]"       # orders across programs that no schedule turned round
-    judged: bool = True                             # there is a contract
+    never_seen: "tuple[comparison.Difference, ...]"      # the branches and free orders that no schedule showed
+    always: "tuple[tuple[Place, Place], ...]"       # the orders across programs that were the same in every schedule
+    judged: bool = True                             # whether there is a contract
 
     @property
     def count(self) -> int:
@@ -220,8 +226,8 @@ class Report:
 
 def explore(scenario: Scenario, *, delays: int = 1, limit: int = LIMIT, skip: bool = False, isolate: bool = True, observe: bool = True, draft: bool = False, keep: bool = False,
             progress: Callable[[int, int], None] = lambda done, all_of_them: None, stop: Callable[[], bool] = lambda: False) -> Report:
-    """Every schedule with up to `delays` delays, at most `limit` runs, on all processors. `draft`: whatever contract there is is not
-    looked at, and the runs are kept. `keep`: they are kept, too. Raises KeyboardInterrupt when `stop` says True."""
+    """Runs every schedule with up to `delays` delays, at most `limit` runs, on all processors. With `draft` no contract is looked
+    at, and the runs are kept. With `keep` the runs are kept, too. Raises KeyboardInterrupt if `stop` returns True."""
     job = Job(scenario, None if draft else scenario.load_contract(), skip, isolate, observe, draft or keep, stop)
     tried: dict[tuple[Place, ...], Tried] = {}
     with _Workers(job) as workers:
@@ -247,7 +253,7 @@ def explore(scenario: Scenario, *, delays: int = 1, limit: int = LIMIT, skip: bo
 
 
 def _same(schedule: "tuple[Place, ...]", tried: "dict[tuple[Place, ...], Tried]") -> Optional[Tried]:
-    """What is known to come of a schedule without a run: one of its delays changes nothing."""
+    """Returns the result of a schedule that need not be run, because one of its delays changes nothing; None if it must be run."""
     for at, place in enumerate(schedule):
         fewer = tried.get(schedule[:at] + schedule[at + 1:])
         if fewer is not None and fewer.same_with(place):
@@ -256,9 +262,9 @@ def _same(schedule: "tuple[Place, ...]", tried: "dict[tuple[Place, ...], Tried]"
 
 
 class _Workers:
-    """A process for each processor, each with a keeper of its own, and all that belongs to it stays on that processor: they wait for one
-    another all the time, and to wake somebody on another processor takes longer than what it then does. The keepers belong to
-    this process: whatever becomes of a worker, its keeper is ended here."""
+    """A process for each processor, each with a keeper of its own. All that belongs to one of them stays on its processor. They
+    wait for one another all the time, and waking a process on another processor takes longer than what it does then. The keepers
+    belong to this process, so that each one is ended here whatever happens to its worker."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -270,10 +276,10 @@ class _Workers:
                 self.keepers.append(keeper.open_keeper(job.isolate, job.observe))
         finally:
             os.sched_setaffinity(0, self._processors)
-        self._stopped = mmap.mmap(-1, 1)        # shared with the workers: not 0 ends what they do
+        self._stopped = mmap.mmap(-1, 1)        # shared with the workers: if it is not 0, they end their runs
 
     def __enter__(self) -> "_Workers":
-        import multiprocessing      # here: all other commands start sooner without it
+        import multiprocessing      # imported here, because all other commands start sooner without it
         from concurrent.futures import ProcessPoolExecutor
         context = multiprocessing.get_context("fork")   # so that the workers have the keepers
         free = context.SimpleQueue()
@@ -290,7 +296,7 @@ class _Workers:
         self._stopped.close()
 
     def run(self, schedules: "list[tuple[Place, ...]]") -> "Iterator[Tried]":
-        """Runs them all; they come in the order in which they were given. Raises KeyboardInterrupt when it is to stop."""
+        """Runs all of these schedules, and yields the results in their order. Raises KeyboardInterrupt if the command is to stop."""
         from concurrent.futures import wait
         todo = deque(self._pool.submit(_attempt, schedules[i:i + 4]) for i in range(0, len(schedules), 4))
         while todo:
@@ -304,7 +310,7 @@ class _Workers:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)    # Ctrl-C is the parent's
+        signal.signal(signal.SIGINT, signal.SIG_IGN)    # the parent handles Ctrl-C
         number = free.get()
         os.sched_setaffinity(0, {self._processors[number]})
         _worker = replace(self.job, tick=lambda: self._stopped[0] != 0), self.keepers[number]
@@ -319,13 +325,14 @@ def _attempt(schedules: "list[tuple[Place, ...]]") -> "list[Tried]":
 
 
 def _always(tried: "list[Tried]") -> "Iterator[tuple[Place, Place]]":
-    """Pairs across programs that came in this order in every schedule that had both; only the nearest ones: of a line of one
-    program, the first line of the other one that always comes later, and for that one the last that comes before."""
+    """Yields pairs of places in different programs that came in this order in every schedule that had both. Only the nearest
+    pairs are among them: for a line of one program the first line of another program that always comes later, and for that one
+    the last line that always comes before."""
     places = [place for place, _ in tried[0].turns]
     number = {place: n for n, place in enumerate(places)}
-    with_it, not_later = [0] * len(places), [0] * len(places)     # by place, as bits: which others some schedule had with it; had not later
+    with_it, not_later = [0] * len(places), [0] * len(places)     # by place, as bits: what some schedule had with it; what did not come later
     for one in tried:
-        turns: dict[int, int] = {}          # turn: the places that came in it
+        turns: dict[int, int] = {}          # by turn: the places that came in it, as bits
         for place, turn in one.turns:
             if place in number:
                 turns[turn] = turns.get(turn, 0) | 1 << number[place]
@@ -341,12 +348,12 @@ def _always(tried: "list[Tried]") -> "Iterator[tuple[Place, Place]]":
     for n, a in enumerate(places):
         b = next(_bits(with_it[n] & ~not_later[n] & others[a.who]), None)
         if b is not None:
-            after[places[b]] = a            # places come in the first run's order: the last a stays
+            after[places[b]] = a            # the places have the first run's order, so the last `a` stays
     return ((a, b) for b, a in after.items())
 
 
 def _bits(mask: int) -> "Iterator[int]":
-    """The numbers of the bits that are set, the lowest first."""
+    """Yields the numbers of the bits that are set, the lowest first."""
     while mask:
         lowest = mask & -mask
         yield lowest.bit_length() - 1

@@ -1,7 +1,7 @@
-"""One order that nothing forces, the other way round: a schedule that really gives it.
+"""Finds a schedule that turns round an order which nothing forces.
 
-Which schedule may do it is guessed from the lines of a run; whether it does is seen by running it. Delays are tried at the lines of
-the program whose line is to come later, the nearest first, and then at those of the others.
+The lines of a run suggest which schedule may do it, and running the schedule shows whether it does. Delays are tried at the lines
+of the program whose line is to come later, the nearest ones first, and then at the lines of the other programs.
 """
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..stage.scenarios import Scenario
 from ..trace import Run
 from .schedules import Job, Place, Tried
 
-MOST = 16       # schedules that are tried for one order
+MOST = 16       # how many schedules are tried for one order
 
 
 def places(run: Run) -> "dict[int, Place]":
-    """The place of each line of a run, by its seq: the nth line of that text of its program."""
+    """Returns the place of each line of a run, by the line's seq: it is the nth line of its program with that text."""
     counts: "dict[tuple[str, str], int]" = {}
     found = {}
     for event in sorted(run.events, key=lambda e: e.seq):
@@ -26,7 +26,7 @@ def places(run: Run) -> "dict[int, Place]":
 
 
 class Turner:
-    """Tries schedules of one scenario, each of them once. `lent`: gives a keeper that lives."""
+    """Tries schedules of one scenario, each of them once. `lent` returns a keeper to use."""
 
     def __init__(self, scenario: Scenario, lent: "Callable[[], Keeper]", *, skip: bool = False, isolate: bool = True, observe: bool = True,
                  tick: Callable[[], bool] = lambda: False) -> None:
@@ -35,7 +35,7 @@ class Turner:
         self._tried: "dict[tuple[Place, ...], Tried]" = {}
 
     def tried(self, schedule: "tuple[Place, ...]") -> Tried:
-        """What came of a schedule. Raises KeyboardInterrupt when it is to stop."""
+        """Returns the result of a schedule. Raises KeyboardInterrupt if the command is to stop."""
         if schedule not in self._tried:
             one = self._job.attempt(schedule, self._lent())
             if self._job.tick():
@@ -44,7 +44,7 @@ class Turner:
         return self._tried[schedule]
 
     def turned(self, early: Place, late: Place) -> "Optional[tuple[Place, ...]]":
-        """A schedule in which `late` came before `early`; None if none of those that were tried does it."""
+        """Returns a schedule in which `late` came before `early`; None if none of the tried ones did that."""
         plain = self.tried(())
         for schedule in _guesses([place for place, _ in plain.turns], early, late):
             turns = dict(self.tried(schedule).turns)

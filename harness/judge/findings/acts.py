@@ -1,4 +1,4 @@
-"""Words that several families of findings share: a count, a call as a reader knows it, what a thread waits in, what it did last."""
+"""Words that several families of findings share: a count, a call's name, what a thread waits in, what it did last."""
 from __future__ import annotations
 
 from typing import Iterable, Optional
@@ -17,38 +17,38 @@ _FOR = {"futex": "for another thread of its own, in futex", "wait4": "for a chil
 
 
 def count(n: int, what: str) -> str:
-    """1 byte, 1,234 bytes."""
+    """Returns "1 byte" or "1,234 bytes"."""
     return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
 
 
 def listed(words: "Iterable[str]") -> str:
-    """a; a and b; a, b and c. Each once."""
+    """Returns "a", "a and b" or "a, b and c". Equal words come once."""
     each = list(dict.fromkeys(words))
     return " and ".join([", ".join(each[:-1]), each[-1]] if len(each) > 1 else each)
 
 
 def capital(words: str) -> str:
-    """The beginning of a sentence."""
+    """Returns the words with a capital letter, to begin a sentence."""
     return words[:1].upper() + words[1:]
 
 
 def name(call: Call) -> str:
-    """The function of libc that a program calls, as far as the kernel's name tells it."""
+    """Returns the function of libc that a program called, as far as the kernel's name shows it."""
     return PLAIN.get(call.name, call.name)
 
 
 def at(source: str) -> str:
-    """ (server.c:31), where it is known."""
+    """Returns " (server.c:31)"; "" if the place is not known."""
     return f" ({source})" if source else ""
 
 
 def returned(call: Call) -> str:
-    """returned 5; failed with EPIPE."""
+    """Returns "returned 5" or "failed with EPIPE"."""
     return f"failed with {call.error}" if call.error else f"returned {call.result:,}"
 
 
 def waits(waiting: Waiting) -> str:
-    """What a thread waits in, behind "The server waits": in read on connection 1."""
+    """Returns what a thread waits in, as words that follow "The server waits": "in read on connection 1"."""
     if waiting.call in _FOR:
         return _FOR[waiting.call]
     if waiting.call == "read" and waiting.fd == 0:
@@ -57,7 +57,8 @@ def waits(waiting: Waiting) -> str:
 
 
 def too_low(facts: Facts, waiting: Waiting, socket: Socket, what: str) -> str:
-    """That a thread waits in a select which does not look at a socket of its own process, since its first argument is too low; "" if not so."""
+    """Returns a sentence if a thread waits in a select that does not look at a socket of its own process, because its first
+    argument is too low; else "". `what` names the socket."""
     call = next((one for one in facts.run.calls if one.returned < 0 and (one.pid, one.tid) == (waiting.pid, waiting.tid) and one.name in ("select", "pselect6")), None)
     if call is None or socket.pid != waiting.pid or socket.fd < call.value:
         return ""
@@ -66,7 +67,8 @@ def too_low(facts: Facts, waiting: Waiting, socket: Socket, what: str) -> str:
 
 
 def gone_before(facts: Facts, side: Side, place: int) -> str:
-    """ The client had closed connection 1 before (client.c:9). "" if somebody held that end then, or it is not known."""
+    """Returns a sentence such as " The client had closed connection 1 before (client.c:9).". Returns "" if a process still held
+    that end at the place, or if that is not known."""
     end = facts.sides.end(side)
     if end is None or not end.holders or any(h.pid < 0 or not 0 <= h.until < place for h in end.holders):
         return ""
@@ -77,7 +79,7 @@ def gone_before(facts: Facts, side: Side, place: int) -> str:
 
 
 def did(call: Call) -> str:
-    """What a call on a connection did, behind "it": read 18 bytes."""
+    """Returns what a call on a connection did, as words that follow "it": "read 18 bytes"."""
     if call.error:
         return f"called {name(call)}, which failed with {call.error}"
     if call.name in READS:
@@ -93,7 +95,8 @@ _ACTS = (*READS, *WRITES, *ACCEPTS, "connect", "shutdown")
 
 
 def last_act(facts: Facts, side: Side) -> Optional[Call]:
-    """The last call at this end of a connection that returned and did something to it; None if there is none, or calls were not seen."""
+    """Returns the last call at this end of a connection that has returned and did something to the connection. Returns None if
+    there is none, or if not all calls were seen."""
     if not facts.seen(side):
         return None
     done = [call for call in facts.calls(side, _ACTS) if call.returned >= 0 and call.error not in ("EAGAIN", "EINTR") and call.option != "MSG_PEEK"]

@@ -1,4 +1,4 @@
-"""Findings about how connections begin: refused, asked for too early, an address in use, reset before anybody accepted them."""
+"""Findings about how connections begin: refused, asked for too early, an address in use, reset before a program accepted them."""
 from __future__ import annotations
 
 from typing import Iterator, Optional
@@ -15,8 +15,8 @@ _TIME_WAIT = 60_000_000_000     # ns: how long Linux keeps the end of a connecti
 # --- refused ---------------------------------------------------------------------------------------------------------
 
 def refused(facts: Facts) -> "Iterator[Finding]":
-    """A connect that was answered by a reset: who asked for what, and who listens where. A program that got through to that port
-    later (it goes through a host's addresses, or tries again) is not told of."""
+    """A connect was answered by a reset. Says who asked for which address, and who listens where. If the process got through to
+    that port later (it tried the host's other addresses, or tried again), the finding is left out."""
     found: "dict[tuple[str, str], list[tuple[Call, int]]]" = {}
     for call in facts.run.calls:
         answer = _refusal(facts, call)
@@ -34,12 +34,13 @@ def refused(facts: Facts) -> "Iterator[Finding]":
 
 
 def _asked(call: Call) -> str:
-    """The address that a connect named."""
+    """Returns the address that a connect named."""
     return call.address.rpartition(">")[2]
 
 
 def _refusal(facts: Facts, call: Call) -> Optional[int]:
-    """The place at which a connect was refused, None if it was not. One that does not block learns of it later: by the wire."""
+    """Returns the place at which a connect was refused; None if it was not. For a connect that does not block, the wire shows the
+    refusal later."""
     if call.name != "connect" or call.error not in ("ECONNREFUSED", "EINPROGRESS"):
         return None
     if call.error == "ECONNREFUSED":
@@ -56,7 +57,7 @@ def _got_through(facts: Facts, call: Call) -> bool:
 
 
 def _refused_on_the_wire(facts: Facts) -> "Iterator[Finding]":
-    """The same where calls were not seen: nobody can say for certain who asked."""
+    """The finding `refused` for a run whose calls were not seen. It is not certain who asked, so it does not say that."""
     told = {_asked(call) for call in facts.run.calls if _refusal(facts, call) is not None}
     syns: "dict[tuple[str, str], Segment]" = {}
     for segment in facts.run.segments:
@@ -73,7 +74,7 @@ def _refused_on_the_wire(facts: Facts) -> "Iterator[Finding]":
 
 
 def _who_listens(facts: Facts, call: Call, answer: int) -> "tuple[str, tuple[int, ...]]":
-    """Why nobody answered at that address, and the places that show it; "" if nobody can say."""
+    """Returns in words why nobody answered at that address, and the places that show it; "" if that is not known."""
     asked = _asked(call)
     port = _port(asked)
     open_now = [one for one in facts.run.listeners if one.address and one.since < call.seq and _held(one, call.seq, answer)]
@@ -107,7 +108,7 @@ def _other_address(asked: str, same: "list[Listener]") -> str:
 
 
 def _nobody(facts: Facts, call: Call, answer: int) -> "tuple[str, tuple[int, ...]]":
-    """Nobody listened on any port at that moment."""
+    """Returns the same for the case that nobody listened on any port at that moment."""
     asked = _asked(call)
     later = next((one for one in facts.run.listeners if one.since > answer and _takes(one.address, asked)), None)
     if later is not None:
@@ -128,17 +129,17 @@ def _nobody(facts: Facts, call: Call, answer: int) -> "tuple[str, tuple[int, ...
 
 
 def _held(one: Listener, since: int, until: int) -> bool:
-    """Did somebody certainly hold this listener all that time?"""
+    """Did a process certainly hold this listener during all that time?"""
     return any(h.pid > 0 and h.since <= since and (h.until < 0 or h.until > until) for h in one.holders)
 
 
 def _held_at_all(one: Listener, since: int, until: int) -> bool:
-    """May somebody have held it during a part of that time?"""
+    """May a process have held this listener during a part of that time?"""
     return one.since < until and any(h.until < 0 or h.until > since for h in one.holders)
 
 
 def _takes(listener: str, asked: str) -> bool:
-    """Does a listener at this address take connections to that one? [::] may take IPv4, too."""
+    """Does a listener at this address take connections to the asked address? [::] may take IPv4 connections, too."""
     if _port(listener) != _port(asked):
         return False
     host, wanted = _host(listener), _host(asked)
@@ -148,7 +149,8 @@ def _takes(listener: str, asked: str) -> bool:
 
 
 def _here(address: str) -> bool:
-    """Is it an address of this machine, where a reset says that nobody listens? At another one a firewall may have sent it."""
+    """Is this an address of this machine? There a reset says that nobody listens. At another machine's address a firewall may
+    have sent the reset."""
     return _host(address).startswith(("127.", "[::1]", "0.0.0.0", "[::]"))
 
 
@@ -165,7 +167,7 @@ def _family(address: str) -> int:
 
 
 def _swapped(port: str) -> str:
-    """The port whose two bytes stand in the other order."""
+    """Returns the port that has the same two bytes in the other order."""
     return str(int.from_bytes(int(port).to_bytes(2, "big"), "little")) if port.isdecimal() and int(port) < 1 << 16 else ""
 
 
@@ -189,7 +191,7 @@ def udp(facts: Facts) -> "Iterator[Finding]":
 
 
 def address_family(facts: Facts) -> "Iterator[Finding]":
-    """A connect that names an address of no family, or of another one than its socket's."""
+    """A connect names an address of no family, or of another family than its socket's."""
     for call in facts.run.calls:
         calls = facts.life(call).calls
         if call.name != "connect" or call.returned < 0 or call.connection or not calls or calls[0].asked == _DATAGRAM:
@@ -209,7 +211,7 @@ _FAMILIES = {0: "AF_UNSPEC (0)", 1: "AF_UNIX", 2: "AF_INET", 10: "AF_INET6"}
 # --- in use ----------------------------------------------------------------------------------------------------------
 
 def in_use(facts: Facts) -> "Iterator[Finding]":
-    """bind or listen failed with EADDRINUSE: who has the address."""
+    """A bind failed with EADDRINUSE. Says who has the address."""
     for call in facts.run.calls:
         if call.error == "EADDRINUSE" and call.name == "bind":
             why, proof = _who_has_it(facts, call)
@@ -235,7 +237,8 @@ def _who_has_it(facts: Facts, call: Call) -> "tuple[str, tuple[int, ...]]":
 
 
 def _overlap(facts: Facts, one: str, other: str) -> bool:
-    """Can't two sockets have these two addresses at once? [::] takes the addresses of IPv4, too, unless IPV6_V6ONLY is set."""
+    """Is it impossible that two sockets have these two addresses at the same time? [::] also takes the addresses of IPv4, unless
+    IPV6_V6ONLY is set."""
     hosts = {_host(one), _host(other)}
     if _family(one) == _family(other):
         return len(hosts) == 1 or bool(hosts & {"0.0.0.0", "[::]"})
@@ -243,8 +246,8 @@ def _overlap(facts: Facts, one: str, other: str) -> bool:
 
 
 def _not_over(facts: Facts, call: Call, side: Side) -> "Optional[tuple[str, tuple[int, ...]]]":
-    """Is this end of an earlier connection still there when the bind fails? In words, with the places that show it; None if not, or if
-    nobody can say."""
+    """Does this end of an earlier connection still exist when the bind fails? Returns why, in words, and the places that show it.
+    Returns None if it does not, or if that is not known."""
     end, other = facts.sides.end(side), facts.sides.other(side)
     if end is None or other is None or not facts.captured or any(h.since > call.seq for h in end.holders):
         return None
@@ -273,12 +276,12 @@ def _fin(facts: Facts, side: Side, before: int) -> "Optional[Segment]":
 
 
 def _both_reuse(facts: Facts, call: Call, side: Side) -> bool:
-    """Had both sockets SO_REUSEADDR? Then the earlier connection is not what stands in the way."""
+    """Did both sockets have SO_REUSEADDR? Then the earlier connection is not the reason for the error."""
     return _reuses(facts, call) is True and _earlier_reuses(facts, side) is True
 
 
 def _reuses(facts: Facts, call: Call) -> Optional[bool]:
-    """Had this bind's socket SO_REUSEADDR set before it? None: not known."""
+    """Was SO_REUSEADDR set on this call's socket before the call? None: it is not known."""
     life = facts.life(call)
     if not life.calls:
         return None
@@ -287,7 +290,7 @@ def _reuses(facts: Facts, call: Call) -> Optional[bool]:
 
 
 def _earlier_reuses(facts: Facts, side: Side) -> Optional[bool]:
-    """The same of the socket that the earlier connection came from: an accepted one has what its listener had."""
+    """Was SO_REUSEADDR set on the socket of the earlier connection, before its connect or accept? None: it is not known."""
     made = next((one for one in facts.calls(side, (*ACCEPTS, "connect")) if one.returned >= 0), None)
     return _reuses(facts, made) if made is not None else None
 
@@ -304,7 +307,7 @@ def _remedy(facts: Facts, call: Call, side: Side) -> str:
 # --- no listener at all ----------------------------------------------------------------------------------------------
 
 def not_listening(facts: Facts) -> "Iterator[Finding]":
-    """accept fails with EINVAL on a socket on which nobody called listen."""
+    """An accept fails with EINVAL, because nobody called listen on its socket."""
     for call in facts.run.calls:
         if call.name in ACCEPTS and call.error == "EINVAL":
             mine = facts.life(call).calls
@@ -317,7 +320,7 @@ def not_listening(facts: Facts) -> "Iterator[Finding]":
 # --- reset in the queue ----------------------------------------------------------------------------------------------
 
 def reset_unaccepted(facts: Facts) -> "Iterator[Finding]":
-    """A listener was given up while a connection waited in its accept queue: its kernel resets that connection."""
+    """A listener was given up while a connection waited in its accept queue. Its kernel resets that connection."""
     if not facts.observed or any(call.name in ACCEPTS and call.result >= 0 and call.returned >= 0 and not call.connection for call in facts.run.calls):
         return
     for made in facts.run.connections:

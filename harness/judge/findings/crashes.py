@@ -1,4 +1,4 @@
-"""Findings about how programs ended: by a signal, by a sanitizer, or by themselves and too early."""
+"""Findings about how programs ended: by a signal, by a sanitizer, or by themselves and with an error."""
 from __future__ import annotations
 
 from typing import Iterator, Optional
@@ -15,7 +15,7 @@ _SENT_BY_OTHERS = ("KILL", "TERM", "INT", "HUP", "QUIT", "USR1", "USR2", "STOP",
 
 
 def died(facts: Facts) -> "Iterator[Finding]":
-    """A program was ended by a signal that its own doing raised: which, and what it did last."""
+    """A program was ended by a signal that its own doing raised. Says which signal, and what the program did last."""
     for end in (*facts.run.endings, *facts.run.children):
         number = end.how[7:] if end.how.startswith("signal ") else ""
         if not number or number in _SENT_BY_OTHERS or sanitizer.read(_stderr(facts, end.who)) is not None:
@@ -35,7 +35,7 @@ def died(facts: Facts) -> "Iterator[Finding]":
 
 
 def sanitized(facts: Facts) -> "Iterator[Finding]":
-    """A sanitizer's report, with the place in the program's own file."""
+    """A sanitizer has found an error. Gives its report, with the place in the program's own file."""
     for who in dict.fromkeys(output.who for output in facts.run.outputs):
         lines = [output for output in facts.run.outputs if output.who == who and output.stream == "stderr"]
         report = sanitizer.read(output.text for output in lines)
@@ -45,7 +45,7 @@ def sanitized(facts: Facts) -> "Iterator[Finding]":
 
 
 def broken_pipe(facts: Facts) -> "Iterator[Finding]":
-    """A write to a connection that takes nothing any more, and the signal that comes with it."""
+    """A write went to a connection that takes nothing any more, and the signal SIGPIPE that came with it ended the program."""
     for end in (*facts.run.endings, *facts.run.children):
         if end.how != "signal PIPE":
             continue
@@ -71,7 +71,8 @@ def broken_pipe(facts: Facts) -> "Iterator[Finding]":
 
 
 def ended_early(facts: Facts) -> "Iterator[Finding]":
-    """A program ended by itself with a status that says that something failed: with its last words, and what failed."""
+    """A program ended by itself with a status that means an error. Gives its last words on standard error, and the call that
+    failed."""
     for end in facts.run.endings:
         if not end.how.startswith("exit ") or end.how == "exit 0" or sanitizer.read(_stderr(facts, end.who)) is not None:
             continue
@@ -90,8 +91,8 @@ def ended_early(facts: Facts) -> "Iterator[Finding]":
 
 
 def _departure(facts: Facts, end: Ending) -> int:
-    """The place at which a process was gone: where its end closed the first of its connections, or where its end was told. What came of
-    that close comes behind it."""
+    """Returns the place at which a process was gone: where its end closed the first of its connections, or else where its ending
+    was recorded. What that close caused comes after it."""
     ends = [one for made in facts.run.connections for one in (made.opener, made.acceptor) if one is not None]
     return min([end.seq, *(h.until for one in ends for h in one.holders if h.pid == end.pid and h.how == "exit" and h.until >= 0)])
 
@@ -105,13 +106,14 @@ def _stderr(facts: Facts, who: str) -> "list[str]":
 
 
 def _last_call(facts: Facts, end: Ending) -> Optional[Call]:
-    """The last call of a process that had returned when it ended; closing what it had is no act that tells anything."""
+    """Returns the last call of a process that had returned when it ended. A close is left out, because it explains nothing."""
     mine = [call for call in facts.run.calls if call.pid == end.pid and call.returned >= 0 and call.name not in ("close", "close_range")]
     return max(mine, key=lambda call: call.returned) if mine else None
 
 
 def _last_output(facts: Facts, end: Ending) -> "Optional[tuple[str, int]]":
-    """The last line that a program printed, and its place; None if there is none, or several processes may have printed it."""
+    """Returns the last line that a program printed, and its place. Returns None if there is none, or if several processes may
+    have printed it."""
     if end.child or sum(1 for other in facts.run.endings if other.who == end.who) != 1:
         return None
     lines = [output for output in facts.run.outputs if output.who == end.who and output.text.strip()]

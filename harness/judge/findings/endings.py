@@ -10,7 +10,8 @@ from .facts import Facts, Finding
 
 
 def reset_by_unread(facts: Facts) -> "Iterator[Finding]":
-    """An end was closed with bytes unread: its kernel answers with a reset, and sends no FIN (RFC 1122, 4.2.2.13; RFC 2525, 2.17)."""
+    """An end was closed while bytes lay unread. Its kernel answers with a reset, and sends no FIN (RFC 1122, 4.2.2.13; RFC 2525,
+    2.17)."""
     for side, last, reset in _resets_at_the_close(facts):
         left = facts.arrived(side, last.until) - facts.took(side, last.until)
         if left <= 0 or not facts.counted(side):
@@ -24,7 +25,7 @@ def reset_by_unread(facts: Facts) -> "Iterator[Finding]":
 
 
 def reset_by_linger(facts: Facts) -> "Iterator[Finding]":
-    """An end was closed with SO_LINGER on: it may send a reset in place of the FIN."""
+    """An end was closed with SO_LINGER set. The close may send a reset in place of the FIN."""
     for side, last, reset in _resets_at_the_close(facts):
         option = next((call for call in facts.calls(side, ("setsockopt",)) if call.option == "SO_LINGER" and call.value and not call.error), None)
         if option is not None and facts.seen(side) and facts.arrived(side, last.until) <= facts.took(side, last.until):
@@ -35,7 +36,7 @@ def reset_by_linger(facts: Facts) -> "Iterator[Finding]":
 
 
 def written_after_close(facts: Facts) -> "Iterator[Finding]":
-    """Bytes came to an end that had been closed: its kernel answers with a reset."""
+    """Bytes came to an end that had been closed. Its kernel answers with a reset."""
     if not (facts.observed and facts.captured):
         return
     for side in facts.sides.all():
@@ -62,7 +63,7 @@ def written_after_close(facts: Facts) -> "Iterator[Finding]":
 
 
 def held_by_another(facts: Facts) -> "Iterator[Finding]":
-    """A copy of a connection was closed, and another copy is still open, with which nobody does anything: so there is no FIN."""
+    """A copy of a connection was closed, and another copy is still open, with which nobody does anything. So there is no FIN."""
     for side in facts.sides.all():
         end, still = facts.sides.end(side), facts.kept(side)
         last = _last_copy_closed(facts, side)
@@ -70,7 +71,7 @@ def held_by_another(facts: Facts) -> "Iterator[Finding]":
             continue
         place, who, how, call = last
         if any(one.seq > place for one in facts.calls(side) if one.pid in [h.pid for h in still]) or any(facts.sides.of(w) == side for w in facts.run.stop.waiting):
-            continue            # it is in use
+            continue            # a program still uses the other copy
         keeps = still[0]
         fds = sorted({s.fd for s in facts.run.stop.sockets if s.connection == side[0] and s.pid == keeps.pid and s.fd >= 0})
         if not fds:
@@ -86,7 +87,8 @@ def held_by_another(facts: Facts) -> "Iterator[Finding]":
 
 
 def _last_copy_closed(facts: Facts, side: Side) -> "Optional[tuple[int, str, str, Optional[Call]]]":
-    """The last time that a process gave up a copy of this end while others stayed: the place, who, what it did, and the call."""
+    """Returns the last time that a process gave up a copy of this end: the place, the process in words, what it did in words, and
+    the call. None if there is none."""
     end = facts.sides.end(side)
     gone = [h for h in end.holders if h.until >= 0] if end is not None else []
     last = max(gone, key=lambda h: h.until, default=None)
@@ -106,7 +108,7 @@ def _pid(call: Optional[Call]) -> int:
 
 
 def kept_open(facts: Facts) -> "Iterator[Finding]":
-    """A program waits in read for bytes or a FIN, and the other end is held by a program that waits for something else."""
+    """A program waits in read for bytes or a FIN, and the program that holds the other end waits for something else."""
     for wait in facts.run.stop.waiting:
         side = facts.sides.of(wait)
         other = facts.sides.other(side)
@@ -139,7 +141,7 @@ def never_closed(facts: Facts) -> "Iterator[Finding]":
         if any(w.connection == socket.connection and w.pid == socket.pid for w in facts.run.stop.waiting):
             continue            # it still does something there
         if any(w.call == "read" and facts.sides.of(w) == facts.sides.other(side) for w in facts.run.stop.waiting):
-            continue            # that its FIN does not come is told by those who see who waits for it
+            continue            # somebody waits for its FIN: held_by_another() and kept_open() report that
         told.add(side)
         other = facts.sides.other(side)
         fin = next(facts.segments(other, "F"), None) if other is not None else None
@@ -156,14 +158,15 @@ def never_closed(facts: Facts) -> "Iterator[Finding]":
 # --- helpers ---------------------------------------------------------------------------------------------------------
 
 def _last_holder(end: Optional[End]) -> Optional[Holder]:
-    """Who gave an end up last; None if somebody still has it, or it is not known."""
+    """Returns the holder that gave an end up last. Returns None if a process still holds it, or if that is not known."""
     if end is None or not end.holders or any(holder.until < 0 for holder in end.holders):
         return None
     return max(end.holders, key=lambda holder: holder.until)
 
 
 def _resets_at_the_close(facts: Facts) -> "Iterator[tuple[Side, Holder, int]]":
-    """Ends whose close sent a reset: who gave it up last, and the place of the reset. Not those that were reset later, by what came."""
+    """Yields each end whose close sent a reset, with its last holder and the place of the reset. An end that was reset later,
+    because of what came, is left out."""
     if not (facts.observed and facts.captured):
         return
     for side in facts.sides.all():
@@ -183,7 +186,7 @@ def _sent_fin(facts: Facts, side: Side, before: int) -> bool:
 
 
 def _closing(facts: Facts, side: Side, holder: Holder) -> Optional[Call]:
-    """The close by which a process gave its last descriptor up."""
+    """Returns the close by which a process gave its last descriptor up; None if it was no close."""
     if holder.how != "close":
         return None
     return next((call for call in facts.calls(side, ("close",)) if call.pid == holder.pid and call.seq <= holder.until <= max(call.returned, call.seq)), None)

@@ -1,4 +1,4 @@
-"""What the findings ask the records of one run: who wrote, read, closed what, and when."""
+"""What the findings ask the records of one run: who wrote, read and closed what, and when."""
 from __future__ import annotations
 
 import functools
@@ -14,29 +14,29 @@ _NOT_COUNTED = ("sendmmsg", "recvmmsg")     # their results are messages, not by
 
 @dataclass(frozen=True)
 class Finding:
-    """One reason, as a reader is told it."""
+    """One reason, in the words that a reader sees."""
 
-    code: str                   # its name for good: "reset-by-unread"
+    code: str                   # its name, which never changes: "reset-by-unread"
     words: str                  # one or two plain sentences, true for this run
     evidence: "tuple[int, ...]"     # places (seq) of the records that prove it
-    at: int                     # place at which it happened: the act that all else follows from
+    at: int                     # the place of the act from which the rest follows
     who: str = ""               # the program whose act it is
-    source: str = ""            # where that act stands in its source: "server.c:31"
+    source: str = ""            # where that act is in the program's source: "server.c:31"
     lesson: str = ""            # the number of the lesson that shows it: "10"; "" if none does
-    misconception: str = ""     # "M08", where one belief leads there
-    remark: bool = False        # it is worth to know, and no fault by itself
+    misconception: str = ""     # the code of a misconception that leads there: "M08"; "" if there is none
+    remark: bool = False        # true: it is worth knowing, and by itself it is no fault
 
 
 @dataclass
 class Life:
-    """What one process did to one socket, from the call that made its descriptor to the close of it."""
+    """What one process did to one socket, from the call that made its descriptor until its close."""
 
     calls: "list[Call]"
-    options: "list[Call]"       # of these, each setsockopt that did not fail
+    options: "list[Call]"       # the calls of setsockopt among them that did not fail
 
 
 class Facts:
-    """One run's. Nothing here believes a log line."""
+    """The facts of one run. None of them relies on a log line."""
 
     def __init__(self, run: Run) -> None:
         self.run, self.sides = run, Sides(run)
@@ -44,7 +44,7 @@ class Facts:
 
     @property
     def observed(self) -> bool:
-        """Were the programs' calls seen? Else nothing may be concluded from a call that is not there."""
+        """Were the programs' calls seen? If not, a call that is missing proves nothing."""
         return self.run.observed
 
     def may_know_of_an_end(self, side: Side, line: Event) -> bool:
@@ -57,7 +57,8 @@ class Facts:
 
     @property
     def all_wait(self) -> bool:
-        """Was the run over by itself, so that each thread that was left waits? Else it was stopped, and a thread may have been about to go on."""
+        """Did the run end by itself, so that each thread that was left waits? Else the lab stopped it, and a thread may have been
+        about to go on."""
         return self.run.stop.kind in ("over", "deadlock", "waiting")
 
     @functools.cached_property
@@ -70,49 +71,50 @@ class Facts:
         return found
 
     def calls(self, side: Side, names: "tuple[str, ...]" = ()) -> "list[Call]":
-        """The calls on one end of a connection, in the order of their entries; of these names, or all."""
+        """Returns the calls at one end of a connection, in the order of their entries: those with one of these names, or all."""
         return [call for call in self._by_side.get(side, ()) if not names or call.name in names]
 
     def writes(self, side: Side) -> "list[Call]":
         return self.calls(side, WRITES)
 
     def reads(self, side: Side) -> "list[Call]":
-        """Those that take bytes; a look at them (MSG_PEEK) is none."""
+        """Returns the calls that take bytes at this end. A look at the bytes (MSG_PEEK) does not count."""
         return [call for call in self.calls(side, READS) if call.option != "MSG_PEEK"]
 
     def wrote(self, side: Side, before: "Optional[int]" = None) -> int:
-        """Bytes that the kernel took from the program at this end; before that place."""
+        """Returns how many bytes the kernel took from the program at this end, before that place or in all."""
         return sum(max(call.result, 0) for call in self.writes(side) if call.returned >= 0 and (before is None or call.returned < before))
 
     def took(self, side: Side, before: "Optional[int]" = None) -> int:
-        """Bytes that the program at this end has read; before that place."""
+        """Returns how many bytes the program at this end has read, before that place or in all."""
         return sum(max(call.result, 0) for call in self.reads(side) if call.returned >= 0 and (before is None or call.returned < before))
 
     def arrived(self, side: Side, before: int) -> int:
-        """Bytes of the stream to this end that the wire had brought before that place; retransmissions count once."""
+        """Returns how many bytes of the stream the wire had brought to this end before that place. Retransmissions count once."""
         other = self.sides.other(side)
         return max((s.first + s.length - 1 for s in self.run.segments if s.length and s.seq < before and self.sides.of_segment(s) == other), default=0)
 
     def segments(self, side: Side, flag: str = "") -> "Iterator[Segment]":
-        """The segments that this end sent, those with a flag (S, F, R, P, A) or all."""
+        """Returns the segments that this end sent: those with a flag (S, F, R, P, A), or all."""
         return (s for s in self.run.segments if self.sides.of_segment(s) == side and flag in s.flags)
 
     def socket(self, side: Side) -> "Optional[Socket]":
-        """What the kernel held for this end when the run was over; None if it was gone, or nobody looked."""
+        """Returns what the kernel held for this end when the run was over. Returns None if the socket was gone, or if nobody
+        looked."""
         end = self.sides.end(side)
         return next((s for s in self.run.stop.sockets if s.connection == side[0] and (end is None or s.local == end.address)), None)
 
     @property
     def listeners_seen(self) -> bool:
-        """Were all calls on sockets seen that listen, or that may connect?"""
+        """Were all calls seen on sockets that listen, or that may connect?"""
         return self._seen.listeners
 
     def seen(self, side: Side) -> bool:
-        """Were all calls at this end seen? Not where a program has it behind descriptor 0, 1 or 2."""
+        """Were all calls at this end seen? They were not if a program has the end on descriptor 0, 1 or 2."""
         return self._seen.all_of(side)
 
     def counted(self, side: Side) -> bool:
-        """Do the calls account for every byte that this end wrote and read? The wire, where it was captured, shows whether bytes are
+        """Do the calls account for every byte that this end wrote and read? If the wire was captured, it shows whether bytes are
         missing."""
         end = self.sides.end(side)
         if end is None or not end.holders or not self.seen(side) or any(call.name in _NOT_COUNTED for call in self.calls(side)):
@@ -126,13 +128,13 @@ class Facts:
         return self.took(side) <= arrived and (writing or self.wrote(side) >= self.sides.carried().get(side, 0))
 
     def kept(self, side: Side) -> "tuple[Holder, ...]":
-        """Who held this end when the run was over."""
+        """Returns the processes that held this end when the run was over."""
         end = self.sides.end(side)
         return tuple(holder for holder in end.holders if holder.until < 0) if end is not None else ()
 
     @functools.cached_property
     def _children(self) -> "dict[str, list[int]]":
-        """Of each name, the processes that the stage did not start, as far as they made a call or held a connection."""
+        """By name: the ids of the processes that the stage did not start, if they made a call or held a connection."""
         started = {start.pid for start in self.run.starts}
         ends = [end for made in self.run.connections for end in (made.opener, made.acceptor) if end is not None]
         seen = {(one.who, one.pid) for one in self.run.calls} | {(holder.who, holder.pid) for end in ends for holder in end.holders if holder.pid > 0}
@@ -143,7 +145,7 @@ class Facts:
         return found
 
     def process(self, who: str, pid: int) -> str:
-        """A process in words that are the same in each run: "the server", "client[2]", "the server's child process"."""
+        """Returns a process in words that are the same in each run: "the server", "client[2]", "the server's child process"."""
         started = [start.pid for start in self.run.starts if start.who == who]
         children = self._children.get(who, [])
         if pid in children:
@@ -168,6 +170,6 @@ class Facts:
         return found
 
     def life(self, call: Call) -> Life:
-        """Of the socket behind a call's descriptor. Empty where the process did not make that descriptor by a call of its own (but by a
-        fork, an exec or a dup): then nobody knows how it began."""
+        """Returns the life of the socket behind a call's descriptor. It is empty if the process got that descriptor from a fork,
+        an exec or a dup, because then it is not known how the socket was made."""
         return self._lives.get(call.seq, Life([], []))

@@ -11,22 +11,23 @@ from .acts import ACCEPTS, POLLS, at, capital, count, gone_before, listed, name,
 from .facts import Facts, Finding
 
 _DATA = 64                  # bytes of a buffer that a call record keeps
-_EOFS = 10                  # so many reads that returned 0: it goes on after the end
+_EOFS = 10                  # after so many reads that returned 0 a program counts as one that reads on after the end
 
 
 # --- what is left at the end -----------------------------------------------------------------------------------------
 
 def unread(facts: Facts) -> "Iterator[Finding]":
-    """Bytes that lie in the receive queue of a connection which a program holds, when the run is over, and what it does meanwhile."""
+    """When the run is over, bytes lie in the receive queue of a connection that a program holds. Says what the program does
+    meanwhile."""
     for side, socket in _held(facts):
         if socket.unread <= 0 or (facts.observed and facts.sides.end(side) is None):
             continue
         holders = {holder.pid for holder in facts.kept(side)} | {socket.pid}
         mine = [w for w in facts.run.stop.waiting if w.pid in holders]
         if any(w.call in (*POLLS, "read") for w in mine if w.connection == side[0]):
-            continue            # it is about to read, or waits for more of them
+            continue            # the program is about to read, or waits for more bytes
         if any(w.call == "write" and facts.sides.of(w) == facts.sides.other(side) for w in facts.run.stop.waiting):
-            continue            # window() tells of them
+            continue            # window() reports these bytes
         tried = [call for call in facts.calls(side, READS) if call.returned >= 0]
         reads = [call for call in facts.reads(side) if call.returned >= 0 and call.result > 0]
         words = f"{count(socket.unread, 'byte')} {'lies' if socket.unread == 1 else 'lie'} unread in the {socket.who}'s kernel, on connection {side[0]}."
@@ -47,8 +48,8 @@ def unread(facts: Facts) -> "Iterator[Finding]":
 
 
 def wants_more(facts: Facts) -> "Iterator[Finding]":
-    """A program asked for a number of bytes, got fewer, and waits in a read that asks for the rest of them. Where text came, it may as well be
-    a reader of lines that fills its buffer: no_newline() and no_answer() tell of both."""
+    """A program asked for a number of bytes, got fewer, and waits in a read that asks for the rest. If text came, it may also be
+    a reader of lines that fills its buffer: no_newline() and no_answer() report both."""
     for wait, side in _reading(facts):
         whole, other = _asked_in_all(facts, wait, side), facts.sides.other(side)
         if whole is None or other is None or not _all_taken(facts, side):
@@ -71,8 +72,9 @@ def wants_more(facts: Facts) -> "Iterator[Finding]":
 
 
 def _asked_in_all(facts: Facts, wait: Waiting, side: Side) -> "Optional[tuple[list[Call], int, int]]":
-    """The reads with which a waiting thread has asked for a number of bytes: each after the first for what was left. With that number, and how
-    many of them have come. None if its read stands alone. (A read with MSG_WAITALL has what came when the run was stopped.)"""
+    """Returns the reads with which a waiting thread has asked for a number of bytes (each one after the first asks for what was
+    left), that number, and how many of the bytes have come. Returns None if the thread's read stands alone. (The record of a read
+    with MSG_WAITALL has what had come when the run was stopped.)"""
     mine = [call for call in facts.reads(side) if call.tid == wait.tid]
     if mine and mine[-1].option == "MSG_WAITALL" and 0 <= mine[-1].result < mine[-1].asked:
         return [mine[-1]], mine[-1].asked, mine[-1].result
@@ -92,17 +94,19 @@ def _insists(whole: "Optional[tuple[list[Call], int, int]]") -> bool:
 
 
 def _if_it_wants_all(whole: "Optional[tuple[list[Call], int, int]]") -> str:
-    """ If it goes on only with all the 18 bytes ...; "" where it has not asked for what was left."""
+    """Returns a sentence that begins " If it goes on only when it has all the 18 bytes"; "" if the program has not asked for a
+    rest."""
     return f" If it goes on only when it has all the {whole[1]:,} bytes that it asked for{at(whole[0][0].source)}, {whole[1] - whole[2]:,} are missing." if whole else ""
 
 
 def _that_brought(facts: Facts, side: Side) -> "list[Call]":
-    """The reads at this end that brought bytes."""
+    """Returns the reads at this end that brought bytes."""
     return [call for call in facts.reads(side) if call.returned >= 0 and call.result > 0]
 
 
 def _swapped_length(facts: Facts, side: Side, read: Call, asked: int) -> str:
-    """Was that number in the bytes that it read just before, in one order of the bytes, and a smaller one in the other order?"""
+    """Returns a sentence if the bytes that the program read just before are this number in one byte order, and a smaller one in
+    the other; else ""."""
     before = next((call for call in reversed(facts.reads(side)) if call.returned >= 0 and call.seq < read.seq), None)
     if before is None or before.result not in (2, 4, 8) or len(before.data) < before.result:
         return ""
@@ -140,7 +144,7 @@ def no_answer(facts: Facts) -> "Iterator[Finding]":
             continue
         reads, whole = _that_brought(facts, side), _asked_in_all(facts, wait, side)
         if _insists(whole) or whole and not _is_text(reads):
-            continue            # wants_more() tells of it
+            continue            # wants_more() reports it
         if not reads or not facts.counted(side) or not _all_taken(facts, side) or _last_byte(reads[-1]) not in ("", "\n") and _is_text(reads):
             continue
         told.add(side)
@@ -168,13 +172,13 @@ def shared_reads(facts: Facts) -> "Iterator[Finding]":
 
 
 def window(facts: Facts) -> "Iterator[Finding]":
-    """A program waits in write: its peer's kernel has no room, since the peer does not read."""
+    """A program waits in write. Its peer's kernel has no room, because the peer does not read."""
     for wait in facts.run.stop.waiting:
         side = facts.sides.of(wait)
         other = facts.sides.other(side)
         socket = facts.socket(other) if other is not None else None
         if wait.call != "write" or socket is None or socket.unread <= 0 or facts.run.stop.kind == "deadlock":
-            continue            # of a deadlock one finding tells all
+            continue            # for a deadlock, deadlock() reports all of it
         peer = [w for w in facts.run.stop.waiting if w.pid == socket.pid]
         elsewhere = len(peer) == 1 and (peer[0].call != "read" or peer[0].connection != socket.connection)
         does = "" if not facts.all_wait else f" The {socket.who} does not read them: it waits {waits(peer[0])}." if elsewhere else f" The {socket.who} does not read them."
@@ -186,7 +190,7 @@ def window(facts: Facts) -> "Iterator[Finding]":
 # --- what was not written --------------------------------------------------------------------------------------------
 
 def announced(facts: Facts) -> "Iterator[Finding]":
-    """A program logged that it sends, and called no write for it."""
+    """A program logged that it sends, and made no write for that."""
     for side in facts.sides.known():
         if not facts.counted(side):
             continue
@@ -206,7 +210,7 @@ def announced(facts: Facts) -> "Iterator[Finding]":
 
 
 def end_not_read(facts: Facts) -> "Iterator[Finding]":
-    """A program logged EOF or a reset, and nothing had told it of one."""
+    """A program logged EOF or a reset, and no call had told it of one."""
     for side in facts.sides.known():
         for line in facts.sides.lines(side):
             came = next((what for what in ("EOF", "reset") if causes.is_a(line, what)), "")
@@ -245,7 +249,7 @@ def short_write(facts: Facts) -> "Iterator[Finding]":
 
 
 def write_failed(facts: Facts) -> "Iterator[Finding]":
-    """A write that failed for good, and what had happened before."""
+    """A write failed for good. Says what had happened before."""
     signalled = {end.pid for end in (*facts.run.endings, *facts.run.children) if end.how == "signal PIPE"}
     for side in facts.sides.all():
         for call in facts.writes(side):
@@ -258,7 +262,7 @@ def write_failed(facts: Facts) -> "Iterator[Finding]":
 
 
 def no_connection(facts: Facts) -> "Iterator[Finding]":
-    """A read or a write on a socket that is no connection: a listener, or one that was never connected."""
+    """A read or a write is made on a socket that is no connection: on a listener, or on a socket that was never connected."""
     told: "set[tuple[int, int]]" = set()
     for call in facts.run.calls:
         calls = facts.life(call).calls
@@ -274,7 +278,8 @@ def no_connection(facts: Facts) -> "Iterator[Finding]":
 
 
 def wrong_descriptor(facts: Facts) -> "Iterator[Finding]":
-    """A call on what is no socket: on a descriptor that was closed before, on -1, or on one that is something else."""
+    """A call is made on something that is no socket: on a descriptor that was closed before, on -1, or on one that is something
+    else."""
     told: "set[tuple[int, int]]" = set()
     for call in facts.run.calls:
         if call.error not in ("EBADF", "ENOTSOCK") or call.name not in (*READS, *WRITES, *ACCEPTS, "connect", "shutdown", "bind", "listen") or (call.pid, call.fd) in told:
@@ -314,7 +319,7 @@ def _why_no_write(facts: Facts, side: Side, call: Call) -> "tuple[str, tuple[int
 
 
 def read_reset(facts: Facts) -> "Iterator[Finding]":
-    """A read that failed with ECONNRESET, and whose kernel sent the reset."""
+    """A read failed with ECONNRESET. Says whose kernel sent the reset."""
     for side in facts.sides.all():
         for call in facts.reads(side):
             other = facts.sides.other(side)
@@ -337,7 +342,7 @@ def read_reset(facts: Facts) -> "Iterator[Finding]":
 
 @dataclass(frozen=True)
 class _Piece:
-    """The part of a stream that one call moved: bytes `first` to `behind` - 1, from 0."""
+    """The part of a stream that one call moved: the bytes from `first` to `behind` - 1, counted from 0."""
 
     call: Call
     first: int
@@ -359,12 +364,13 @@ def glued(facts: Facts) -> "Iterator[Finding]":
 
 
 def listed_sizes(sizes: "list[str]") -> str:
-    """Sizes in words, equal ones not left out: 9, 9 and 4; of many the first three: 1, 1, 1, ..."""
+    """Returns sizes in words, with equal ones: "9, 9 and 4". Of more than four sizes it names the first three: "1, 1, 1, ..."."""
     return " and ".join([", ".join(sizes[:-1]), sizes[-1]]) if len(sizes) <= 4 else f"{', '.join(sizes[:3])}, ..."
 
 
 def kept_apart(facts: Facts) -> "Iterator[Finding]":
-    """Several writes in a row, and each read returned one of them, though it had room for more. It is not TCP that kept them apart."""
+    """Several writes were made in a row, and each read returned one of them, though it had room for more. TCP did not keep them
+    apart."""
     for side, writes, reads in _streams(facts):
         same = [(write, read) for write, read in zip(writes, reads) if (write.first, write.behind) == (read.first, read.behind)]
         if len(same) < 2 or len(same) < max(len(writes), len(reads)) or _answers_between(facts, side, writes):
@@ -379,7 +385,7 @@ def kept_apart(facts: Facts) -> "Iterator[Finding]":
 
 
 def cut(facts: Facts) -> "Iterator[Finding]":
-    """A read had room for all that one write sent, and returned a part of it."""
+    """A read had room for all that one write sent, and returned only a part of it."""
     for side, writes, reads in _streams(facts):
         for read in reads:
             one = next((w for w in writes if w.first <= read.first < w.behind), None)
@@ -399,7 +405,7 @@ def eof_again(facts: Facts) -> "Iterator[Finding]":
         first, other = ends[0], facts.sides.other(side)
         fin = next((s for s in facts.segments(other, "F") if s.seq < first.returned), None) if other is not None else None
         if facts.captured and fin is None:
-            continue            # its own shutdown of reading, or a reset
+            continue            # 0 may come of its own shutdown of reading, or of a reset
         means = f"that is the end of the stream: the {facts.sides.name(other)} has sent its FIN" if fin is not None else "that is the end of the stream"
         yield Finding("eof-again", f"The {first.who}'s {name(first)} on connection {side[0]}{at(first.source)} returned 0, {len(ends):,} times. 0 says EOF: {means}. "
                       "Nothing more will come, so a loop that reads must end at 0.", (*((fin.seq,) if fin else ()), first.seq, ends[-1].seq), first.returned,
@@ -407,7 +413,7 @@ def eof_again(facts: Facts) -> "Iterator[Finding]":
 
 
 def own_shutdown(facts: Facts) -> "Iterator[Finding]":
-    """A read returned 0 because its own program had shut down its receiving: nobody else had ended the stream."""
+    """A read returned 0 because its own program had shut down its receiving. The other end had not ended the stream."""
     for side in facts.sides.all():
         end = next((call for call in facts.reads(side) if call.returned >= 0 and call.result == 0 and not call.error and call.asked > 0), None)
         shut = next((call for call in facts.calls(side, ("shutdown",)) if call.option in ("SHUT_RD", "SHUT_RDWR") and not call.error), None)
@@ -439,7 +445,7 @@ def lines_tell_more(facts: Facts) -> "Iterator[Finding]":
 # --- helpers ---------------------------------------------------------------------------------------------------------
 
 def _held(facts: Facts) -> "Iterator[tuple[Side, Socket]]":
-    """Each end that a program held when the run was over, once, with its socket."""
+    """Yields each end that a program held when the run was over, once, with its socket."""
     for side in facts.sides.all():
         socket = facts.socket(side)
         if socket is not None and socket.pid:
@@ -447,7 +453,8 @@ def _held(facts: Facts) -> "Iterator[tuple[Side, Socket]]":
 
 
 def _reading(facts: Facts) -> "Iterator[tuple[Waiting, Side]]":
-    """Who waits in read on a connection, when calls were seen and nothing is on its way."""
+    """Yields each thread that waits in read on a connection, with its end. Yields nothing if calls were not seen, or if something
+    is on its way."""
     if not facts.observed or not facts.all_wait or facts.run.stop.under_way:
         return
     for wait in facts.run.stop.waiting:
@@ -457,7 +464,8 @@ def _reading(facts: Facts) -> "Iterator[tuple[Waiting, Side]]":
 
 
 def _waiting_for_bytes(facts: Facts) -> "Iterator[tuple[Waiting, Side]]":
-    """Who waits for what its peer writes: in read, or in a poll of a program that has one connection and waits for that peer alone."""
+    """Yields each thread that waits for what its peer writes, with its end: in read, or in a poll of a program that has one
+    connection and waits only for that peer."""
     yield from _reading(facts)
     if not facts.observed or not facts.all_wait or facts.run.stop.under_way:
         return
@@ -468,55 +476,55 @@ def _waiting_for_bytes(facts: Facts) -> "Iterator[tuple[Waiting, Side]]":
 
 
 def _all_taken(facts: Facts, side: Side) -> bool:
-    """Has the program at this end read all that was written at the other one?"""
+    """Has the program at this end read all that was written at the other end?"""
     other = facts.sides.other(side)
     return other is not None and facts.seen(side) and facts.seen(other) and facts.wrote(other) == facts.took(side)
 
 
 def _last_byte(call: Call) -> str:
-    """The last byte that a read returned; "" if the record does not have it."""
+    """Returns the last byte that a read returned; "" if the record does not have it."""
     return call.data[call.result - 1] if 0 < call.result <= min(len(call.data), _DATA) else ""
 
 
 def _pending_at(facts: Facts, wait: Waiting) -> str:
-    """ (server.c:31), where a thread waits."""
+    """Returns " (server.c:31)" for the call in which a thread waits; "" if that is not known."""
     call = next((call for call in facts.run.calls if call.returned < 0 and (call.pid, call.tid) == (wait.pid, wait.tid)), None)
     return at(call.source) if call is not None else ""
 
 
 def _is_text(reads: "list[Call]") -> bool:
-    """Are the bytes that came text, as far as the records have them? A zero byte at the end is a string's."""
+    """Are the bytes that came text, as far as the records have them? A zero byte at the end counts as the end of a string."""
     data = "".join(call.data for call in reads).rstrip("\0")
     return data != "" and all(byte.isprintable() or byte in "\t\r\n" for byte in data)
 
 
 def _stopped_there(facts: Facts, line: Event) -> bool:
-    """May the run have ended before the thread could go on behind this line?"""
+    """May the run have ended before the thread could go on after this line?"""
     return not facts.all_wait and not any(call.seq > line.seq for call in facts.run.calls if call.tid == line.tid)
 
 
 def _answers_between(facts: Facts, side: Side, writes: "list[_Piece]") -> bool:
-    """Did the writer read anything between two of its writes? Then the reader may have been waited for."""
+    """Did the writer make a read between two of its writes? Then it may have waited for the reader."""
     return any(writes[0].call.seq < call.seq < writes[-1].call.seq for call in facts.reads(side))
 
 
 def _pending(facts: Facts, wait: Waiting) -> "tuple[int, ...]":
-    """The place of the call that a thread waits in."""
+    """Returns the place of the call in which a thread waits, as a tuple of one; () if none is known."""
     return tuple(call.seq for call in facts.run.calls if call.returned < 0 and (call.pid, call.tid) == (wait.pid, wait.tid))[-1:]
 
 
 def _elsewhere(facts: Facts, line: Event) -> "list[Call]":
-    """Writes of the line's process of which nobody knows the connection: the announced bytes may be in one of them."""
+    """Returns the writes of the line's process whose connection is not known. One of them may have written the announced bytes."""
     return [call for call in facts.run.calls if call.name in WRITES and call.pid == line.pid and not call.connection]
 
 
 def _wants_to_write(facts: Facts, last: Call) -> bool:
-    """May the rest still be written: does the program wait until the connection takes more, or is it in a write there?"""
+    """May the program still write the rest? It may wait until the connection takes more, or be in a write there."""
     return any(w.pid == last.pid and (w.call in POLLS or w.call == "write" and w.connection == last.connection) for w in facts.run.stop.waiting)
 
 
 def _streams(facts: Facts) -> "Iterator[tuple[Side, list[_Piece], list[_Piece]]]":
-    """Each direction of which all writes and reads are known, in pieces."""
+    """Yields each direction of which all writes and reads are known: the end that sends, the writes and the reads, as pieces."""
     for side in facts.sides.all():
         other = facts.sides.other(side)
         if other is None:

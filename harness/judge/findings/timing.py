@@ -1,4 +1,5 @@
-"""Findings about waits that time ends: a limit of a socket, of a poll, an alarm; and two kernels that wait for each other for a while."""
+"""Findings about waits that time ends: a limit of a socket, a limit of a poll, an alarm; and two kernels that wait for each other
+for a while."""
 from __future__ import annotations
 
 from typing import Iterator, Optional
@@ -8,9 +9,9 @@ from ..sides import READS, WRITES, Side
 from .acts import ACCEPTS, POLLS, at, count, name
 from .facts import Facts, Finding
 
-_DELAYED = 30_000_000       # ns: a kernel delays an acknowledgement by 40 ms at least (TCP_DELACK_MIN), and sends any other at once
+_DELAYED = 30_000_000       # ns: a kernel delays an acknowledgement by at least 40 ms (TCP_DELACK_MIN), or sends it at once
 _SMALL = 500                # bytes: less than any kernel's largest segment, so that Nagle's algorithm may hold it back
-_SLACK = 1_000_000_000      # ns within which a signal that is due is delivered
+_SLACK = 1_000_000_000      # ns: a signal counts as the alarm's if it comes within this time after the alarm was due
 
 
 def _seconds(ns: int) -> str:
@@ -20,7 +21,7 @@ def _seconds(ns: int) -> str:
 # --- limits ----------------------------------------------------------------------------------------------------------
 
 def socket_limit(facts: Facts) -> "Iterator[Finding]":
-    """A read, an accept or a write that SO_RCVTIMEO or SO_SNDTIMEO has ended: EAGAIN, though the socket blocks."""
+    """SO_RCVTIMEO or SO_SNDTIMEO has ended a read, an accept or a write: it failed with EAGAIN, though the socket blocks."""
     found: "dict[tuple[int, int, str, int], list[tuple[Call, Call]]]" = {}
     for call in facts.run.calls:
         limit = _limit_of(facts, call)
@@ -37,7 +38,8 @@ def socket_limit(facts: Facts) -> "Iterator[Finding]":
 
 
 def _limit_of(facts: Facts, call: Call) -> Optional[Call]:
-    """The setsockopt whose time limit has ended this call; None if that is not certain. A socket that does not block says EAGAIN at once."""
+    """Returns the setsockopt whose time limit has ended this call; None if that is not certain. A socket that does not block
+    fails with EAGAIN at once."""
     option = "SO_SNDTIMEO" if call.name in WRITES else "SO_RCVTIMEO"
     if call.error != "EAGAIN" or call.returned < 0 or call.name not in (*READS, *WRITES, *ACCEPTS):
         return None
@@ -53,7 +55,7 @@ def _limit_of(facts: Facts, call: Call) -> Optional[Call]:
 
 
 def poll_limit(facts: Facts) -> "Iterator[Finding]":
-    """A poll that ended because of its limit, with nothing ready."""
+    """A poll ended because of its limit, with nothing ready."""
     found: "dict[tuple[int, int, str, int, str], list[Call]]" = {}
     for call in facts.run.calls:
         if call.name in POLLS and call.limit > 0 and call.result == 0 and not call.error and call.returned >= 0 and (call.asked or call.fd >= 0):
@@ -66,7 +68,7 @@ def poll_limit(facts: Facts) -> "Iterator[Finding]":
 
 
 def alarm(facts: Facts) -> "Iterator[Finding]":
-    """A call that a signal ended when an alarm of the same process was due."""
+    """A signal ended a call when an alarm of the same process was due."""
     for call in facts.run.calls:
         if call.error != "EINTR" or call.returned < 0:
             continue
@@ -82,7 +84,7 @@ def alarm(facts: Facts) -> "Iterator[Finding]":
 # --- two kernels that wait for each other ----------------------------------------------------------------------------
 
 def small_write_stall(facts: Facts) -> "Iterator[Finding]":
-    """Nagle's algorithm holds a small segment back until the one before it is acknowledged (RFC 1122, 4.2.3.4), and the other kernel
+    """Nagle's algorithm holds a small segment back until the one before it is acknowledged (RFC 1122, 4.2.3.4). The other kernel
     delays that acknowledgement in the hope of an answer that carries it (4.2.3.2)."""
     if not (facts.observed and facts.captured):
         return
@@ -105,12 +107,12 @@ def small_write_stall(facts: Facts) -> "Iterator[Finding]":
 
 
 def _told_to_hold(facts: Facts, side: Side) -> bool:
-    """Was Nagle's algorithm switched off there, or the kernel told to wait for more bytes by other means?"""
+    """Was Nagle's algorithm switched off at this end, or was the kernel told by other means to wait for more bytes?"""
     return any(call.option in ("TCP_NODELAY", "TCP_CORK", "MSG_MORE") for call in facts.calls(side))
 
 
 def _stalls(facts: Facts, side: Side, other: Side) -> "Iterator[tuple[Segment, Segment, Segment]]":
-    """A small segment, the late acknowledgement of it, and the small one that had waited for that."""
+    """Yields a small segment, the late acknowledgement of it, and the small segment that had waited for that."""
     before: Optional[Segment] = None
     answer: Optional[Segment] = None
     segments = [s for s in facts.run.segments if facts.sides.of_segment(s) in (side, other)]
@@ -130,7 +132,7 @@ def _stalls(facts: Facts, side: Side, other: Side) -> "Iterator[tuple[Segment, S
 
 
 def _writer(facts: Facts, side: Side, segment: Segment) -> Optional[Call]:
-    """The write that handed the kernel the last byte of a segment."""
+    """Returns the write that gave the kernel the last byte of a segment; None if it is not known."""
     total = 0
     for call in facts.writes(side):
         total += max(call.result, 0)

@@ -1,4 +1,5 @@
-"""Findings about who waits: in an accept queue, in a circle, for an event that was told once; and who does not wait but spins."""
+"""Findings about who waits: in an accept queue, in a circle, for an event that is reported once; and about who does not wait but
+spins."""
 from __future__ import annotations
 
 from collections import Counter
@@ -11,13 +12,14 @@ from .facts import Facts, Finding
 
 _FOR_EVER = 1 << 62
 _EPOLLET, _EPOLLONESHOT = 1 << 31, 1 << 30
-_SPINS = 200                # so many times the same, and nothing moved: it spins
+_SPINS = 200                # if the same calls came so many times and nothing moved, the program spins
 
 
 # --- the accept queue ------------------------------------------------------------------------------------------------
 
 def in_the_accept_queue(facts: Facts) -> "Iterator[Finding]":
-    """Connections that were made and that nobody had accepted when the run was over, and what the program that listens did meanwhile."""
+    """Connections were made, and nobody had accepted them when the run was over. Says what the program that listens did
+    meanwhile."""
     for socket in facts.run.stop.sockets:
         if socket.state != "LISTEN" or socket.unread <= 0 or socket.pid != _first_holder(facts, socket.local, socket.pid):
             continue
@@ -47,26 +49,26 @@ def in_the_accept_queue(facts: Facts) -> "Iterator[Finding]":
 
 
 def _first_holder(facts: Facts, local: str, pid: int) -> int:
-    """Of the processes that hold a listener, the one that the stage started, or the first: so that it is told once."""
+    """Returns the lowest id of the processes that hold this listener, so that the listener is reported once."""
     return min((one.pid for one in facts.run.stop.sockets if one.state == "LISTEN" and one.local == local), default=pid)
 
 
 def _port_of(facts: Facts, number: int) -> str:
-    """The port to which a connection was opened."""
+    """Returns the port to which a connection was opened."""
     syn = next((s for s in facts.run.segments if s.connection == number and s.flags == "S"), None)
     call = next((c for c in facts.run.calls if c.connection == number and c.name == "connect"), None)
     return (call.address if call is not None else syn.target if syn is not None else "").rpartition(":")[2]
 
 
 def _queued(facts: Facts, number: int) -> str:
-    """connection 2, with 18 bytes"""
+    """Returns "connection 2 with 18 bytes", or "connection 2" if no bytes have come."""
     side = (number, ACCEPTOR)
     arrived = facts.arrived(side, _FOR_EVER) if facts.captured else facts.wrote((number, OPENER))
     return f"connection {number} with {count(arrived, 'byte')}" if arrived else f"connection {number}"
 
 
 def _what_came(facts: Facts, one: Waiting) -> str:
-    """Behind "waits in read on connection 1": what has come on it."""
+    """Returns what has come on a connection, as words that follow "waits in read on connection 1"."""
     side = facts.sides.of(one)
     other = facts.sides.other(side)
     if one.call != "read" or side is None or other is None or not (facts.seen(side) and facts.seen(other)):
@@ -81,7 +83,8 @@ def _what_came(facts: Facts, one: Waiting) -> str:
 # --- a circle --------------------------------------------------------------------------------------------------------
 
 def deadlock(facts: Facts) -> "Iterator[Finding]":
-    """Each waits for the other, which is proven: in which call, and what each did last on that connection."""
+    """The programs wait for each other, and this is proven. Says in which call each of them waits, and what each did last on that
+    connection."""
     stop = facts.run.stop
     if stop.kind != "deadlock":
         return
@@ -92,14 +95,14 @@ def deadlock(facts: Facts) -> "Iterator[Finding]":
     for one in circle:
         threads = alike.pop((one.pid, one.call, one.connection), 0)
         if threads == 0:
-            continue            # another thread of that process waits in the same call on the same connection, and is told already
+            continue            # another thread of that process waits in the same call on the same connection, and was reported
         if threads > 1:
             told.append(f"{threads} threads of {facts.process(one.who, one.pid)} wait {waits(one)}.")
             continue
         side = facts.sides.of(one)
         last = last_act(facts, side) if side is not None else None
         words = f"The {one.who} waits {waits(one)}"
-        if last is not None and (last.pid, last.tid) == (one.pid, one.tid):     # what another thread did is not what this one did
+        if last is not None and (last.pid, last.tid) == (one.pid, one.tid):     # only what this thread did itself
             words += f"; the last that it did there: it {did(last)}{at(last.source)}"
             proof.append(last.seq)
         told.append(words + ".")
@@ -121,7 +124,7 @@ def _end(facts: Facts) -> int:
 # --- told once -------------------------------------------------------------------------------------------------------
 
 def edge_triggered(facts: Facts) -> "Iterator[Finding]":
-    """Bytes lie unread while their program waits in an epoll_wait that tells of them once only."""
+    """Bytes lie unread, and their program waits in an epoll_wait that reports them only once."""
     for side in facts.sides.all():
         socket = facts.socket(side)
         watched = facts.calls(side, ("epoll_ctl",))
@@ -145,8 +148,8 @@ def edge_triggered(facts: Facts) -> "Iterator[Finding]":
 # --- no wait at all --------------------------------------------------------------------------------------------------
 
 def spins(facts: Facts) -> "Iterator[Finding]":
-    """The same calls again and again, each with the same result, and nothing comes of them. (A read that returns 0 again and again is the
-    end of a stream: endings.py.)"""
+    """A program makes the same calls again and again, each with the same result, and nothing comes of them. (Reads that return 0
+    again and again are in streams.py: eof_again.)"""
     threads: "dict[tuple[int, int], list[Call]]" = {}
     for call in facts.run.calls:
         if call.returned >= 0:
@@ -161,7 +164,8 @@ def spins(facts: Facts) -> "Iterator[Finding]":
 
 
 def _repeated(calls: "list[Call]") -> "Optional[tuple[int, int, int]]":
-    """Where the longest idle stretch begins, how many calls make one round of it, and how many rounds it has."""
+    """Returns where the longest idle stretch begins, how many calls make one round of it, and how many rounds it has; None if
+    there is none."""
     keys = [(call.name, call.fd, call.result, call.error) for call in calls]
     for period in (1, 2, 3, 4):
         best, begin = (0, 0), 0
@@ -185,14 +189,14 @@ def _is_idle(round_: "list[Call]") -> bool:
 
 
 def _again(round_: "list[Call]", times: int) -> str:
-    """called recv on connection 1 again and again"""
+    """Returns words such as "called recv on connection 1 again and again"."""
     acts = [f"{name(call)}{f' on connection {call.connection}' if call.connection else ''}{at(call.source)}" for call in round_]
     results = [f"{'it' if len(round_) == 1 else name(call)} {'returned ' + (call.error or str(call.result))}" for call in round_]
     return f"called {listed(acts)} again and again, {times:,} times, and each time {listed(results)}"
 
 
 def _meaning(round_: "list[Call]") -> str:
-    """What that result says, where one of the calls has one of those that people meet."""
+    """Returns a sentence that says what the result of these calls means, if one of them has a result that is often met."""
     for call in round_:
         if call.error == "EAGAIN" and call.name in READS:
             return "EAGAIN: nothing had come, and the socket does not block. poll waits for bytes, and takes no processor time meanwhile."
@@ -225,7 +229,7 @@ _READY = (("POLLNVAL", "POLLNVAL says that a descriptor in the list is not open.
 
 
 def spins_without_calls(facts: Facts) -> "Iterator[Finding]":
-    """A program that runs on and on and makes none of the calls that are looked at."""
+    """A program runs on and on, and makes none of the calls that are looked at."""
     stop = facts.run.stop
     if stop.kind != "runaway" or "it spins" not in stop.words or not facts.observed:
         return
@@ -244,7 +248,7 @@ def spins_without_calls(facts: Facts) -> "Iterator[Finding]":
 # --- a connect that waits --------------------------------------------------------------------------------------------
 
 def queue_is_full(facts: Facts) -> "Iterator[Finding]":
-    """A connect that does not return: the listener's accept queue has no room, so its kernel drops the SYN."""
+    """A connect does not return. The listener's accept queue has no room, so its kernel drops the SYN."""
     for call in facts.run.calls:
         if call.name != "connect" or call.returned >= 0:
             continue
@@ -259,7 +263,7 @@ def queue_is_full(facts: Facts) -> "Iterator[Finding]":
 
 
 def standard_input(facts: Facts) -> "Iterator[Finding]":
-    """A program that waits for its standard input: for a person, and not for another program of the run."""
+    """A program waits for its standard input: for a person, and not for another program of the run."""
     for one in facts.run.stop.waiting:
         if one.call == "read" and one.fd == 0 and not one.connection:
             yield Finding("waits-for-input", f"{capital(facts.process(one.who, one.pid))} waits for its standard input.", (), _end(facts), one.who)
