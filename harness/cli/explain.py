@@ -21,7 +21,7 @@ from ..tell import brought as page
 from ..tell import player
 from ..tell.phrases import with_source
 from ..tell.player import Played
-from . import play, shared, step
+from . import play, recorded, shared, step
 from .outcome import Outcome, Usage
 
 LIMIT = 200         # schedules of --explore, unless told otherwise
@@ -59,25 +59,26 @@ def go(args: argparse.Namespace) -> int:
     if args.trace:
         shared.may_write(Path(args.trace), 1)
     if args.play:
-        play.may_write(Path(args.play), True)
+        recorded.may_write(Path(args.play), "page", play.MAGIC)
     inputs = [brought.option(text) for text in args.stdin]
     if None in inputs:
         raise Usage(f"--stdin {args.stdin[inputs.index(None)]}: write NAME=FILE, as in --stdin client=names.txt")
     with tempfile.TemporaryDirectory(prefix="tcplab-") as folder:
         try:
             interrupt = shared.Interrupt()
+            texts = _texts(args) if args.play else {}      # before anything is built of them, or runs them
             cast = brought.cast(args.server, args.client, Path(folder), stdin=dict(one for one in inputs if one), tty=args.tty)
             if args.step:
                 return _step(cast, interrupt)
             if args.explore:
                 return _explore(cast, args, interrupt)
             with shared.Lab() as lab:
-                return _run(cast, args, lab, interrupt)
+                return _run(cast, args, texts, lab, interrupt)
         except (brought.BadCommand, CantStart) as error:
             raise Usage(str(error)) from None
 
 
-def _run(cast: brought.Brought, args: argparse.Namespace, lab: shared.Lab, interrupt: shared.Interrupt) -> int:
+def _run(cast: brought.Brought, args: argparse.Namespace, texts: "dict[str, str]", lab: shared.Lab, interrupt: shared.Interrupt) -> int:
     policy = shared.policy(cast, real_time=True)
     shown = page.Page(sys.stderr if args.json else sys.stdout, policy.name == "live", cast.stage.roles(), late=bool(args.tty))
     shown.head()
@@ -95,13 +96,24 @@ def _run(cast: brought.Brought, args: argparse.Namespace, lab: shared.Lab, inter
     if args.trace:
         Path(args.trace).write_text("\n".join(trace.lines(run, outcome.reproduce, json.loads(outcome.json()))) + "\n", encoding="ascii")
     if args.play:
-        files = [Path(word) for command in (*args.server, *args.client) for word in shlex.split(command) if word.endswith((".c", ".py", ".go"))]
-        sources = {one.name: one.read_text(encoding="utf-8", errors="replace") for one in files if one.is_file()}
-        played = Played(run, word, (*(with_source(one.words, one.source) for one in found), *page.waits(run)), outcome.reproduce, found, sources)
+        sources = {name: player.Source(text, "run" if texts.get(name) == text else "") for name, text in _texts(args).items()}
+        commands = zip(cast.stage.names, (*args.server, *args.client))
+        main = {name: Path(files[0]).name for name, command in commands for files in [_files(command)] if files}
+        played = Played(run, word, (*(with_source(one.words, one.source) for one in found), *page.waits(run)), outcome.reproduce, found, sources, main)
         play.show(Path(args.play), player.page("tcplab: explain", [played]), stream=shown.stream)
     if args.json:
         print(outcome.json(), flush=True)
     return status
+
+
+def _files(command: str) -> "list[str]":
+    """The source files that a command names."""
+    return [word for word in shlex.split(command) if word.endswith((".c", ".py", ".go")) and Path(word).is_file()]
+
+
+def _texts(args: argparse.Namespace) -> "dict[str, str]":
+    files = [Path(word) for command in (*args.server, *args.client) for word in _files(command)]
+    return {one.name: one.read_text(encoding="utf-8", errors="replace") for one in files}
 
 
 def _step(cast: brought.Brought, interrupt: shared.Interrupt) -> int:

@@ -24,6 +24,7 @@ from ..judge import findings
 from ..learn import hints
 from ..learn import originals, progress
 from ..learn.keys import Ended, Keys
+from ..stage import sources
 from ..stage.build import DoesNotBuild, warnings
 from ..stage.build import build as make
 from ..stage.conductor import Conductor, Live, Policy, VirtualClock
@@ -323,10 +324,11 @@ def judged(scenario: Scenario, conductor: Conductor, files: "list[Path]", story:
     """The same with a conductor of the caller's. `files`: where the trace is written besides build/last. `story`: it will be told, so the
     lines of the calls are looked up, whatever the verdict is."""
     contract = scenario.load_contract()
+    built = sources.load(scenario.build).sums
     way = ""
     if isinstance(conductor.policy, Delivery):
         way, conductor.policy.conductor = conductor.policy.way, conductor
-    run = conductor.run()
+    run = dataclasses.replace(conductor.run(), sources=built)
     if way:
         run = dataclasses.replace(run, notes=(*run.notes, f"DELIVERY={way}: {SAYS[way]}"))
     if way and not run.observed:

@@ -1,8 +1,8 @@
 """What the two kernels held at each moment of a run: the state of each end of a connection, and how many bytes lie where.
 
 moments() takes a Run, and returns a Moment for each record that changed something. The numbers are derived from the calls and the
-segments; states.py derives the states. A segment's bytes count as arrived when it is seen, because on the loopback interface it
-is seen once. If the calls or the wire were not seen, the numbers that need them are None.
+segments; states.py derives the states, and when a segment arrived. If the calls or the wire were not seen, the numbers that need
+them are None.
 """
 from __future__ import annotations
 
@@ -11,27 +11,32 @@ from typing import Iterator, Optional, Union
 
 from ..trace import Call, Run, Segment
 from .sides import READS, WRITES, Side, Sides
-from .states import Change, states
+from .states import Change, arrivals, changes
+
+_SENT, _ARRIVED = 0, 1      # what a segment does at the place where it is seen, and where it arrives: in this order
 
 @dataclass(frozen=True)
 class Way:
     """One direction of a connection: how many bytes of its stream have come how far. None: it is not known."""
 
     written: Optional[int] = 0      # bytes that the sender's kernel has taken from the program
+    sent: Optional[int] = 0         # bytes that the sender's kernel has sent
     arrived: Optional[int] = 0      # bytes that have arrived at the receiver's kernel
     acked: Optional[int] = 0        # bytes of which the sender's kernel knows that they arrived
     read: Optional[int] = 0         # bytes that the receiving program has read
+    gone: int = 0                   # bytes that arrived and that were never read: the receiver's socket was closed
+    refused: bool = False           # whether a reset answered what was sent last
     fin: bool = False               # whether a FIN was sent behind the bytes
 
     @property
     def unsent(self) -> Optional[int]:
         """Bytes that wait in the sender's kernel and have not been sent."""
-        return None if self.written is None or self.arrived is None else max(self.written - self.arrived, 0)
+        return None if self.written is None or self.sent is None else max(self.written - self.sent, 0)
 
     @property
     def unread(self) -> Optional[int]:
         """Bytes that wait in the receiver's kernel until its program reads them."""
-        return None if self.arrived is None or self.read is None else max(self.arrived - self.read, 0)
+        return None if self.arrived is None or self.read is None else max(self.arrived - self.read - self.gone, 0)
 
 
 @dataclass(frozen=True)
@@ -58,21 +63,34 @@ class _Kernels:
         self.results: dict[Side, int] = {}      # by end: the sum of the bytes that its writes returned
 
     def moments(self) -> Iterator[Moment]:
-        records: "list[tuple[int, Union[Call, Segment, Change]]]" = [(one.seq, one) for one in self.run.segments]
-        records += [(one.returned, one) for one in self.run.calls if one.returned >= 0]
-        records += [(one.place, one) for one in states(self.run)]
-        for seq, record in sorted(records, key=lambda one: one[0]):
+        came = arrivals(self.run)
+        records: "list[tuple[int, int, Union[Call, Segment, Change]]]" = [(one.seq, _SENT, one) for one in self.run.segments]
+        records += [(came[one.seq].behind, _ARRIVED, one) for one in self.run.segments if one.length and not came[one.seq].lost]
+        records += [(one.returned, _SENT, one) for one in self.run.calls if one.returned >= 0]
+        records += [(one.place, _ARRIVED, one) for one in changes(self.run) if one.state or one.gone]
+        for seq, arrived, record in sorted(records, key=lambda one: one[:2]):
             if isinstance(record, Change):
-                self.states[record.side] = record.state
-                touched: "tuple[Side, ...]" = (record.side,)
+                touched = self._change(record)
+            elif isinstance(record, Call):
+                touched = self._call(record)
             else:
-                touched = self._segment(record) if isinstance(record, Segment) else self._call(record)
+                touched = self._arrived(record) if arrived else self._segment(record, came[record.seq].lost == "refused")
             for side in touched:
                 yield Moment(seq, side, self.ways.get(side, self._nothing()), self.states.get(side, ""))
 
     def _nothing(self) -> Way:
         wire, calls = (0 if known else None for known in (self.run.wire and not self.run.missing, self.run.observed))
-        return Way(calls, wire, wire, calls)
+        return Way(calls, wire, wire, wire, calls)
+
+    def _change(self, change: Change) -> "tuple[Side, ...]":
+        if change.state:
+            self.states[change.side] = change.state
+            return (change.side,)
+        other = self.sides.other(change.side)
+        if other is None:
+            return ()
+        self.ways[other] = replace(self.ways.get(other, self._nothing()), gone=change.gone)
+        return (other,)
 
     def _call(self, call: Call) -> "tuple[Side, ...]":
         side = self.sides.of(call)
@@ -82,7 +100,7 @@ class _Kernels:
         if call.name in WRITES:
             self.results[side] = self.results.get(side, 0) + (call.result if call.name != "sendmmsg" else 0)
             way = self.ways.get(side, self._nothing())
-            self.ways[side] = replace(way, written=max(self.results[side], way.arrived or 0) if call.name != "sendmmsg" and way.written is not None else None)
+            self.ways[side] = replace(way, written=max(self.results[side], way.sent or 0) if call.name != "sendmmsg" and way.written is not None else None)
             return (side,)
         if other is None:
             return ()
@@ -90,19 +108,27 @@ class _Kernels:
         self.ways[other] = replace(way, read=way.read + call.result if way.read is not None and call.name != "recvmmsg" else None)
         return (other,)
 
-    def _segment(self, segment: Segment) -> "tuple[Side, ...]":
+    def _arrived(self, segment: Segment) -> "tuple[Side, ...]":
+        side = self.sides.of_segment(segment)
+        way = self.ways.get(side, self._nothing()) if side is not None else None
+        if side is None or way is None or way.arrived is None or segment.first + segment.length - 1 <= way.arrived:
+            return ()
+        self.ways[side] = replace(way, arrived=segment.first + segment.length - 1)
+        return (side,)
+
+    def _segment(self, segment: Segment, refused: bool) -> "tuple[Side, ...]":
         side = self.sides.of_segment(segment)
         other = self.sides.other(side)
         if side is None or other is None or "R" in segment.flags or "S" in segment.flags:
             return ()
         before = self.ways.get(side), self.ways.get(other)
         way = self.ways.get(other, self._nothing())
-        if "A" in segment.flags and way.acked is not None and way.arrived is not None:
-            self.ways[other] = replace(way, acked=max(way.acked, min(segment.ack - 1, way.arrived)))
+        if "A" in segment.flags and way.acked is not None and way.sent is not None:
+            self.ways[other] = replace(way, acked=max(way.acked, min(segment.ack - 1, way.sent)))
         way = self.ways.get(side, self._nothing())
-        if way.arrived is not None and segment.length:      # a segment behind the FIN has no bytes; its offset counts the FIN
-            arrived = max(way.arrived, segment.first + segment.length - 1)
-            way = replace(way, arrived=arrived, written=max(way.written, arrived) if way.written is not None else None)
+        if way.sent is not None and segment.length:     # a segment behind the FIN has no bytes; its offset counts the FIN
+            sent = max(way.sent, segment.first + segment.length - 1)
+            way = replace(way, sent=sent, written=max(way.written, sent) if way.written is not None else None, refused=refused)
         self.ways[side] = replace(way, fin=way.fin or "F" in segment.flags)
         return tuple(one for one, then in zip((side, other), before) if self.ways.get(one) != then)
 

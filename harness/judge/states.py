@@ -104,13 +104,6 @@ def changes(run: Run) -> "tuple[Change, ...]":
     return tuple(sorted(found, key=lambda one: one.place))
 
 
-def states(run: Run) -> "tuple[Change, ...]":
-    """Returns only the changes of states, in the order of their places. Returns nothing if segments were not captured, or are
-    missing."""
-    facts = Facts(run)
-    return tuple(_states(facts, arrivals(run))) if facts.captured else ()
-
-
 def _states(facts: Facts, came: "dict[int, Arrival]") -> "Iterator[Change]":
     moments: "list[tuple[int, int, Union[Segment, Side]]]" = [(s.seq, 0, s) for s in facts.run.segments]
     moments += [(came[s.seq].behind, 1, s) for s in facts.run.segments if not came[s.seq].lost]

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import time
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Optional
 
@@ -151,7 +152,8 @@ def run(conductor: "Conductor") -> Run:
     return Run(name.split("-")[0], name, conductor.policy.name, conductor.keeper.isolated, intake.wire is not None, tuple(book.events),
                tuple(book.outputs), tuple(intake.segments()), tuple(book.endings), stop, sockets=tuple(book.samples), starts=tuple(book.starts), children=tuple(book.children), calls=tuple(book.calls),
                observed=all_observed(conductor), connections=intake.connections(), listeners=intake.registry.listeners(),
-               cast=stage.roles(conductor.keeper.isolated), missing=missing, notes=tuple(conductor.notes), versions=_versions())
+               cast=stage.roles(conductor.keeper.isolated), missing=missing, notes=tuple(conductor.notes), versions=_versions(),
+               began=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - intake.now() / 1e9)))
 
 
 def _what_it_does(process: Process, stop: Stop) -> str:

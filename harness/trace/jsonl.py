@@ -21,7 +21,8 @@ def lines(run: Run, reproduce: str, verdict: "dict[str, Any]") -> "list[str]":
     listeners, why the run stopped, the verdict."""
     header = {"record": "header", "format": "tcplab trace", "version": VERSION, "scenario": run.name, "mode": run.mode,
               "isolated": run.isolated, "wire": run.wire, "missing": run.missing, "observed": run.observed,
-              "cast": [dataclasses.asdict(role) for role in run.cast], "notes": list(run.notes), "reproduce": reproduce, **run.versions}
+              "cast": [dataclasses.asdict(role) for role in run.cast], "notes": list(run.notes), "reproduce": reproduce,
+              "began": run.began, "sources": run.sources, **run.versions}
     records: "list[Record]" = [*run.starts, *run.events, *run.calls, *run.outputs, *run.segments, *run.sockets, *run.stop.sockets, *run.endings, *run.children]
     stop = dataclasses.asdict(run.stop)
     stop["sockets"] = [one.seq for one in run.stop.sockets]
@@ -80,7 +81,8 @@ def _run(found: "dict[str, list[Any]]", header: "dict[str, Any]", stop: "dict[st
                sockets=tuple(one for one in found["socket"] if one.seq not in last),
                starts=tuple(found["start"]), children=tuple(one for one in found["exit"] if one.child), calls=tuple(found["call"]), observed=header["observed"],
                connections=tuple(found["connection"]), listeners=tuple(found["listener"]), cast=tuple(Role(**one) for one in header["cast"]), missing=header["missing"],
-               notes=tuple(header["notes"]), versions={"system": header["system"]} if "system" in header else {})
+               notes=tuple(header["notes"]), versions={"system": header["system"]} if "system" in header else {},
+               began=str(header.get("began", "")), sources={str(name): str(value) for name, value in header.get("sources", {}).items()})
 
 
 def _end(told: "Union[None, dict[str, Any]]") -> "Union[None, End]":

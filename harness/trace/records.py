@@ -243,6 +243,8 @@ class Run:
     missing: int = 0                    # frames that the capture lost; if not 0, a segment that is not here proves nothing
     notes: tuple[str, ...] = ()         # what the harness could not do here, one line each
     versions: dict[str, str] = field(default_factory=dict)
+    began: str = ""                     # "2026-01-31T12:00:00Z", by the machine's clock
+    sources: dict[str, str] = field(default_factory=dict)   # by path in the scenario's folder: SHA-256 of the text that was built; as far as known
 
 
 Record = Union[Event, Output, Segment, Call, Socket, Start, Ending]

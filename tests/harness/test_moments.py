@@ -6,7 +6,7 @@ import pytest
 from harness.explore.schedules import Delays
 from harness.judge.moments import last, moments
 from harness.judge.sides import Sides
-from harness.judge.states import states
+from harness.judge.states import changes
 from harness.stage.build import build
 from harness.stage.conductor import Conductor
 from harness.stage.scenarios import find_all
@@ -66,7 +66,7 @@ def looked_at(scenario) -> Run:
 def differ(run: Run) -> "list[tuple[int, str, str]]":
     """(place, the kernel's state, the derived one) where they are not the same. A timer may acknowledge a FIN in the middle of a look."""
     ends = {(made.number, end.address): (made.number, which) for made in run.connections for which, end in (("opener", made.opener), ("acceptor", made.acceptor)) if end}
-    found, seen, derived = [], 0, states(run)
+    found, seen, derived = [], 0, [one for one in changes(run) if one.state]
     for socket in (*run.sockets, *run.stop.sockets):
         side = ends.get((socket.connection, socket.local))
         if side is not None:

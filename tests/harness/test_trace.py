@@ -158,7 +158,7 @@ def test_reproduce_is_the_command_that_gives_such_a_run_again(command, env, want
     subprocess.run(["sh", "-c", f"{wanted.replace('make check-1', '')} {sys.executable} -m harness check 1 --trace {again}"], cwd=ROOT, env=_plain(),
                    stdout=subprocess.DEVNULL, check=False)
     second = json.loads(again.read_text().split("\n")[0])
-    assert {**first, "notes": []} == {**second, "notes": []}
+    assert {**first, "notes": [], "began": ""} == {**second, "notes": [], "began": ""}
 
 
 def _plain() -> "dict[str, str]":

@@ -7,7 +7,7 @@ can become markup: the program sets text only, and the page forbids every script
 """
 from __future__ import annotations
 
-from .data import Played
+from .data import Played, Source
 from .page import page
 
-__all__ = ["Played", "page"]
+__all__ = ["Played", "Source", "page"]

@@ -21,8 +21,17 @@ BYTES = 4096        # of each direction's stream, at most so many are kept to be
 
 
 @dataclass(frozen=True)
+class Source:
+    """A source file. `state`: "run": this is the text that was run; "changed": another one was; "": that is not known."""
+
+    text: str
+    state: str = ""
+
+
+@dataclass(frozen=True)
 class Played:
-    """A run and what is told of it. `sources`: the text of each source file by its name. `shares`: from which moment on how many of the
+    """A run and what is told of it. `sources`: the text of each source file by its name. `main`: of each program the file that is shown until
+    it comes to a line that is known. `shares`: from which moment on how many of the
     explored schedules that go like this one up to there end how, as (seq, counts by outcome)."""
 
     run: Run
@@ -30,7 +39,8 @@ class Played:
     sentences: "tuple[str, ...]"
     reproduce: str
     findings: "tuple[Finding, ...]" = ()
-    sources: "dict[str, str]" = field(default_factory=dict)
+    sources: "dict[str, Source]" = field(default_factory=dict)
+    main: "dict[str, str]" = field(default_factory=dict)
     outcomes: "tuple[str, ...]" = ()
     shares: "tuple[tuple[int, tuple[int, ...]], ...]" = ()
     decided: str = ""       # the sentence about the moment from which on the ending was certain
@@ -48,9 +58,9 @@ def data(played: Played) -> "dict[str, Any]":
         "heading": plain(played.heading), "reproduce": plain(played.reproduce), "names": list(numbers),
         "steps": steps, "ways": list(_ways(run)), "sentences": [plain(one) for one in played.sentences],
         "marks": [{"e": one.at, "words": plain(one.words), "code": one.code} for one in played.findings if one.at >= 0],
-        "sources": {plain(name): _source(text) for name, text in played.sources.items()},
+        "sources": {plain(name): _source(one) for name, one in played.sources.items()}, "began": plain(run.began),
         "waits": [{"w": numbers.get(one.who, -1), "tid": one.tid, "call": one.call, "connection": one.connection} for one in run.stop.waiting],
-        "threadNames": dict(_threads(run)), "stop": run.stop.kind, "cycle": list(run.stop.cycle),
+        "threadNames": dict(_threads(run)), "ended": dict(_ended(run)), "main": played.main, "stop": run.stop.kind, "cycle": list(run.stop.cycle),
         "outcomes": [plain(one) for one in played.outcomes], "shares": [list(one) for one in played.shares],
         "decided": plain(played.decided), "decidedAt": played.decided_at,
         "unseen": [why for why, seen in (("The system calls were not seen: what lies where is not known.", run.observed),
@@ -75,8 +85,16 @@ def _threads(run: Run) -> "Iterator[tuple[int, str]]":
                 yield tid, ", ".join([*([f"process {n}"] if len(processes) > 1 else []), *([f"thread {k}"] if len(threads) > 1 else [])])
 
 
-def _source(text: str) -> "dict[str, Any]":
-    return {"lines": [plain(line, keep="\t") for line in text.split("\n")], "hash": hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]}
+def _ended(run: Run) -> "Iterator[tuple[int, int]]":
+    """Of each thread whose process has ended: its number, and the place of the ending."""
+    ended = {one.pid: one.seq for one in (*run.endings, *run.children) if one.how.startswith(("exit", "signal"))}
+    return ((call.tid, ended[call.pid]) for call in run.calls if call.pid in ended)
+
+
+def _source(one: Source) -> "dict[str, Any]":
+    """A text that was not run is not shown: the lines of the run would stand beside others."""
+    lines = [] if one.state == "changed" else [plain(line, keep="\t") for line in one.text.split("\n")]
+    return {"lines": lines, "state": one.state, "hash": hashlib.sha256(one.text.encode("utf-8", "replace")).hexdigest()[:12]}
 
 
 def _steps(run: Run) -> "Iterator[dict[str, Any]]":
@@ -141,7 +159,7 @@ def returned_in_words(call: Call) -> str:
 
 def _ways(run: Run) -> "Iterator[dict[str, Any]]":
     """Each direction of each connection: who sends to whom, the bytes that are known, and how far they were from which moment on. A
-    change is [seq, state of the sender's end, written, arrived, acked, read, FIN]; a number that is not known is null."""
+    change is [seq, state of the sender's end, written, sent, arrived, acked, read, gone, refused, FIN]; a number that is not known is null."""
     sides = Sides(run)
     names = {name: n for n, name in enumerate(_names(run))}
     changes: "dict[tuple[int, str], list[Any]]" = {}
@@ -166,7 +184,7 @@ def _told(sides: Sides, side: "tuple[int, str]") -> "Iterator[list[int]]":
 
 
 def _numbers(way: Way) -> "list[Any]":
-    return [way.written, way.arrived, way.acked, way.read, int(way.fin)]
+    return [way.written, way.sent, way.arrived, way.acked, way.read, way.gone, int(way.refused), int(way.fin)]
 
 
 def _bytes(run: Run, sides: Sides, side: "tuple[int, str]") -> str:

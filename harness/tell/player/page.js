@@ -164,7 +164,7 @@
     // -- what changes with the run ----------------------------------------------------------------------------------------
     function whole() {
         const one = run();
-        heading.textContent = `${one.heading}   (again: ${one.reproduce})`;
+        heading.textContent = `${one.heading}   (${one.began ? `run at ${one.began.replace("T", " ").replace("Z", " UTC")}; ` : ""}again: ${one.reproduce})`;
         runs.replaceChildren(...(told.runs.length < 2 ? [] : told.runs.map((each, n) =>
             make("button", { type: "button", "aria-pressed": String(n === number), onclick: () => choose(n) }, `${LETTERS[n]}: ${each.heading}`))));
         slider.max = one.steps.length - 1;
@@ -253,7 +253,7 @@
         pane.calls.replaceChildren(...calls(w));
         const found = last(mine, at, (n) => n);
         const where = found < 0 ? "" : one.steps[mine[found]].s;
-        const colon = where.lastIndexOf(":"), file = colon < 0 ? Object.keys(one.sources).find((each) => each === `${one.names[w]}.c`) || "" : where.slice(0, colon);
+        const colon = where.lastIndexOf(":"), file = colon < 0 ? one.main[one.names[w]] || "" : where.slice(0, colon);
         const text = one.sources[file];
         if (pane.shown !== `${number} ${file}`) {
             pane.shown = `${number} ${file}`;
@@ -261,7 +261,8 @@
                 make("li", {}, make("span", { class: "n" }, String(n + 1)), make("span", {}, line))));
             pane.list.setAttribute("aria-label", file);
         }
-        pane.file.textContent = text ? `${file}, as it was run (sha256 ${text.hash})` : where ? `${where} (its source is not on this page)` : "no place in its source is known yet";
+        const states = { run: `as it was run (sha256 ${text && text.hash})`, changed: "has changed since this run: its text is not shown", "": "as it was when this page was made" };
+        pane.file.textContent = text ? `${file}: ${states[text.state]}` : where ? `${where} (its source is not on this page)` : "no place in its source is known yet";
         for (const each of pane.list.querySelectorAll(".lit, .also")) { each.className = ""; each.removeAttribute("aria-current"); }
         const thread = found < 0 ? 0 : one.steps[mine[found]].i;
         const others = new Set();       // where its other threads are
@@ -301,7 +302,7 @@
 
     function way(one) {
         const found = last(one.changes, step().e, (each) => each[0]);
-        const [, state, written, arrived, acked, read, fin] = found < 0 ? [0, "", 0, 0, 0, 0, 0] : one.changes[found];
+        const [, state, written, sent, arrived, acked, read, gone, refused, fin] = found < 0 ? [0, "", 0, 0, 0, 0, 0, 0, 0, 0] : one.changes[found];
         const from = name(one.from), to = name(one.to);
         const known = (n) => n !== null;
         const queue = (text, low, high) => {
@@ -311,11 +312,12 @@
         };
         return make("div", {},
             make("p", {}, make("strong", {}, `connection ${one.c}: ${from} → ${to} `), make("span", { class: "state mono" }, `${from}'s end: ${state || "no segment yet"}`)),
-            queue(`not sent yet, in the ${from}'s kernel`, arrived, written),
-            queue(`not read yet, in the ${to}'s kernel`, read, arrived),
+            queue(state === "CLOSED" ? "never sent" : `not sent yet, in the ${from}'s kernel`, sent, written),
+            ...(known(sent) && sent > arrived ? [queue(refused ? `sent, and refused by the ${to}'s kernel` : "sent, and not arrived yet", arrived, sent)] : []),
+            queue(gone ? `never read: gone with the ${to}'s socket` : `not read yet, in the ${to}'s kernel`, read, arrived),
             queue(`read by the ${to}`, 0, read),
             ...inside(one, to, read),
-            make("p", { class: "faint" }, `acknowledged: ${known(acked) ? acked : "not known"}${known(written) ? ` of ${written} written` : ""}.${fin ? ` A FIN has gone behind byte ${arrived}: the ${from} sends no more.` : ""}`));
+            make("p", { class: "faint" }, `acknowledged: ${known(acked) ? acked : "not known"}${known(written) ? ` of ${written} written` : ""}.${fin ? ` A FIN has gone${sent ? ` behind byte ${sent}` : ""}: the ${from} sends no more.` : ""}`));
     }
     // A program may have read bytes that it has not told of: they lie in a buffer of its own, or are lost there.
     function inside(one, to, read) {
@@ -328,23 +330,29 @@
     function bytes(text, low, high) {
         const shown = [...text.slice(low, high)].map((c) => SIGNS[c] || (c === UNKNOWN ? "·" : c < " " || c > "~" ? "\\x" + c.charCodeAt(0).toString(16).padStart(2, "0") : c));
         const missing = high - low - shown.length;
+        if (!shown.length) return "(this page did not keep them)";
         const whole_ = shown.length > 80 ? `${shown.slice(0, 50).join("")} ... ${shown.slice(-20).join("")}` : shown.join("");
         return `"${whole_}"` + (missing > 0 ? ` and ${missing} bytes that this page did not keep` : "");
     }
 
     // In which calls the threads of a program are.
     function calls(w) {
-        const one = run(), e = step().e, rows = [], mine = [...one.threads.values()].filter((thread) => thread.w === w);
-        for (const thread of mine) {
+        const one = run(), e = step().e, rows = [];
+        let begun = false;
+        for (const [tid, thread] of one.threads) {
+            if (thread.w !== w) continue;
             const found = last(thread.calls, e, (each) => each[0]);
             if (found < 0) continue;
+            begun = true;
             const [entry, back, n] = thread.calls[found];
+            if (back >= 0 && back <= e || one.ended[tid] <= e) continue;
             const who = thread.name && `${thread.name} is `;
-            const inside = back < 0 || back > e, ever = back < 0 && at === one.steps.length - 1;
+            const ever = back < 0 && at === one.steps.length - 1;
             const on = one.steps[n].c ? `, on connection ${one.steps[n].c}` : "";
-            rows.push(make("li", { class: ever ? "ever" : "" }, inside ? `${who}in ${one.steps[n].x} since e${entry}${on}${ever ? "; it never returned" : ""}` : `${who}in none of the calls shown here`));
+            rows.push(make("li", { class: ever ? "ever" : "" }, `${who}in ${one.steps[n].x} since e${entry}${on}${ever ? "; it never returned" : ""}`));
         }
-        return rows.length ? rows : [make("li", { class: "faint" }, "no call of it was seen yet")];
+        const none = begun ? "in none of the calls shown here" : "no call of it was seen yet";
+        return rows.length ? rows : [make("li", { class: "faint" }, none)];
     }
 
     // -- two runs side by side --------------------------------------------------------------------------------------------

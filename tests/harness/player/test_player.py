@@ -15,11 +15,12 @@ from browser import Browser, need
 from changes import ask
 from harness.cli.play import sources
 from harness.judge import comparison, findings
+from harness.stage import sources as built_of
 from harness.stage.build import build
 from harness.stage.conductor import Conductor, VirtualClock
 from harness.stage.scenarios import Scenario, find_all
 from harness.tell import story
-from harness.tell.player import Played, page
+from harness.tell.player import Played, Source, page
 from harness.tell.player.data import data
 from harness.trace import Run, plain
 
@@ -29,13 +30,13 @@ EVIL = "</script><script>document.title='taken'</script><img src=x onerror=\"doc
 def run_of(scenario: Scenario) -> Run:
     conductor = Conductor(scenario, VirtualClock())
     run = conductor.run()
-    return dataclasses.replace(run, calls=conductor.intake.with_sources(run.calls))
+    return dataclasses.replace(run, calls=conductor.intake.with_sources(run.calls), sources=built_of.load(scenario.build).sums)
 
 
 def played(scenario: Scenario, heading: str = "") -> Played:
     run = run_of(scenario)
     verdict = comparison.judge(run, scenario.load_contract())
-    return Played(run, heading or verdict.word, tuple(story.happened(run, verdict)), f"make check-{scenario.number}", findings.find(run), sources(scenario.folder, run))
+    return Played(run, heading or verdict.word, tuple(story.happened(run, verdict)), f"make check-{scenario.number}", findings.find(run), sources(scenario, run), {"client": "client.c", "server": "server.c"})
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +125,7 @@ def test_the_page_counts_bytes_as_the_picture_does(scenarios):
 
 def test_processes_and_threads_are_told_apart(scenarios):
     names = set(data(played(scenarios["11"]))["threadNames"].values())
-    assert {"process 1, thread 1", "process 1, thread 2", "process 2", ""} == names
+    assert names == {"process 1, thread 1", "process 1, thread 2", "process 2", ""}
 
 
 def test_every_control(browser, scenarios, tmp_path):
@@ -205,7 +206,7 @@ def test_all_is_reached_by_the_keyboard_and_has_a_name(browser, scenarios, tmp_p
 def test_nothing_that_a_program_says_becomes_markup(browser, tmp_path):
     run = runs.run("server: listening\nclient: connecting")
     run = dataclasses.replace(run, name=EVIL, events=tuple(dataclasses.replace(event, text=EVIL, source="client.c:1") for event in run.events))
-    one = Played(run, EVIL, (EVIL,), EVIL, (), {"client.c": EVIL, EVIL: EVIL}, (EVIL,), ((1, (1,)),), EVIL, 0)
+    one = Played(run, EVIL, (EVIL,), EVIL, (), {"client.c": Source(EVIL), EVIL: Source(EVIL)}, {EVIL: EVIL}, (EVIL,), ((1, (1,)),), EVIL, 0)
     browser.open(put(tmp_path, one, one, title=EVIL))
     browser.press("End")
     assert browser.run("return document.title") == plain(EVIL)
@@ -262,6 +263,43 @@ def test_the_page_knows_what_the_run_knew(scenarios):
     written = "".join(call.data for call in one.run.calls if call.who == "client" and call.connection and call.name in ("write", "sendto"))
     assert way["bytes"] == written and way["changes"][-1][2] == len(written)
 
+
+
+def test_a_page_says_whether_its_sources_are_those_that_were_run(browser, scenarios, tmp_path):
+    one = played(scenarios["1"])
+    assert {source.state for source in one.sources.values()} == {"run"}
+    browser.open(put(tmp_path, one))
+    assert [re.sub(r"[0-9a-f]{12}", "#", file) for file in there(browser)["files"][:2]] == ["client.c: as it was run (sha256 #)", "server.c: as it was run (sha256 #)"]
+    assert re.search(r"run at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", browser.run("return document.querySelector('p.faint').textContent"))
+    other = dataclasses.replace(one, sources={"client.c": dataclasses.replace(one.sources["client.c"], state="changed"), "server.c": dataclasses.replace(one.sources["server.c"], state="")})
+    browser.open(put(tmp_path, other))
+    assert there(browser)["files"][:2] == ["client.c: has changed since this run: its text is not shown", "server.c: as it was when this page was made"]
+    assert [len(lines) > 1 for lines in browser.run("return [...document.querySelectorAll('.source')].map((list) => [...list.children].map((one) => one.textContent))")] == [False, True]
+
+
+def test_a_page_is_made_of_a_trace_and_names_what_has_changed_since(scenarios, tmp_path):
+    record, page_file = tmp_path / "run.jsonl", tmp_path / "page.html"
+    assert ask("check", "1", "--trace", str(record))[0] == 0
+    assert ask("play", str(record), "-o", str(page_file)) == (0, f"the run as a page: {page_file}\n", "")
+    whole = page_file.read_text()
+    assert "as expected" in whole and "This is a message" in whole and "reader_open" in whole
+    header, rest = record.read_text().split("\n", 1)
+    told = json.loads(header)
+    told["sources"]["client.c"] = "0" * 64
+    record.write_text(json.dumps(told) + "\n" + rest)
+    status, out, err = ask("play", str(record), "-o", str(page_file))
+    assert status == 0 and err == "note: client.c has changed since this run: its text is not on the page\n"
+    assert len(page_file.read_text()) < len(whole) and ask("play", str(tmp_path / "page.html"))[0] == 2 and ask("play", "nothing")[0] == 2
+
+
+def test_bytes_that_nobody_can_read_any_more_are_not_called_unread(browser, scenarios, tmp_path):
+    """Of scenario 9 the kernel refused them, of scenario 10 they went with the socket that was closed."""
+    for number, words in (("9", "sent, and refused by the server's kernel: 5 bytes"), ("10", "never read: gone with the server's socket: 25 bytes")):
+        browser.open(put(tmp_path, played(scenarios[number])))
+        browser.press("End")
+        queues = there(browser)["queues"]
+        assert any(queue.startswith(words) for queue in queues), queues
+        assert not any("not read yet, in the server's kernel" in queue and ": 0 bytes" not in queue for queue in queues)
 
 
 def test_play_writes_a_page_and_says_where(tmp_path, scenarios):
