@@ -80,7 +80,8 @@ def _asked_in_all(facts: Facts, wait: Waiting, side: Side) -> "Optional[tuple[li
         return [mine[-1]], mine[-1].asked, mine[-1].result
     if not mine or mine[-1].returned >= 0:
         return None
-    left, chain = mine[-1].asked, []
+    left = mine[-1].asked
+    chain: "list[Call]" = []
     for call in reversed(mine[:-1]):
         if call.error or call.result <= 0 or call.asked - call.result != left:
             break
