@@ -67,6 +67,7 @@ def _show(scenario: Scenario, args: argparse.Namespace, lab: shared.Lab, interru
     if interrupt.came:
         return failed(scenario.name, KeyboardInterrupt())
     print(judged.tell(after_story=True, width=shown.width, colour=shown.colour, fold=shown.terminal), file=shown.stream)
+    print("".join(f"{line}\n" for line in judged.look() if shown.terminal), end="", file=shown.stream)
     shared.compiler_said(scenario, judged.verdict.status != 0, file=shown.stream)
     shared.tell_if_changed(scenario, file=shown.stream)
     shared.note_run(scenario, judged.verdict.word)

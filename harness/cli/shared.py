@@ -32,6 +32,7 @@ from ..stage.delivery import SAYS, WAYS, Delivery
 from ..stage.keeper import Keeper, KeeperError, open_keeper
 from ..stage.scenarios import ROOT, Scenario, UnknownScenario, find, find_all, lesson
 from ..tell import compiler, screen, told, words
+from ..tell.phrases import again
 from .outcome import Outcome, Usage, failed
 
 
@@ -305,6 +306,10 @@ class Judged:
     def outcome(self) -> Outcome:
         return Outcome(self.scenario.name, self.verdict.word, self.verdict.status, verdict=self.verdict, findings=self.findings,
                        notes=self.run.notes, reproduce=self.reproduce)
+
+    def look(self) -> "list[str]":
+        """What a terminal shows below a verdict that is no complaint: the command that shows the run as a page. A complaint names it itself."""
+        return again(self.reproduce)[:-1] if self.verdict.status == 0 else []
 
     def tell(self, after_story: bool = False, **how: Any) -> str:
         """The verdict in words. `after_story`: the run's story stands above it."""

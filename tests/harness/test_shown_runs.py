@@ -121,3 +121,12 @@ def test_in_a_terminal_of_80_columns_no_line_is_wider(command, number):
     asked = Terminal(number, command, "no question", PAUSE="0")
     said = re.sub(r"[^\n]*\r(?!\n)|\x1b\[K", "", asked.until_asked()).replace("\r", "").splitlines()
     assert asked.status() == 0 and len(said) > 5 and [line for line in said if len(line) > 80] == []
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_on_a_terminal_a_verdict_that_is_no_complaint_names_the_page(command):
+    shown = Terminal("9", command, PAUSE="0")
+    said = shown.until_asked()
+    assert shown.status() == 0
+    assert said.endswith("\r\nlook at it: make play-9\r\n") and "\r\nas expected: " in f"\r\n{said.replace('09-write-after-goodbye: ', '')}", said
+    assert "look at it" not in harness(command, "9").stdout
