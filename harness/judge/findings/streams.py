@@ -95,9 +95,11 @@ def _insists(whole: "Optional[tuple[list[Call], int, int]]") -> bool:
 
 
 def _if_it_wants_all(whole: "Optional[tuple[list[Call], int, int]]") -> str:
-    """Returns a sentence that begins " If it goes on only when it has all the 18 bytes"; "" if the program has not asked for a
-    rest."""
-    return f" If it goes on only when it has all the {whole[1]:,} bytes that it asked for{at(whole[0][0].source)}, {whole[1] - whole[2]:,} are missing." if whole else ""
+    """ If it goes on only with all the 18 bytes ...; "" where it has not asked for what was left, or where it asked to fill a buffer: the
+    size of a buffer is mostly a power of two, and nobody waits until it is full."""
+    if whole is None or whole[1] >= 256 and not (whole[1] & (whole[1] - 1) and whole[1] + 1 & whole[1]):
+        return ""
+    return f" If it goes on only when it has all the {whole[1]:,} bytes that it asked for{at(whole[0][0].source)}, {whole[1] - whole[2]:,} are missing."
 
 
 def _that_brought(facts: Facts, side: Side) -> "list[Call]":

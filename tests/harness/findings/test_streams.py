@@ -39,6 +39,9 @@ HAVE = [
      "The client's write of 5 bytes on connection 1 failed with EPIPE. The client had shut down its own sending there before (SHUT_WR)."),
     ("write-failed", "ignore 13; connect; read 1; try 5; try 6", "listen; accept; abort",
      "The client's write of 5 bytes on connection 1 failed with EPIPE. The server's kernel had reset that connection (RST) before."),
+    ("no-newline", "connect; text hello; readall 1", "listen; accept; readall 4096",        # a buffer, and no number of bytes that is waited for
+     'The server has read all 5 bytes that came on connection 1, and the last one is "o", no newline. It waits in read for more, and no FIN has come. '
+     "If it reads lines, it waits for a newline, or for the end of the stream."),
     ("no-newline", "connect; line hello; readall 100", "listen; accept; read 100; text ok; accept",
      'The client has read all 2 bytes that came on connection 1, and the last one is "k", no newline. It waits in read for more, and no FIN has come. '
      "If it reads lines, it waits for a newline, or for the end of the stream."),
