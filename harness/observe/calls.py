@@ -6,7 +6,7 @@ stands in the queue before anything that the call does, and its return before an
 waits: if the queue is full, the report waits, and so does its thread.
 
 Not seen are: calls on descriptors below 3 (except those that fail because no socket is there), and on those from LAB on, which
-common/ uses for itself; calls on files and devices; what a program does through io_uring (the tracer reports that a program uses
+common/ uses for itself; the close_range(2) by which common/ closes what it held a thread at; calls on files and devices; what a program does through io_uring (the tracer reports that a program uses
 it); a 32-bit program.
 """
 from __future__ import annotations
@@ -27,6 +27,7 @@ from typing import Any, Callable, Optional
 from . import address, kernel, ptrace, sockets
 
 LAB = 500                   # common/ uses the descriptors from this one on (event.c)
+_OURS = 0x7463706C          # the fourth argument of common/'s own close_range(2), a call with three arguments (hold.c)
 _DATA = 64                  # bytes of a buffer that are kept
 _STACK = 4096               # bytes of the stack in which the callers are looked for
 _FRAMES = 6                 # how many addresses of callers are kept, the innermost first
@@ -71,7 +72,10 @@ def filter_program() -> bytes:
     """Returns the filter that a process installs so that its calls, and the calls of all that it starts, stop for the tracer."""
     with_descriptor = {name: both for name, both in _ON_DESCRIPTOR.items() if name not in _ON_SOCKETS}
     numbers = [[both[_PLACE] for both in table if both[_PLACE] >= 0] for table in (with_descriptor.values(), map(_ON_DESCRIPTOR.__getitem__, _ON_SOCKETS), _ALWAYS.values())]
-    return ptrace.build_filter(numbers[0], numbers[1], numbers[2], 3, LAB, _ON_DESCRIPTOR["fcntl"][_PLACE])
+    made = _ALWAYS["socket"][_PLACE]
+    but = [(_ON_DESCRIPTOR["fcntl"][_PLACE], 2, LAB, 1024), (_ON_DESCRIPTOR["close_range"][_PLACE], 3, _OURS, _OURS + 1),
+           (made, 0, 0, socket.AF_INET), (made, 0, socket.AF_INET + 1, socket.AF_INET6), (made, 0, socket.AF_INET6 + 1, 0xFFFFFFFF)]
+    return ptrace.build_filter(numbers[0], numbers[1], numbers[2], 3, LAB, but)
 
 
 @dataclass

@@ -130,14 +130,17 @@ _ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _NUMBER, _ARCHITECTURE, _ARGS = 0, 4, 16
 
 
-def build_filter(with_descriptor: "list[int]", on_sockets: "list[int]", always: "list[int]", low: int, high: int, fcntl: int) -> bytes:
+def build_filter(with_descriptor: "list[int]", on_sockets: "list[int]", always: "list[int]", low: int, high: int,
+                 but: "list[tuple[int, int, int, int]]") -> bytes:
     """Returns the program of a filter that stops at these calls. The calls in `with_descriptor` stop only for descriptors (their
     first argument) from `low` to `high` - 1, and for -1. The calls in `on_sockets` stop for those below `low`, too. Everything
-    else is allowed without a stop. So is an fcntl that moves a descriptor to `high` or above."""
+    else is allowed without a stop. `but`: so is the call with this number, if its argument at this place (from 0) is at least the
+    first value and less than the second one."""
     lines: "list[tuple[int, int, int, int]]" = [
-        (_LOAD, 0, 0, _ARCHITECTURE), (_EQUAL, 1, 0, _ARCH[MACHINE]), (_RETURN, 0, 0, _ALLOW), (_LOAD, 0, 0, _NUMBER),
-        (_EQUAL, 0, 5, fcntl), (_LOAD, 0, 0, _ARGS + 16), (_AT_LEAST, 0, 2, high), (_AT_LEAST, 1, 0, 1024), (_RETURN, 0, 0, _ALLOW),
-        (_LOAD, 0, 0, _NUMBER)]
+        (_LOAD, 0, 0, _ARCHITECTURE), (_EQUAL, 1, 0, _ARCH[MACHINE]), (_RETURN, 0, 0, _ALLOW), (_LOAD, 0, 0, _NUMBER)]
+    for number, argument, first, end in but:
+        lines += [(_EQUAL, 0, 5, number), (_LOAD, 0, 0, _ARGS + 8 * argument), (_AT_LEAST, 0, 2, first), (_AT_LEAST, 1, 0, end),
+                  (_RETURN, 0, 0, _ALLOW), (_LOAD, 0, 0, _NUMBER)]
     calls = [*((number, 0) for number in with_descriptor), *((number, 2) for number in on_sockets), *((number, 5) for number in always)]
     for n, (number, where) in enumerate(calls):
         lines.append((_EQUAL, len(calls) - n + where, 0, number))   # to the test for low descriptors, to the one for high ones, to the stop

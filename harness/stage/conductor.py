@@ -29,7 +29,7 @@ from .starts import Process, Starts, said
 
 __all__ = ["Conductor", "Held", "Live", "Policy", "VirtualClock"]
 
-_OF_A_LINE = ("close", "close_range", "fcntl")      # the calls that common/ makes itself while it logs a line
+_OF_A_LINE = ("close", "fcntl")      # the calls that common/ makes itself while it logs a line
 _FIRST_LOOK, _LAST_LOOK = 0.0001, 0.02      # seconds between two looks at the kernel: the least and the most
 _SURE_LOOK = 0.006          # seconds after which the kernel is asked whether a thread that should be running really runs
 

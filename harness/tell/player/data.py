@@ -103,10 +103,7 @@ def _steps(run: Run) -> "Iterator[dict[str, Any]]":
     lines: "dict[int, list[str]]" = {}
     for line in standard.lines(run):
         lines.setdefault(line.seq, []).append(line.text + (f" {line.data}" if line.data else ""))
-    logs = {event.who for event in run.events}
     for call in run.calls:
-        if call.name == "close_range" and not call.connection and call.who in logs:
-            continue        # common/ closes so what it was held at: that is the lab's own
         yield _step(call, "call", in_words(call), tid=call.tid, source=call.source, connection=call.connection, also=lines.get(call.seq))
         if call.returned >= 0:
             yield {**_step(call, "return", returned_in_words(call), tid=call.tid, source=call.source, connection=call.connection, also=lines.get(call.returned)),
