@@ -180,8 +180,11 @@ def _hex(character: str) -> str:
 def lines(run: Run) -> "tuple[Line, ...]":
     """Returns all standard lines of a run, in the run's order."""
     reader = Reader({event.who for event in run.events})
+    calls = [call for call in run.calls if call.who not in reader.logs]
+    if not calls:
+        return ()
     moments: "list[tuple[int, Record]]" = [(segment.seq, segment) for segment in run.segments]
-    for call in run.calls:
+    for call in calls:
         moments.append((call.seq, _as_entered(call)))
         if call.returned >= 0:
             moments.append((call.returned, call))

@@ -6,8 +6,8 @@ stands in the queue before anything that the call does, and its return before an
 waits: if the queue is full, the report waits, and so does its thread.
 
 Not seen are: calls on descriptors below 3 (except those that fail because no socket is there), and on those from LAB on, which
-common/ uses for itself; the close_range(2) by which common/ closes what it held a thread at; calls on files and devices; what a program does through io_uring (the tracer reports that a program uses
-it); a 32-bit program.
+common/ uses for itself; the close_range(2) by which common/ closes the low numbers of what it held a thread at; calls on files and
+devices; what a program does through io_uring (the tracer reports that a program uses it); a 32-bit program.
 """
 from __future__ import annotations
 

@@ -105,23 +105,27 @@ class Conductor:
             elif not self._somebody_types() and (over := self.watch.over()) is not None:
                 self.stop = over
             elif self._pump(distance):
-                distance = _FIRST_LOOK
-            elif distance < _SURE_LOOK and self.intake.somebody_runs(self._held_tids()):
-                distance = _SURE_LOOK       # a thread runs: its next call or line will come by itself
+                distance = self._first_look()
+            elif distance < _SURE_LOOK and self._first_look() > distance:
+                distance = _SURE_LOOK
             elif self.stop is None and not self._all_ended():
                 distance = self._glance(distance) or self._consider(self._look(), distance)
 
+    def _first_look(self) -> float:
+        """Returns the seconds until the next look at the kernel, if no news come before. A thread that runs will make its next call or line by itself."""
+        return _SURE_LOOK if self.intake.somebody_runs(self._held_tids()) else _FIRST_LOOK
+
     def _pump(self, seconds: float) -> bool:
         """Waits for news and takes them in. Returns whether there were any."""
-        watched = self.intake.sockets | self.intake.pipes
-        fds = set(select.select(watched, (), (), 0 if self.intake.waits else seconds)[0])     # poll(2) can't wait less than 1 ms
-        if not fds and not self.intake.waits:
+        intake = self.intake
+        fds = select.select(intake.watched(), (), (), 0 if intake.waits else seconds)[0]     # poll(2) can't wait less than 1 ms
+        if not fds and not intake.waits:
             return False
         # What a program logged before it ended was in the queue before its ending. So the endings are taken last.
         ended = self.keeper.ended() if self.keeper.control.fileno() in fds else []
-        news = self.intake.take()
-        for fd in list(self.intake.pipes) if ended else fds & self.intake.pipes:
-            news |= self.intake.take_output(fd)
+        news = intake.take()
+        for fd in list(intake.pipes) if ended else intake.pipes.intersection(fds):
+            news |= intake.take_output(fd)
         for one in ended:
             self._take_ending(one)
         self._after_news()
@@ -251,7 +255,7 @@ class Conductor:
         self.intake.seen_waiting(self.glances.waiting)
         if seen is Seen.MOVES:
             return min(distance * 2, _LAST_LOOK)
-        return _FIRST_LOOK if self._pump(0.0) or self.stop is not None or self._go_on() else 0.0
+        return self._first_look() if self._pump(0.0) or self.stop is not None or self._go_on() else 0.0
 
     def _consider(self, seen: quiescence.Look, distance: float) -> float:
         """Lets a thread go on, or ends the run, if the look allows it. Returns the seconds to the next look."""
@@ -267,7 +271,7 @@ class Conductor:
                 if self._somebody_types() and stop.kind != "deadlock":
                     return _LAST_LOOK
                 self.stop = stop
-            return _FIRST_LOOK
+            return self._first_look()
         if seen.timed and self._somebody_types():
             self.watch.touch()
             return _LAST_LOOK

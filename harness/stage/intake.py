@@ -114,6 +114,7 @@ class Intake:
         self._pairs: set[Pair] = set()              # the two addresses of all segments; each pair once, in one direction
         self._syns: dict[tuple[str, str], list[int]] = {}       # by source and target: the indexes of the SYNs that wait for an answer
         self._pipes: dict[int, _Pipe] = {}
+        self._watched: list[int] = []               # empty: a pipe has come or gone since
         self.pipe_names: set[str] = set()
         self._output_bytes = 0
         self._frame_bytes = 0
@@ -147,9 +148,11 @@ class Intake:
 
     # -- what to wait for ---------------------------------------------------------------------------------------------
 
-    @property
-    def sockets(self) -> "set[int]":
-        return {sock.fileno() for sock in (self.keeper.events, self.keeper.control, self.keeper.wire) if sock}
+    def watched(self) -> "list[int]":
+        """The descriptors from which news come."""
+        if not self._watched:
+            self._watched = [sock.fileno() for sock in (self.keeper.events, self.keeper.control, self.keeper.wire) if sock] + [*self._pipes]
+        return self._watched
 
     @property
     def pipes(self) -> "set[int]":
@@ -169,6 +172,7 @@ class Intake:
         for fd, stream in ((out, "stdout"), (err, "stderr")):
             os.set_blocking(fd, False)
             self._pipes[fd] = _Pipe(who, pid, stream, bytearray(), most or self.most_output)
+            self._watched.clear()
             self.pipe_names.add(os.readlink(f"/proc/self/fd/{fd}"))
         if terminal:
             self.pipe_names.add(terminal)
@@ -206,9 +210,10 @@ class Intake:
         events = self.keeper.events
         while events is not None:
             try:
-                data, extras, _, _ = events.recvmsg(65536, _EXTRAS)
+                size, extras, _, _ = events.recvmsg_into([_buffer], _EXTRAS)
             except BlockingIOError:
                 break
+            data = bytes(_buffer[:size])
             sender, gate = _sender(extras)
             item: Any = None
             if sender == self.keeper.pid:
@@ -498,6 +503,7 @@ class Intake:
             if not data:
                 os.close(fd)
                 del self._pipes[fd]
+                self._watched.clear()
                 self._rest(pipe)
                 return True
             news = True
@@ -627,6 +633,7 @@ class Intake:
                 gate.close()
 
 
+_buffer = memoryview(bytearray(65536))
 _EXTRAS = socket.CMSG_SPACE(12) + socket.CMSG_SPACE(4)      # the sender's ids, and one descriptor
 _NO_GATE = socket.socket()      # stands for a descriptor at which no thread of common/ waits
 _NO_GATE.close()
@@ -694,7 +701,7 @@ def how(status: int) -> str:
 
 def _report(data: bytes) -> Optional["dict[str, Any]"]:
     try:
-        told = json.loads(data)
+        told = json.loads(data.decode("ascii"))
     except ValueError:
         return None
     return told if isinstance(told, dict) and told.get("t") in _REPORTS and isinstance(told.get("ns"), int) else None
