@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.explore.schedules import Delays
 from harness.observe import kernel, ptrace, source
 from harness.stage.conductor import Conductor, VirtualClock
 from harness.stage.keeper import Keeper
-from harness.stage.scenarios import ROOT, Scenario
+from harness.stage.scenarios import ROOT, Scenario, find
 from pairs import lent, pair, run
 
 HEAD = """
@@ -144,6 +145,21 @@ def test_calls_are_reported_with_what_was_asked_and_what_came_of_it(flags, watch
     assert watch.of("call", "shutdown")[0]["how"] == "SHUT_WR"
     own, peer = returns[watch.of("call", "connect")[0]["n"]]["address"].split(">")
     assert returns[watch.of("call", "accept")[0]["n"]]["address"] == f"{peer}>{own}" and peer.startswith("127.0.0.1:")
+
+
+def test_what_the_lab_closes_itself_is_no_call_of_the_program_and_what_the_program_closes_is(watch, tmp_path):
+    """At each line a thread is held at a socket pair, of which common/ closes the low numbers."""
+    lab = Conductor(find("1"), Delays(), keeper=lent(True)).run()
+    assert len(lab.events) > 5 and lab.observed and [call for call in lab.calls if call.name == "close_range"] == []
+    assert watch.run(build(tmp_path, "syscall(SYS_close_range, fds[0], fds[1], 0);")) == 0
+    assert [one["fds"] for one in watch.of("call", "close_range")] != []
+
+
+def test_only_sockets_of_the_internet_are_told_of(watch, tmp_path):
+    families = ["AF_UNIX", "AF_INET", "AF_NETLINK", "AF_INET6", "AF_PACKET"]
+    assert watch.run(build(tmp_path, "".join(f"close(socket({one}, SOCK_DGRAM, 0));" for one in families))) == 0
+    kinds = [one["asked"] for one in watch.of("call", "socket")]
+    assert kinds == [1, 1, 2, 2]      # two of the pair, SOCK_STREAM; then AF_INET and AF_INET6
 
 
 def test_an_entry_is_in_the_queue_before_what_the_call_does_and_its_return_after(tmp_path):

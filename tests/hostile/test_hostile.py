@@ -93,7 +93,8 @@ def test_a_program_that_kills_everybody_kills_its_run_alone(run):
     bystander = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
     try:
         ended = {(end.who, end.how) for end in run("kill -1 9").endings}
-        assert bystander.poll() is None and ("server", "signal KILL") in ended and ("client", "exit 1") in ended
+        assert bystander.poll() is None and ("server", "signal KILL") in ended
+        assert dict(ended)["client"] in ("exit 0", "exit 1")    # it may connect before the server's last descriptor is closed
     finally:
         bystander.communicate()
 
