@@ -64,7 +64,12 @@ class Why:
         if d.kind == "order":
             yield from self._order(d)
         elif d.kind == "luck":
-            yield from _luck(d, counted=not any(words.startswith("orders by bytes") for words in self.verdict.unseen))
+            read = uncounted(d, self.run)
+            if read:
+                yield (f"Before that line the {role_of(d.who)} read {count(sum(call.result for call in read), 'byte')}{at(read[-1].source)}, and the line does not tell the lab "
+                       "so: event_received(conn, n, ...) does, event(...) does not.")
+            else:
+                yield from _luck(d, counted=not any(words.startswith("orders by bytes") for words in self.verdict.unseen))
         elif d.kind == "port":
             yield f"It listens on port {d.found}. The lab looked for it and told the others; by hand a client would be refused."
         elif d.found == "nearly" and d.observed and not slips:
@@ -268,6 +273,16 @@ def _tells_of_what_came(text: str) -> bool:
 def by_clock(d: Difference) -> bool:
     """Does the contract's line name the other one by `after clock:`?"""
     return f"clock: {d.other}" in d.statement
+
+
+def uncounted(d: Difference, run: Run) -> "list[Call]":
+    """The reads of a connection that brought something between a line that nothing forces, and that says nothing of bytes, and its thread's line before."""
+    line = next((event for event in d.witnesses if role_of(d.who) == event.who and event.text == d.expected), None) if d.found in ("", "clock") else None
+    if line is None or line.kind != "note":
+        return []
+    begin = max((event.seq for event in run.events if (event.pid, event.tid) == (line.pid, line.tid) and event.seq < line.seq), default=-1)
+    return [call for call in run.calls if (call.pid, call.tid) == (line.pid, line.tid) and call.connection and call.name in READS
+            and begin < call.returned < line.seq and call.result > 0]
 
 
 def what_came(d: Event) -> str:

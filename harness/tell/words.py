@@ -17,7 +17,7 @@ from ..observe import sanitizer
 from ..stage import scenarios
 from ..trace import Ending, Event, Output, Role, Run, Waiting, plain
 from .phrases import again, all_of, count, ended, quoted
-from .why import Why, what_came
+from .why import Why, uncounted, what_came
 
 COLOURS = ("36", "33", "35", "34", "96", "93", "95", "94")  # cyan, yellow, magenta, blue, then the bright ones: by column
 GOOD, BAD = "32", "31"                                      # green, red
@@ -441,6 +441,8 @@ def _luck(d: Difference, run: Run) -> str:
     if d.found == "before":
         return f"the {d.who} said {quoted(d.expected)} before {_says(d.other)}, and nothing forces the order that the contract asks for"
     after = f"the {d.who} said {quoted(d.expected)} after {_says(d.other)}"
+    if uncounted(d, run):
+        return f"{after}: true this time, but no line proves it"
     if d.found == "clock":
         return f"{after}: that is the pause's doing, not TCP's"
     if d.found == "tcp":

@@ -1,4 +1,4 @@
-"""Slips of C that compile: does the verdict say what C does there, with the real programs? And says it nothing where nobody slipped?"""
+"""Slips that compile: does the verdict say what C, or the lab, does there, with the real programs? And says it nothing where nobody slipped?"""
 from __future__ import annotations
 
 import re
@@ -39,3 +39,26 @@ def test_the_verdict_says_what_c_does_there(tmp_path, build, number, file, right
     shown = lab.show("check", number)
     assert shown.status == 1
     assert [said for said in (POINTER, ENDLESS, ZERO) if said in re.sub(r"\s+", " ", shown.text)] == ([words] if words else [])
+
+
+COUNTED = """    shutdown(conn, SHUT_WR);
+    char buf[64];
+    size_t sum = 0;
+    for (ssize_t n; (n = read(conn, buf, sizeof buf)) > 0;)
+        sum += (size_t)n;
+    {}("Received %zu bytes in all", sum);
+    event("closing");"""
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_line_that_does_not_count_what_was_read_is_not_blamed_on_luck(tmp_path, build, told):
+    """The order is forced, and the lab goes by lines: it says which line keeps it from the proof."""
+    lab = changes.Lab(tmp_path, build, ["09-write-after-goodbye"])
+    path, rules = lab.scenarios / "09-write-after-goodbye/server.c", tmp_path / "rules.txt"
+    text = path.read_text().replace("#include <unistd.h>", "#include <sys/socket.h>\n#include <unistd.h>")
+    code = COUNTED.replace("{}(", "event(" if told else "event_received(conn, sum, ")
+    path.write_text(text.replace('    event("closing");', code))
+    rules.write_text('others allowed\nclient: sending "again"\nserver: Received 10 bytes in all  after client: sending "again"\n')
+    said = re.sub(r"\s+", " ", lab.show("check", "9", "--contract", str(rules)).text)
+    assert ("no line proves it" in said) == ("Before that line the server read 10 bytes (server.c:20), and the line does not tell the lab so" in said) == told
+    assert "No cause leads" not in said and ("as expected" in said) != told
