@@ -1,8 +1,8 @@
 """What `make watch-N` shows: a pure function from its state to the lines of the screen.
 
-From the top: which scenario, and how often it was checked; what is going on or the verdict, as check tells it; the contract's lines with
-their marks; the hints that were asked for; at the bottom the keys that do something now. Where the screen is too small the parts
-that matter less give way, and say how much is missing.
+From the top it shows: the scenario, and how often it was checked; what is going on, or the verdict in check's words; the
+contract's lines with their marks; the hints that were asked for; at the bottom the keys that do something now. If the screen is
+too small, the less important parts get shorter, and say how much is missing.
 """
 from __future__ import annotations
 
@@ -18,32 +18,34 @@ from ..tell.words import folded
 
 SIGNS = {marks.HELD: ("✓", "+"), marks.DIFFERS: ("✗", "x"), marks.NOT_REACHED: ("·", ".")}
 COLOURS = {marks.HELD: "32", marks.DIFFERS: "31", marks.NOT_REACHED: ""}
-NARROW = 60         # columns below which keys and heads are short
-FEWEST = 4          # lines of the contract that stay, where there are so many
-TALL = 30           # rows from which on earlier hints stay
+NARROW = 60         # with fewer columns, keys and heads are short
+FEWEST = 4          # so many lines of the contract are always shown, if it has so many
+TALL = 30           # with at least so many rows, earlier hints are shown, too
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What came of one check. `tell(width, colour, picture)`: the verdict as check words it. `contract`: (line, words) of each statement;
-    `marks`: the mark of each line. `hints`: those that there are, `what`: the difference that they are about."""
+    """The result of one check. `tell(width, colour, picture)` returns the verdict in check's words. `contract` has (line, words)
+    of each statement, and `marks` the mark of each line. `hints` has all hints, and `what` names the difference that they are
+    about."""
 
     word: str
     status: int
     tell: Callable[[int, bool, bool], str]
     contract: "tuple[tuple[int, str], ...]" = ()
     marks: "tuple[tuple[int, str], ...]" = ()
-    first: int = 0          # the contract's line that the first difference is about
+    first: int = 0          # the number of the contract's line that the first difference is about
     hints: "tuple[str, ...]" = ()
     what: str = ""
-    message: str = ""       # of a check that came to no verdict: the compiler's words, a mistake in the contract
-    warnings: str = ""      # what the compiler doubts, where the verdict is not as expected
-    why: str = ""           # of an exercise that is done: why it works
+    message: str = ""       # why there is no verdict: the compiler's words, a mistake in the contract
+    warnings: str = ""      # the compiler's warnings, if the verdict is not as expected
+    why: str = ""           # if an exercise is done: why it works
 
 
 @dataclass(frozen=True)
 class Task:
-    """An exercise: "2a", its title, what is to be done, and a line about where its code lies, "" if it lies here."""
+    """An exercise: its name "2a", its title, what is to be done, and a line that says where its code is ("" if it is in the
+    watched folder)."""
 
     name: str
     title: str
@@ -56,18 +58,18 @@ class State:
     """All that the screen shows."""
 
     name: str
-    checks: int = 0                         # how many checks came to an end
-    failed: int = 0                         # how many of them in a row came to another verdict than the contract's
-    doing: str = ""                         # what goes on now, "" if nothing does
+    checks: int = 0                         # how many checks have ended
+    failed: int = 0                         # how many checks in a row found a difference
+    doing: str = ""                         # what is going on now, "" if nothing is
     changed: "tuple[str, ...]" = ()         # the files whose change is being checked
-    checked: Optional[Checked] = None       # of the present text, else None
-    hints: int = 0                          # how many are shown
-    asking: bool = False                    # for a prediction
+    checked: Optional[Checked] = None       # the result for the present text; None: there is none yet
+    hints: int = 0                          # how many hints are shown
+    asking: bool = False                    # whether the screen asks for a prediction
     typed: str = ""
     prediction: str = ""
     notes: "list[str]" = field(default_factory=list)
-    keys: "tuple[tuple[str, str], ...]" = ()    # (key, what it does), of those that do something now
-    task: Optional[Task] = None             # of the exercise that judges
+    keys: "tuple[tuple[str, str], ...]" = ()    # (key, what it does) for each key that does something now
+    task: Optional[Task] = None             # the exercise whose contract judges the programs
 
     @property
     def check(self) -> str:
@@ -76,7 +78,7 @@ class State:
 
 
 def lines(state: State, columns: int, rows: int, colour: bool, unicode: bool = True) -> "list[str]":
-    """At most `rows` lines of at most `columns` columns."""
+    """Returns at most `rows` lines of at most `columns` columns."""
     board = _Board(state, columns, colour, unicode)
     top, bottom = board.head(), [*board.hints(rows >= TALL), *board.question(), *board.keys()]
     room = max(rows - len(top) - len(bottom), 0)
@@ -124,7 +126,7 @@ class _Board:
         return [*verdict, *([""] if contract else []), *self._window(contract, left)][:room]
 
     def _verdict(self, room: int) -> "list[str]":
-        """As check tells it; without the lines around the place where these have no room."""
+        """Returns the verdict in check's words; without the lines around the place if there is no room for them."""
         s, checked = self.state, self.state.checked
         assert checked is not None
         notes = [line for note in s.notes for line in self._folded(note)]
@@ -143,19 +145,20 @@ class _Board:
         return told
 
     def _compiler(self, said: str) -> "list[str]":
-        """The compiler's words: messages are broken between words, and what it quotes of the source is not."""
+        """Returns the compiler's words. Messages are broken between words; the source lines that it quotes are not broken."""
         shown = compiler.shown(said, self.colour).split("\n")
         return [part for line in shown for part in ([line] if line.startswith(" ") or not line else
                                                     textwrap.wrap(line, self.columns, subsequent_indent="  ", break_on_hyphens=False))]
 
     def _contract(self) -> "list[tuple[int, str, str]]":
-        """(number, mark, line) for each statement of the contract that has a mark."""
+        """Returns (number, mark, line) for each statement of the contract that has a mark."""
         checked = self.state.checked
         known = dict(checked.marks) if checked is not None else {}
         return [(number, known[number], re.sub(r" {3,}", "  ", words)) for number, words in (checked.contract if checked else ()) if number in known]
 
     def _window(self, contract: "list[tuple[int, str, str]]", room: int) -> "list[str]":
-        """As many lines of the contract as have room, around the first one that differs; the others as numbers."""
+        """Returns as many lines of the contract as have room, around the first one that differs. A head counts all lines by their
+        marks."""
         if not contract or room <= 0:
             return []
         counts = {mark: sum(one == mark for _, one, _ in contract) for mark in SIGNS}
@@ -171,7 +174,7 @@ class _Board:
         return self._dyed(SIGNS[mark][0 if self.unicode else 1], COLOURS[mark])
 
     def hints(self, every: bool) -> "list[str]":
-        """Those that were asked for, or the last of them."""
+        """Returns the hints that were asked for: all of them with `every`, else the last one."""
         s = self.state
         if s.checked is None or s.doing:
             return []

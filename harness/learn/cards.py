@@ -20,23 +20,23 @@ class Card:
 
 
 class BadOrder(Exception):
-    """What is wrong with typed numbers, or with an edited list of cards."""
+    """Numbers that were typed, or a list of cards that was edited, can't be used. The text says what is wrong."""
 
 
 def lines_of(contract: Contract) -> "tuple[Line, ...]":
-    """The lines that every run is to have, in the order of the file: none of a branch."""
+    """Returns the lines that every run is to have, in the order of the file. Lines in a branch are left out."""
     return tuple(s for s in contract.statements if isinstance(s, Line) and s.branch is None)
 
 
 def deal(contract: Contract, name: str) -> "tuple[Card, ...]":
-    """The cards in an order that tells nothing: the same for each learner of the scenario of that name."""
+    """Returns the cards in an order that tells nothing. It is the same for each learner, because the scenario's name decides it."""
     cards = [Card(line.who, line.text) for line in lines_of(contract)]
     random.Random(name).shuffle(cards)
     return tuple(cards)
 
 
 def read_numbers(typed: str, count: int, placed: "Sequence[int]") -> "list[int]":
-    """The numbers that were typed, of cards counted from 1; none of `placed`. Raises BadOrder."""
+    """Returns the numbers that were typed. Cards are counted from 1, and none may be in `placed`. Raises BadOrder."""
     found: "list[int]" = []
     for word in typed.replace(",", " ").split():
         if not (word.isascii() and word.isdecimal() and len(word) < 5 and 1 <= int(word) <= count):
@@ -48,7 +48,8 @@ def read_numbers(typed: str, count: int, placed: "Sequence[int]") -> "list[int]"
 
 
 def read_list(text: str, cards: "Sequence[Card]") -> "list[int]":
-    """The order of a list in a file, one card a line (lines with # are comments). Cards that say the same may change places. Raises BadOrder."""
+    """Returns the order of the cards in a file with one card a line (lines with # are comments). Cards with the same words may
+    change places. Raises BadOrder."""
     left = list(range(1, len(cards) + 1))
     found: "list[int]" = []
     for number, line in enumerate(text.split("\n"), 1):

@@ -19,7 +19,8 @@ Files = Mapping[str, str]       # the text of each file, by its path in the scen
 
 
 class ChangeError(Exception):
-    """A change that can't be read, or does not fit: the line of the change (from 1), what is wrong and what to do."""
+    """A change that can't be read, or that does not fit. It has the line of the change (counted from 1), what is wrong and what
+    to do."""
 
     def __init__(self, number: int, words: str) -> None:
         self.number, self.words = number, words
@@ -28,19 +29,20 @@ class ChangeError(Exception):
 
 @dataclass
 class Place:
-    """One place of a file: the line at which it begins in the change, the file's path from the lab's folder on, its lines with their signs."""
+    """One place of a file that is changed: the line at which it begins in the change, the file's path relative to the lab's
+    folder, and the lines with their signs."""
 
     number: int
     file: str
     lines: "list[str]" = field(default_factory=list)
 
     def side(self, sign: str) -> str:
-        """What stands there before ("-") or after ("+") the change."""
+        """Returns what is at this place before the change (sign "-") or after it ("+")."""
         return "".join(line[1:] + "\n" for line in self.lines if line[:1] in ("", " ", sign))
 
 
 def parse(text: str) -> "list[Place]":
-    """The places that a change touches. Raises ChangeError."""
+    """Returns the places that a change touches. Raises ChangeError."""
     found: "list[Place]" = []
     file = ""
     for number, line in enumerate(text.splitlines(), 1):
@@ -60,7 +62,8 @@ def parse(text: str) -> "list[Place]":
 
 
 def apply(text: str, folder: str, files: Files) -> "dict[str, str]":
-    """The files with the change made. `folder`: the scenario's, "scenarios/04-half-close". Raises ChangeError where it does not fit."""
+    """Returns the files after the change. `folder` is the scenario's folder, "scenarios/04-half-close". Raises ChangeError if the
+    change does not fit."""
     after = dict(files)
     for place in parse(text):
         name = place.file[len(folder) + 1:] if place.file.startswith(f"{folder}/") else ""
@@ -76,7 +79,8 @@ def apply(text: str, folder: str, files: Files) -> "dict[str, str]":
 
 
 def difference(before: Files, after: Files, words: "tuple[str, str]", prefix: str = "") -> "Iterator[str]":
-    """How two states of the files differ, as lines of a unified diff. `words` name the two states, `prefix` stands before each path."""
+    """Yields how two states of the files differ, as lines of a unified diff. `words` name the two states, and `prefix` stands
+    before each path."""
     for name in sorted({*before, *after}):
         old, new = (one.get(name, "").splitlines() for one in (before, after))
         missing = ["" if name in one else " (there is none)" for one in (before, after)]

@@ -1,7 +1,8 @@
-"""The exercises of the lessons: found in the scenarios' folders, read, and refused where they are broken.
+"""The exercises of the lessons: finds them in the scenarios' folders, reads them, and refuses broken ones.
 
-scenarios/NN-name/exercises/a/ holds task.txt, contract.txt, solution.diff, why.txt, wrong/*.diff and, of an exercise that begins with a
-skeleton, start.diff. CONTRACT.md, "Exercises", says what each of them is. All changes are made to the scenario as the lab has it.
+scenarios/NN-name/exercises/a/ has task.txt, contract.txt, solution.diff, why.txt and wrong/*.diff. If the exercise begins with a
+skeleton, it also has start.diff. CONTRACT.md, "Exercises", says what each of them is. All changes are made to the scenario as the
+lab has it.
 """
 from __future__ import annotations
 
@@ -19,12 +20,12 @@ from . import changes
 
 FOLDER = "exercises"
 SIZE_MAX = 1 << 16      # bytes of each file
-OF_THE_LESSON = ("contract.txt", "question.txt")     # of a scenario's files those that an exercise does not begin with
+OF_THE_LESSON = ("contract.txt", "question.txt")     # files of a scenario that an exercise's folder does not get
 OWN = 90                # scenarios from this number on are a learner's own
 
 
 class ExerciseError(Exception):
-    """An exercise that can't be used: file, line (0: the whole file), what is wrong and what to do."""
+    """An exercise that can't be used. The text has the file, the line (if there is one), what is wrong and what to do."""
 
     def __init__(self, path: Path, number: int, words: str) -> None:
         shown = f"scenarios/{'/'.join(path.parts[-4:])}" if FOLDER in path.parts[-3:-1] else f"scenarios/{'/'.join(path.parts[-5:])}"
@@ -32,18 +33,18 @@ class ExerciseError(Exception):
 
 
 class UnknownExercise(Exception):
-    """No such exercise; the text lists those there are."""
+    """There is no such exercise. The text lists those that exist."""
 
 
 @dataclass(frozen=True)
 class Exercise:
-    """One exercise. `start`: the change that makes its skeleton of the scenario, "" if it begins with the scenario itself."""
+    """One exercise. `start` is the change that makes its skeleton of the scenario; "" if it begins with the scenario itself."""
 
     scenario: str           # "04-half-close"
     letter: str             # "a"
     folder: Path
     title: str
-    task: str               # some sentences, as they stand in the file
+    task: str               # some sentences, as the file has them
     why: str
     solution: str
     start: str
@@ -51,12 +52,12 @@ class Exercise:
 
     @property
     def name(self) -> str:
-        """As in make targets: "4a"."""
+        """The name as in make targets: "4a"."""
         return f"{int(self.scenario.split('-')[0])}{self.letter}"
 
     @property
     def number(self) -> str:
-        """As in file names: "04a"."""
+        """The name as in file names: "04a"."""
         return f"{self.scenario.split('-')[0]}{self.letter}"
 
     @property
@@ -65,18 +66,18 @@ class Exercise:
 
     @property
     def source(self) -> str:
-        """The scenario's folder as the changes write it."""
+        """The scenario's folder, as changes write it."""
         return f"scenarios/{self.scenario}"
 
 
 def letters(folder: Path) -> "list[str]":
-    """The letters of the exercises in a scenario's folder."""
+    """Returns the letters of the exercises in a scenario's folder."""
     inside = folder / FOLDER
     return sorted(entry.name for entry in inside.iterdir() if re.fullmatch("[a-z]", entry.name)) if inside.is_dir() else []
 
 
 def find_exercise(wanted: str) -> Exercise:
-    """The exercise that a learner means by 4a or 04a. Raises UnknownExercise, UnknownScenario, ExerciseError."""
+    """Returns the exercise that a learner means by 4a or 04a. Raises UnknownExercise, UnknownScenario, ExerciseError."""
     named = re.fullmatch(r"([0-9]{1,4})([a-z])", wanted)
     if not named:
         raise UnknownExercise(f"{wanted!r} names no exercise; write a lesson's number and a letter, as 2a. {_there_are()}")
@@ -92,7 +93,7 @@ def _there_are() -> str:
 
 
 def load(folder: Path, letter: str) -> Exercise:
-    """The exercise of that letter in a scenario's folder. Raises ExerciseError."""
+    """Returns the exercise of that letter in a scenario's folder. Raises ExerciseError."""
     here = folder / FOLDER / letter
     title, task = _task(here / "task.txt")
     why = _read(here / "why.txt").strip()
@@ -131,7 +132,8 @@ def _change(path: Path) -> str:
 
 
 def _read(path: Path) -> str:
-    """Looks before it opens: opening a FIFO would wait for a writer."""
+    """Returns the text of a file. Checks that it is a regular file before it opens it, because opening a FIFO would wait for a
+    writer."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise ExerciseError(path, 0, "no regular file; it is to be a text file")
@@ -149,7 +151,7 @@ def _read(path: Path) -> str:
 
 
 def changed(exercise: Exercise, text: str, path: Path, files: changes.Files) -> "dict[str, str]":
-    """The scenario's files, changed by one of the exercise's changes. Raises ExerciseError where it does not fit."""
+    """Returns the scenario's files after one of the exercise's changes. Raises ExerciseError if the change does not fit."""
     try:
         return changes.apply(text, exercise.source, files)
     except changes.ChangeError as error:
@@ -157,24 +159,24 @@ def changed(exercise: Exercise, text: str, path: Path, files: changes.Files) -> 
 
 
 def solved(exercise: Exercise, files: changes.Files) -> "dict[str, str]":
-    """The reference: the scenario's files with the solution."""
+    """Returns the reference solution: the scenario's files after the change in solution.diff."""
     return changed(exercise, exercise.solution, exercise.folder / "solution.diff", files)
 
 
 def skeleton(exercise: Exercise, files: changes.Files) -> "dict[str, str]":
-    """What an exercise begins with."""
+    """Returns the files with which an exercise begins."""
     return changed(exercise, exercise.start, exercise.folder / "start.diff", files) if exercise.start else dict(files)
 
 
 def own_folder(exercise: Exercise) -> "Optional[Scenario]":
-    """The newest scenario of the learner's own that was laid out for this exercise; None if there is none."""
+    """Returns the newest of the learner's own scenarios that was laid out for this exercise; None if there is none."""
     mine = [one for one in find_all() if int(one.number) >= OWN and one.name.partition("-")[2] == f"exercise-{exercise.number}"]
     return mine[-1] if mine else None
 
 
 def of_folder(scenario: Scenario) -> "list[Exercise]":
-    """The exercises that a scenario's code is for: its lesson's, or the one that a folder of the learner's own was laid out for. What
-    can't be used is left out."""
+    """Returns the exercises that a scenario's code is for: those of its lesson, or the one for which a folder of the learner's
+    own was laid out. Exercises that can't be used are left out."""
     named = re.fullmatch("[0-9]+-exercise-([0-9]+[a-z])", scenario.name) if int(scenario.number) >= OWN else None
     found = []
     for wanted in [named[1]] if named else [f"{scenario.number}{letter}" for letter in letters(scenario.folder)]:
@@ -184,5 +186,5 @@ def of_folder(scenario: Scenario) -> "list[Exercise]":
 
 
 def load_contract(exercise: Exercise, scenario: Scenario) -> contracts.Contract:
-    """The exercise's contract, for the programs of this scenario. Raises ContractError, StageError."""
+    """Returns the exercise's contract, for the programs of this scenario. Raises ContractError, StageError."""
     return contracts.load(exercise.contract, scenario.stage.names, misconceptions())

@@ -1,7 +1,8 @@
-"""Hints for the present difference, one more each time: where to look, a question, the rule behind it. None of them is the answer.
+"""Hints for the present difference, one more each time: where to look, a question, the rule behind it. None of them is the
+answer.
 
-In come a run, its verdict and its contract; out come three short texts. How many of them a learner has seen is kept in
-BUILD/hints/NN-name.txt, and forgotten when the scenario is as expected.
+of() takes a run, its verdict and its contract, and returns three short texts at most. How many of them a learner has seen is kept
+in BUILD/hints/NN-name.txt, and forgotten when the scenario is as expected.
 """
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from ..tell.phrases import quoted
 from ..tell.why import WHY, cause_of
 from ..trace import Run
 
-# What to ask about a kind of difference of which the contract asks nothing itself.
+# The question for each kind of difference, if the contract itself has no hint for it.
 QUESTIONS = {
     "missing": "What has to happen before the {who} can say {expected}? Which of these things has not happened?",
     "unexpected": "Why does the {who} come to that line now? Which condition lets it go there?",
@@ -48,7 +49,7 @@ OF_A_STOP = {
 
 
 def of(scenario: Scenario, verdict: Verdict, run: Run, contract: Optional[Contract]) -> "tuple[str, ...]":
-    """The hints for what a verdict says first, the gentlest one first; () where nothing is wrong."""
+    """Returns the hints for the verdict's first difference, the gentlest one first; () if nothing is wrong."""
     if not verdict.status or contract is None or verdict.word == "interrupted":
         return ()
     d = verdict.differences[0] if verdict.differences else None
@@ -87,7 +88,7 @@ def _rule(scenario: Scenario, verdict: Verdict, d: Optional[Difference], contrac
 
 
 def _cause(verdict: Verdict, d: Optional[Difference], contract: Contract) -> Iterator[str]:
-    """What puts the expected line behind a line of another program."""
+    """Yields a sentence that says why the expected line comes after a line of another program."""
     plan = contract.plan(verdict.choice)
     line = next((one for one in plan.of(Line) if d is not None and one.number == d.line and d.expected), None)
     ref = next((one for one in line.after if not one.clock and role_of(one.who) != role_of(line.who)), None) if line is not None else None
@@ -96,7 +97,7 @@ def _cause(verdict: Verdict, d: Optional[Difference], contract: Contract) -> Ite
 
 
 def _belief(code: str) -> Iterator[str]:
-    """The mistaken belief that the contract's own hint is about."""
+    """Yields a sentence with the mistaken belief that the contract's own hint is about."""
     with contextlib.suppress(OSError):
         text = (ROOT / "lessons/misconceptions.md").read_text(encoding="utf-8", errors="replace") if code else ""
         found = re.search(rf'^## {code}\n+("[^\n]*")$', text, re.MULTILINE)
@@ -115,7 +116,8 @@ def _page(scenario: Scenario) -> Iterator[str]:
 # -- how many were seen ---------------------------------------------------------------------------------------------------
 
 def key(verdict: Verdict) -> str:
-    """What the present difference is, so that another text with the same difference goes on with its hints."""
+    """Returns a text that names the present difference. If a changed program has the same difference, its hints go on where they
+    were."""
     d = verdict.differences[0] if verdict.differences else None
     words = f"{verdict.word} {d.kind} {d.who} {d.statement or d.expected}" if d else verdict.word
     return " ".join(words.split())
@@ -126,7 +128,7 @@ def _file(scenario: Scenario) -> Path:
 
 
 def seen(scenario: Scenario, of_what: str) -> int:
-    """How many hints of that difference were shown. A file that is missing, broken or of another difference: none."""
+    """Returns how many hints of that difference were shown; 0 if the file is missing or broken, or is about another difference."""
     try:
         number, _, words = _file(scenario).read_text(encoding="utf-8", errors="replace").strip().partition(" ")
     except OSError:
@@ -135,7 +137,7 @@ def seen(scenario: Scenario, of_what: str) -> int:
 
 
 def remember(scenario: Scenario, of_what: str, number: int) -> None:
-    """Keeps how many were shown. Where that can't be written the hints begin anew the next time."""
+    """Keeps how many hints were shown. If that can't be written, the hints begin anew the next time."""
     path = _file(scenario)
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -145,6 +147,6 @@ def remember(scenario: Scenario, of_what: str, number: int) -> None:
 
 
 def forget(scenario: Scenario) -> None:
-    """The scenario is as expected: the next difference is a new one."""
+    """Forgets the hints that were shown, because the scenario is as expected. The next difference is a new one."""
     with contextlib.suppress(OSError):
         _file(scenario).unlink()

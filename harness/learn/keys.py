@@ -1,4 +1,4 @@
-"""What a learner types, a line at a time: at a terminal, or from a pipe."""
+"""Reads what a learner types, a line at a time, from a terminal or from a pipe."""
 from __future__ import annotations
 
 import os
@@ -10,7 +10,8 @@ class Ended(Exception):
 
 
 class Keys:
-    """Lines from standard input. `waker`: a descriptor that is readable once a signal came; then the answer is KeyboardInterrupt."""
+    """Reads lines from standard input. `waker` is a descriptor that becomes readable when a signal comes; then line() raises
+    KeyboardInterrupt."""
 
     def __init__(self, waker: int, source: int = 0) -> None:
         self.waker, self.source = waker, source
@@ -19,7 +20,7 @@ class Keys:
         self._over = False
 
     def line(self, prompt: str) -> str:
-        """Asks, and returns what was typed without blanks around it. Raises Ended, KeyboardInterrupt."""
+        """Prints the prompt, and returns the line that was typed, without blanks around it. Raises Ended, KeyboardInterrupt."""
         print(prompt, end="", flush=True)
         while b"\n" not in self._read and not self._over:
             if self.waker in select.select([self.source, self.waker], [], [])[0]:

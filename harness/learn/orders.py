@@ -1,9 +1,9 @@
-"""A predicted order against a run, as what it is: a partial order.
+"""Compares a predicted order with a run. The order of a run is a partial order.
 
-Of two lines one had to come first (something forced it), or nothing decides. So there are three sorts of pairs: forced and right;
-impossible, because the run forces the other order; and free, which somebody who writes a list has to order all the same.
-
-Only the nearest pairs are looked at, those that have no third line between them: who breaks a forced order breaks one of these.
+Of two lines either one had to come first (something forced it), or nothing decides which comes first. So there are three sorts of
+pairs: forced and right; impossible, because the run forces the other order; and free. A person who writes a list has to order the
+free pairs, too. Only the nearest pairs are looked at: those that have no third line between them. A list that breaks a forced
+order breaks one of these.
 """
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .cards import Card, lines_of
 
 @dataclass(frozen=True)
 class Pair:
-    """Two predicted lines. `cause`: the kind of cause that forces the order first, then second; "" if nothing does."""
+    """Two predicted lines. `cause` is the kind of cause that forces the order first, then second; "" if nothing does."""
 
     first: Event
     second: Event
@@ -29,18 +29,19 @@ class Pair:
 
 @dataclass(frozen=True)
 class Judged:
-    """A prediction against a run. `events`: in the predicted order, the line of the run that each card is; None: it never came."""
+    """A prediction, compared with a run. `events` has, in the predicted order, the run's line for each card; None if the line
+    never came."""
 
     events: "tuple[Optional[Event], ...]"
     ran: "tuple[Event, ...]"            # the same lines in the order of the run
-    right: "tuple[Pair, ...]"           # forced, and predicted so; across programs
-    impossible: "tuple[Pair, ...]"      # forced in this order, and predicted the other way round
-    free: "tuple[Pair, ...]"            # predicted one behind the other, and nothing forces it
-    unordered: bool                     # there are programs that print: their order against the others is not known
+    right: "tuple[Pair, ...]"           # of two programs: forced in this order, and predicted in this order
+    impossible: "tuple[Pair, ...]"      # forced in this order, and predicted in the other order
+    free: "tuple[Pair, ...]"            # predicted one after the other, and nothing forces an order
+    unordered: bool                     # whether there are programs that only print: the place of their lines among the others is not known
 
 
 def judge(order: "Sequence[Card]", contract: Contract, run: Run, verdict: Verdict) -> Judged:
-    """`order`: all cards of the contract, as the learner expects them."""
+    """Compares a prediction with a run. `order` has all cards of the contract, as the learner expects them."""
     events = _events(order, contract, run, verdict)
     known = [event for event in events if event is not None]
     relation = _Relation(run, known)
@@ -56,7 +57,7 @@ def judge(order: "Sequence[Card]", contract: Contract, run: Run, verdict: Verdic
 def _events(order: "Sequence[Card]", contract: Contract, run: Run, verdict: Verdict) -> "list[Optional[Event]]":
     cast = Cast(run, contract.whos)
     by_seq = {event.seq: event for who in contract.whos for event in cast.lines(who)}
-    places: "dict[int, int]" = {}       # of a line with * the first one
+    places: "dict[int, int]" = {}       # by line of the contract: the place of its first event
     for number, seq in verdict.matched:
         places.setdefault(number, seq)
     left: "dict[Card, list[Line]]" = {}
@@ -66,10 +67,10 @@ def _events(order: "Sequence[Card]", contract: Contract, run: Run, verdict: Verd
 
 
 class _Relation:
-    """Which of these lines come before which, whatever happens."""
+    """Which of these lines come before which others in every run."""
 
     def __init__(self, run: Run, events: "Sequence[Event]") -> None:
-        # Who starts when another program listens waits for the kernel, and not for the line about it: whether that line was there is luck.
+        # A start that waits for a listener waits for the kernel, and not for the line about it. Whether that line had come is luck.
         listens = {e.seq for e in run.events if e.kind == "listen"}
         self.order = causes.derive(replace(run, starts=tuple(replace(start, after=tuple(set(start.after) - listens)) for start in run.starts)))
         self.events = sorted(events, key=lambda e: e.seq)
@@ -81,7 +82,7 @@ class _Relation:
         return self.order.forced(first.seq, second.seq)
 
     def nearest(self) -> "list[Pair]":
-        """The forced pairs without a third line between them, in the order of the run."""
+        """Returns the forced pairs that have no third line between them, in the order of the run."""
         found = []
         for second in self.events:
             behind = self.before[second.seq]
@@ -97,5 +98,5 @@ class _Relation:
         return kinds[-1] if kinds else "program"
 
     def is_free(self, one: Event, then: Event) -> bool:
-        """Is it known that nothing orders the two?"""
+        """Is it known that nothing orders the two lines?"""
         return "output" not in (one.kind, then.kind) and one.seq not in self.before[then.seq] and then.seq not in self.before[one.seq]

@@ -1,7 +1,8 @@
-"""A scenario as the lab has it, to tell what a learner has changed, and to put it back.
+"""A scenario as the lab has it. It is used to tell what a learner has changed, and to put that back.
 
-Where it comes from: of a scenario in a folder of somebody's own ($SCENARIOS), from the lab's own folder. Else from the last commit of the
-git repository. Where there is none (the lab was unpacked from an archive), from a copy that the first build has made, in .originals/.
+If the scenario is in a folder of somebody's own ($SCENARIOS), the original is in the lab's own folder. Else it is in the last
+commit of the git repository. If there is no repository (the lab was unpacked from an archive), it is in a copy that the first
+build has made, in .originals/.
 """
 from __future__ import annotations
 
@@ -24,11 +25,11 @@ COPIES = ".originals"
 
 
 class NoOriginal(Exception):
-    """It is not known what the scenario was: why, and what to do."""
+    """It is not known what the scenario was. The text says why, and what to do."""
 
 
 def of(scenario: Scenario) -> "dict[str, bytes]":
-    """The files of the scenario as the lab has it, but for its exercises and mutants. Raises NoOriginal."""
+    """Returns the files of the scenario as the lab has it, without its exercises and mutants. Raises NoOriginal."""
     if int(scenario.number) >= OWN:
         raise NoOriginal(f"{scenario.name} is a scenario of your own: the lab knows no other state of it")
     if not _is_the_labs(scenario):
@@ -43,7 +44,8 @@ def of(scenario: Scenario) -> "dict[str, bytes]":
 
 
 def present(scenario: Scenario, original: Bytes) -> "dict[str, bytes]":
-    """The same files as they are now, and each further .c or .h file: it is built into the programs. What is no regular file is left out."""
+    """Returns the same files as they are now, and each further .c or .h file, because that is built into the programs. A file
+    that is not regular is left out."""
     names = {name for name in original} | {str(path.relative_to(scenario.folder)) for path in scenario.folder.rglob("*.[ch]")}
     found = {}
     for name in sorted(names):
@@ -54,7 +56,7 @@ def present(scenario: Scenario, original: Bytes) -> "dict[str, bytes]":
 
 
 def changed(scenario: Scenario) -> "list[str]":
-    """The names of the files that are not as the lab has them; [] also where nobody knows."""
+    """Returns the names of the files that are not as the lab has them; [] also if the original is not known."""
     try:
         original = of(scenario)
         now = present(scenario, original)
@@ -64,7 +66,7 @@ def changed(scenario: Scenario) -> "list[str]":
 
 
 def note(scenario: Scenario) -> str:
-    """One line about a scenario of the lab that is changed, "" if it is not."""
+    """Returns one line about a scenario of the lab that has been changed, "" if it has not."""
     names = changed(scenario) if _is_the_labs(scenario) and int(scenario.number) < OWN else []
     if not names:
         return ""
@@ -72,10 +74,10 @@ def note(scenario: Scenario) -> str:
 
 
 def keep(scenario: Scenario) -> None:
-    """Where there is no repository: keeps a copy of a scenario of the lab that is seen for the first time."""
+    """If there is no repository: keeps a copy of a scenario of the lab when it is seen for the first time."""
     if not _is_the_labs(scenario) or int(scenario.number) >= OWN or (ROOT / ".git").exists() or (ROOT / COPIES / scenario.name).exists():
         return
-    with contextlib.suppress(OSError):      # who can't write there can't change the scenario either
+    with contextlib.suppress(OSError):      # somebody who can't write there can't change the scenario either
         (ROOT / COPIES).mkdir(exist_ok=True)
         new = Path(tempfile.mkdtemp(prefix=".", dir=ROOT / COPIES))
         try:
@@ -86,7 +88,7 @@ def keep(scenario: Scenario) -> None:
 
 
 def write(files: Bytes, folder: Path) -> None:
-    """Writes files into a new folder, and has them on the disk."""
+    """Writes files into a new folder. They are on the disk when it returns."""
     for name, data in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         with open(folder / name, "wb") as file:
@@ -96,7 +98,7 @@ def write(files: Bytes, folder: Path) -> None:
 
 
 def text(files: Bytes) -> "dict[str, str]":
-    """The files as text. What is not UTF-8 is written with backslashes."""
+    """Returns the files as text. Bytes that are not UTF-8 are written with backslashes."""
     return {name: data.decode("utf-8", "backslashreplace") for name, data in files.items()}
 
 
@@ -111,7 +113,7 @@ def _read(folder: Path) -> "dict[str, bytes]":
 
 
 def _committed(scenario: Scenario) -> "dict[str, bytes]":
-    """What the last commit has. Raises NoOriginal where git can't tell."""
+    """Returns the files of the last commit. Raises NoOriginal if git can't tell."""
     try:
         told = subprocess.run(["git", "-C", str(ROOT), "archive", "--format=tar", "HEAD", f"scenarios/{scenario.name}"],
                               stdin=subprocess.DEVNULL, capture_output=True, check=False)

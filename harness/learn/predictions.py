@@ -21,7 +21,8 @@ from .cards import Card
 
 @dataclass
 class Prediction:
-    """One of them. `why`: None if it was not asked for yet; "" if it was left out. `order`: the cards that have a place."""
+    """One prediction. `why` is None if it was not asked for yet, and "" if it was left out. `order` has the cards that have a
+    place."""
 
     answer: str = ""
     why: Optional[str] = None
@@ -37,7 +38,7 @@ class Prediction:
 
 
 class Predictions:
-    """The file of one scenario. What stood in it stays in front, as it was."""
+    """The file of one scenario. What was in it stays at its beginning, unchanged."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -54,12 +55,12 @@ class Predictions:
             self._kept = self._kept[:at]
 
     def begin(self) -> None:
-        """Leaves the one that was begun as it is, and begins another."""
+        """Leaves the prediction that was begun as it is, and begins another one."""
         self._kept = self._kept + self.now.text(self.number)
         self.number, self.now = self.number + 1, Prediction()
 
     def keep(self) -> None:
-        """Writes what is known now: whole, or not at all. Raises OSError."""
+        """Writes what is known now: all of it, or nothing. Raises OSError."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         new = self.path.with_name(f"{self.path.name}.{os.getpid()}")
         before = self._kept + ("" if not self._kept or self._kept.endswith("\n") else "\n")
@@ -71,7 +72,7 @@ class Predictions:
 
 
 def _read(text: str) -> "list[tuple[Prediction, int]]":
-    """The predictions of a file, and where in it each one begins."""
+    """Returns the predictions of a file, each with the index at which it begins."""
     found: "list[tuple[Prediction, int]]" = []
     at = 0
     for line in text.splitlines(keepends=True):
@@ -92,7 +93,8 @@ def _read(text: str) -> "list[tuple[Prediction, int]]":
 
 
 def placed(order: "Sequence[Card]", cards: "Sequence[Card]") -> "list[int]":
-    """The numbers of the kept cards among those that are dealt now; [] if they no longer fit together: the contract has changed."""
+    """Returns the numbers that the kept cards have among the cards that are dealt now. Returns [] if they do not fit, because the
+    contract has changed."""
     left, found = list(range(1, len(cards) + 1)), []
     for card in order:
         number = next((n for n in left if cards[n - 1] == card), 0)

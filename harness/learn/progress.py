@@ -24,7 +24,7 @@ _FACT = re.compile(r"(ran|predicted) ([0-9]{2,4})|passed ([0-9]{2,4}[a-z])")
 
 @dataclass(frozen=True)
 class Progress:
-    """`facts`: the lines that say something, each once ("ran 02"). `broken`: a sentence for each line that does not."""
+    """`facts` has the lines that say something, each once ("ran 02"). `broken` has a sentence for each line that does not."""
 
     facts: "frozenset[str]" = frozenset()
     broken: "tuple[str, ...]" = ()
@@ -34,7 +34,7 @@ class Progress:
 
 
 def read(build: Path) -> Progress:
-    """The file in this folder for builds; one that is missing holds nothing."""
+    """Returns the progress in this build folder. A missing file is the same as an empty one."""
     path = build / FILE
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
@@ -57,17 +57,18 @@ def read(build: Path) -> Progress:
 
 
 def note(build: Path, what: str, number: str) -> None:
-    """Adds a fact, once: `what` is one of WHAT, `number` as in "02" or "02a". Where the file can't be written nothing is kept."""
+    """Adds a fact, once. `what` is one of WHAT, and `number` is as in "02" or "02a". If the file can't be written, nothing is
+    kept."""
     fact = f"{what} {number}"
     assert _FACT.fullmatch(fact), fact
     with contextlib.suppress(OSError):
         build.mkdir(parents=True, exist_ok=True)
         if os.path.lexists(build / FILE) and not (build / FILE).is_file():
-            return      # a FIFO would be waited for
+            return      # opening a FIFO would wait for a reader
         with open(build / FILE, "a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
             before = file.read()
             if fact not in before.decode("utf-8", "replace").split("\n"):
                 begin = "\n" if before and not before.endswith(b"\n") else ""
-                file.write(f"{begin}{fact}\n".encode())      # one call: nobody reads half a line
+                file.write(f"{begin}{fact}\n".encode())      # written in one call, so that nobody reads half a line

@@ -21,7 +21,7 @@ SIZE_MAX = 1 << 16      # bytes
 
 
 class QuestionError(Exception):
-    """A question that can't be asked: the file, the line (0: none), what is wrong and what to do."""
+    """A question that can't be asked. The text has the file, the line (if there is one), what is wrong and what to do."""
 
     def __init__(self, path: str, number: int, words: str) -> None:
         super().__init__(f"{path}:{number}: {words}" if number else f"{path}: {words}")
@@ -29,7 +29,7 @@ class QuestionError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """One of the four. `code`: the misconception that it comes from, "" for the right one."""
+    """One of the four answers. `code` is the misconception from which it comes, "" for the right answer."""
 
     letter: str
     text: str
@@ -51,8 +51,8 @@ class Question:
 
 
 def load(folder: Path, codes: "Optional[Collection[str]]" = None) -> Optional[Question]:
-    """The question of a scenario's folder; None if it has none. `codes`: the misconceptions that there are; None: any may be named.
-    Raises QuestionError."""
+    """Returns the question of a scenario's folder; None if it has none. `codes` are the misconceptions that exist; None: any code
+    may be named. Raises QuestionError."""
     path = folder / "question.txt"
     shown = f"scenarios/{folder.name}/question.txt"
     if not path.exists():
@@ -73,7 +73,7 @@ def load(folder: Path, codes: "Optional[Collection[str]]" = None) -> Optional[Qu
 
 
 def parse(text: str, path: str = "question.txt", codes: "Optional[Collection[str]]" = None) -> Question:
-    """The same of a text that is at hand."""
+    """Returns the question that a text describes. `path` is the text's name in messages. Raises QuestionError."""
     reader = _Reader(path, codes)
     for number, line in enumerate(text.split("\n"), 1):
         reader.take(number, line)

@@ -1,6 +1,8 @@
-"""Puts a scenario back as the lab has it, and loses nothing: a copy of the learner's files is complete before the first file is touched.
+"""Puts a scenario back as the lab has it, and loses nothing: a copy of the learner's files is complete before the first file is
+touched.
 
-Whoever ends it in the middle finds in BUILD/kept/ all that was there before, and beside it some files that are put back already.
+If it is ended in the middle, BUILD/kept/ has all files that were there before, and some files of the scenario are already put
+back.
 """
 from __future__ import annotations
 
@@ -16,22 +18,22 @@ from . import originals
 from .originals import Bytes
 
 KEPT = "kept"
-_NEW = ".reset"     # a file that is not in its place yet: .client.c.reset
+_NEW = ".reset"     # the ending of a file that has not yet replaced the learner's: .client.c.reset
 
 
 def differing(original: Bytes, now: Bytes) -> "list[str]":
-    """The files that a reset would write or take away."""
+    """Returns the names of the files that a reset would write or remove."""
     return sorted(name for name in {*original, *now} if original.get(name) != now.get(name))
 
 
 def reset(scenario: Scenario, original: Bytes, now: Bytes) -> Path:
-    """Makes the scenario's files the original ones; returns the folder with the copy of the others. Raises OSError: what was not
-    put back then is as it was."""
+    """Puts the scenario's original files back. Returns the folder with the copy of the learner's files. Raises OSError; files
+    that were not put back by then are unchanged."""
     names = differing(original, now)
     kept = _keep(scenario, {name: now[name] for name in names if name in now})
     for name in names:
         path = scenario.folder / name
-        if (path.read_bytes() if path.exists() else None) != now.get(name):     # somebody has saved it in this moment: that is in no copy
+        if (path.read_bytes() if path.exists() else None) != now.get(name):     # the file was saved just now, and no copy has that text
             raise OSError(errno.ESTALE, "the file has just changed", str(path))
         if name not in original:
             path.unlink()
@@ -46,13 +48,14 @@ def reset(scenario: Scenario, original: Bytes, now: Bytes) -> Path:
         finally:
             with contextlib.suppress(FileNotFoundError):
                 new.unlink()
-    for left in scenario.folder.rglob(f".*{_NEW}"):     # of a reset that was killed
+    for left in scenario.folder.rglob(f".*{_NEW}"):     # left by a reset that was killed
         left.unlink()
     return kept
 
 
 def _keep(scenario: Scenario, files: Bytes) -> Path:
-    """A copy in a folder with a number that no other has. It has its name only when it is whole."""
+    """Returns a new folder with a copy of the files. It has a number that no other has, and gets its name only when the copy is
+    complete."""
     folder = scenario.build.parent / KEPT
     folder.mkdir(parents=True, exist_ok=True)
     new = Path(tempfile.mkdtemp(prefix=".", dir=folder))
@@ -62,11 +65,11 @@ def _keep(scenario: Scenario, files: Bytes) -> Path:
         number = 1
         while True:
             try:
-                (folder / f"{scenario.name}-{number}").mkdir()      # the number is ours from here on
+                (folder / f"{scenario.name}-{number}").mkdir()      # from here on no other reset takes this number
                 break
             except FileExistsError:
                 number += 1
-        os.rename(new, folder / f"{scenario.name}-{number}")        # onto an empty folder: at once, or not at all
+        os.rename(new, folder / f"{scenario.name}-{number}")        # it replaces an empty folder, in one step or not at all
         return folder / f"{scenario.name}-{number}"
     finally:
         shutil.rmtree(new, ignore_errors=True)

@@ -1,8 +1,8 @@
 """`make watch-N`: on each save it builds, checks, and shows the verdict in place.
 
-One loop waits for a key or for a signal, at most 50 ms, and then looks at the files (files.py). A text is taken when two looks, 50 ms
-apart, agree; the build begins at the first of them. A verdict is shown only if the files are the same after the run as before the build. Else
-it is thrown away, and the present text is checked. So no verdict of an older text is ever on the screen.
+One loop waits at most 50 ms for a key or a signal, and then looks at the files (files.py). A text is taken when two looks, 50 ms
+apart, agree; the build begins at the first of them. A verdict is shown only if the files are the same after the run as before the
+build. Else it is thrown away, and the present text is checked. So the verdict of an older text is never on the screen.
 """
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ from . import board, files
 from .board import Checked, State
 
 PERIOD = 0.05           # seconds between two looks at the files
-ASK_AFTER = 3           # failed checks in a row after which a prediction is asked for
-LONGEST = 200           # characters of a prediction
+ASK_AFTER = 3           # after so many failed checks in a row the watch asks for a prediction
+LONGEST = 200           # characters that a prediction may have
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Ended(BaseException):
-    """A signal ends the watch: `number`; 0: the key q. No error: whoever turns errors into verdicts lets it pass."""
+    """The watch is to end, because of the signal `number`, or because of the key q (0). It is no Exception, so that code which
+    turns errors into verdicts lets it pass."""
 
     def __init__(self, number: int = 0) -> None:
         self.number = number
@@ -36,29 +37,29 @@ class Ended(BaseException):
 
 
 class Checker(Protocol):
-    """What the loop asks for. `stop` says whether to give up what is being done."""
+    """What the loop needs of a checker. `stop` returns whether to give up what is being done."""
 
-    name: str           # of the scenario, "04-half-close"
-    folder: Path        # its files
+    name: str           # the scenario's name, "04-half-close"
+    folder: Path        # the folder with its files
     task: Optional[board.Task]      # the exercise whose contract judges it; None: the scenario's own does
 
     def build(self) -> "Optional[Checked]":
-        """Builds what has changed; what came of it if it can't be run."""
+        """Builds what has changed. Returns None, or the result if the programs can't be run."""
 
     def run(self, stop: Callable[[], bool]) -> "Optional[Checked]":
-        """Runs and judges it. None: it was given up."""
+        """Runs and judges the programs. Returns None if the run was given up."""
 
     def look_around(self) -> None:
-        """Finds out what the keys do now; asked once a check."""
+        """Finds out what the keys do now. It is called once for each check."""
 
     def rest(self) -> None:
-        """Nothing is to be done now: makes ready for the next run."""
+        """Prepares the next run, because nothing else is to be done now."""
 
     def seen(self, what: str) -> int:
-        """How many hints of that difference were shown."""
+        """Returns how many hints of that difference were shown."""
 
     def remember(self, what: str, number: int) -> None:
-        """Keeps that number."""
+        """Keeps how many hints of that difference were shown."""
 
     def predicted(self, check: int, text: str) -> None:
         """Keeps what the learner expects of the next check."""
@@ -66,8 +67,8 @@ class Checker(Protocol):
 
 @dataclass(frozen=True)
 class Action:
-    """A key. `what()` says what it would do now, "" if nothing; it is asked once a check. `act()` does it: it gives another command of the
-    lab, which has the terminal for a while, or () and has changed what is watched."""
+    """A key. `what()` returns what it would do now, "" if nothing; it is called once for each check. `act()` does it. It returns
+    another command of the lab, which then has the terminal for a while, or () if it has changed what is watched."""
 
     key: str
     what: Callable[[State], str]
@@ -75,7 +76,8 @@ class Action:
 
 
 class _Signals:
-    """Signals are noted, and wake the loop. `raising`: one that ends the watch does so at once, wherever it is."""
+    """Notes signals, and wakes the loop. While `raising` is true, a signal that ends the watch raises Ended at once, wherever the
+    program is."""
 
     def __init__(self) -> None:
         self.ended = 0
@@ -101,20 +103,20 @@ class _Signals:
             self.stopped = True
         elif number == signal.SIGWINCH:
             self.resized = True
-        elif number in _ENDINGS and not (self.aside and number == signal.SIGINT):       # that one is meant for the other command
+        elif number in _ENDINGS and not (self.aside and number == signal.SIGINT):       # Ctrl-C is meant for the other command
             self.ended = self.ended or number
             if self.raising:
                 raise Ended(number)
 
     def clear(self) -> None:
-        """Takes what has woken the loop."""
+        """Reads the bytes that have woken the loop."""
         with contextlib.suppress(BlockingIOError):
             while os.read(self.waker, 512):
                 pass
 
 
 class Watch:
-    """The loop. `actions`: further keys."""
+    """The loop. `actions` are further keys."""
 
     def __init__(self, checker: Checker, actions: "tuple[Action, ...]", colour: bool, unicode: bool) -> None:
         self.checker, self.actions, self.colour, self.unicode = checker, actions, colour, unicode
@@ -124,11 +126,11 @@ class Watch:
         self._text: "dict[str, str]" = {}           # what was checked, or is being checked
         self._look: files.Look = ()                 # the look at which that text was taken
         self._looked = 0.0
-        self._typed = b""                           # keys that nobody has taken yet
+        self._typed = b""                           # keys that have not been handled yet
         self._offers: "tuple[tuple[str, str], ...]" = ()    # (key, what it does now) of the actions
 
     def go(self) -> int:
-        """Watches until it is ended; returns the exit status."""
+        """Watches until it is ended. Returns the exit status."""
         with self.signals:
             try:
                 self.screen.enter()
@@ -156,7 +158,7 @@ class Watch:
     # -- waiting --------------------------------------------------------------------------------------------------------
 
     def _wait(self, seconds: float) -> None:
-        """Draws, and waits for a key or a signal, at most so long."""
+        """Draws the screen, and waits for a key or a signal, at most so many seconds."""
         self._draw()
         ready = select.select([self.screen.keyboard, self.signals.waker], [], [], seconds)[0]
         self._take(self.screen.keyboard in ready)
@@ -181,7 +183,7 @@ class Watch:
             self._draw()
 
     def _stop(self) -> None:
-        """Ctrl-Z: gives the terminal back, stops, and goes on when it is told to."""
+        """Handles Ctrl-Z: gives the terminal back, stops, and goes on when SIGCONT comes."""
         self.signals.stopped = False
         self.screen.leave()
         handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
@@ -205,13 +207,14 @@ class Watch:
     # -- checking ---------------------------------------------------------------------------------------------------------
 
     def _check(self) -> None:
-        """Checks the present text, and again if it changes meanwhile, until there is a verdict about what lies there."""
+        """Checks the present text. If it changes meanwhile, checks again, until there is a verdict about the text that the files
+        have."""
         s = self.state
         while True:
             began, look = time.monotonic(), files.look(self.checker.folder)
             text = files.text(self.checker.folder)
             if text == self._text and s.checked is not None:
-                self._look = look       # it was only touched
+                self._look = look       # the files were touched, and have the same text
                 return
             new = files.changed(self._text, text)
             s.changed = tuple(dict.fromkeys((*(s.changed if s.doing else ()), *new))) if self._look else ()
@@ -222,7 +225,7 @@ class Watch:
                 return
 
     def _attempt(self, began: float, look: files.Look) -> "Optional[Checked]":
-        """One build and one run of the text that was looked at. None: the files are others by now."""
+        """Builds and runs the text that was looked at once. Returns None if the files have changed meanwhile."""
         s = self.state
         s.doing = "building ..."
         self._draw()
@@ -240,7 +243,7 @@ class Watch:
 
     @contextlib.contextmanager
     def _raising(self) -> Iterator[None]:
-        """Within: a signal that ends the watch does so at once. make may take long."""
+        """Inside of it, a signal that ends the watch raises Ended at once, because make may take long."""
         if self.signals.ended:
             raise Ended(self.signals.ended)
         self.signals.raising = True
@@ -250,7 +253,7 @@ class Watch:
             self.signals.raising = False
 
     def _give_up(self) -> bool:
-        """Is the run of no use any more? Asked many times a second while programs run."""
+        """Is the run useless now, because the files have changed? This is asked many times a second while programs run."""
         self._take(self.screen.keyboard in select.select([self.screen.keyboard], [], [], 0)[0])
         return self._due() and files.look(self.checker.folder) != self._look
 
@@ -259,7 +262,7 @@ class Watch:
         s.doing, s.changed, s.checked = "", (), found
         s.checks += 1
         s.notes = [f"You expected: {s.prediction}"] if s.prediction else []
-        if s.asking and s.typed.strip():        # the text was saved before Enter came
+        if s.asking and s.typed.strip():        # the learner saved the text before pressing Enter
             self._answered()
         s.prediction, s.asking, s.typed = "", False, ""
         s.hints = min(self.checker.seen(found.what), len(found.hints)) if found.hints else 0
@@ -275,7 +278,7 @@ class Watch:
         self.checker.rest()
 
     def _anew(self) -> None:
-        """Something else is watched from now on."""
+        """Begins to watch something else."""
         self.state = State(self.checker.name, checks=self.state.checks, task=self.checker.task)
         self._text, self._look = {}, ()
         self._check()
@@ -317,7 +320,7 @@ class Watch:
         self.state.keys = self._useful_keys()
 
     def _type(self, typed: bytes) -> None:
-        """Keys of a prediction: text, Backspace, Ctrl-U, Enter. Escape or Enter alone skips it."""
+        """Handles the keys of a prediction: text, Backspace, Ctrl-U, Enter. Escape, or Enter alone, skips the prediction."""
         s = self.state
         for c in typed.decode("utf-8", "replace"):
             if c in "\r\n" or c == "\x1b":
@@ -340,7 +343,7 @@ class Watch:
     # -- other commands -----------------------------------------------------------------------------------------------------
 
     def _aside(self, command: "tuple[str, ...]") -> None:
-        """Lets another command have the terminal, then shows the verdict again. Ctrl-C ends that command alone."""
+        """Gives the terminal to another command, then shows the verdict again. Ctrl-C ends only that command."""
         self.screen.leave()
         self.signals.aside = True
         old = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
@@ -348,7 +351,7 @@ class Watch:
             child = subprocess.Popen(command, cwd=ROOT)
             try:
                 while child.poll() is None:
-                    select.select([self.signals.waker], [], [])     # SIGCHLD, or one that ends the watch
+                    select.select([self.signals.waker], [], [])     # SIGCHLD, or a signal that ends the watch
                     self.signals.clear()
                     if self.signals.ended:
                         raise Ended(self.signals.ended)
@@ -364,7 +367,7 @@ class Watch:
         self.screen.enter()
 
     def _enter(self) -> None:
-        """Waits for Enter (or q). The terminal hands over whole lines now."""
+        """Waits for Enter (or q). The terminal passes on whole lines now."""
         while True:
             ready = select.select([self.screen.keyboard, self.signals.waker], [], [])[0]
             self.signals.clear()

@@ -1,7 +1,7 @@
-"""Questions about real runs. Each kind is a function: in come a run with its moments and a source of chance, out comes a question, or None
-where this run has none of that kind that has exactly one right answer.
+"""Questions about real runs. Each kind is a function. It takes a run with its moments and a source of chance. It returns a
+question, or None if this run has no question of that kind with exactly one right answer.
 
-The chance is seeded: the same seed, the same questions. So nothing of a question depends on the machine's speed: the runs are those of
+The chance is seeded: the same seed gives the same questions. So no question depends on the machine's speed: the runs are those of
 schedules, one thread at a time, and no question shows a time or a port.
 """
 from __future__ import annotations

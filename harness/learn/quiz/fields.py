@@ -1,7 +1,8 @@
-"""Kind `field`: the segments of a connection, and one field of one of them is blank.
+"""Kind `field`: shows the segments of a connection, with one field of one of them blank.
 
-Only what the rest of the table settles is asked. Sequence numbers follow from what the same end sent before, acknowledgements from what
-the other end sent before (each row above has arrived, and the acknowledgements say so), lengths and FINs from what is counted later.
+A field is asked for only if the rest of the table decides it. Sequence numbers follow from what the same end sent before.
+Acknowledgements follow from what the other end sent before, because each row above has arrived, and the acknowledgements say so.
+Lengths and FINs follow from what is counted later.
 """
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ class Row:
 
     @property
     def end(self) -> int:
-        """What its sender's next segment begins with: SYN and FIN count as one each."""
+        """The number with which its sender's next segment begins. SYN and FIN count as one each."""
         return self.first + self.length + ("SYN" in self.flags or "FIN" in self.flags)
 
 
@@ -62,8 +63,8 @@ def ask(seen: Seen, chance: random.Random) -> Optional[Asked]:
 
 
 def table(seen: Seen, connection: int) -> "list[Row]":
-    """The segments of a connection in their order; [] if the rules do not give all of its numbers, or a write did not go as one segment: then the
-    kernel's timers decided on the segments."""
+    """Returns the segments of a connection in their order. Returns [] if the rules do not give all of its numbers, or if a write
+    did not go as one segment: then the kernel's timers decided on the segments."""
     run = seen.run
     segments = [s for s in run.segments if s.connection == connection]
     rows: "list[Row]" = []
@@ -75,7 +76,7 @@ def table(seen: Seen, connection: int) -> "list[Row]":
 
 
 def _as_written(seen: Seen, connection: int, rows: "list[Row]") -> bool:
-    """Is each segment with data one write, and each write one segment?"""
+    """Is each segment with data one write, and is each write one segment?"""
     for side in (side for side in seen.sides.all() if side[0] == connection):
         written = [call.result for call in seen.run.calls if call.name in WRITES and call.result > 0 and seen.sides.of(call) == side]
         if written != [row.length for row in rows if row.length and row.sender == seen.sides.name(side)]:
@@ -93,7 +94,7 @@ def _row(segment: Segment) -> Row:
 
 
 def _counts(rows: "Sequence[Row]") -> bool:
-    """Are all numbers those that the rows above give? (A segment that was sent again, or crossed another one, has others.)"""
+    """Do all numbers follow from the rows above? (A segment that was sent again, or that crossed another one, has other numbers.)"""
     for n, row in enumerate(rows):
         if "RST" in row.flags:
             return n == len(rows) - 1
@@ -103,7 +104,7 @@ def _counts(rows: "Sequence[Row]") -> bool:
 
 
 def _sent(rows: "Sequence[Row]", sender: str) -> int:
-    """What an end's next segment begins with."""
+    """Returns the number with which an end's next segment begins."""
     return max((row.end for row in rows if row.sender == sender), default=0)
 
 
@@ -138,7 +139,7 @@ def _blanks(rows: "list[Row]", n: int) -> "Iterator[Blank]":
 
 
 def _later(rows: "list[Row]", n: int, other: str) -> "Optional[tuple[str, int]]":
-    """Where the end of a row can be seen below it, in words, and that number."""
+    """Returns where the rows below show the end of a row: in words, and as the number. Returns None if they do not show it."""
     for row in rows[n + 1:]:
         if "RST" in row.flags:
             return None
@@ -154,7 +155,7 @@ def _choice(row: Row) -> str:
 
 
 def _in_words(rows: "Sequence[Row]", sender: str) -> str:
-    """SYN and 18 bytes"""
+    """Returns what an end has sent in these rows: "a SYN and 18 bytes"."""
     mine = [row for row in rows if row.sender == sender]
     total = sum(row.length for row in mine)
     parts = (["a SYN"] if any("SYN" in row.flags for row in mine) else []) + ([count(total, "byte")] if total else [])
@@ -163,7 +164,7 @@ def _in_words(rows: "Sequence[Row]", sender: str) -> str:
 
 
 def shown(rows: "Sequence[Row]", blank: Optional[Blank] = None) -> "list[str]":
-    """The table, with a ? for what is blank."""
+    """Returns the lines of the table, with a ? in the blank field."""
     longest = max(len(row.sender) for row in rows)
     found = [f"    {'sender':{max(longest, 6)}}  {'flags':8} {'first':>6} {'length':>7} {'ack':>6}"]
     for n, row in enumerate(rows):

@@ -1,6 +1,7 @@
-"""Kinds `knows`, `state` and `bytes`: what a program and the two kernels hold at a moment at which nobody moves.
+"""Kinds `knows`, `state` and `bytes`: what a program and the two kernels hold at a moment at which no thread moves.
 
-The answers are the kernel's own: its sockets as they were looked at. What a program has written and read is from its calls.
+The answers are the kernel's own: its sockets as they were at that moment. What a program has written and read comes from its
+calls.
 """
 from __future__ import annotations
 
@@ -16,8 +17,8 @@ from .asked import Asked
 from .seen import Look, Seen
 from .shown import cut, head, is_clear, moment, transcript
 
-# What is asked of, by the kernel's state. When a FIN is acknowledged is for a timer of the other kernel to say, and not for the programs: so
-# the two states before and behind that are one answer, and those that end with it are not asked.
+# The answers, by the kernel's state. A timer of the other kernel decides when a FIN is acknowledged, and not the programs. So the two
+# states before and after that are one answer, and states that end with it are not asked for.
 _STATES = {"ESTABLISHED": "ESTABLISHED", "FIN-WAIT-1": "FIN-WAIT-1 or -2", "FIN-WAIT-2": "FIN-WAIT-1 or -2", "CLOSE-WAIT": "CLOSE-WAIT", "TIME-WAIT": "TIME-WAIT"}
 _CHOICES = ("LISTEN", "ESTABLISHED", "FIN-WAIT-1 or -2", "CLOSE-WAIT", "LAST-ACK", "TIME-WAIT", "SYN-SENT")
 TRIES = 40
@@ -25,17 +26,17 @@ TRIES = 40
 
 @dataclass(frozen=True)
 class Stream:
-    """One way of a connection at a moment: bytes of it, counted by who has them."""
+    """One direction of a connection at a moment: how many bytes of its stream have come how far."""
 
     sender: str
     receiver: str
-    written: int        # the sender's program has given them to its kernel
-    arrived: int        # the receiver's kernel has them, or had them
-    read: int           # the receiver's program has them
+    written: int        # bytes that the sender's program has given to its kernel
+    arrived: int        # bytes that have arrived at the receiver's kernel
+    read: int           # bytes that the receiver's program has read
 
 
 def state(seen: Seen, chance: random.Random) -> Optional[Asked]:
-    """In which state is this end?"""
+    """Asks: in which state is this end?"""
     found: "dict[str, list[tuple[Look, Socket]]]" = {}
     for look in _looks(seen):
         for socket in sorted(look.sockets, key=lambda s: (s.connection, s.who, s.fd)):
@@ -56,7 +57,7 @@ def _looks(seen: Seen) -> "list[Look]":
 
 
 def _of_state(name: str, who: str) -> str:
-    """What the kernel's state says of the FINs."""
+    """Returns a sentence that says what the kernel's state means for the FINs."""
     return f"The kernel says {name}: " + {
         "ESTABLISHED": "no end has sent a FIN that has come.",
         "FIN-WAIT-1 or -2": f"the {who}'s end has sent its FIN, and none of the other end has come. The number is 2 once the FIN is acknowledged.",
@@ -65,7 +66,7 @@ def _of_state(name: str, who: str) -> str:
 
 
 def count_bytes(seen: Seen, chance: random.Random) -> Optional[Asked]:
-    """How many bytes lie unread in a kernel, or how many has a program read?"""
+    """Asks: how many bytes lie unread in a kernel, or how many has a program read?"""
     moments = [(look, side, stream) for look in _looks(seen) for side, stream in _streams(seen, look)]
     busy = [one for one in moments if one[2].arrived > one[2].read]
     if not moments:
@@ -83,7 +84,7 @@ def count_bytes(seen: Seen, chance: random.Random) -> Optional[Asked]:
 
 
 def knows(seen: Seen, chance: random.Random) -> Optional[Asked]:
-    """How far has a message come: who has it by now?"""
+    """Asks: how far has a message come, and who has it now?"""
     looks = _looks(seen)
     for _ in range(TRIES if looks else 0):
         look = chance.choice(looks)
@@ -101,7 +102,7 @@ def knows(seen: Seen, chance: random.Random) -> Optional[Asked]:
 
 
 def _place(seen: Seen, look: Look, event: Event, stream: Stream) -> int:
-    """Who has all bytes that the line announces, and nobody further has one of them: 1 to 4 as they are asked for; 0 if they are in several places."""
+    """Returns the choice (1 to 4) that says how far all bytes of the line have come. Returns 0 if they are in several places."""
     side = seen.sides.of(event)
     before = sum(e.count for e in seen.sides.lines(side) if e.kind == "send" and e.seq < event.seq) if side is not None else 0
     last = before + event.count
@@ -130,7 +131,8 @@ def _told(seen: Seen, look: Look, event: Event, stream: Stream, place: int) -> A
 
 
 def _streams(seen: Seen, look: Look) -> "Iterator[tuple[Side, Stream]]":
-    """The two ways of each connection that both kernels still know of, as the kernel's sockets and the program's calls have them."""
+    """Yields the two directions of each connection that both kernels still have, as the kernels' sockets and the programs' calls
+    show them."""
     if not seen.run.observed:
         return
     ends = {side: socket for socket in look.sockets if socket.connection and (side := seen.sides.of(socket)) is not None}

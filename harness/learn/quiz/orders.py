@@ -1,4 +1,4 @@
-"""Kinds `shuffled` and `possible`: in which order lines have to come, and whether they can come in another one."""
+"""Kinds `shuffled` and `possible`: in which order lines have to come, and whether they can come in another order."""
 from __future__ import annotations
 
 import itertools
@@ -18,7 +18,7 @@ CARDS = 4
 
 
 def shuffled(seen: Seen, chance: random.Random) -> Optional[Asked]:
-    """Four lines of two programs, of which each has to come before the next one."""
+    """Asks for the order of four lines of two programs, each of which has to come before the next one."""
     events = _single(seen)
     for _ in range(TRIES if len(events) >= CARDS else 0):
         chain = [events[n] for n in sorted(chance.sample(range(len(events)), CARDS))]
@@ -35,7 +35,8 @@ def shuffled(seen: Seen, chance: random.Random) -> Optional[Asked]:
 
 
 def possible(seen: Seen, chance: random.Random) -> Optional[Asked]:
-    """Two lines of two programs: can the second one come before the first? Yes is seen in a run, no is forced."""
+    """Asks about two lines of two programs: can the second one come before the first? If the answer is yes, a run shows it. If it
+    is no, something forces the order."""
     events = _single(seen)
     wanted = chance.random() < 0.5
     for _ in range(TRIES if len(events) > 1 else 0):
@@ -65,7 +66,7 @@ def _possible(seen: Seen, first: Event, second: Event, answer: str, why: str) ->
 
 
 def _single(seen: Seen) -> "list[Event]":
-    """The lines whose text comes once in the run, so that it says which line is meant."""
+    """Returns the lines whose text comes once in the run, so that the text says which line is meant."""
     said = [_card(seen, e) for e in seen.events]
     return [e for e in seen.events if said.count(_card(seen, e)) == 1]
 

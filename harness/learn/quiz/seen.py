@@ -1,4 +1,5 @@
-"""Real runs for the quiz: one thread at a time, and at each moment at which nobody moves the kernel's own sockets are looked at."""
+"""Real runs for the quiz. One thread goes on at a time, and the kernel's own sockets are looked at at each moment at which no
+thread moves."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -16,16 +17,16 @@ from ...trace import Event, Run, Socket, Waiting
 
 @dataclass(frozen=True)
 class Look:
-    """One moment at which nobody moves. Records with a smaller place than `seq` came before it."""
+    """One moment at which no thread moves. Records with a smaller place than `seq` came before it."""
 
     seq: int
     sockets: "tuple[Socket, ...]"
-    held: "tuple[tuple[int, int], ...]"         # the threads (process, thread) that stand at a line that they have logged
+    held: "tuple[tuple[int, int], ...]"         # the threads (process, thread) that are held at a line that they have logged
     waiting: "tuple[Waiting, ...]"              # the threads that are blocked
 
 
 class Watched(Delays):
-    """The policy: delays, and a look at each moment."""
+    """The policy of a quiz's run: delays, and a look at each moment."""
 
     def __init__(self, schedule: "Iterable[Place]" = ()) -> None:
         super().__init__(schedule)
@@ -34,7 +35,7 @@ class Watched(Delays):
 
     def quiet(self, held: "list[Held]") -> Optional[Held]:
         assert self.conductor is not None
-        self.conductor.segments()       # takes in those that have been sent
+        self.conductor.segments()       # takes in the segments that have been sent
         sockets, waiting = self.conductor.moment()
         tids = {h.tid for h in held}
         threads = tuple(sorted({(e.pid, e.tid) for e in self.conductor.book.events if e.tid in tids}))
@@ -43,19 +44,19 @@ class Watched(Delays):
 
 
 class Seen:
-    """One run of a scenario, and what can be asked of it."""
+    """One run of a scenario, with what a question may ask about it."""
 
     def __init__(self, scenario: Scenario, run: Run, policy: "Watched", turner: Turner, width: int) -> None:
         self.scenario, self.schedule, self.run, self.turner, self.width = scenario, tuple(sorted(policy.delays)), run, turner, width
         self.looks = tuple(policy.looks)
         self.sides = Sides(run)
-        # Who starts when another program listens waits for the kernel, and not for the line about it: whether that line was there is luck.
+        # A start that waits for a listener waits for the kernel, and not for the line about it. Whether that line had come is luck.
         self.order = causes.derive(replace(run, starts=tuple(replace(start, after=()) for start in run.starts)), self.sides)
         self.events = tuple(self._always_so(policy.turns))
 
     def _always_so(self, turns: "dict[int, int]") -> "list[Event]":
-        """The lines in an order that another run under the schedule has, too: of those that came between the same two releases it is chance
-        which was first, so what forces them counts, then who listens, and then their names."""
+        """Returns the lines in an order that another run under the same schedule has, too. Chance decides which line came first
+        between the same two releases. So such lines are sorted by what forces them, then by who listens, and then by their names."""
         events = sorted(self.run.events, key=lambda e: e.seq)
 
         last = [role.name for role in self.run.cast if not role.listens]
@@ -71,17 +72,17 @@ class Seen:
         return "; ".join(map(str, self.schedule)) or "nobody"
 
     def before(self, look: Look) -> "tuple[Event, ...]":
-        """The lines that had been logged by then."""
+        """Returns the lines that had been logged before that moment."""
         return tuple(e for e in self.events if e.seq < look.seq)
 
     def stands(self, look: Look, event: Event) -> bool:
-        """Is the line's thread held at it, so that nothing has been done behind it?"""
+        """Is the line's thread held at the line, so that it has done nothing after it?"""
         mine = [e for e in self.before(look) if (e.pid, e.tid) == (event.pid, event.tid)]
         return (event.pid, event.tid) in look.held and mine[-1] is event
 
 
 class Runs:
-    """The runs of a quiz, each made once. `lent`: gives a keeper that lives."""
+    """The runs of a quiz, each made once. `lent` returns a keeper to use."""
 
     def __init__(self, lent: "Callable[[], Keeper]", *, width: int = 78, isolate: bool = True, observe: bool = True,
                  tick: "Callable[[], bool]" = lambda: False) -> None:
@@ -90,7 +91,7 @@ class Runs:
         self._turners: "dict[str, Turner]" = {}
 
     def of(self, scenario: Scenario, schedule: "tuple[Place, ...]" = ()) -> Seen:
-        """The run under a schedule. Raises KeyboardInterrupt when it is to stop."""
+        """Returns the run under a schedule. Raises KeyboardInterrupt if the quiz is to stop."""
         key = scenario.name, schedule
         if key not in self._seen:
             policy = Watched(schedule)
@@ -103,5 +104,6 @@ class Runs:
         return self._seen[key]
 
     def places(self, scenario: Scenario) -> "list[Place]":
-        """Where a program can be held in the scenario's run without delays, in an order that is always the same."""
+        """Returns the places at which a program can be held in the scenario's run without delays, in an order that is always the
+        same."""
         return sorted(places(self.of(scenario).run).values())

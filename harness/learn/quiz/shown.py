@@ -1,4 +1,4 @@
-"""What a question shows of a run: its lines in two columns, and who stands where."""
+"""What a question shows of a run: its lines in columns, and where each program is."""
 from __future__ import annotations
 
 import textwrap
@@ -17,7 +17,7 @@ def cut(text: str, room: int) -> str:
 
 
 def transcript(seen: Seen, look: Look) -> "list[str]":
-    """The last lines before a moment, each in its program's column, without times."""
+    """Returns the last lines before a moment, each in its program's column, without times."""
     names = [role.name for role in seen.run.cast if not role.listens] + [role.name for role in seen.run.cast if role.listens][::-1]
     room = (seen.width - 4) // len(names)
     events = seen.before(look)
@@ -26,7 +26,7 @@ def transcript(seen: Seen, look: Look) -> "list[str]":
 
 
 def _hidden(seen: Seen, look: Look) -> "list[str]":
-    """What the lines above the shown ones tell of bytes."""
+    """Returns what the lines that are not shown say about bytes."""
     events = seen.before(look)[:-MOST]
     told = []
     for name in dict.fromkeys(e.who for e in events):
@@ -39,7 +39,8 @@ def _hidden(seen: Seen, look: Look) -> "list[str]":
 
 
 def is_clear(seen: Seen, look: Look) -> bool:
-    """Does what is shown tell all that a question about this moment needs? (A line about an end of a stream must be among it.)"""
+    """Does the question show all that is needed for an answer about this moment? (A line about the end of a stream must be among
+    the shown ones.)"""
     events = seen.before(look)
     return bool(events) and not any(causes.is_a(e, what) for e in events[:-MOST] for what in ("EOF", "half-closing", "closing", "reset"))
 
@@ -49,7 +50,7 @@ def _row(event: Event, names: "list[str]", room: int) -> str:
 
 
 def moment(seen: Seen, look: Look) -> "list[str]":
-    """A sentence or two: who stands at a line, who waits in which call."""
+    """Returns a sentence or two about which programs are held at a line, and which wait in which call."""
     held = sorted({e.who for e in seen.events if (e.pid, e.tid) in look.held})
     words = []
     if held:
