@@ -1,1 +1,1 @@
-"""What people read. In come a Run, a Verdict, or what exploring found; out go lines of text. Nothing is decided here."""
+"""What people read. It takes a Run, a Verdict, or what exploring found, and returns lines of text. Nothing is decided here."""

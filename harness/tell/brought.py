@@ -1,4 +1,4 @@
-"""The page of a run of somebody's own programs: standard lines, output and endings in columns; what came of it; findings."""
+"""The page of a run of somebody's own programs: standard lines, output and endings in columns; then the findings and the verdict."""
 from __future__ import annotations
 
 import shlex
@@ -12,12 +12,12 @@ from ..stage import scenarios
 from ..trace import Call, Ending, Event, Output, Record, Role, Run, Segment, Waiting
 from . import explored, screen, words
 
-MARK = "\u00b7 "        # before each standard line: what the program did, and did not say
-WIDEST = 2000           # characters of a line of output that are shown
+MARK = "\u00b7 "        # stands before each standard line: the program did this, and logged no line about it
+WIDEST = 2000           # how many characters of a line of output are shown at most
 
 
 class Page(screen.Screen):
-    """Prints records as they come. `late`: nothing is printed before end()."""
+    """Prints records as they come. With `late`, nothing is printed before end()."""
 
     def __init__(self, stream: TextIO, real_time: bool, cast: "tuple[Role, ...]", late: bool = False) -> None:
         super().__init__(stream, real_time, cast)
@@ -64,12 +64,12 @@ class Page(screen.Screen):
         return words.room_of(who, self.width, self.cast)
 
     def _rows(self, ns: int, who: str, text: str) -> None:
-        """A line of output in its program's column, broken where the column ends."""
+        """Prints a line of output in its program's column, broken where the column ends."""
         room = max(self._room(who), 20)
         self._in_column(ns, who, [text[n:n + room] for n in range(0, max(len(text), 1), room)], dim=False)
 
     def _row(self, ns: int, who: str, text: str) -> None:
-        """A standard line, broken between words."""
+        """Prints a standard line in its program's column, broken between words."""
         self._in_column(ns, who, textwrap.wrap(text, max(self._room(who), 20), subsequent_indent="    ", break_on_hyphens=False), dim=True)
 
     def _in_column(self, ns: int, who: str, parts: "list[str]", dim: bool) -> None:
@@ -85,7 +85,7 @@ class Page(screen.Screen):
 
 
 def _clean(text: str) -> str:
-    """A line of output without what moves a cursor; a carriage return at its end is left out."""
+    """Returns a line of output without characters that move a cursor. A carriage return at its end is left out."""
     shown = "".join(c if c.isprintable() or c == "\t" else standard.printable(c) for c in text.rstrip("\r\n")).expandtabs(8)
     return shown if len(shown) <= WIDEST else f"{shown[:WIDEST]}... ({len(shown) - WIDEST:,} characters more)"
 
@@ -97,7 +97,7 @@ def _cut(data: str, room: int) -> str:
 # --- what came of it ---------------------------------------------------------------------------------------------------
 
 def verdict(run: Run) -> "tuple[str, int, str]":
-    """The verdict's word, its exit status, and a sentence."""
+    """Returns the verdict's word, its exit status, and a sentence."""
     stop = run.stop
     dead = _dead(run)
     if stop.kind == "interrupted":
@@ -119,7 +119,8 @@ def _clients(run: Run) -> "set[str]":
 
 
 def _dead(run: Run) -> str:
-    """Who was ended by a signal; of the processes that the programs started, only a write to a connection that was gone counts."""
+    """Returns in words which programs were ended by a signal. Of the processes that the programs started, only those count that
+    wrote to a connection that was gone."""
     broken = {call.pid for call in run.calls if call.error == "EPIPE" and call.connection}
     ended = [one for one in run.endings if one.how.startswith("signal ")]
     ended += [one for one in run.children if one.how == "signal PIPE" and one.pid in broken]
@@ -127,7 +128,8 @@ def _dead(run: Run) -> str:
 
 
 def waits(run: Run) -> Iterator[str]:
-    """What each blocked thread waits for, a clause each. Who waits for its own threads or children is left out where others wait."""
+    """Yields what each blocked thread waits for, one clause each. A thread that waits for its own threads or children is left out
+    if another thread of its process waits for something else."""
     own = ("futex", "wait4", "pause", "rt_sigsuspend", "rt_sigtimedwait")
     named = {w.pid for w in run.stop.waiting if w.call not in own}
     for w in run.stop.waiting:
@@ -151,7 +153,7 @@ def _for_what(w: Waiting, run: Run) -> str:
 
 
 def ending(run: Run, found: "Sequence[Finding]", *, width: int, fold: bool, colour: bool) -> "list[str]":
-    """All that stands under the columns: the findings, a paragraph each, then the verdict."""
+    """Returns all that stands under the columns: the findings, one paragraph each, then the verdict."""
     told: "list[str]" = [""]
     for one in found:
         more = [f"misconception {one.misconception}: lessons/misconceptions.md#{one.misconception.lower()}"] \
@@ -171,7 +173,7 @@ def ending(run: Run, found: "Sequence[Finding]", *, width: int, fold: bool, colo
 
 
 def outcomes(found: Report, command: str) -> "list[str]":
-    """What exploring found. `command`: what steps through a run."""
+    """Returns what exploring found, as lines. `command` is the command that steps through a run."""
     many = "1 outcome" if len(found.groups) == 1 else f"{len(found.groups)} outcomes"
     told = [f"{many} in {found.count} schedules with at most one delay: a program is held before one of its calls, or behind it,",
             "until nothing else can happen."]

@@ -1,4 +1,4 @@
-"""The compiler's words on a terminal: as it says them, in the colours that it would take there itself."""
+"""Shows the compiler's words on a terminal, unchanged, in the colours that it would use there itself."""
 from __future__ import annotations
 
 import re
@@ -10,13 +10,13 @@ _HEAD = re.compile(r"^([^:\s][^:]*:\d+:(?:\d+:)?) (fatal error|error|warning|not
 
 
 def shown(said: str, colour: bool) -> str:
-    """The text; with `colour`, its kinds and its marks below the source are coloured."""
+    """Returns the text. With `colour`, the kinds of messages and the marks below the source are coloured."""
     return "\n".join(_lines(said)) if colour else said
 
 
 def _lines(said: str) -> "list[str]":
     code, found = "", []
-    for line in plain(said, "\n\t").split("\n"):      # it quotes the source, whatever stands there
+    for line in plain(said, "\n\t").split("\n"):      # it quotes the source, which may hold any character
         head = _HEAD.match(line)
         if head:
             code = _COLOURS[head[2]]

@@ -1,4 +1,5 @@
-"""What a learner reads of an exploration: its outcomes, what tells each apart, a schedule that shows it, what was broken."""
+"""What a learner reads of an exploration: its outcomes, how each differs from the first one, a schedule that shows it, and what
+was broken."""
 from __future__ import annotations
 
 import textwrap
@@ -13,19 +14,19 @@ from .phrases import count
 
 
 def schedule_in_words(schedule: "tuple[Place, ...]") -> str:
-    """hold the server at `reading data` until nothing else can happen"""
+    """Returns words such as "hold the server at `reading data` until nothing else can happen"."""
     if not schedule:
         return "nobody is delayed"
     return ", and ".join(f"hold the {p.who} at {_the(p)} until nothing else can happen" for p in schedule)
 
 
 def command(schedule: "tuple[Place, ...]", number: str, skip: bool) -> str:
-    """What replays it."""
+    """Returns the command that steps through a run under this schedule."""
     return f"{setting(schedule, skip)} make step-{number}"
 
 
 def setting(schedule: "tuple[Place, ...]", skip: bool) -> str:
-    """What stands in front of a command that is to run this schedule."""
+    """Returns the settings that stand in front of a command that is to run this schedule."""
     settings = ["NOPAUSE=1"] if skip else []
     settings.append("SCHEDULE='" + "; ".join(map(str, schedule)).replace("'", "'\\''") + "'" if schedule else "SCHEDULE=nobody")
     return " ".join(settings)
@@ -36,7 +37,8 @@ def _the(place: Place) -> str:
 
 
 def report(found: Report, scenario: Scenario, always: bool, where: bool = False) -> "list[str]":
-    """The report, line by line. `where`: and where each ending was decided; the runs must have been kept."""
+    """Returns the lines of the report. With `where` they also say where each ending was decided; then the runs must have been
+    kept."""
     lines = list(_lines(found, scenario, always))
     if where:
         told = [f"outcome {n + 1}: {where_decided(decided(found, n))}" for n in range(len(found.groups))]
@@ -45,7 +47,7 @@ def report(found: Report, scenario: Scenario, always: bool, where: bool = False)
 
 
 def where_decided(one: Decided) -> str:
-    """At which line the ending became certain, as far as the schedules of the report tell."""
+    """Returns in words at which line the ending became certain, as far as the schedules of the report show it."""
     if not one.lines:
         return "The ending is certain from the beginning: all schedules end so."
     places = " and ".join(f"the {line.who} comes to `{plain(line.text)}` ({line.source})" for line in one.lines)
@@ -78,7 +80,7 @@ def _lines(found: Report, scenario: Scenario, always: bool) -> Iterator[str]:
 
 
 def _outcomes(found: Report, scenario: Scenario) -> Iterator[str]:
-    """Each with its heading."""
+    """Yields the lines about each outcome, with its heading."""
     first, told = found.groups[0][0].outcome, headings(found)
     for n, (group, this) in enumerate(zip(found.groups, told)):
         outcome, schedule = group[0].outcome, group[0].schedule
@@ -95,7 +97,7 @@ def _outcomes(found: Report, scenario: Scenario) -> Iterator[str]:
 
 
 def headings(found: Report) -> "list[str]":
-    """For each outcome what tells it apart from the first one; the first one's tells it apart from the second."""
+    """Returns, for each outcome, how it differs from the first one. For the first one, how it differs from the second."""
     told: "list[str]" = []
     for n, group in enumerate(found.groups):
         outcome = group[0].outcome
@@ -118,7 +120,8 @@ def how_it_ended(outcome: Outcome) -> str:
 
 
 def parting(one: Outcome, other: Outcome) -> "tuple[str, str]":
-    """The first line of a program that is not the same in both: what happens there in the one, and in the other."""
+    """Finds the first line of a program that is not the same in both outcomes. Returns what happens there in the one, and in the
+    other."""
     theirs = dict(other.lines)
     for who in dict.fromkeys([*dict(one.lines), *theirs]):
         a, b = dict(one.lines).get(who, ()), theirs.get(who, ())
@@ -164,7 +167,7 @@ def _contract(found: Report, scenario: Scenario) -> Iterator[str]:
 
 
 def _first_difference(one: Tried) -> Iterator[str]:
-    """What went wrong in one schedule, and the contract's line about it, if it has one."""
+    """Yields what went wrong in one schedule, and the contract's line about it, if it has one."""
     first = one.verdict.differences[0] if one.verdict.differences else None
     sentence = words.sentence_of(first, one.run) if first and one.run else one.outcome.stop
     yield f"  {sentence if one.verdict.word == 'differs' else f'{one.verdict.word}: {sentence}'}"

@@ -1,7 +1,7 @@
-"""A terminal that one command has to itself for a while: keys come as they are typed, and the whole screen is drawn anew from a list of
-lines. On every way out the terminal is as it was before.
+"""A terminal that one command has to itself for a while. Keys come as they are typed, and the whole screen is drawn anew from a
+list of lines. On every way out the terminal is put back as it was before.
 
-What is drawn may hold text of others: it goes through the same filter as all that a command prints (terminal.py).
+What is drawn may hold text of others. So it goes through the same filter as all that a command prints (terminal.py).
 """
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from typing import Any, Iterable, Iterator, Optional
 from ..trace import plain
 from .terminal import COLOUR
 
-_ENTER, _LEAVE = b"\x1b[?1049h\x1b[?25l", b"\x1b[?25h\x1b[?1049l"       # another screen without a cursor, and back
+_ENTER, _LEAVE = b"\x1b[?1049h\x1b[?25l", b"\x1b[?25h\x1b[?1049l"       # switch to a second screen without a cursor, and back
 
 
 def why_not() -> str:
-    """Why this command can't have the screen; "" if it can."""
+    """Returns why this command can't have the screen; "" if it can."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return "standard input or standard output is no terminal"
     return "TERM is dumb: this terminal can't move its cursor" if os.environ.get("TERM", "dumb") == "dumb" else ""
 
 
 def size() -> "tuple[int, int]":
-    """Columns and rows of the terminal now."""
+    """Returns the columns and the rows that the terminal has now."""
     try:
         columns, rows = os.get_terminal_size(sys.stdout.fileno())
     except OSError:
@@ -37,7 +37,7 @@ def size() -> "tuple[int, int]":
 
 
 class FullScreen:
-    """The terminal. enter() and leave() may be called again and again; leave() twice does nothing more."""
+    """The terminal. enter() and leave() may be called again and again. A second leave() does nothing."""
 
     def __init__(self) -> None:
         self.keyboard, self._out = sys.stdin.fileno(), sys.stdout.fileno()
@@ -54,7 +54,7 @@ class FullScreen:
         self._drawn = []
 
     def leave(self) -> None:
-        """Back to how it was. A terminal that has gone is left alone."""
+        """Puts the terminal back as it was. If the terminal has gone, nothing is done."""
         if self._before is None:
             return
         before, self._before = self._before, None
@@ -63,7 +63,7 @@ class FullScreen:
             termios.tcsetattr(self.keyboard, termios.TCSADRAIN, before)
 
     def draw(self, lines: Iterable[str]) -> None:
-        """Shows these lines from the top on, and nothing else. What is on the screen already is not written again."""
+        """Shows these lines from the top on, and nothing else. If they are on the screen already, nothing is written."""
         new = list(lines)
         if new == self._drawn:
             return
@@ -72,7 +72,7 @@ class FullScreen:
         self._write(b"\x1b[H" + text.encode(sys.stdout.encoding or "utf-8", "replace") + b"\x1b[J")
 
     def forget(self) -> None:
-        """The next draw() writes everything: the terminal has another size, or somebody else has written on it."""
+        """Makes the next draw() write everything, because the terminal has another size, or somebody else has written on it."""
         self._drawn = []
 
     def _write(self, data: bytes) -> None:
@@ -82,7 +82,7 @@ class FullScreen:
 
 @contextlib.contextmanager
 def _not_stopped() -> Iterator[None]:
-    """A process in the background may set its terminal back, and is not stopped for it."""
+    """Inside of it, a process in the background may set its terminal back, and is not stopped for that."""
     old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
     try:
         yield
@@ -91,12 +91,12 @@ def _not_stopped() -> Iterator[None]:
 
 
 def safe(line: str) -> str:
-    """A line with the lab's own colours and with no other control character."""
+    """Returns a line with the lab's own colours and with no other control character."""
     return "".join(part if n % 2 else plain(part) for n, part in enumerate(COLOUR.split(line)))
 
 
 def cut(line: str, columns: int) -> str:
-    """The part of a line that has room. Colours take none, a character of double width takes two columns."""
+    """Returns the part of a line that has room. Colours take no column, and a character of double width takes two."""
     found, room, coloured = "", columns, False
     for n, part in enumerate(COLOUR.split(line)):
         if n % 2:

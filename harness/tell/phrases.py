@@ -8,7 +8,7 @@ from ..trace import plain
 
 
 def count(n: int, what: str) -> str:
-    """1 byte, 2 bytes"""
+    """Returns "1 byte" or "2 bytes"."""
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
@@ -17,7 +17,7 @@ def was(n: int) -> str:
 
 
 def of_them(n: int, whole: int) -> str:
-    """How many of so many: "all of them"."""
+    """Returns how many of a number it is, in words: "all of them", "2 of them"."""
     if n == whole:
         return "it" if whole == 1 else "all of them"
     return "none of them" if n == 0 and whole > 1 else "nothing" if n == 0 else f"{n} of them"
@@ -28,22 +28,22 @@ def quoted(text: str) -> str:
 
 
 def at(source: str) -> str:
-    """Behind what a program did: where that stands in its source."""
+    """Returns " (server.c:31)", to follow what a program did; "" if the place is not known."""
     return f" ({source})" if source else ""
 
 
 def with_source(words: str, source: str) -> str:
-    """A finding's words with its place, if they name none themselves."""
+    """Returns a finding's words, followed by its place if the words name no place."""
     return words if re.search(r"\([\w./-]+:\d+[,)]", words) else words + at(source)
 
 
 def all_of(names: Iterable[str]) -> str:
-    """the client and the server"""
+    """Returns the names in words: "the client and the server"."""
     return " and ".join(f"the {name}" for name in names)
 
 
 def ended(how: str) -> str:
-    """The predicate for an Ending's `how`."""
+    """Returns the predicate of a sentence for an Ending's `how`: "ended with exit 0"."""
     if how.startswith("exit "):
         return f"ended with {how}"
     if how.startswith("signal "):
@@ -54,11 +54,11 @@ def ended(how: str) -> str:
 
 
 def sentence(words: str) -> str:
-    """With a capital at its beginning and a full stop."""
+    """Returns the words with a capital letter at the beginning and a full stop."""
     return words[:1].upper() + words[1:] + ("" if words.endswith(".") else ".")
 
 
 def again(reproduce: str) -> "list[str]":
-    """The last lines of a verdict: the commands that give such a run again, as a page and as it was. `make step-2`, `make check-2`."""
+    """Returns the last lines of a verdict: the commands that make such a run again, once as a page and once as it was run."""
     page = re.sub(r"\bmake (?:check|scenario)-(\d+)$", r"make play-\1", reproduce)
     return [*([f"look at it: {page}"] if page != reproduce else []), f"reproduce: {reproduce}"]

@@ -1,4 +1,4 @@
-"""What a learner reads of a prediction: the cards, the question, and the prediction against the run."""
+"""What a learner reads of a prediction: the cards, the question, and the prediction compared with the run."""
 from __future__ import annotations
 
 import textwrap
@@ -14,13 +14,13 @@ from . import explored, words
 from .phrases import count
 from .why import WHY
 
-SHOWN = 3       # pairs of a sort, unless ALL=1 asks for all
+SHOWN = 3       # so many pairs of each sort are shown, unless ALL=1 asks for all
 
 _SIGNS = {"=": "as you said", "~": "in another place", "!": "impossible there", "-": "never came"}
 
 
 def question(asked: Question, width: int) -> "list[str]":
-    """The question and its four answers, wrapped."""
+    """Returns the question and its four answers, in lines of at most `width` characters."""
     found = ["", *textwrap.wrap(asked.text, width)]
     for one in asked.answers:
         found += textwrap.wrap(f"  {one.letter}  {one.text}", width, subsequent_indent="     ", break_on_hyphens=False)
@@ -28,7 +28,8 @@ def question(asked: Question, width: int) -> "list[str]":
 
 
 def cards(dealt: "Sequence[Card]", placed: "Sequence[int]", width: int) -> "list[str]":
-    """The cards that have no place yet with their numbers: two programs side by side, more one below the other."""
+    """Returns the cards that have no place yet, with their numbers. The cards of two programs stand side by side, those of more
+    below each other."""
     left = [(n, card) for n, card in enumerate(dealt, 1) if n not in placed]
     whos = list(dict.fromkeys(sorted(card.who for card in dealt)))
     if len(whos) != 2:
@@ -46,7 +47,7 @@ def _entry(number: int, text: str, room: int) -> "list[str]":
 
 
 def answer(asked: Question, letter: str, belief: "Callable[[str], str]", width: int) -> "list[str]":
-    """What is to be said of the chosen answer. `belief`: the words of a misconception."""
+    """Returns what is said about the chosen answer. `belief` returns the words of a misconception."""
     chosen, right = asked.answer(letter), asked.right
     if chosen == right:
         return textwrap.wrap(f"{letter} is right. {right.why}", width)
@@ -55,9 +56,9 @@ def answer(asked: Question, letter: str, belief: "Callable[[str], str]", width: 
 
 
 def table(order: "Sequence[Card]", judged: Judged, width: int, colour: bool) -> "list[str]":
-    """The prediction and the run side by side, line by line."""
+    """Returns the prediction and the run side by side, line by line."""
     room = (width - 8) // 2
-    too_early = {pair.second.seq for pair in judged.impossible}     # what had to come later
+    too_early = {pair.second.seq for pair in judged.impossible}     # lines that had to come later than predicted
     found = [f"      {'you expected':{room}}  the run"]
     used = set()
     for n, (card, event) in enumerate(zip(order, judged.events)):
@@ -87,7 +88,8 @@ def _cut(text: str, room: int) -> str:
 
 
 def pairs(judged: Judged, other_way: "Callable[[Pair], Optional[tuple[Place, ...]]]", number: str, skip: bool, every: bool, width: int) -> Iterator[str]:
-    """The three sorts of pairs. `other_way`: a schedule that really turns a free pair round. `every`: none is left out."""
+    """Yields the lines about the three sorts of pairs. `other_way` returns a schedule that turns a free pair round, None if it
+    knows none. With `every` no pair is left out."""
     most = max(map(len, (judged.impossible, judged.right, judged.free)), default=0) if every else SHOWN
     if judged.impossible:
         yield f"\nImpossible: {count(len(judged.impossible), 'order')}. You put:"

@@ -1,4 +1,5 @@
-"""The rows of a run that are no segments: what the programs logged, what they did if they log nothing, what they printed, how they ended."""
+"""The rows of a run that are no segments: what the programs logged, what they did if they log nothing, what they printed, and how
+they ended."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -7,12 +8,12 @@ from ..judge import standard
 from ..trace import Run
 from . import words
 
-MARK = "\u00b7 "        # before a standard line: the program did this, and did not say it
+MARK = "\u00b7 "        # stands before a standard line: the program did this, and logged no line about it
 
 
 @dataclass(frozen=True)
 class Row:
-    """One of them. `kind`: that of the event, or "did", "printed", "ended"."""
+    """One row. `kind` is the kind of its event, or "did", "printed", "ended"."""
 
     seq: int
     ns: int
@@ -26,7 +27,7 @@ class Row:
 
 
 def rows(run: Run) -> "tuple[Row, ...]":
-    """All of a run, in its order."""
+    """Returns all rows of a run, in the run's order."""
     found = [Row(e.seq, e.ns, e.who, e.pid, e.tid, e.kind, words.said(e), e.source, e.connection) for e in run.events]
     found += [Row(o.seq, o.ns, o.who, 0, 0, "printed", f"{o.stream}: {o.text}", "") for o in run.outputs]
     found += [Row(e.seq, e.ns, e.who, e.pid, 0, "ended", f"({e.how})") for e in run.endings]

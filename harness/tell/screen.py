@@ -1,4 +1,4 @@
-"""Live output of a run: one line per event as it happens, in its program's column, and a countdown in a pause."""
+"""Shows a run live: one line for each event as it happens, in its program's column, and a countdown during a pause."""
 from __future__ import annotations
 
 import os
@@ -13,18 +13,19 @@ from . import words
 
 
 def wants_colour(stream: TextIO) -> bool:
-    """On a terminal, unless NO_COLOR says no (no-color.org)."""
+    """Returns whether to write colours: on a terminal, unless NO_COLOR is set (no-color.org) or TERM is dumb."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def width_of(stream: TextIO) -> int:
-    """Columns to write in: the terminal's, 60 to 120; 100 where there is none."""
+    """Returns how many columns to write in: the terminal's number, but 60 to 120; 100 if there is no terminal."""
     columns = shutil.get_terminal_size((100, 24)).columns if stream.isatty() else 100
     return max(60, min(120, columns))
 
 
 def fitted(lines: "Iterable[str]", stream: TextIO) -> "Iterator[str]":
-    """The lines. On a terminal one that is too wide breaks between words; but not a command, which is there to be copied."""
+    """Yields the lines. On a terminal a line that is too wide is broken between words. A command is not broken, because it is
+    there to be copied."""
     width = width_of(stream)
     for line in lines:
         if not stream.isatty() or len(line) <= width or "SCHEDULE=" in line:
@@ -35,8 +36,8 @@ def fitted(lines: "Iterable[str]", stream: TextIO) -> "Iterator[str]":
 
 
 class Screen:
-    """Prints records as they come. `real_time`: a pause is really waited for, so count it down on a terminal. `cast`: whose
-    columns there are."""
+    """Prints records as they come. `real_time`: pauses take real time, so a terminal shows a countdown. `cast`: the programs that
+    have columns."""
 
     def __init__(self, stream: TextIO = sys.stdout, real_time: bool = True, cast: tuple[Role, ...] = words.PAIR) -> None:
         self.stream, self.real_time, self.cast = stream, real_time, cast
@@ -45,11 +46,11 @@ class Screen:
         self._shown = ""
 
     def head(self) -> None:
-        """The columns' names."""
+        """Prints the columns' names."""
         self._print(words.column_heads(width=self.width, colour=self.colour, cast=self.cast))
 
     def tell(self, record: Record) -> None:
-        """Shows one record."""
+        """Prints one record."""
         if isinstance(record, Event):
             if record.kind == "pause" and self.real_time:
                 self._until = time.monotonic() + record.count / 1e9
@@ -60,18 +61,18 @@ class Screen:
             self._print(words.format_ending(record, width=self.width, colour=self.colour, cast=self.cast))
 
     def wrap(self, line: str) -> str:
-        """A sentence, broken between words where a terminal would break it within one."""
+        """Returns a sentence. On a terminal it is broken between words where the terminal would break it within a word."""
         return textwrap.fill(line, self.width, break_on_hyphens=False) if self.terminal else line
 
     def tick(self) -> None:
-        """Called many times a second: the countdown, where there is a terminal to draw it on."""
+        """Draws the countdown, if there is a terminal. It is called many times a second."""
         if not self.terminal or not self.real_time:
             return
         left = self._until - time.monotonic()
         self._draw(f"          ... {left:.0f} s" if left > 0.5 else "")
 
     def end(self) -> None:
-        """Takes the countdown away."""
+        """Removes the countdown."""
         self._draw("")
 
     def _draw(self, text: str) -> None:

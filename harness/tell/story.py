@@ -1,7 +1,7 @@
 """The story of a run in a few lines: what came through, what else happened and why, how each program ended.
 
-Where the programs' calls were seen, numbers of bytes are what the calls wrote and read. Else they are what the lines say, and that is
-said so; of what neither tells the story says nothing.
+If the programs' calls were seen, the numbers of bytes are what the calls wrote and read. Else they are what the lines say, and
+the story says so. If neither tells a number, the story says nothing about it.
 """
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from .words import blind, names_of, proof
 
 
 def happened(run: Run, verdict: Optional[Verdict] = None) -> list[str]:
-    """The story. What the verdict is about is in it, too: it may stand alone. Of a run that kept its contract no remarks are told."""
+    """Returns the lines of the story. What the verdict is about is among them, because the story may stand alone. If the run kept
+    its contract, remarks are left out."""
     kept = verdict is not None and verdict.word == "as expected"
     found = [one for one in findings.find(run) if not (kept and one.remark)]
     shown = {place for one in found for place in one.evidence}
@@ -39,7 +40,7 @@ _TELLS_THE_STOP = ("died-of-signal", "sigpipe", "sanitizer", "waits-for-input")
 
 
 def _ways(run: Run) -> Iterator["_Way"]:
-    """Each direction in which two programs of the run have a stream, the left program's first."""
+    """Yields each direction in which two programs of the run have a stream, the left program's direction first."""
     sides = Sides(run)
     names = names_of(run.cast)
     if sides.two:
@@ -74,12 +75,12 @@ class _Way:
         self.written, self.read = sum(writes), sum(reads)
 
     def _belongs(self, record: Told, name: str, sides: frozenset[Side]) -> bool:
-        """Is it one of this direction's end? Of two programs each sends to the other, whether or not the connection is known. What one of
-        them sends to itself goes in neither direction."""
+        """Does the record belong to this direction's end? In a run of two programs each of them sends to the other one, whether
+        or not the connection is known. What one of them sends to itself belongs to neither direction."""
         return record.who == name and record.connection not in self.inward if self.sides.two else self.sides.of(record) in sides
 
     def _moved(self, names: tuple[str, ...], who: str, sides: frozenset[Side]) -> list[int]:
-        """How many bytes each of these calls moved."""
+        """Returns how many bytes each of these calls moved."""
         return [max(call.result, 0) for call in self.run.calls if call.name in names and call.connection and call.returned >= 0
                 and call.option != "MSG_PEEK" and self._belongs(call, who, sides)]
 
@@ -120,9 +121,10 @@ def _messages(recvs: list[Event]) -> str:
 
 
 def _resets(run: Run, shown: Iterable[int]) -> Iterator[str]:
-    """The first reset of each connection, where no finding tells of it. One that answers a SYN has refused a connection."""
+    """Yields a sentence about the first reset of each connection, if no finding reports it. A reset that answers a SYN has
+    refused a connection."""
     firsts: dict[int, tuple[str, bool, int]] = {}
-    greeted: dict[int, set[str]] = {}       # who sent a SYN on a connection
+    greeted: dict[int, set[str]] = {}       # by connection: the programs that sent a SYN on it
     for segment in run.segments:
         hello = greeted.setdefault(segment.connection, set())
         if "S" in segment.flags:
@@ -141,7 +143,7 @@ def _resets(run: Run, shown: Iterable[int]) -> Iterator[str]:
 
 
 def _endings(run: Run, shown: Iterable[int]) -> Iterator[str]:
-    """How everybody ended, but for those whose end a finding tells."""
+    """Yields how each program ended, except for those whose end a finding reports."""
     since = {(w.who, f"waiting in {w.call}"): f" since {w.source}" for w in run.stop.waiting if w.source and w.on}
     left = [e for e in run.endings if e.seq not in set(shown)]
     for (who, how), n in sorted(Counter((e.who, e.how) for e in left).items()):

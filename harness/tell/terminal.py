@@ -1,4 +1,4 @@
-"""The way out: all that a command prints goes through here, so that nothing of what others wrote reaches a terminal raw."""
+"""All that a command prints goes through here, so that no control character in a text of others reaches a terminal."""
 from __future__ import annotations
 
 import re
@@ -6,14 +6,15 @@ from typing import Any, TextIO
 
 from ..trace import plain
 
-# What the lab itself writes to a terminal: a colour, its end, and the line that is drawn anew.
+# The sequences that the lab itself writes to a terminal: a colour, its end, and the ones that draw a line anew.
 _A_COLOUR = r"\x1b\[(?:3[1-6]|9[3-6]|0)m"
 COLOUR = re.compile(f"({_A_COLOUR})")
 _OURS = re.compile(rf"({_A_COLOUR}|\r\x1b\[K|\r)")
 
 
 class Stream:
-    """Standard output or error. Escapes what is not printable; on a terminal it lets the lab's own colours pass."""
+    """Standard output or standard error. It writes an escape in place of what is not printable. On a terminal it lets the lab's
+    own colours pass."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

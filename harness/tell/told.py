@@ -13,7 +13,8 @@ from .phrases import again, ended
 
 def tell(verdict: Verdict, run: Run, findings: Iterable[Finding], *, reproduce: str, width: int = 100, colour: bool = False,
          fold: bool = False, lead: str = "", after_story: bool = False, why: str = "") -> str:
-    """The whole of it. `why` nothing is judged: "" if there is no contract. `after_story`: the story of the run stands above already, with the findings and how everybody ended."""
+    """Returns the whole text. `why` says why nothing is judged; "" if there is no contract. With `after_story` the story of the
+    run stands above it, with the findings and how each program ended."""
     head = f"{verdict.word}: {_headline(verdict, run, after_story, why or 'there is no contract.txt, so nothing is judged')}"
     lines = words.folded(lead + head, width, fold)
     lines[0] = lead + words.dyed(verdict.word, words.BAD if verdict.status else words.GOOD, colour) + lines[0][len(lead + verdict.word):]

@@ -1,7 +1,8 @@
 """Why a run left its contract: the findings that explain it, or what the records say about what the missing line waits for.
 
-In come a run, its verdict and its contract; out come sentences. Each one is true of this run, whatever the programs log: what was
-announced (lines), what was written (calls) and what went over the wire (segments) are different things and are called so.
+It takes a run, its verdict and its contract, and yields sentences. Each one is true of this run, whatever the programs log. What
+was announced (lines), what was written (calls) and what went over the wire (segments) are different things, and the sentences
+name them so.
 """
 from __future__ import annotations
 
@@ -21,11 +22,11 @@ from ..trace.plain import plain
 from .phrases import at, count, of_them, quoted, with_source
 
 POINTER = 8     # bytes of a pointer on a 64-bit machine
-MOST = 2        # findings that a verdict tells
-FIRST = {"deadlock": ("deadlock",), "crash": ("died-of-signal", "sanitizer", "sigpipe")}      # what a verdict asks for first
-ALONE = ("late", "open", "unwritten", "miscount", "deaf", "act", "reset", "bytes", "wire", "call", "free")     # differences that say it all themselves
+MOST = 2        # how many findings a verdict shows at most
+FIRST = {"deadlock": ("deadlock",), "crash": ("died-of-signal", "sanitizer", "sigpipe")}      # by word: the findings that go first
+ALONE = ("late", "open", "unwritten", "miscount", "deaf", "act", "reset", "bytes", "wire", "call", "free")     # need no finding
 
-# Why a line of `late` comes only after one of `early`, by the kind of cause.
+# By the kind of cause: why a line of `late` comes only after a line of `early`.
 WHY = {
     "FIN": "EOF at the {late} comes only after the {early}'s FIN.",
     "bytes": "The {late} can receive only what the {early} has sent.",
@@ -51,14 +52,14 @@ class Why:
 
     def lines(self, d: Optional[Difference]) -> Iterator[str]:
         found = self._findings(d)
-        circle = [one for one in found if one.code == "deadlock"]       # tells who waits for whom; why, the missing line tells
+        circle = [one for one in found if one.code == "deadlock"]       # it says who waits for whom; the missing line says why
         told = [one for one in found if one not in circle]
         yield from (with_source(one.words, one.source) for one in told)
         yield from self._of(d, bool(told)) if d is not None else ()
         yield from (with_source(one.words, one.source) for one in circle)
 
     def _of(self, d: Difference, told: bool) -> Iterator[str]:
-        """What the difference itself tells; `told`: findings have said why."""
+        """Yields what the difference itself tells. `told`: findings have said why."""
         slips = list(self._slips(d))
         yield from slips
         if d.kind == "order":
@@ -102,7 +103,8 @@ class Why:
                        "none behind the bytes that it brings.")
 
     def _last_read(self, event: Event) -> Optional[Call]:
-        """The last read of a connection that its thread made before a line and that brought something."""
+        """Returns the last read of a connection that the line's thread made before the line, and that brought bytes; None if
+        there is none."""
         reads = [call for call in self.run.calls if (call.pid, call.tid) == (event.pid, event.tid) and call.connection and call.name in READS
                  and 0 <= call.returned < event.seq and call.result > 0]
         return reads[-1] if reads else None
@@ -110,7 +112,7 @@ class Why:
     # findings
 
     def _findings(self, d: Optional[Difference]) -> "list[Finding]":
-        """Those that tell of something up to the place where the run left the contract: the last ones before it."""
+        """Returns the last findings before the place where the run left the contract."""
         if d is not None and d.kind in ALONE and self.verdict.word != "crash":
             return [one for one in self.findings if one.code == "deadlock"]
         place = d.at if d is not None and self.verdict.word == "differs" else LATE
@@ -120,7 +122,7 @@ class Why:
         return found[-MOST:]
 
     def _is_its_reason(self, one: Finding, d: Optional[Difference]) -> bool:
-        """Does a remark tell of what WHO did between its last line that was right and the one that was not?"""
+        """Does a remark say what WHO did between its last line that was right and the line that was not?"""
         if d is None or not one.remark or one.who != role_of(d.who) or not d.observed or not one.evidence:
             return False
         right = max((e.seq for e in d.witnesses if e != d.observed), default=-1)
@@ -143,7 +145,8 @@ class Why:
                   "say after you learn."
 
     def _ended_before(self, d: Difference, who: str) -> bool:
-        """Had WHO told before that line that it ends the connection? Then the line need not be in a wrong place: that may have ended it."""
+        """Had the program `who` logged before that line that it ends the connection? Then the line need not be in a wrong place:
+        that may have ended it."""
         return d.observed is not None and any(
             e.who == who and e.connection == d.observed.connection and e.seq < d.observed.seq and (causes.is_a(e, "closing") or causes.is_a(e, "half-closing"))
             for e in self.run.events)
@@ -164,7 +167,8 @@ class Why:
                        "pause_seconds() logs it.")
 
     def _slept(self, d: Difference) -> Optional[Call]:
-        """A sleep of the same thread between the last line that was right and the one that was not."""
+        """Returns a sleep of the same thread between the last line that was right and the line that was not; None if there is
+        none."""
         last, until = d.witnesses[0] if d.witnesses else None, d.observed.seq if d.observed else LATE
         if last is None or last == d.observed:
             return None
@@ -172,8 +176,8 @@ class Why:
                      and (c.limit > 0 and not c.connection)), None)
 
     def _missing(self, d: Difference, line: Line) -> Iterator[str]:
-        """What waits for the missing line at the other side; and what it waits for itself. Neither, where the program did say that it does
-        such a thing, in other words: then nobody waits for it."""
+        """Yields what waits for the missing line at the other side, or what the missing line itself waits for. Yields neither if
+        the program did log such an act, in other words: then nobody waits for it."""
         seen = {number for number, _ in self.verdict.matched}
         for late in self.plan.of(Line) if not (d.observed and _alike(line.text, d.observed.text)) else ():
             for ref in late.after:
@@ -211,7 +215,7 @@ class Why:
             yield from self._fin(side, came, place)
 
     def _bytes(self, side: Side, d: Difference, place: Optional[int]) -> Iterator[str]:
-        """How much was written, and how much of it was read."""
+        """Yields how much was written, and how much of it was read."""
         other = self.cast.sides.other(side)
         if other is None or not self.deeds.seen(side) or not self.deeds.seen(other):
             return
@@ -223,7 +227,7 @@ class Why:
             yield f"{'By then the' if place else 'The'} {sender} had written {count(wrote, 'byte')}, and the {receiver} had read {of_them(took, wrote)}."
 
     def _fin(self, side: Side, came: Event, place: Optional[int]) -> Iterator[str]:
-        """What became of an end of a stream that was announced."""
+        """Yields what became of the end of a stream that a line had announced."""
         name, end = self.cast.sides.name(side), self.cast.sides.end(side)
         segments = [s for s in self.run.segments if self.cast.sides.of_segment(s) == side and (place is None or s.seq < place)]
         flags = {flag for s in segments for flag in s.flags}
@@ -252,7 +256,7 @@ def _announces_bytes(line: Line) -> bool:
 
 
 def cause_of(text: str) -> str:
-    """Which cause puts a line with this text behind a line of the other side."""
+    """Returns the kind of cause that puts a line with this text after a line of the other side."""
     if causes.TEXTS["EOF"].match(text):
         return "FIN"
     if causes.TEXTS["reset"].match(text):
@@ -271,7 +275,7 @@ def _tells_of_what_came(text: str) -> bool:
 
 
 def by_clock(d: Difference) -> bool:
-    """Does the contract's line name the other one by `after clock:`?"""
+    """Does the contract's line name the other line behind `after clock:`?"""
     return f"clock: {d.other}" in d.statement
 
 
@@ -311,8 +315,8 @@ def _luck(d: Difference, counted: bool) -> Iterator[str]:
 
 
 def _held(brought: causes.Brought, earlier: Event, came: str) -> Iterator[str]:
-    """Why the closing of one process was not the end of a connection: another one still held it. Process ids only where the
-    name alone does not tell the two apart."""
+    """Yields why the closing of one process did not end a connection: another one still held it. Process ids are named only if
+    the program's name does not tell the two apart."""
     who = f"process {brought.pid} of the {brought.who}" if brought.who == earlier.who else f"the {brought.who}"
     did = {"close": f"{who} closed it", "exit": f"{who} ended", "exec": f"{who} ran another program"}[brought.how]
     yield f"Another process still held the connection then: {who}. The {came} came when {did}."

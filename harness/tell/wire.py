@@ -1,6 +1,7 @@
-"""The wire of a run in the terminal: its segments between the programs' lines. And the comments that a capture file has on them.
+"""The wire of a run in the terminal: its segments between the programs' lines. And the comments on segments in a capture file.
 
-Each word of ours stands beside the filter that shows such segments in Wireshark, and beside Wireshark's own word where it has one.
+Each of the lab's words stands beside the filter that shows such segments in Wireshark, and beside Wireshark's own word if it has
+one.
 """
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from .words import names_of
 
 FLAGS = {"S": "SYN", "F": "FIN", "R": "RST", "P": "PSH", "A": "ACK"}
 
-# Mark: the filter for such segments, and what Wireshark writes in its Info column ("": no word of its own).
+# By mark: the filter for such segments, and what Wireshark writes in its Info column ("": it has no word for it).
 WIRESHARK = {
     "syn": ("tcp.flags.syn == 1 && tcp.flags.ack == 0", ""),
     "syn-ack": ("tcp.flags.syn == 1 && tcp.flags.ack == 1", ""),
@@ -50,7 +51,7 @@ class Told:
         self._writes = _ranges(run, self.sides)
 
     def ends(self, segment: Segment) -> "tuple[str, str]":
-        """Who sent it, and to whom; an address where nobody is known."""
+        """Returns who sent the segment, and to whom: names, or addresses if the names are not known."""
         side = self.sides.of_segment(segment)
         receiver = self.sides.name(self.sides.other(side))
         return segment.sender or segment.source, receiver or self._other(segment)
@@ -60,12 +61,12 @@ class Told:
         return others[0] if len(others) == 1 and segment.sender else segment.target
 
     def word(self, mark: str, reading: Reading) -> str:
-        """What the mark says of this segment, as a clause."""
+        """Returns a clause that says what the mark means for this segment."""
         sender, receiver = self.ends(reading.segment)
         return _CLAUSES[mark](reading, sender, receiver)
 
     def written_at(self, segment: Segment) -> "list[Call]":
-        """The calls that wrote its bytes; [] where that is not certain."""
+        """Returns the calls that wrote the segment's bytes; [] if that is not certain."""
         side = self.sides.of_segment(segment)
         if not segment.length or side is None:
             return []
@@ -75,14 +76,14 @@ class Told:
 
 
 def sizes(segment: Segment) -> str:
-    """Its payload: "bytes 1 to 18"."""
+    """Returns the segment's payload in words: "bytes 1 to 18"."""
     if not segment.length:
         return ""
     return f"byte {segment.first}" if segment.length == 1 else f"bytes {segment.first} to {segment.first + segment.length - 1}"
 
 
 def acknowledges(reading: Reading) -> str:
-    """What it acknowledges: "bytes up to 18"."""
+    """Returns in words what the segment acknowledges: "bytes up to 18"."""
     s = reading.segment
     upto = s.ack - 1 - reading.of_fin
     if upto:
@@ -91,7 +92,7 @@ def acknowledges(reading: Reading) -> str:
 
 
 def brief(reading: Reading, data: bool = False) -> str:
-    """What stands beside an arrow, short: "bytes 1 to 18, ACK 20". `data`: with the first bytes."""
+    """Returns the few words that stand beside an arrow: "bytes 1 to 18, ACK 20". With `data` they have the first bytes, too."""
     s = reading.segment
     shown = " ".join(FLAGS[flag] for flag in s.flags if flag in "SFR")
     size = sizes(s)
@@ -114,7 +115,7 @@ def flags(segment: Segment) -> str:
 
 
 def payload(segment: Segment, most: int = 0) -> str:
-    """Its first bytes as a C string; at most so many characters (0: all that there are)."""
+    """Returns the segment's first bytes as a C string of at most `most` characters (0: all that the record has)."""
     if not segment.data:
         return ""
     text = standard.quoted(segment.data, segment.length)
@@ -145,8 +146,8 @@ _CLAUSES: "dict[str, _Clause]" = {
 
 
 def _ranges(run: Run, sides: Sides) -> "dict[tuple[int, str], list[tuple[int, int, Call]]]":
-    """Of each end the calls that wrote, each with the first and the last byte that it wrote. An end at which that is not certain is left
-    out: two calls that ran at the same time, or a call whose result is no number of bytes."""
+    """Returns, by end, the calls that wrote, each with the first and the last byte that it wrote. An end is left out if that is
+    not certain: two calls ran at the same time, or the result of a call is no number of bytes."""
     found: "dict[tuple[int, str], list[Call]]" = {}
     for call in sorted(run.calls, key=lambda one: one.seq) if run.observed else ():
         side = sides.of(call) if call.name in WRITES and call.connection else None
@@ -167,8 +168,8 @@ def _ranges(run: Run, sides: Sides) -> "dict[tuple[int, str], list[tuple[int, in
 # --- in the terminal -----------------------------------------------------------------------------------------------------
 
 def table(run: Run, width: int = 100) -> "list[str]":
-    """The rows: lines of the programs, and the segments between them, in the run's order. A row of a segment is followed by what is to be
-    said of it."""
+    """Returns the rows: the lines of the programs, and the segments between them, in the run's order. What is to be said about a
+    segment follows its row."""
     told = Told(run)
     merged: "list[tuple[int, Row | Reading]]" = [(row.seq, row) for row in rows(run)]
     merged += [(reading.segment.seq, reading) for reading in told.readings]
@@ -206,7 +207,7 @@ def _at(told: Told, name: str) -> int:
 
 
 def held(sockets: "Sequence[Socket]") -> "list[str]":
-    """What the kernels hold, under the names that ss(8) has for it."""
+    """Returns a table of what the kernels hold, with the column names of ss(8)."""
     if not sockets:
         return []
     shown = [("State", "Recv-Q", "Send-Q", "Local address", "Peer address", "whose")]
@@ -216,14 +217,15 @@ def held(sockets: "Sequence[Socket]") -> "list[str]":
 
 
 def _ss_name(state: str) -> str:
-    """RFC 9293 says ESTABLISHED, ss says ESTAB; the others are the same."""
+    """Returns ss's name of a state. RFC 9293 says ESTABLISHED, and ss says ESTAB."""
     return {"ESTABLISHED": "ESTAB", "SYN-RECEIVED": "SYN-RECV"}.get(state, re.sub(r"WAIT(\d)", r"WAIT-\1", state))
 
 
 # --- in a capture file ---------------------------------------------------------------------------------------------------
 
 def capture(run: Run, verdict: str, reproduce: str) -> bytes:
-    """The run as a pcapng file: its segments with comments, its lines as rows of their own. `verdict`: its word."""
+    """Returns the run as a pcapng file: its segments with comments, and its lines as rows of their own. `verdict` is the
+    verdict's word."""
     told = Told(run)
     lines = [pcapng.Line(row.seq, row.ns, row.who, row.pid, row.text, row.source) for row in rows(run)]
     about = [f"tcplab, scenario {run.name}, verdict: {verdict}", f"such a run again: {reproduce}", *run.notes]
@@ -234,7 +236,7 @@ def capture(run: Run, verdict: str, reproduce: str) -> bytes:
 
 
 def comments(told: Told, reading: Reading) -> "list[str]":
-    """What is said of one segment: its number, the lines of source that wrote its bytes, and each word of ours."""
+    """Returns what is said about one segment: its number, the lines of source that wrote its bytes, and a clause for each mark."""
     s = reading.segment
     calls = told.written_at(s)
     wrote = "; ".join(f"{standard_name(call)}{f' at {call.source}' if call.source else ''} (e{call.seq})" for call in calls[:3])
@@ -244,5 +246,5 @@ def comments(told: Told, reading: Reading) -> "list[str]":
 
 
 def standard_name(call: Call) -> str:
-    """The call as a program writes it: sendto without an address is send."""
+    """Returns the call as a program writes it: "send" for a sendto without an address."""
     return {"sendto": "send" if not call.address else "sendto"}.get(call.name, call.name)

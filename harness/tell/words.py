@@ -1,8 +1,9 @@
-"""What a learner reads about a run: the verdict, and an event as one line in its program's column. (story.py tells the run itself.)
+"""What a learner reads about a run: the verdict, and an event as one line in its program's column. (story.py tells the run
+itself.)
 
-A failure is told in this order: one sentence; the lines that witness it, with their sources; why it
-had to be so; the picture; the hint and the lesson; the command. Each part is a function that yields lines. The causally
-first difference is told, others are a count. Nothing is cut in silence, and a duration is never a reason.
+A failure is told in this order: one sentence; the lines that show it, with their sources; why it had to be so; the picture; the
+hint and the lesson; the command. Each part is a function that yields lines. The difference that caused the others is told; of the
+others only their number. Nothing is cut without a word about it, and a duration is never a reason.
 """
 from __future__ import annotations
 
@@ -22,8 +23,8 @@ from .why import Why, uncounted, what_came
 COLOURS = ("36", "33", "35", "34", "96", "93", "95", "94")  # cyan, yellow, magenta, blue, then the bright ones: by column
 GOOD, BAD = "32", "31"                                      # green, red
 PAIR = (Role("server", True), Role("client", False))        # the default cast
-NARROWEST = 30      # characters of a column where there are more than two
-AROUND = 4      # lines shown before the place, and behind it
+NARROWEST = 30      # if there are more than two columns, each has at least so many characters
+AROUND = 4      # so many lines are shown before the place, and after it
 
 DOING = {"read": "is reading", "write": "is writing", "accept": "waits in accept"}
 
@@ -31,23 +32,25 @@ DOING = {"read": "is reading", "write": "is writing", "accept": "waits in accept
 # --- one event, one line ---------------------------------------------------------------------------------------------
 
 def format_event(event: Event, *, width: int = 100, colour: bool = False, cast: tuple[Role, ...] = PAIR) -> str:
-    """Seconds since the run began, then the text in its program's column: of two, the client's at the left, the server's where
-    a line that tells of a message has room on a terminal of 80 columns. More programs than have room side by side share one column, and each line begins with its program's name."""
+    """Returns a line with the seconds from the run's beginning, and the text in its program's column. With two programs the
+    client's column is at the left. The server's column begins so that a line about a message has room on a terminal of 80
+    columns. If there is no room for all programs side by side, they share one column, and each line begins with its program's
+    name."""
     return _row(event.ns, event.who, said(event), width, colour, cast)
 
 
 def format_output(output: Output, *, width: int = 100, colour: bool = False, cast: tuple[Role, ...] = PAIR) -> str:
-    """A line of plain output, marked as such: its place among the other program's lines says nothing."""
+    """Returns a line of plain output. It is marked as output, because its place among the other program's lines says nothing."""
     return _row(output.ns, output.who, f"{output.stream}: {output.text.rstrip(chr(10))}", width, colour, cast)
 
 
 def format_ending(ending: Ending, *, width: int = 100, colour: bool = False, cast: tuple[Role, ...] = PAIR) -> str:
-    """How a program ended, in its column."""
+    """Returns how a program ended, in its column."""
     return _row(ending.ns, ending.who, f"({ending.how})", width, colour, cast)
 
 
 def column_heads(*, width: int = 100, colour: bool = False, cast: tuple[Role, ...] = PAIR) -> str:
-    """The line above the columns."""
+    """Returns the line above the columns."""
     names, starts = names_of(cast), _starts(width, cast)
     if not starts:
         return f"{' ' * 10}{'program':{_longest(cast)}}  line"
@@ -59,12 +62,14 @@ def column_heads(*, width: int = 100, colour: bool = False, cast: tuple[Role, ..
 
 
 def names_of(cast: tuple[Role, ...]) -> tuple[str, ...]:
-    """The cast's names from left to right: those that only connect, then those that listen, the first one to start last."""
+    """Returns the cast's names from left to right: first the programs that do not listen, then those that listen. The first one
+    to start comes last."""
     return (*(role.name for role in cast if not role.listens), *(role.name for role in cast[::-1] if role.listens))
 
 
 def _starts(width: int, cast: tuple[Role, ...]) -> tuple[int, ...]:
-    """For each name the place behind the seconds at which its column begins; () where they have no room side by side."""
+    """Returns for each name the character behind the seconds at which its column begins; () if there is no room for columns side
+    by side."""
     count = len(cast)
     if count <= 2:
         return (0, max(width * 4 // 5 - 40, 8))[:count]
@@ -77,12 +82,13 @@ def _longest(cast: tuple[Role, ...]) -> int:
 
 
 def row(ns: int, who: str, text: str, *, width: int, colour: bool, cast: tuple[Role, ...], dim: bool = False) -> str:
-    """Any text in a program's column; `dim`: where there are colours it steps back behind the log lines."""
+    """Returns any text in a program's column. With `dim`, it is paler than the log lines if there are colours."""
     return _row(ns, who, text, width, colour, cast, "2;" if dim else "")
 
 
 def room_of(who: str, width: int, cast: tuple[Role, ...]) -> int:
-    """How many characters a line has from the beginning of a program's column to the next column, or to the end of the width."""
+    """Returns how many characters a line has from the beginning of a program's column to the next column, or to the end of the
+    width."""
     names, starts = names_of(cast), _starts(width, cast)
     if not starts:
         return width - 12 - _longest(cast)
@@ -91,7 +97,7 @@ def room_of(who: str, width: int, cast: tuple[Role, ...]) -> int:
 
 
 def verdict_word(word: str, good: bool, colour: bool) -> str:
-    """The first word of a verdict."""
+    """Returns the first word of a verdict, coloured."""
     return dyed(word, GOOD if good else BAD, colour)
 
 
@@ -105,14 +111,14 @@ def _row(ns: int, who: str, text: str, width: int, colour: bool, cast: tuple[Rol
 
 
 def said(event: Event) -> str:
-    """The event's text, with the port that it listens on, and the number of any connection but the first."""
+    """Returns the event's text, with the port on which it listens, and with the number of any connection but the first."""
     port = event.address.rpartition(":")[2] if event.kind == "listen" else ""
     number = f"[{event.connection}] " if event.connection > 1 else ""
     return number + plain(event.text) + (f" (port {port})" if port else "")
 
 
 def columns(events: Iterable[Event], *, width: int = 100, colour: bool = False, cast: tuple[Role, ...] = PAIR) -> list[str]:
-    """The events as lines in their columns, in the observed order."""
+    """Returns the events as lines in their columns, in the observed order."""
     return [format_event(event, width=width, colour=colour, cast=cast) for event in events]
 
 
@@ -129,9 +135,10 @@ def dyed(text: str, code: str, colour: bool) -> str:
 
 def tell(verdict: Verdict, run: Run, contract: Contract, *, reproduce: str, width: int = 100, colour: bool = False,
          fold: bool = False, lead: str = "", every: bool = False, picture: bool = True, hints: bool = True) -> str:
-    """The whole verdict; `every`: with each difference, and not the first one alone. `picture`, `hints`: without them the lines around the
-    place are left out, or the hints, the lesson and how to see it again: somebody else shows them. `reproduce` is the command that shows it again; the text ends without a newline. `lead` stands
-    before the first word. fold: sentences are broken between words at `width`, as a terminal can't."""
+    """Returns the whole verdict, without a newline at its end. With `every` each difference is told, and not only the first one.
+    Without `picture` the lines around the place are left out. Without `hints` the hints, the lesson and the command are left out,
+    because something else shows them. `reproduce` is the command that makes the run again. `lead` stands before the first word.
+    With `fold` sentences are broken between words at `width`."""
     if verdict.word == "as expected":
         told = folded(lead + _as_expected(verdict, run, contract), width, fold)
         told[0] = lead + dyed("as expected", GOOD, colour) + told[0][len(lead + "as expected"):]
@@ -144,7 +151,7 @@ def tell(verdict: Verdict, run: Run, contract: Contract, *, reproduce: str, widt
 
 
 def folded(line: str, width: int, fold: bool = True) -> list[str]:
-    """A sentence as lines of at most that width, broken between words, the later ones indented."""
+    """Returns a sentence as lines of at most that width, broken between words. The later lines are indented."""
     return textwrap.wrap(line, width, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False) if fold else [line]
 
 
@@ -162,7 +169,8 @@ def _as_expected(verdict: Verdict, run: Run, contract: Contract) -> str:
 
 
 def _ends_unsaid(verdict: Verdict, run: Run, contract: Contract) -> list[tuple[str, str]]:
-    """Who ended how, of those whose end the contract does not tell, and who did not just end with 0 or wait for the next client."""
+    """Returns how programs ended about whose end the contract says nothing. Programs that ended with 0, or that wait for the next
+    client, are left out."""
     plan = contract.plan(verdict.choice)
     said = {role_of(ends.who) for ends in plan.of(Ends)}
     return sorted({(end.who, end.how) for end in run.endings if end.who not in said and end.how not in ("exit 0", "waiting in accept")})
@@ -177,7 +185,7 @@ def _not_looked_at(verdict: Verdict, width: int, fold: bool) -> list[str]:
 
 
 def _says(ref: str) -> str:
-    """server: closing, as a clause: the server said "closing"."""
+    """Returns a reference as a clause: `the server said "closing"` for "server: closing"."""
     who, _, text = ref.partition(": ")
     return f"the {who} said {quoted(text)}"
 
@@ -193,7 +201,7 @@ class _Teller:
         self.calls = {call.seq: call for call in run.calls}
         self.wide = max(6, *(len(role.name) for role in run.cast)) + 2
         self.events = {e.seq: e for e in run.events}
-        self.last = {(e.pid, e.tid): e for e in run.events}     # each thread's last line
+        self.last = {(e.pid, e.tid): e for e in run.events}     # by thread: its last line
         self.blocked = {self.last[key].seq: w for w in run.stop.waiting if (key := (w.pid, w.tid)) in self.last and _stands(w, run)}
 
     def folded(self, lines: Iterable[str]) -> Iterator[str]:
@@ -210,7 +218,7 @@ class _Teller:
             yield from self.folded([f"  it left the contract so: {sentence_of(first, self.run)}"])
 
     def _of_the_stop(self) -> str:
-        """What is to be said first of a run that a crash, a limit or Ctrl-C ended."""
+        """Returns what is said first about a run that a crash, a limit or Ctrl-C ended; "" for any other run."""
         word, stop = self.verdict.word, self.run.stop
         if word == "crash":
             dead = [f"the {e.who} was ended by signal {e.how[7:]}" for e in self.run.endings if e.how.startswith("signal ")]
@@ -222,7 +230,8 @@ class _Teller:
         return "the run was interrupted" if word == "interrupted" else ""
 
     def _place(self) -> str:
-        """file:line of the headline: where the program stood; for what only the contract knows, the contract's line."""
+        """Returns the file:line of the headline: where the program was; or the contract's line, if only the contract knows a
+        place."""
         d = self.first
         if self.verdict.word == "crash":
             return self._where_it_died()
@@ -237,13 +246,14 @@ class _Teller:
         return f"scenarios/{self.run.name}/{event.source}" if event and event.source else ""
 
     def _where_it_died(self) -> str:
-        """What the finding about it names; else where the program that died logged its last line."""
+        """Returns the place that the finding about a crash names; else where the program that died logged its last line."""
         found = next((one.source for one in self.reasons.findings if one.code in ("sanitizer", "sigpipe") and one.source), "")
         died = {end.pid for end in self.run.endings if end.how.startswith("signal ")}
         return self._path(found or next((e.source for e in reversed(self.run.events) if e.pid in died and e.source), ""))
 
     def _path(self, source: str) -> str:
-        """Where a source file stands: those of the programs, and those that log lines, in the scenario's folder; of others only the name is known."""
+        """Returns the path of a source file. The files of the programs, and those whose lines were logged, are in the scenario's
+        folder. Of other files only the name is known."""
         file = source.partition(":")[0]
         own = {f"{role.name}.c" for role in self.run.cast} | {e.source.partition(":")[0] for e in self.run.events}
         return f"scenarios/{self.run.name}/{source}" if file in own else source
@@ -279,7 +289,8 @@ class _Teller:
             yield from folded(f"  line    {d.statement}  ({self.contract.path}:{d.line})", self.width, self.fold)
 
     def _sanitized(self, who: str) -> bool:
-        """Has a sanitizer a report about it? Then the last line of its standard error is one of the report, and tells nothing."""
+        """Did a sanitizer write a report about this program? Then the last line of its standard error belongs to the report, and
+        explains nothing."""
         return any(o.who == who and o.stream == "stderr" and sanitizer.begins(o.text) for o in self.run.outputs)
 
     def _event(self, seq: int) -> Event:
@@ -295,7 +306,7 @@ class _Teller:
 
     @property
     def _room(self) -> int:
-        """Characters for what a witness says."""
+        """How many characters the text of a witness may have."""
         return max(self.width - self.wide - len("  seen    " + "  client.c:38   " + "blocked here"), 20)
 
     # why it had to be so
@@ -353,7 +364,7 @@ class _Teller:
 
 
 def sentence_of(d: Difference, run: Run) -> str:
-    """One difference in one sentence: who, expected, observed."""
+    """Returns one difference in one sentence: the program, what was expected, what was observed."""
     return _SENTENCES[d.kind](d, run)
 
 
@@ -372,15 +383,15 @@ def _missing(d: Difference, run: Run) -> str:
 
 
 def _instead(expected: str, observed: Event) -> str:
-    """What was said in place of the expected line. Bytes that are no text stand below, where the line is shown: they may be other ones
-    in each run."""
+    """Returns what was said in place of the expected line. Bytes that are no text are left out, because they may differ from run
+    to run; they are shown below, with the line."""
     lead, quote, text = observed.text.partition('"')
     strange = re.search(r"\\[1-7][0-7]", text) and not re.search(r"\\[1-7][0-7]", expected)
     return f"{quoted(lead.strip())} with other bytes" if strange and quote and expected.startswith(lead + quote) else quoted(observed.text)
 
 
 def _stands(waiting: Waiting, run: Run) -> bool:
-    """Does that thread wait for certain? In a run that a limit or Ctrl-C ended, a program that spins may be seen in a call."""
+    """Does that thread certainly wait? In a run that a limit or Ctrl-C ended, a program that spins may have been seen in a call."""
     return bool(waiting.call) and run.stop.kind not in ("runaway", "no progress", "interrupted")
 
 
@@ -506,14 +517,14 @@ _SENTENCES = {"missing": _missing, "unexpected": _unexpected, "order": _order, "
 # --- the evidence of a deadlock --------------------------------------------------------------------------------------
 
 def proof(run: Run) -> str:
-    """Proven: client waits for server in read, ... and where the bytes are (or are not)."""
+    """Returns the proof of a deadlock in words: who waits for whom, in which call, and where the bytes are."""
     waits = [f"{w.who} waits for {w.on} in {w.call}" for w in sorted(run.stop.waiting, key=lambda w: w.who) if w.on]
     waits = waits or [f"{who} waits" for who in run.stop.cycle]
     return " ".join([f"Proven: {', '.join(dict.fromkeys([*waits, *_queues(run)]))}.", *blind(run)])
 
 
 def blind(run: Run) -> Iterator[str]:
-    """What may be behind a deadlock that could not be seen here."""
+    """Yields what could not be seen here, and might still end the deadlock."""
     yield from [f"As far as this system shows: {run.stop.words}."] if run.stop.words else []
 
 
@@ -523,5 +534,5 @@ def _queues(run: Run) -> Iterator[str]:
         yield f"{count(run.stop.under_way, 'byte')} under way"
     if any(s.unread or s.unsent for s in held):
         yield from (f"{s.who} has {count(s.unread, 'byte')} unread and {count(s.unsent, 'byte')} not sent" for s in held)
-    elif not run.stop.under_way:    # what has arrived and is not acknowledged yet is in nobody's way
+    elif not run.stop.under_way:    # bytes that have arrived and are not acknowledged yet hold nobody up
         yield "no byte is unread and none is on its way"

@@ -1,6 +1,6 @@
-"""The picture of a run. In comes a Run; out comes an SVG file.
+"""The picture of a run. It takes a Run, and returns an SVG file.
 
-scene says who takes part and which rows there are, layout gives everything its place, svg measures text and writes the file.
+scene decides who takes part and which rows there are. layout gives everything its place. svg measures text and writes the file.
 """
 from __future__ import annotations
 
@@ -17,5 +17,6 @@ __all__ = ["Picture", "draw"]
 
 
 def draw(run: Run, verdict: Optional[Verdict] = None) -> Picture:
-    """The picture; its text is `draw(...).svg()`. With the verdict, remarks on a run that kept its contract are left out of its story."""
+    """Returns the picture; its text is `draw(...).svg()`. With the verdict of a run that kept its contract, remarks are left out
+    of its story."""
     return Layout(Scene(run), story.happened(run, verdict)).picture()

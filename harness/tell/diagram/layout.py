@@ -1,8 +1,9 @@
-"""Gives everything of a scene its place: lanes from left to right, rows from top to bottom. No two texts ever overlap: each row is as high
-as its highest text needs, and each text is as wide as its lane at most.
+"""Gives everything of a scene its place: lanes from left to right, rows from top to bottom. No two texts overlap: each row is as
+high as its highest text needs, and no text is wider than its lane.
 
-A participant has two lanes, its program and its kernel. The kernel's lane has the states of its connections as bands, and two strips beside
-each: the bytes that it sent and that are not acknowledged, and the bytes that nobody has read yet.
+A participant has two lanes: one for its program and one for its kernel. The kernel's lane shows the states of its connections as
+bands. Two strips stand beside each band: the bytes that it sent and that are not acknowledged, and the bytes that nobody has read
+yet.
 """
 from __future__ import annotations
 
@@ -17,12 +18,12 @@ from . import svg
 from .scene import Row, Scene
 from .svg import LINE, SMALL, Bar, Group, Path, Picture, Text
 
-LEFT, TOP, FOOT = 84.0, 8.0, 10.0       # left: room for the times and the numbers of records
-NAMES = 30                              # rows after which the names stand again
-BAND, SENT, STRIP, WAIT = 12.0, 5.0, 9.0, 7.0       # widths of a connection's band, of its bytes not acknowledged, of the unread ones, of a blocked call
+LEFT, TOP, FOOT = 84.0, 8.0, 10.0       # LEFT is the room for the times and the numbers of records
+NAMES = 30                              # after so many rows the names are shown again
+BAND, SENT, STRIP, WAIT = 12.0, 5.0, 9.0, 7.0       # the widths of: a band, its strip of bytes not acknowledged, its strip of unread bytes, a blocked call
 PITCH = BAND + SENT + STRIP + 8         # from one connection's band to the next
 STATES = 74.0                           # room for the names of states
-TRACKS = 4                              # bands side by side of one participant, blocked calls likewise
+TRACKS = 4                              # how many bands, and how many blocked calls, one participant has side by side at most
 _OPENING = ("SYN-SENT", "SYN-RECEIVED")
 _BLOCKS = ("read", "readv", "recvfrom", "recvmsg", "write", "writev", "sendto", "sendmsg", "sendfile", "connect", "accept", "accept4", "poll", "ppoll",
            "select", "pselect6", "epoll_wait", "epoll_pwait", "nanosleep", "clock_nanosleep")
@@ -30,16 +31,16 @@ _BLOCKS = ("read", "readv", "recvfrom", "recvmsg", "write", "writev", "sendto", 
 
 @dataclass
 class Lane:
-    """One participant's two lanes. `mirrored`: its kernel is at the left of its program."""
+    """The two lanes of one participant. `mirrored`: its kernel is at the left of its program."""
 
-    program: float          # left edges
-    kernel: float
-    wide: float             # of the program's lane
-    kernel_wide: float
+    program: float          # the left edge of the program's lane
+    kernel: float           # the left edge of the kernel's lane
+    wide: float             # the width of the program's lane
+    kernel_wide: float      # the width of the kernel's lane
     mirrored: bool
 
     def edge(self, towards: float) -> float:
-        """Where an arrow to or from somebody there begins, or ends."""
+        """Returns the x at which an arrow begins or ends that leads to `towards`."""
         return self.kernel + self.kernel_wide if towards > self.kernel else self.kernel
 
     def band(self, track: int) -> float:
@@ -52,7 +53,7 @@ class Lane:
         return self.sent(track) + SENT + 2 if self.mirrored else self.sent(track) - STRIP - 2
 
     def notes(self) -> float:
-        """Where the words of the kernel's lane begin."""
+        """Returns the x at which the words in the kernel's lane begin."""
         return self.kernel + self.kernel_wide - STATES if self.mirrored else self.kernel + 5
 
     def wait(self, track: int) -> float:
@@ -67,7 +68,7 @@ class Placed:
     y: float
     high: float
     words: "list[str]"
-    notes: "dict[int, list[str]]" = field(default_factory=dict)     # participant: what its kernel's lane says here
+    notes: "dict[int, list[str]]" = field(default_factory=dict)     # by participant: what its kernel's lane says here
 
 
 class Layout:
@@ -84,8 +85,8 @@ class Layout:
         self.gap = 250.0 if len(self.lanes) <= 2 else 190.0
         self.rows: "list[Placed]" = []
         self.heads: "list[float]" = []
-        self.hanging: "dict[int, int]" = {}     # thread: the track of its last wait
-        self._ends: "list[int]" = []        # place up to which each row reaches, rising
+        self.hanging: "dict[int, int]" = {}     # by thread: the track of its last wait
+        self._ends: "list[int]" = []        # for each row the last place that it covers; sorted
         self._place()
 
     # -- lanes --------------------------------------------------------------------------------------------------------
@@ -142,7 +143,7 @@ class Layout:
         return lines
 
     def index(self, place: int) -> int:
-        """The row at which something of that place is drawn: the first one that does not come before it."""
+        """Returns the index of the row at which something with that place is drawn: the first row that does not come before it."""
         return bisect_left(self._ends, place)
 
     def y_of(self, place: int) -> float:
@@ -150,7 +151,8 @@ class Layout:
         return self.rows[at].y if at < len(self.rows) else self.bottom
 
     def _notes(self) -> "dict[int, dict[int, list[str]]]":
-        """What the kernels' lanes say: row, participant, lines. Places are those of the rows that are shown."""
+        """Returns what the kernels' lanes say: the lines, by row and by participant. The places are those of the rows that are
+        shown."""
         ends = [max(row.seq, row.last) for row in self.scene.rows if row.kind not in ("held", "cycle")]
         last: "dict[tuple[int, Side, bool], Change]" = {}
         for change in (one for one in self.changes if one.unacked < 0):
@@ -247,7 +249,7 @@ class Layout:
                 yield Path(f"M{svg.number(stop - 5)} {svg.number(end - 5)}l10 10m0 -10l-10 10", "ink x")
 
     def _arrives(self, placed: Placed) -> float:
-        """Where an arrow ends: at the bottom of the row behind which the segment arrived."""
+        """Returns the y at which an arrow ends: the bottom of the row after which the segment arrived."""
         behind = placed.row.arrival.behind if placed.row.arrival is not None else placed.row.seq
         at = self.index(behind)
         last = self.rows[at] if behind > placed.row.seq and at < len(self.rows) else placed
@@ -257,7 +259,7 @@ class Layout:
         yield from (Text(LEFT + 12, placed.y + 11 + n * LINE, line, "b") for n, line in enumerate(placed.words))
 
     def _gap(self, placed: Placed) -> Iterator[svg.Piece]:
-        """A zigzag along the times, and how long it was."""
+        """Yields a zigzag beside the times, and how long nothing happened."""
         yield Path(f"M{svg.number(LEFT - 22)} {svg.number(placed.y + 1)}" + "l8 4l-8 4" * 2 + "l8 4", "ink w")
         yield Text(LEFT - 26, placed.y + 13, placed.row.words, "s t", "end")
 
@@ -276,14 +278,14 @@ class Layout:
         yield Path(f"M{svg.number(begin)} {svg.number(y)}H{svg.number(end)}" + _head_at(end, y, 1 if right else -1), "ink x")
 
     def _bar_of(self, who: int) -> float:
-        """Where the bar stands that waits for ever, of a participant in a deadlock."""
+        """Returns the x of the bar of a participant in a deadlock that waits for ever."""
         threads = [w.tid for w in self.run.stop.waiting if w.on and self.scene.of(w.who, w.pid) == who]
         return self.lanes[who].wait(max((self.hanging.get(tid, 0) for tid in threads), default=0))
 
     # -- what lasts ---------------------------------------------------------------------------------------------------
 
     def _bands(self) -> Iterator[Group]:
-        """The states of each end, and its unread bytes."""
+        """Yields the bands and strips of each end: its states, its bytes that are not acknowledged, and its unread bytes."""
         for side, track in self.tracks.of.items():
             who = self.scene.of_side(side)
             lane, mine = self.lanes[who], [one for one in self.changes if one.side == side]
@@ -302,7 +304,8 @@ class Layout:
         return Bar(x, begin, wide, (end if end >= 0 else self.bottom) - begin, kind, title)
 
     def _y_within(self, change: Change) -> float:
-        """Where a change stands: at the beginning or the end of its segment's arrow; else at the top of the next row."""
+        """Returns the y of a change: the beginning or the end of its segment's arrow; if it belongs to no segment, the top of the
+        next row."""
         at = self.index(change.place)
         if at >= len(self.rows):
             return self.bottom
@@ -312,7 +315,7 @@ class Layout:
         return placed.y + placed.high - 5 if change.arrived else placed.y + len(placed.words) * LINE + 1
 
     def _waits(self) -> Iterator[Group]:
-        """Calls that wait: those during which something else happened, and those that never returned."""
+        """Yields the bars of calls that wait: those during which something else happened, and those that never returned."""
         busy: "dict[int, list[float]]" = {}
         for call in sorted(self.run.calls, key=lambda one: one.seq):
             who = self.scene.of(call.who, call.pid)
@@ -366,12 +369,12 @@ class Layout:
 
 
 def _head_at(x: float, y: float, way: int) -> str:
-    """The head of an arrow that comes to this point from the left (1) or from the right (-1)."""
+    """Returns the head of an arrow that comes to this point from the left (1) or from the right (-1)."""
     return f"m{-6 * way} -4l{6 * way} 4l{-6 * way} 4"
 
 
 def _spans(changes: "list[tuple[float, str]]", nothing: str) -> "Iterator[tuple[str, float, float]]":
-    """(what, from, to) of what lasts from one change to the next; to -1: to the end."""
+    """Yields (what, from, to) for what lasts from one change to the next one. `to` is -1 if it lasts to the end."""
     for n, (place, what) in enumerate(changes):
         if what != nothing:
             yield what, place, changes[n + 1][0] if n + 1 < len(changes) else -1
@@ -382,7 +385,7 @@ class _Tracks:
     """Which band each end of a connection has."""
 
     of: "dict[Side, int]" = field(default_factory=dict)
-    many: "dict[int, int]" = field(default_factory=dict)        # participant: how many it needs side by side
+    many: "dict[int, int]" = field(default_factory=dict)        # by participant: how many bands it needs side by side
     left: int = 0
 
     def count(self, who: int) -> int:

@@ -1,4 +1,4 @@
-"""What a picture shows, before anything has a place: who takes part, the rows in the run's order, and which of them are left out."""
+"""What a picture shows, before anything has a place: who takes part, the rows in the run's order, and which rows are left out."""
 from __future__ import annotations
 
 import re
@@ -14,18 +14,18 @@ from .. import rows as telling
 from .. import wire
 from ..words import names_of
 
-MOST = 120          # rows from which on rows like earlier ones are folded
-LIKE = 3            # of these, so many of each kind are shown
-EACH = 6            # participants: up to so many each process of a client has lanes of its own
-PAUSE = 0.5         # seconds without anything that are shown as a gap
-_LAST = 1 << 60     # the place of rows behind all records
+MOST = 120          # if there are more rows, those that are like earlier ones are folded
+LIKE = 3            # then so many rows of each kind are shown
+EACH = 6            # if there are no more participants than this, each process of a client has lanes of its own
+PAUSE = 0.5         # so many seconds without anything are shown as a gap
+_LAST = 1 << 60     # the place of rows that come after all records
 
 
 @dataclass(frozen=True)
 class Participant:
-    """One pair of lanes."""
+    """One participant, which has one pair of lanes."""
 
-    name: str               # what stands above it: "client", "client[2]"
+    name: str               # the name above the lanes: "client", "client[2]"
     who: str
     pids: "frozenset[int]"
 
@@ -40,17 +40,17 @@ class Row:
     words: str = ""
     title: str = ""
     source: str = ""
-    at: int = -1                        # the participant whose line it is, or that sent it; -1: none
-    to: int = -1                        # the participant that it was sent to
-    last: int = -1                      # more: the place of the last row that is folded into it
+    at: int = -1                        # the participant whose line it is, or that sent the segment; -1: none
+    to: int = -1                        # the participant to which the segment was sent
+    last: int = -1                      # more: the place of the last row that is folded into this one
     arrival: Optional[Arrival] = None
     marks: "tuple[str, ...]" = ()
-    alike: str = field(default="", compare=False)       # rows of one kind have the same
-    held: "tuple[tuple[int, list[str]], ...]" = ()      # held: participant, what its kernel's lane says
+    alike: str = field(default="", compare=False)       # the same for all rows of one kind
+    held: "tuple[tuple[int, list[str]], ...]" = ()      # held: (participant, what its kernel's lane says)
 
 
 class Scene:
-    """One run's."""
+    """The scene of one run."""
 
     def __init__(self, run: Run) -> None:
         self.run, self.sides = run, Sides(run)
@@ -69,12 +69,12 @@ class Scene:
     # -- who ----------------------------------------------------------------------------------------------------------
 
     def of(self, who: str, pid: int = 0) -> int:
-        """The participant that a process belongs to; -1 for nobody here."""
+        """Returns the index of the participant to which a process belongs; -1 if it belongs to none."""
         found = self._by_pid.get(pid, -1)
         return found if found >= 0 else next((n for n, one in enumerate(self.people) if one.who == who), -1)
 
     def of_side(self, side: Optional[Side]) -> int:
-        """The participant at one end of a connection."""
+        """Returns the index of the participant at one end of a connection; -1 if it is none."""
         end = self.sides.end(side) if side is not None else None
         return self.of(end.who, end.pid) if end is not None else self.of(self.sides.name(side))
 
@@ -114,7 +114,7 @@ class Scene:
         return "; ".join(filter(None, parts))
 
     def _held(self) -> Iterator[Row]:
-        """What the kernels held when the run was over."""
+        """Yields a row with what the kernels held when the run was over."""
         held: "dict[int, list[str]]" = {}
         for one in self.run.stop.sockets:
             who = self.of(one.who, one.pid)
@@ -131,7 +131,7 @@ class Scene:
             yield Row(_LAST, 0, "held", "at the end", "what the kernels held when the run was over", held=tuple(held.items()))
 
     def _cycle(self) -> Iterator[Row]:
-        """Who waits for whom in a deadlock, an arrow each."""
+        """Yields who waits for whom in a deadlock, one row with an arrow each."""
         cycle = self.run.stop.cycle
         for n, name in enumerate(cycle if self.run.stop.kind == "deadlock" else ()):
             other = cycle[(n + 1) % len(cycle)]
@@ -162,12 +162,13 @@ def _people(run: Run) -> "list[Participant]":
 # --- rows that are left out ----------------------------------------------------------------------------------------------
 
 def _alike(text: str) -> str:
-    """The text without numbers, and without what is quoted in it."""
+    """Returns the text without numbers, and without the words that it quotes."""
     return re.sub(r"\d+", "#", re.sub(r'"(?:[^"\\]|\\.)*"', '""', text[:300]))
 
 
 def _fold(rows: "Iterable[Row]") -> Iterator[Row]:
-    """The rows; of those that are alike the first ones, and instead of the others, where several follow each other, a row that counts them."""
+    """Yields the rows. Of rows that are alike only the first ones are shown. If several of the others follow each other, one row
+    counts them."""
     seen: "Counter[str]" = Counter()
     held: "list[Row]" = []
     for row in rows:
@@ -200,7 +201,7 @@ def _kind(row: Row) -> str:
 # --- gaps ----------------------------------------------------------------------------------------------------------------
 
 def _with_gaps(run: Run, rows: "list[Row]") -> Iterator[Row]:
-    """The rows, and between them the times in which nothing happened: those of the clock, and those that the virtual clock left out."""
+    """Yields the rows, and between them the times in which nothing happened: real time, and time that the virtual clock left out."""
     skipped = _skipped(run)
     places = sorted(skipped)
     before: Optional[Row] = None
@@ -219,8 +220,8 @@ def _with_gaps(run: Run, rows: "list[Row]") -> Iterator[Row]:
 
 
 def _skipped(run: Run) -> "dict[int, int]":
-    """How many ns the virtual clock left out, by the place behind which it did. Of a pause that had begun before another one ended only
-    the rest was left out then."""
+    """Returns, by the place after which it did so, how many ns the virtual clock left out. If a pause had begun before another
+    one ended, only its rest was left out."""
     pauses = [(e.resumed_after, e.seq, e.count) for e in run.events if e.resumed_after >= 0]
     pauses += [(call.resumed_after, call.seq, call.limit) for call in run.calls if call.resumed_after >= 0]
     found: "dict[int, int]" = {}

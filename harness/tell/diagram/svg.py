@@ -1,6 +1,7 @@
 """The pieces of a picture, and how they become SVG: text, lines, bars. What they say is decided elsewhere.
 
-Text is measured here, without a font: a character of a monospaced font is at most 0.61 of its size wide, one of East Asia 1.3.
+Text is measured here, without a font: a character of a monospaced font is at most 0.61 of its size wide, and an East Asian one at
+most 1.3.
 """
 from __future__ import annotations
 
@@ -11,11 +12,11 @@ from typing import Iterable, Iterator, Union
 
 from ...trace import plain
 
-CELL, WIDE = 0.61, 1.3      # widths in sizes of the font
-SIZE, SMALL = 11, 9         # pixels: text, and what stands beside it
+CELL, WIDE = 0.61, 1.3      # widths of characters, as parts of the font's size
+SIZE, SMALL = 11, 9         # pixels: the font's size for text, and for small text beside it
 LINE = 14                   # pixels from one line of text to the next
 
-# Okabe and Ito's colours; for each theme those that stand out from its ground.
+# Okabe and Ito's colours. Each theme has those that can be told from its ground.
 LIGHT = {"ground": "#ffffff", "text": "#1a1a1a", "dim": "#595959", "left": "#0072b2", "right": "#d55e00", "good": "#009e73", "rule": "#8c8c8c"}
 DARK = {"ground": "#14171a", "text": "#f2f2f2", "dim": "#a8adb3", "left": "#56b4e9", "right": "#e69f00", "good": "#009e73", "rule": "#777d84"}
 LINES = ("left", "right", "good", "rule", "text")       # colours of lines and areas
@@ -23,7 +24,7 @@ WORDS = ("text", "dim")                                 # colours of text
 
 @dataclass(frozen=True)
 class Text:
-    """One line of text. `x`, `y`: where its baseline begins, or ends (`anchor` end), or has its middle."""
+    """One line of text. At `x`, `y` its baseline begins (`anchor` start), ends (end), or has its middle (middle)."""
 
     x: float
     y: float
@@ -36,7 +37,7 @@ class Text:
         return SMALL if "s" in self.kind.split() else SIZE
 
     def box(self) -> "tuple[float, float, float, float]":
-        """Left, top, right, bottom."""
+        """Returns the left, top, right and bottom edge."""
         wide = width(self.words, self.size)
         left = self.x - {"start": 0.0, "middle": wide / 2, "end": wide}[self.anchor]
         return left, self.y - self.size * 0.85, left + wide, self.y + self.size * 0.25
@@ -49,7 +50,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Path:
-    """Lines: SVG's path data."""
+    """Lines, as SVG's path data."""
 
     data: str
     kind: str
@@ -60,7 +61,7 @@ class Path:
 
 @dataclass(frozen=True)
 class Bar:
-    """An upright area. `fill`: the id of a pattern, or a class. `title`: what it is."""
+    """A rectangle. `kind` is its class in the style. `title` says what it is."""
 
     x: float
     y: float
@@ -80,7 +81,7 @@ Piece = Union[Text, Path, Bar]
 
 @dataclass
 class Group:
-    """The pieces of one record: its id, what it says in full, what is drawn of it."""
+    """The pieces of one record: its id, its full text, and what is drawn of it."""
 
     name: str
     title: str
@@ -94,7 +95,7 @@ class Group:
 
 @dataclass
 class Picture:
-    """All of it. `told`: the run as sentences."""
+    """The whole picture. `told` has the run as sentences."""
 
     wide: float
     high: float
@@ -115,7 +116,7 @@ class Picture:
 
 
 def style() -> str:
-    """The stylesheet: the light theme, and the dark one where the reader's system asks for it."""
+    """Returns the stylesheet: the light theme, and the dark one if the reader's system asks for it."""
     light, dark = (";".join(f"--{name}:{value}" for name, value in theme.items()) for theme in (LIGHT, DARK))
     return (f"svg{{{light}}}@media(prefers-color-scheme:dark){{svg{{{dark}}}}}"
             f"text{{font:{SIZE}px 'DejaVu Sans Mono','Liberation Mono',Menlo,Consolas,monospace;fill:var(--text);white-space:pre;direction:ltr;unicode-bidi:isolate;"
@@ -138,7 +139,7 @@ _DEFS = ('<defs><pattern id="open" width="4" height="4" patternUnits="userSpaceO
 
 
 def safe(words: str) -> str:
-    """Text of others as a part of the file: no markup, no control character."""
+    """Returns a text of others as a part of the file, without markup and without control characters."""
     return html.escape(plain(words), quote=True)
 
 
@@ -147,7 +148,7 @@ def number(value: float) -> str:
 
 
 def width(words: str, size: int = SIZE) -> float:
-    """Pixels, at most."""
+    """Returns how many pixels wide the words are at most."""
     return size * (len(words) * CELL if words.isascii() else sum(map(_cell, words)))
 
 
@@ -160,7 +161,8 @@ def _cell(character: str) -> float:
 
 
 def wrap(words: str, room: float, size: int = SIZE, most: int = 3) -> "list[str]":
-    """The text in lines that are at most `room` pixels wide; of more than `most` lines the last one says that there is more."""
+    """Returns the text in lines that are at most `room` pixels wide. If there are more than `most` lines, the last one ends with
+    "..." and the rest is left out."""
     lines, line = [], ""
     for word in _words(words):
         for part in _parts(word, room, size):
@@ -181,7 +183,7 @@ def wrap(words: str, room: float, size: int = SIZE, most: int = 3) -> "list[str]
 
 
 def _words(words: str) -> "Iterable[str]":
-    """The words, each with the blanks behind it."""
+    """Yields the words, each with the blanks behind it."""
     found = ""
     for n, character in enumerate(words):
         found += character
@@ -193,7 +195,7 @@ def _words(words: str) -> "Iterable[str]":
 
 
 def _parts(word: str, room: float, size: int) -> "Iterator[str]":
-    """A word that is longer than a line, in pieces."""
+    """Yields a word; a word that is longer than a line comes in pieces."""
     if width(word.rstrip(" "), size) <= room:
         yield word
         return

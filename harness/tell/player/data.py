@@ -17,7 +17,7 @@ from ...trace import Call, Ending, Event, Output, Run, Segment, Start, plain
 from .. import wire
 from ..phrases import ended
 
-BYTES = 4096        # of each direction's stream, at most so many are kept to be shown
+BYTES = 4096        # at most so many bytes of each direction's stream are kept to be shown
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,8 @@ class Source:
 
 @dataclass(frozen=True)
 class Played:
-    """A run and what is told of it. `sources`: the text of each source file by its name. `main`: of each program the file that is shown until
-    it comes to a line that is known. `shares`: from which moment on how many of the
-    explored schedules that go like this one up to there end how, as (seq, counts by outcome)."""
+    """A run and what is told of it. `sources` has the text of each source file, by its name. `shares` has pairs (seq, counts):
+    from this moment on, how many of the explored schedules that go the same way have each outcome."""
 
     run: Run
     heading: str
@@ -48,7 +47,7 @@ class Played:
 
 
 def data(played: Played) -> "dict[str, Any]":
-    """All that the page shows of one run."""
+    """Returns all that the page shows of one run."""
     run = played.run
     steps = sorted(_steps(run), key=lambda one: int(one["e"]))
     numbers = {name: n for n, name in enumerate(_names(run))}
@@ -69,12 +68,13 @@ def data(played: Played) -> "dict[str, Any]":
 
 
 def _names(run: Run) -> "list[str]":
-    """The programs, those at the left first: who does not listen."""
+    """Returns the names of the programs. Those at the left come first: they do not listen."""
     return [role.name for role in sorted(run.cast, key=lambda role: role.listens)]
 
 
 def _threads(run: Run) -> "Iterator[tuple[int, str]]":
-    """What tells the threads of one program apart, by their numbers: "process 2, thread 1". Of a program with one thread that is nothing."""
+    """Yields (number of a thread, what tells it apart from the program's other threads): "process 2, thread 1". It is "" for the
+    only thread."""
     mine: "dict[str, dict[int, list[int]]]" = {}
     for call in run.calls:
         those = mine.setdefault(call.who, {}).setdefault(call.pid, [])
@@ -130,7 +130,7 @@ def _step(record: "Union[Event, Call, Segment, Output, Start, Ending]", kind: st
 
 
 def in_words(call: Call) -> str:
-    """A call as it is made: read(4, ..., 65536), connect(3, 127.0.0.1:8080), write(4, "hello\\n", 6)."""
+    r"""Returns a call as it is made: read(4, ..., 65536), connect(3, 127.0.0.1:8080), write(4, "hello\n", 6)."""
     arguments = [str(call.fd)] if call.fd >= 0 else []
     if call.name in READS:
         arguments += ["...", str(call.asked)]
@@ -144,7 +144,7 @@ def in_words(call: Call) -> str:
 
 
 def returned_in_words(call: Call) -> str:
-    """What a call returned: read(4) = 18 "This is..."."""
+    """Returns what a call returned: read(4) = 18 "This is..."."""
     brief = f"{call.name}({call.fd if call.fd >= 0 else ''})"
     if call.error:
         return f"{brief} = -1 {call.error}"
@@ -155,8 +155,9 @@ def returned_in_words(call: Call) -> str:
 # -- the kernels ----------------------------------------------------------------------------------------------------------
 
 def _ways(run: Run) -> "Iterator[dict[str, Any]]":
-    """Each direction of each connection: who sends to whom, the bytes that are known, and how far they were from which moment on. A
-    change is [seq, state of the sender's end, written, sent, arrived, acked, read, gone, refused, FIN]; a number that is not known is null."""
+    """Yields each direction of each connection: who sends to whom, the bytes that are known, and how far they had come from which
+    moment on. A change is [seq, state of the sender's end, written, arrived, acked, read, FIN]; a number that is not known is
+    null."""
     sides = Sides(run)
     names = {name: n for n, name in enumerate(_names(run))}
     changes: "dict[tuple[int, str], list[Any]]" = {}
@@ -172,7 +173,7 @@ def _ways(run: Run) -> "Iterator[dict[str, Any]]":
 
 
 def _told(sides: Sides, side: "tuple[int, str]") -> "Iterator[list[int]]":
-    """How many received bytes the lines of an end have told of, from which moment on."""
+    """Yields [seq, how many received bytes the lines of this end have reported up to it]."""
     told = 0
     for line in sides.lines(side):
         if line.kind == "recv":
@@ -185,7 +186,7 @@ def _numbers(way: Way) -> "list[Any]":
 
 
 def _bytes(run: Run, sides: Sides, side: "tuple[int, str]") -> str:
-    """The stream's first bytes, one character each; a private-use character stands for one that no record kept."""
+    """Returns the stream's first bytes, one character each. A private-use character stands for a byte that no record kept."""
     known = [_UNKNOWN] * BYTES
     longest = at = 0
     for call in run.calls:
@@ -202,7 +203,7 @@ _UNKNOWN = "\ue000"
 
 
 def _put(known: "list[str]", at: int, text: str) -> int:
-    """Writes the text there, as far as there is room; returns where it ends."""
+    """Writes the text at this index, as far as there is room. Returns the index at which it ends."""
     if not 0 <= at < BYTES:
         return 0
     part = text[:BYTES - at]

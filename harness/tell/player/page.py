@@ -33,7 +33,7 @@ _PAGE = """\
 
 
 def page(title: str, runs: "Sequence[Played]") -> str:
-    """The text of the page. `runs`: the first one is shown first; #run=b is the second one."""
+    """Returns the text of the page. The first one of `runs` is shown first; #run=b shows the second one."""
     title = plain(title)
     style, program = ((_HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     told = json.dumps({"title": title, "runs": [data(one) for one in runs]}, separators=(",", ":"))
@@ -42,5 +42,5 @@ def page(title: str, runs: "Sequence[Played]") -> str:
 
 
 def _hash(text: str) -> str:
-    """As a Content-Security-Policy names what stands in the page itself."""
+    """Returns the hash by which a Content-Security-Policy allows a script or a style that is in the page itself."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
