@@ -17,7 +17,7 @@ from ..judge.contract import Contract, Ends, Line, role_of
 from ..observe import sanitizer
 from ..stage import scenarios
 from ..trace import Ending, Event, Output, Role, Run, Waiting, plain
-from .phrases import again, all_of, count, ended, quoted
+from .phrases import again, all_of, count, ended, quoted, the
 from .why import Why, uncounted, what_came
 
 COLOURS = ("36", "33", "35", "34", "96", "93", "95", "94")  # cyan, yellow, magenta, blue, then the bright ones: by column
