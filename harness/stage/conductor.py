@@ -12,7 +12,7 @@ import select
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Callable, Optional
+from typing import Callable, Iterable, Optional
 
 from ..judge.contract import index_of, role_of
 from ..observe import kernel, quiescence, sockets
@@ -375,6 +375,12 @@ class Conductor:
             self.intake.members.who(pid)
         return pids
 
+    def _whose(self, pids: "Iterable[int]") -> str:
+        """Behind "more than 64 processes": the program that most of them belong to, if one has more than half."""
+        names = [self.intake.members.who(pid) for pid in pids]
+        most = max(names, key=names.count)
+        return f", most of them the {most}'s" if most and names.count(most) > len(names) // 2 else ""
+
     def _held_tids(self) -> "set[int]":
         return {held.tid for held in self.held}
 
@@ -383,7 +389,7 @@ class Conductor:
             return quiescence.Look((), busy="the kernel does not tell what a thread waits for", unknown=True)
         pids = self._pids()
         if len(pids) > PROCESSES:
-            self._runaway(f"more than {PROCESSES} processes")
+            self._runaway(f"more than {PROCESSES} processes{self._whose(pids)}")
             return quiescence.Look((), busy="too many processes")
         if any(not one.ended and one.pid not in pids for one in self.starts.started.values()):
             return quiescence.Look((), busy="a program is ending")   # the keeper has not yet said how

@@ -12,11 +12,6 @@ def count(n: int, what: str) -> str:
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
-def the(who: str, begins: bool = False) -> str:
-    """A program in a sentence, or at its beginning: the server; one of several by its number alone: server[2]."""
-    return who if who.endswith("]") else f"{'The' if begins else 'the'} {who}"
-
-
 def was(n: int) -> str:
     return "was" if n == 1 else "were"
 
@@ -38,8 +33,8 @@ def at(source: str) -> str:
 
 
 def with_source(words: str, source: str) -> str:
-    """Returns a finding's words, followed by its place if the words name no place."""
-    return words if re.search(r"\([\w./-]+:\d+[,)]", words) else words + at(source)
+    """Returns a finding's words, followed by its place if the words do not name it, or another one."""
+    return words if source in words or re.search(r"\([\w./-]+:\d+[,)]", words) else words + at(source)
 
 
 def all_of(names: Iterable[str]) -> str:

@@ -29,6 +29,7 @@ def test_a_program_that_runs_away_is_stopped(client, words, tmp_path):
     made = run(tmp_path / "pair", client, QUIET_SERVER)
     assert made.stop.kind == "runaway"
     assert words in made.stop.words
+    assert ("most of them the client's" in made.stop.words) is ("fork" in client)
 
 
 def test_memory_has_a_limit(tmp_path):

@@ -11,6 +11,7 @@ from .facts import Facts, Finding
 MEANS = {"SEGV": "it used memory that is not its own", "BUS": "it used memory that is not there", "FPE": "a division by zero, or one that overflows",
          "ILL": "it ran into what is no instruction", "ABRT": "it called abort, or a check in it did: an assert, malloc's",
          "SYS": "it made a system call that is not allowed here", "ALRM": "an alarm went off, and it had not said what to do then"}
+_IN_ITS_OWN_CODE = ("SEGV", "BUS", "FPE", "ILL")     # an instruction of the program raises these, and a thread that waits in a call runs none
 _SENT_BY_OTHERS = ("KILL", "TERM", "INT", "HUP", "QUIT", "USR1", "USR2", "STOP", "PIPE")   # PIPE: broken_pipe() below says more
 
 
@@ -21,7 +22,9 @@ def died(facts: Facts) -> "Iterator[Finding]":
         if not number or number in _SENT_BY_OTHERS or sanitizer.read(_stderr(facts, end.who)) is not None:
             continue
         means = f": {MEANS[number]}" if number in MEANS else ""
-        within = next((call for call in facts.run.calls if call.pid == end.pid and call.returned < 0), None)
+        mine = [call for call in facts.run.calls if call.pid == end.pid]
+        alone = len({call.tid for call in mine}) == 1       # else it may have been another thread that waited there
+        within = next((call for call in mine if call.returned < 0), None) if alone and number not in _IN_ITS_OWN_CODE else None
         last = within or _last_call(facts, end)
         words = f"{_process(end)} died of SIG{number}{means}."
         if within is not None:

@@ -147,7 +147,7 @@ def never_closed(facts: Facts) -> "Iterator[Finding]":
         fin = next(facts.segments(other, "F"), None) if other is not None else None
         peer = f"the {facts.sides.name(other)}" if facts.sides.name(other) else "the peer"
         doing = [w for w in facts.run.stop.waiting if w.pid == socket.pid]
-        now = f" It waits {waits(doing[0])}." if len(doing) == 1 else ""
+        now = f" It waits {waits(doing[0])}." if len(doing) == 1 and facts.all_wait else ""
         acts = [call for call in facts.calls(side) if call.pid == socket.pid and call.returned >= 0]
         went_on = next((call for call in facts.run.calls if acts and call.tid == acts[-1].tid and call.seq > acts[-1].seq and fin and call.seq > fin.seq), None)
         yield Finding("never-closed", f"{capital(facts.process(socket.who, socket.pid))} has not closed connection {socket.connection}: {peer}'s FIN has come, and "

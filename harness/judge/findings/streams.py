@@ -35,8 +35,10 @@ def unread(facts: Facts) -> "Iterator[Finding]":
             words += f" The {socket.who} has read {count(facts.took(side), 'byte')} there" if reads else f" The {socket.who} has {'read no byte' if tried else 'called no read'} there"
             words += f", the last time at {reads[-1].source}." if reads and reads[-1].source else "."
         if len(mine) == 1 and facts.all_wait:
-            back = reads and mine[0].call == "accept" and mine[0].pid == reads[-1].pid
-            words += f" Now it has gone back to accept{_pending_at(facts, mine[0])}." if back else f" Now it waits {waits(mine[0])}{_pending_at(facts, mine[0])}."
+            back = reads and mine[0].call == "accept" and (mine[0].pid, mine[0].tid) == (reads[-1].pid, reads[-1].tid)
+            ended = reads and mine[0].pid == reads[-1].pid and mine[0].tid != reads[-1].tid
+            words += f" The thread that read there has ended. Now the {socket.who}" if ended else " Now it"
+            words += f" {'has gone back to accept' if back else f'waits {waits(mine[0])}'}{_pending_at(facts, mine[0])}."
             words += too_low(facts, mine[0], socket, f"connection {side[0]}")
         elif len(mine) > 1 and facts.all_wait and mine[0].pid == mine[1].pid:
             words += f" One thread of {facts.process(mine[0].who, mine[0].pid)} waits {waits(mine[0])}, and another one {waits(mine[1])}."
@@ -153,10 +155,13 @@ def no_answer(facts: Facts) -> "Iterator[Finding]":
         told.add(side)
         who = facts.sides.name(other)
         more, answer = (" for more" if wait.call == "read" else ""), (" for an answer" if peer.call == "read" else "")
+        mine = [line for line in facts.run.events if line.who == wait.who]
+        logs_its_acts = mine and not any(line.kind == "send" for line in mine)      # and announced no bytes: then it has written none
+        buffered = "" if logs_its_acts else (f" If the {wait.who} has answered with stdio (fputs, fprintf) or through another buffer of its own, the bytes "
+                                             "lie there until fflush, or until the buffer is full.")
         yield Finding("no-write", f"The {wait.who} has read {count(facts.took(side), 'byte')} on connection {side[0]}, has called no write there, and waits in {wait.call}{more}; "
                       f"no FIN has come. The {who} waits in {peer.call}{answer}. If the {wait.who} answers only at the end of the stream, the {who} must end its "
-                      f"sending first (shutdown with SHUT_WR).{_if_it_wants_all(whole)} If the {wait.who} has answered with stdio (fputs, fprintf) or through another buffer of its own, the bytes "
-                      "lie there until fflush, or until the buffer is full.", (reads[-1].seq, *_pending(facts, wait)), reads[-1].returned,
+                      f"sending first (shutdown with SHUT_WR).{_if_it_wants_all(whole)}{buffered}", (reads[-1].seq, *_pending(facts, wait)), reads[-1].returned,
                       wait.who, reads[-1].source)
 
 

@@ -159,7 +159,7 @@ def spins(facts: Facts) -> "Iterator[Finding]":
         if found is not None:
             first, period, times = found
             round_ = calls[first:first + period]
-            yield Finding("spin", f"The {round_[0].who} {_again(round_, times)}. {_meaning(round_)}".strip(),
+            yield Finding("spin", f"{capital(facts.process(round_[0].who, round_[0].pid))} {_again(round_, times)}. {_meaning(round_)}".strip(),
                           (round_[0].seq, calls[first + period * times - 1].seq), round_[0].seq, round_[0].who, round_[0].source)
 
 

@@ -31,6 +31,12 @@ def test_a_crash_of_a_child_is_one_of_the_run(tmp_path: Path) -> None:
     assert of(run, "died-of-signal")[0].words.startswith("A child process of the server died of SIGSEGV")
 
 
+def test_a_crash_is_not_told_as_one_in_the_call_in_which_another_thread_waits(tmp_path: Path) -> None:
+    run = pairs.run(tmp_path / "pair", "connect; write 4; readall 1", "listen; accept; thread; read 4; crash; end; accept")
+    words = of(run, "died-of-signal")[0].words
+    assert "It was in" not in words and "The last call that was seen of it is read, which returned 4." in words
+
+
 def test_a_signal_that_ends_a_wait_says_in_which_call(tmp_path: Path) -> None:
     run = pairs.run(tmp_path / "pair", "connect; read 9", "listen; accept; alarm 1; read 4")
     assert "died of SIGALRM" in of(run, "died-of-signal")[0].words and "It was in read on connection 1." in of(run, "died-of-signal")[0].words

@@ -24,8 +24,10 @@ HAVE = [
      "If it reads lines, it waits for a newline, or for the end of the stream."),
     ("no-write", "connect; line hello; readall 1", "listen; accept; readall 100",
      "The server has read 6 bytes on connection 1, has called no write there, and waits in read for more; no FIN has come. The client waits in read for an answer. "
-     "If the server answers only at the end of the stream, the client must end its sending first (shutdown with SHUT_WR). If the server has answered with stdio (fputs, fprintf) or through another buffer of its own, the bytes lie there until "
-     "fflush, or until the buffer is full."),
+     "If the server answers only at the end of the stream, the client must end its sending first (shutdown with SHUT_WR)."),
+    ("unread-at-end", "connect; write 9; readall 1", "listen; accept; thread; read 4; end; accept",
+     "5 bytes lie unread in the server's kernel, on connection 1. The server has read 4 bytes there, the last time at acts.c:N. "
+     "The thread that read there has ended. Now the server waits in accept (acts.c:N)."),
     ("announced-not-written", "connect; readall 1", "listen; accept; announce 6; read 1",
      "The server said that it sends 6 bytes on connection 1 ('sending 6 bytes'). It called no write there after that."),
     ("announced-not-written", "connect; readall 9", "listen; accept; announce 6; say 9; read 1",
