@@ -35,6 +35,7 @@ TEXTS = {
     "reset": re.compile(r".*\b(ECONNRESET|EPIPE)\b", re.DOTALL),
     "broken pipe": re.compile(r".*\bEPIPE\b", re.DOTALL),
     "connecting": re.compile(r"connecting\b"),
+    "accepting": re.compile(r"accepting\b"),
     "sending": re.compile(r"(sending|writing)\b"),
 }
 

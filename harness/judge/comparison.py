@@ -26,8 +26,8 @@ from .cast import Cast
 from .contract import (After, Bytes, Contract, Deadlock, Ends, Free, Line, Made, Never, Plan, Wire, code_of, fits, fitting, index_of,
                        misspelt, role_of)
 from .deeds import Deeds
-from .sides import Side
-from ..trace import Ending, Event, Run, Segment, Waiting
+from .sides import WRITES, Side
+from ..trace import Call, Ending, Event, Run, Segment, Waiting
 
 STATUS = {"as expected": 0, "told": 0, "differs": 1, "deadlock": 1, "crash": 1, "runaway": 1, "no progress": 1, "interrupted": 130}
 LATE = math.inf     # the place of a line that never came
@@ -48,12 +48,16 @@ class Difference:
     port        WHO listens on another port (`found`) than the one that it was given (`expected`)
     late        WHO logged the line after the act that it announces; `act` is the call
     open        WHO said "closing" and still holds the connection when the run is over; found: "another" if another process of it does.
-                Or WHO said "shutting down" and made no such call; found: "close" if it closed instead, else "no shutdown"
-    unwritten   WHO announced `expected` bytes, and wrote `found`
+                Or WHO said "shutting down" and made no such call; found: "close" if it closed instead, else "no shutdown".
+                In both cases found is "elsewhere" if WHO made the call `act` on another descriptor
+    unwritten   WHO announced `expected` bytes, and wrote `found`. `act` is the write that went beyond them, or a write on another
+                descriptor. expected "0": no line announces the `found` bytes of the write `act`
     miscount    WHO's lines say that it received `expected` bytes, and it had read `found`
+    unheard     WHO's line says that it learnt of an EOF or an error, `found`, and none of its calls had told it of one
     deaf        WHO ended its own reading by the call `act`, and was to read after that
     act         WHO gave up its end of the connection by the call `act`, and no line of it says so. Another program learnt of it
-    reset       WHO's close, the call `act`, sent a reset, and the program at the other end was to read EOF
+    reset       WHO's close, the call `act`, sent a reset. `expected` is EOF if the program `found` was to read that, or FIN if the
+                contract has one there. Or `expected` is ECONNRESET: the close sent a FIN, and `found` was to read a reset
     call        WHO did not make the call `expected` on a connection. found: the error, if it made the call and each one failed
     ends, deadlock, bytes, wire    `expected` is what the contract says, `found` is what the run shows
     """
@@ -242,10 +246,12 @@ class _Comparison:
 
     def verdict(self) -> Verdict:
         lines = list(self._line_differences())
-        deeds = [*self._deeds(), *self._unsaid(lines)]
-        found = lines + deeds + list(self._after_differences()) + list(self._never_differences(lines))
-        found += [*self._ports(), *self._ends(lines), *self._calls(lines)] + list(self._deadlock(lines)) + list(self._bytes()) + list(self._wire())
+        orders, wire = list(self._after_differences()), list(self._wire())
+        deeds = self._once([*self._deeds(), *self._unsaid(lines), *self._early(orders), *self._no_fin(wire)])
+        found = lines + deeds + orders + list(self._never_differences(lines))
+        found += [*self._ports(), *self._ends(lines), *self._calls(lines)] + list(self._deadlock(lines)) + list(self._bytes()) + wire
         found = self._sorted([d if d.at < LATE or d.observed is None else replace(d, at=d.observed.seq) for d in found])
+        found = [*map(self._with_what_followed, found[:1], [found]), *found[1:]]
         word = self._word(found)
         branches = tuple(self.contract.blocks[n][branch] for n, branch in enumerate(self.plan.choice))
         matched = tuple((line.number, e.seq) for m in self.matches.values() for line, e in m.pairs)
@@ -350,22 +356,52 @@ class _Comparison:
             found = [d for line, event in match.pairs for d in self._deed(who, line, event)] + list(self._deaf(who, match))
             yield from sorted(found, key=lambda d: d.at)[:1]
 
+    def _with_what_followed(self, first: Difference, found: list[Difference]) -> Difference:
+        """A wrong number of bytes, with the line by which their receiver left the contract."""
+        late = next((d.observed for d in found if first.kind == "bytes" and d.kind in _LINES and d.who != first.who and d.observed and self._has_sent(first, d)), None)
+        if late is None:
+            return first
+        hints = next((said.hints for said in self.plan.of(Bytes) if said.number == first.line), ())
+        return replace(first, witnesses=(late,), hints=fitting(hints, late.text, otherwise=True))
+
+    @staticmethod
+    def _once(deeds: list[Difference]) -> list[Difference]:
+        """Each act of a WHO once, whatever follows from it."""
+        return list({(d.kind, d.who, d.act, d.at): d for d in deeds[::-1]}.values())[::-1]
+
     def _deed(self, who: str, line: Line, event: Event) -> Iterator[Difference]:
         told = Difference("late", who, line.number, line.written, line.text, event, witnesses=(event,), at=event.seq)
         call, written, read = self.deeds.before_its_line(event), self.deeds.written_after(event), self.deeds.read_by(event)
-        half = self.deeds.in_place_of_shutdown(event)
+        half, unheard = self.deeds.in_place_of_shutdown(event), self.deeds.unheard(event)
         if call is not None:
-            yield replace(told, act=call.seq, found=call.name, hints=fitting(line.hints, f"{call.name} before"))
+            yield replace(told, act=call.seq, at=call.seq, found=call.name, hints=fitting(line.hints, f"{call.name} before"))
         elif self.deeds.still_holds(event):
             copy = self.deeds.closed_a_copy(event)
-            yield replace(told, kind="open", found="a copy" if copy else "", hints=fitting(line.hints, "a copy" if copy else "no close"))
+            other = None if copy else self.deeds.misdirected(event, ("close",))
+            yield replace(told, kind="open", found="a copy" if copy else "elsewhere" if other else "", act=other.seq if other else -1,
+                          hints=fitting(line.hints, "a copy" if copy else "no close"))
         elif half:
-            yield replace(told, kind="open", found=half, hints=fitting(line.hints, half))
+            other = self.deeds.misdirected(event, ("shutdown",)) if half == "no shutdown" else None
+            yield replace(told, kind="open", found="elsewhere" if other else half, act=other.seq if other else -1, hints=fitting(line.hints, half))
         elif written is not None and not self._asked_for(event):
-            yield replace(told, kind="unwritten", expected=str(event.count), found=str(written),
-                          hints=fitting(line.hints, f"{written} of {event.count} bytes"))
+            yield self._unwritten(told, event, *written, fitting(line.hints, f"{written[0]} of {event.count} bytes"))
         elif read is not None:
             yield replace(told, kind="miscount", expected=str(event.count), found=str(read))
+        elif unheard:
+            yield replace(told, kind="unheard", found=unheard)
+
+    def _unwritten(self, told: Difference, event: Event, written: int, beyond: Optional[Call], hints: tuple[str, ...]) -> Difference:
+        """Bytes that were announced and not written, or written and not announced."""
+        told = replace(told, kind="unwritten", expected=str(event.count), found=str(written), hints=hints)
+        other = self.deeds.misdirected(event, WRITES) if written == 0 and event.count > 0 else None
+        if other is not None:
+            return replace(told, act=other.seq)
+        if beyond is None:
+            return told
+        last = [e for e in self.cast.of(event.who) if (e.pid, e.tid) == (event.pid, event.tid) and e.seq < beyond.seq][-1]
+        if last != event and written - event.count == beyond.result:      # one write more, behind another line
+            told = replace(told, expected="0", found=str(beyond.result), observed=last, witnesses=(last,), hints=())
+        return replace(told, act=beyond.seq, at=beyond.seq)
 
     def _asked_for(self, event: Event) -> bool:
         """Does the contract's `bytes:` line say the number of bytes that was written, so that the lines' counts do not matter?"""
@@ -398,9 +434,11 @@ class _Comparison:
             call = self.deeds.act(brought)
             if call is None or not last or last[0].kind == "output":
                 continue
-            who = next((name for name, match in self.matches.items() if last[0] in match.events), brought.who)
+            who = self._who_said(last[0])
             if d.expected.startswith("EOF") and d.observed and causes.is_a(d.observed, "reset"):
-                yield Difference("reset", who, 0, "", d.expected, act=call.seq, at=call.seq, witnesses=(last[0],), found=role_of(d.who))
+                yield Difference("reset", who, 0, "", "EOF", act=call.seq, at=call.seq, witnesses=(last[0],), found=role_of(d.who))
+            elif call.name == "close" and d.observed and self._wanted_reset(d) and causes.is_a(d.observed, "EOF") and self.deeds.read_end(d.observed):
+                yield Difference("reset", who, 0, "", "ECONNRESET", act=call.seq, at=call.seq, witnesses=(last[0],), found=role_of(d.who), hints=d.hints)
             elif not any(causes.is_a(last[0], what) for what in ("closing", "half-closing")):
                 yield Difference("act", who, 0, "", call.option, found=call.name, act=call.seq, at=call.seq, witnesses=(last[0],))
 
@@ -413,20 +451,63 @@ class _Comparison:
         close = next((c for c in calls if c.name == "close" and c.seq < d.observed.seq), None)
         if close is not None and self.run.observed:
             last = [e for e in self.cast.of(close.who) if (e.pid, e.tid) == (close.pid, close.tid) and e.seq < close.seq][-1:]
-            who = next((name for name, match in self.matches.items() if last and last[0] in match.events), close.who)
-            yield Difference("reset", who, 0, "", d.expected, act=close.seq, at=close.seq, witnesses=tuple(last), found=role_of(d.who))
+            who = self._who_said(last[0]) if last else close.who
+            yield Difference("reset", who, 0, "", "EOF", act=close.seq, at=close.seq, witnesses=tuple(last), found=role_of(d.who))
+
+    def _who_said(self, event: Event) -> str:
+        """The WHO of the contract whose line it is."""
+        return next((name for name, match in self.matches.items() if event in match.events), event.who)
+
+    @staticmethod
+    def _wanted_reset(d: Difference) -> bool:
+        return causes.TEXTS["reset"].match(d.expected) is not None and not causes.TEXTS["broken pipe"].match(d.expected)
+
+    def _early(self, orders: list[Difference]) -> Iterator[Difference]:
+        """What brought an EOF or a reset before the line that was to bring it: a shutdown, or the close of the process that was to hold on."""
+        for d in orders if self.run.mode != "reset" else ():
+            side = self.cast.sides.other(self.cast.sides.of(d.observed)) if d.observed and causes.is_a(d.observed, "EOF") else None
+            later = next((e for e in d.witnesses if e != d.observed and e.who != role_of(d.who)), None)
+            if d.kind != "order" or side is None or later is None or not self.deeds.seen(side) or later.pid != later.tid:
+                continue
+            gone = next((c for c in self.deeds.by_side.get(side, ()) if c.name in ("close", "shutdown") and c.option != "SHUT_RD" and not c.error
+                         and c.seq < later.seq and (c.pid == later.pid or c.name == "shutdown")), None)
+            if gone is None or any((e.pid, e.tid) == (gone.pid, gone.tid) and self._tells(e, gone) for e in self.cast.sides.lines(side)):
+                continue
+            yield Difference("act", self._who_said(later), 0, "", gone.option, found=gone.name, act=gone.seq, at=gone.seq,
+                             witnesses=(d.observed,) if d.observed else ())
+
+    @staticmethod
+    def _tells(event: Event, call: Call) -> bool:
+        return causes.is_a(event, "half-closing") or call.name == "close" and causes.is_a(event, "closing")
+
+    def _no_fin(self, wire: list[Difference]) -> Iterator[Difference]:
+        """Why a FIN that the contract asks for never came: the close sent a reset, or a process that did not close held on."""
+        for d in wire:
+            sides = [side for side in self.cast.sides.all() if self.cast.sides.name(side) == role_of(d.who)]
+            if d.expected != "FIN" or d.found != "not seen" or self.run.mode == "reset" or len(sides) != 1:
+                continue
+            yield from self._held_on(sides[0])
+            call = self.deeds.reset_by_close(sides[0])
+            if call is not None:
+                last = [e for e in self.cast.of(call.who) if (e.pid, e.tid) == (call.pid, call.tid) and e.seq < call.seq][-1:]
+                peer = self.cast.sides.other(sides[0])
+                reads = any(line.who == self.cast.sides.name(peer) and line.text.startswith("EOF") for line in self.plan.of(Line)) if peer else False
+                yield Difference("reset", self._who_said(last[0]) if last else d.who, 0, "", "EOF" if reads else "FIN", act=call.seq, at=call.seq,
+                                 witnesses=tuple(last), found=self.cast.sides.name(peer) if reads and peer else "")
 
     def _kept(self, d: Difference) -> Iterator[Difference]:
         """Yields the "closing" of a process if another process of the same program held the connection on. So a WHO that waits
         got no EOF."""
-        if not d.expected.startswith("EOF") or d.observed or not d.blocked:
-            return
-        side = self.cast.sides.other(self.cast.sides.of(d.blocked))
-        end = self.cast.sides.end(side) if side is not None else None
-        holders = [h for h in end.holders if h.until < 0] if side is not None and end is not None and self.deeds.seen(side) else []
+        side = self.cast.sides.other(self.cast.sides.of(d.blocked)) if d.expected.startswith("EOF") and not d.observed and d.blocked else None
+        yield from self._held_on(side) if side is not None else ()
+
+    def _held_on(self, side: Side) -> Iterator[Difference]:
+        """Yields the "closing" of a process at this end if another process of its program held the connection on."""
+        end = self.cast.sides.end(side)
+        holders = [h for h in end.holders if h.until < 0] if end is not None and self.deeds.seen(side) else []
         closing = next((e for e in self.cast.sides.lines(side) if causes.is_a(e, "closing")), None)
         if closing is not None and any(h.pid > 0 for h in holders) and closing.pid not in {h.pid for h in holders}:
-            who = next((name for name, match in self.matches.items() if closing in match.events), closing.who)
+            who = self._who_said(closing)
             hints = next((fitting(line.hints, "a copy") for match in self.matches.values() for line, event in match.pairs if event is closing), ())
             yield Difference("open", who, 0, "", closing.text, closing, witnesses=(closing,), found="another", hints=hints, at=closing.seq)
 
@@ -746,6 +827,8 @@ class _Comparison:
             return False
         if late.who == early.who:
             return late.at > early.at
+        if late.kind == "reset" and early.at < late.at and self.deeds.wrote_since(role_of(early.who), int(early.at), int(late.at)):
+            return True     # a close with bytes unread sends a reset
         brought = self._brought(late)
         if brought is not None and brought.who == role_of(early.who) and self._since(early) <= brought.place:
             return True
@@ -771,9 +854,11 @@ class _Comparison:
         """`early` is a wrong number of bytes. Had its sender sent all that it was to send? Only then can the receiver's lines, or
         the sender's wait for an answer, follow from the number."""
         sender = self.matches.get(early.who)
-        if sender is None or sender.stray is not None or self.deeds.write_failed(early.who):
+        if sender is None or self.deeds.write_failed(early.who):
             return False
-        if late.who == early.who and late.at == LATE:       # it waits for an answer to what it sent
+        if sender.stray is not None and any(e.kind == "send" and e.seq >= sender.stray.seq for e in sender.events):
+            return False
+        if late.who == early.who and (late.at == LATE or late.at > early.act >= 0):     # it waits for an answer to what it sent, or got another one
             return not any(causes.TEXTS["sending"].match(line.text) for line in sender.lines[sender.left_at:])
         if role_of(late.who) != early.expected.partition(" to the ")[2].partition("[")[0]:
             return False
@@ -790,7 +875,7 @@ class _Comparison:
 # Luck comes last: it is about the contract, or it follows from wrong byte counts, which are a difference of the kind `bytes`. Nothing
 # follows from a port, because the stage tells the other programs on which port one really listens.
 _LINES = ("missing", "unexpected")
-_DEPARTURES = (*_LINES, "order", "never", "late", "open", "unwritten", "miscount", "deaf", "act", "reset")
+_DEPARTURES = (*_LINES, "order", "never", "late", "open", "unwritten", "miscount", "unheard", "deaf", "act", "reset")
 _RANK = {**dict.fromkeys(_DEPARTURES, 0), "ends": 1, "call": 1, "deadlock": 1, "bytes": 2, "wire": 3, "port": 4, "luck": 5}
 _POLLS = ("poll", "select", "epoll_wait")
 _READ = re.compile(r"EOF\b|[Rr]eceived\b")

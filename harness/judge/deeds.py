@@ -7,6 +7,8 @@ of the connection to which the line belongs. If that end is not known, there is 
 from __future__ import annotations
 
 import bisect
+import itertools
+import re
 from typing import Iterable, Optional
 
 from . import causes
@@ -104,12 +106,28 @@ class Deeds:
             return None
         if event.kind == "send":
             return self._written_before(event)
+        for what, names in (("accepting", ("accept", "accept4")), ("connecting", ("connect",))):
+            if causes.is_a(event, what):
+                return self._made_before(event, what, names)
         for what, name in (("closing", "close"), ("half-closing", "shutdown")):
             if causes.is_a(event, what) and event.connection > 0:
                 side = self.sides.of(event)
                 mine = [c for c in self.by_side.get(side, ()) if c.name == name and c.pid == event.pid and not c.error] if side is not None else []
                 return mine[-1] if mine and mine[-1].seq < event.seq else None
         return None
+
+    def _made_before(self, event: Event, what: str, names: "tuple[str, ...]") -> Optional[Call]:
+        """The call of this thread that made the connection of which its process tells next, if it was made before the line, and no line
+        before the call announces it."""
+        thread = event.pid, event.tid
+        told = next((e for e in self.run.events if e.kind == "conn" and e.pid == event.pid and e.seq > event.seq), None)
+        side = self.sides.of(told) if told is not None else None
+        mine = [c for c in self.run.calls if c.name in names and (c.pid, c.tid) == thread and not c.error]
+        call = next((c for c in mine if side is not None and self.sides.of(c) == side), None)
+        if call is None or call.seq > event.seq:
+            return None
+        before = max((c.seq for c in mine if c.seq < call.seq), default=-1)
+        return None if any((e.pid, e.tid) == thread and causes.is_a(e, what) and before < e.seq < call.seq for e in self.run.events) else call
 
     def _written_before(self, event: Event) -> Optional[Call]:
         side = self.sides.of(event)
@@ -130,6 +148,16 @@ class Deeds:
         pending = any(c.name == "close" and c.returned < 0 and c.pid == event.pid for c in self.by_side.get(side, ()))
         return not pending and event.pid not in self._blind and any(h.pid == event.pid and h.until < 0 for h in end.holders)
 
+    def misdirected(self, event: Event, names: "tuple[str, ...]") -> Optional[Call]:
+        """The first call of these names that the line's thread made behind the line, and before its next one, on a descriptor that is not
+        the line's connection. None: there is none, or it was on a descriptor whose calls are not looked at."""
+        side = self.sides.of(event)
+        if side is None or not self.run.observed or event.pid in self._blind:
+            return None
+        then = next((e.seq for e in self.run.events if e.seq > event.seq and (e.pid, e.tid) == (event.pid, event.tid)), None)
+        return next((c for c in self.run.calls if c.name in names and (c.pid, c.tid) == (event.pid, event.tid) and c.fd >= 0
+                     and event.seq < c.seq and (then is None or c.seq < then) and self.sides.of(c) != side), None)
+
     def closed_a_copy(self, event: Event) -> bool:
         """Did the process that logged this line close a descriptor of the line's connection?"""
         side = self.sides.of(event)
@@ -147,15 +175,16 @@ class Deeds:
             return ""
         return "close" if then is not None and then.name == "close" else "no shutdown"
 
-    def written_after(self, event: Event) -> Optional[int]:
+    def written_after(self, event: Event) -> "Optional[tuple[int, Optional[Call]]]":
         """Returns how many bytes the thread of a "sending" line wrote before its next such line, if the line announced another
-        number. Returns None if the number is right, or if nobody can tell: other lines make up for it, another thread writes to
-        the connection, a write failed or still waits, or the program was ended there."""
+        number; and the write that went beyond the announced number, None if none did. Returns None if the number is right, or if
+        nobody can tell: other lines make up for it, another thread writes to the connection, a write failed or still waits, or
+        the program was ended there."""
         side = self.sides.of(event)
         if event.kind != "send" or not self.exact or side is None or event.pid in self._blind:
             return None
         if event.count < 0:
-            return 0
+            return 0, None
         thread = event.pid, event.tid
         then = self._next(self._sends.get((*thread, side), []), event.seq)
         if then < 0 and event.pid in self._failed:
@@ -168,13 +197,26 @@ class Deeds:
             return None
         if any(c.name in WRITES and (c.pid, c.tid) != thread and c.seq > event.seq for c in self.by_side.get(side, ())):
             return None
-        mine = sum(max(c.result, 0) for c in calls)
-        return mine if mine != event.count and (mine < event.count) == (written < announced) else None
+        sums = list(itertools.accumulate(max(c.result, 0) for c in calls))
+        mine = sums[-1] if sums else 0
+        beyond = next((c for c, so_far in zip(calls, sums) if so_far > event.count), None)
+        return (mine, beyond) if mine != event.count and (mine < event.count) == (written < announced) else None
 
     @staticmethod
     def _next(places: list[int], place: int) -> int:
         at = bisect.bisect_right(places, place)
         return places[at] if at < len(places) else -1
+
+    def unheard(self, event: Event) -> str:
+        """What a line says that its program had learnt, and that no call had told it by then: "EOF", or the name of an error. "": a call had, or
+        may have."""
+        side = self.sides.of(event)
+        if side is None or not self.exact or event.pid in self._blind or event.kind == "send":
+            return ""
+        if causes.is_a(event, "EOF") or causes.is_a(event, "reset"):
+            what = "EOF" if causes.is_a(event, "EOF") else "EPIPE" if causes.is_a(event, "broken pipe") else "ECONNRESET"
+            return "" if self._seen.may_know_of_an_end(side, event) else what
+        return "EAGAIN" if re.match(r"Error\b.*\bEAGAIN\b", event.text) and not self._seen.may_know_of_eagain(side, event) else ""
 
     def read_by(self, event: Event) -> Optional[int]:
         """Returns how many bytes a program had read, if its "received" lines up to this one say more. Returns None if they do
@@ -205,11 +247,32 @@ class Deeds:
                  for c in calls if c.name in READS and c.returned >= 0 and (c.result == 0 and c.asked and not c.error or c.error == "ECONNRESET")]
         return min(reads, key=lambda c: c.returned) if reads else None
 
+    def read_end(self, event: Event) -> bool:
+        """Did the last read at a line's end of its connection, before that line, return 0: the end of the stream?"""
+        side = self.sides.of(event)
+        reads = [c for c in self.by_side.get(side, ()) if c.name in READS and 0 <= c.returned < event.seq] if side is not None else []
+        return bool(reads) and reads[-1].result == 0 and reads[-1].asked > 0 and not reads[-1].error
+
     def act(self, brought: causes.Brought) -> Optional[Call]:
         """Returns the call by which an end of a connection was given up; None for an exit, an exec or a call that was not seen."""
         names = {"shutdown": ("shutdown",), "close": ("close", "close_range", "dup2", "dup3")}.get(brought.how, ())
         return next((c for c in self.run.calls if c.name in names and c.pid == brought.pid
                      and c.seq <= brought.place <= max(c.returned, c.seq)), None)
+
+    def reset_by_close(self, side: Side) -> Optional[Call]:
+        """The close of this end that its kernel answered by a reset, and no FIN. None: there is none, or not all of it was seen."""
+        end = self.sides.end(side)
+        last = max(end.holders, key=lambda h: h.until, default=None) if end is not None and all(h.until >= 0 for h in end.holders) else None
+        sent = [s for s in self.run.segments if self.sides.of_segment(s) == side]
+        if last is None or last.how != "close" or not self.seen(side) or self.run.missing or any("F" in s.flags for s in sent):
+            return None
+        call = next((c for c in self.by_side.get(side, ()) if c.name == "close" and c.pid == last.pid and c.seq <= last.until <= max(c.returned, c.seq)), None)
+        first = next((s.seq for s in sent if "R" in s.flags), -1)
+        return call if call is not None and first > call.seq else None
+
+    def wrote_since(self, name: str, since: int, until: int) -> bool:
+        """Did a program of that name write anything to a connection between these places?"""
+        return any(c.name in WRITES and c.result > 0 and since < c.seq < until for side, calls in self.by_side.items() if self.sides.name(side) == name for c in calls)
 
     def reached(self, name: str, sender: str, since: int, until: int) -> bool:
         """Had a program of that name, before the place `until`, read something that `sender` sent after the place `since`: bytes,

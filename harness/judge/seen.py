@@ -36,9 +36,12 @@ class Seen:
         self.run, self.sides = run, sides
         self._low = set(self._low_ends())
         self._told: "dict[int, int]" = {}       # by process: the place at which a call first told it, or may have told it, of an end
+        self._again: "dict[int, int]" = {}      # by process: the same of EAGAIN
         for call in run.calls:
             if call.returned >= 0 and _may_tell_of_an_end(call):
                 self._told[call.pid] = min(call.returned, self._told.get(call.pid, call.returned))
+            if call.returned >= 0 and (call.error in ("EAGAIN", "ETIMEDOUT", "EINTR") or call.name in (*_ASKS, *_UNTOLD)):
+                self._again[call.pid] = min(call.returned, self._again.get(call.pid, call.returned))
         self.listeners = run.observed and not any(self._low_sockets())
 
     def all_of(self, side: Side) -> bool:
@@ -52,10 +55,17 @@ class Seen:
         """Could the program know, when it logged this line, that the other end of its connection is done? Only a system call can
         tell a program so; the line alone proves nothing. If not all calls were seen, the answer is yes. What the process learnt
         on another connection counts as well, because a line may be about either."""
+        return self._may_know(side, line, self._told)
+
+    def may_know_of_eagain(self, side: Side, line: Event) -> bool:
+        """Had a call of the program failed with EAGAIN when it logged this line? A poll that ended by its limit counts as well."""
+        return self._may_know(side, line, self._again)
+
+    def _may_know(self, side: Side, line: Event, told: "dict[int, int]") -> bool:
         end = self.sides.end(side)
         if end is None or not self.all_of(side):
             return True
-        return any(self._told.get(pid, line.seq + 1) <= line.seq for pid in {line.pid, end.pid, *(holder.pid for holder in end.holders)})
+        return any(told.get(pid, line.seq + 1) <= line.seq for pid in {line.pid, end.pid, *(holder.pid for holder in end.holders)})
 
     def _low_ends(self) -> Iterator[Side]:
         copies = [call for call in self.run.calls if _makes_a_low_one(call)]

@@ -13,25 +13,21 @@ from typing import Iterator, Optional
 from ..judge import causes, findings
 from ..judge.cast import Cast
 from ..judge.comparison import LATE, Difference, Verdict
-from ..judge.contract import After, Contract, Deadlock, Ends, Line, Wire, role_of
+from ..judge.contract import After, Contract, Line, role_of
 from ..judge.deeds import Deeds
 from ..judge.findings import Finding
 from ..judge.sides import READS, Side
 from ..trace import Call, Event, Run
 from ..trace.plain import plain
-from .phrases import at, count, of_them, quoted, the, with_source
+from .phrases import at, count, of_them, quoted, with_source
 
 POINTER = 8     # bytes of a pointer on a 64-bit machine
 MOST = 2        # how many findings a verdict shows at most
-FIRST = {"deadlock": ("deadlock", "no-newline", "no-write", "wants-more", "edge-not-drained"),     # by word: the findings that go first
-         "crash": ("died-of-signal", "sanitizer", "sigpipe")}
-ALONE = ("late", "open", "unwritten", "miscount", "deaf", "act", "reset", "bytes", "wire", "call", "free")     # need no finding
+FIRST = {"deadlock": ("deadlock",), "crash": ("died-of-signal", "sanitizer", "sigpipe")}      # by word: the findings that go first
+ALONE = ("late", "open", "unwritten", "miscount", "unheard", "deaf", "act", "reset", "bytes", "wire", "call", "free")     # need no finding
 
-# What a contract may ask for: findings of a reset, of how a program waits when the run is over, and of how it ends.
-RESETS = ("reset-by-unread", "reset-by-linger", "reset-unaccepted", "written-after-close", "read-reset")
-WAITS = ("no-newline", "no-write", "wants-more", "unread-at-end", "in-accept-queue", "kept-open", "never-closed", "held-by-another", "edge-not-drained", "zero-window",
-         "waits-for-input", "accept-queue-full")
-ENDS = ("sigpipe", "died-of-signal", "ended-early")
+# By the kind of difference: the findings that explain one of those.
+REASONS = {"reset": ("reset-by-linger", "reset-by-unread"), "open": ("held-by-another",), "bytes": ("wrong-descriptor", "no-connection", "write-failed", "short-write")}
 
 # By the kind of cause: why a line of `late` comes only after a line of `early`.
 WHY = {
@@ -86,7 +82,7 @@ class Why:
         elif d.kind in ("missing", "unexpected"):
             line = next((x for x in self.plan.of(Line) if x.number == d.line and d.expected), None)
             yield from self._of_the_line(d, line)
-            if line is not None and not told:
+            if line is not None and not told and self.verdict.word != "runaway":
                 yield from self._missing(d, line)
 
     def _slips(self, d: Difference) -> Iterator[str]:
@@ -121,31 +117,12 @@ class Why:
     def _findings(self, d: Optional[Difference]) -> "list[Finding]":
         """Returns the last findings before the place where the run left the contract."""
         if d is not None and d.kind in ALONE and self.verdict.word != "crash":
-            return [one for one in self.findings if one.code == "deadlock" and not self._is_asked_for(one, d)]
+            return [one for one in self.findings if one.code == "deadlock" or one.code in REASONS.get(d.kind, ()) and one.who == role_of(d.who)]
         place = d.at if d is not None and self.verdict.word == "differs" else LATE
-        found = [one for one in self.findings if one.at <= place and not one.remark and not self._is_asked_for(one, d)] or [one for one in self.findings if self._is_its_reason(one, d)]
+        found = [one for one in self.findings if one.at <= place and not one.remark] or [one for one in self.findings if self._is_its_reason(one, d)]
         first = FIRST.get(self.verdict.word, ())
         found = [one for one in found if one.code in first] or found
         return found[-MOST:]
-
-    def _is_asked_for(self, one: Finding, d: Optional[Difference]) -> bool:
-        """Does the contract ask for what a finding tells, and did the run do it so? It did if the lines about a reset were all said, or if the
-        program came to its last line before it waited or ended. Such a finding explains no difference."""
-        seen = {number for number, _ in self.verdict.matched}
-        if one.code in RESETS:
-            read = [line for line in self.plan.of(Line) if causes.TEXTS["reset"].match(line.text)]
-            about = d is not None and (d.kind == "wire" or d.observed is not None and causes.is_a(d.observed, "reset"))
-            asked = bool(read) or any(wire.what == "RST" for wire in self.plan.of(Wire))
-            return asked and not about and all(line.number in seen for line in read)
-        whos = [who for cycle in self.plan.of(Deadlock) for who in cycle.whos] if one.code == "deadlock" else [one.who]
-        if not whos or d is not None and d.kind == "ends" and role_of(d.who) in whos:
-            return False
-        if any(line.number not in seen for line in self.plan.of(Line) if role_of(line.who) in whos):
-            return False
-        hows = {ends.how for ends in self.plan.of(Ends) if role_of(ends.who) == one.who}
-        was = {end.how for end in self.run.endings if end.who == one.who}
-        return one.code == "deadlock" or bool(was) and was <= hows and (one.code in WAITS and all(how.startswith("waiting") for how in was)
-                                                                         or one.code in ENDS and not any(how.startswith("waiting") for how in was))
 
     def _is_its_reason(self, one: Finding, d: Optional[Difference]) -> bool:
         """Does a remark say what WHO did between its last line that was right and the line that was not?"""
@@ -166,9 +143,17 @@ class Why:
                 return      # two threads, or processes, of one program
             kind = "program"
         yield WHY[kind].format(late=role_of(d.who), early=early)
+        yield from self._no_pause(d) if kind == "clock" else ()
         if kind not in ("clock", "program", "start") and not self._ended_before(d, early):
             yield 'A log that says otherwise has a line in the wrong place: say before you act ("closing", then close), ' \
                   "say after you learn."
+
+    def _no_pause(self, d: Difference) -> Iterator[str]:
+        """WHO's last line said "pausing", and its thread did not wait."""
+        mine = [e for e in self.run.events if d.observed and (e.pid, e.tid) == (d.observed.pid, d.observed.tid) and e.seq < d.observed.seq]
+        if d.observed and mine and mine[-1].text.startswith("pausing") and mine[-1].kind == "note" and self.run.observed and not any(
+                c.name in SLEEPS and (c.pid, c.tid) == (d.observed.pid, d.observed.tid) and mine[-1].seq < c.seq < d.observed.seq for c in self.run.calls):
+            yield f"The {mine[-1].who} said {quoted(mine[-1].text)}, and did not pause: that was a line and no more. pause_seconds() logs the line and waits."
 
     def _ended_before(self, d: Difference, who: str) -> bool:
         """Had the program `who` logged before that line that it ends the connection? Then the line need not be in a wrong place:
@@ -205,7 +190,8 @@ class Why:
         """Yields what waits for the missing line at the other side, or what the missing line itself waits for. Yields neither if
         the program did log such an act, in other words: then nobody waits for it."""
         seen = {number for number, _ in self.verdict.matched}
-        for late in self.plan.of(Line) if not (d.observed and _alike(line.text, d.observed.text)) else ():
+        other_words = d.observed is not None and _alike(line.text, d.observed.text)
+        for late in self.plan.of(Line) if d.kind == "missing" and not other_words else ():
             for ref in late.after:
                 if self.plan.named(ref) == line and late.number not in seen and (not d.observed or cause_of(late.text) != "bytes" or _announces_bytes(line)):
                     yield from self._waits(late.who, ref, late.text, bool(d.blocked))
@@ -226,10 +212,10 @@ class Why:
 
     def _whether_it_came(self, d: Difference, ref: After, text: str, came: Optional[Event]) -> Iterator[str]:
         if came is None:
-            yield f"{the(ref.who, begins=True)} never said {quoted(ref.text)}."
+            yield f"The {ref.who} never said {quoted(ref.text)}."
             return
         if d.observed and came.seq > d.observed.seq:
-            yield f"{the(ref.who, begins=True)} said {quoted(ref.text)} only later."
+            yield f"The {ref.who} said {quoted(ref.text)} only later."
             return
         side = self.cast.sides.of(came)
         if side is None:
@@ -269,7 +255,7 @@ class Why:
             if not gone and self.deeds.closed_a_copy(came):
                 yield f"The {name} said {quoted(came.text)} and closed one descriptor of that connection. It still had another one.{no_fin}"
             elif not gone and not (0 <= end.shut and (place is None or end.shut < place)):
-                what = "no shutdown" if causes.is_a(came, "half-closing") else "no close"
+                what = "no shutdown on it" if causes.is_a(came, "half-closing") else "no close on it"
                 yield f"The {name} said {quoted(came.text)}, but called {what}: a line in the log is not a call.{no_fin}"
             elif gone and others:
                 yield f"The {name} closed it, but another process (of the {others[0].who}) still held the connection.{no_fin}"

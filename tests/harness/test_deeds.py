@@ -61,6 +61,18 @@ def test_each_line_of_a_program_that_writes_first_and_logs_then_is_after_its_act
     assert "the client said 'sending \"ab\"' only after it had called write" in told(rules, made(log, calls))
 
 
+@pytest.mark.parametrize("calls, late", [("21-22 server@200#1 accept 0 = 4", []), ("5-6 server@200#1 accept 0 = 4", ["late"]),
+                                         ("2-3 server@200#2 accept 0 = 5\n5-6 server@200#1 accept 0 = 4", ["late"])])
+def test_an_accept_before_the_line_that_announces_it_is_refused(calls, late):
+    run = made("client@101#1: x\nserver@200#0: accepting\nserver@200#1: accepted", calls)
+    assert kinds("client: x\nserver: accepting\nserver: accepted", run) == late
+
+
+def test_a_server_that_announces_its_next_accept_before_a_thread_tells_of_the_last_one_is_not_late():
+    run = made("server@200#0: accepting\nserver@200#0: accepting\nserver@200.201#1: accepted", "15-16 server@200#1 accept 0 = 4")
+    assert kinds("server: accepting\nserver: accepting\nserver: accepted", run) == []
+
+
 # --- an end that was announced, and never came ---
 
 def test_a_closing_whose_program_holds_on_is_refused():
@@ -76,8 +88,8 @@ def test_who_closed_one_of_two_descriptors_is_not_told_that_it_called_no_close()
     kept = made(log, "11-12 client@101#1 close 0 = 0", client=(101, 1, -1, "", 0))
     assert kinds(rules, kept) == ["open"]
     assert 'the client said "closing" and closed one descriptor of connection 1, and it still has another one when the run is over' in told(rules, kept)
-    assert "called no close" not in told(rules, kept)
-    assert "it called no close" in told(rules, made(log, client=(101, 1, -1, "", 0)))
+    assert "did not close it" not in told(rules, kept)
+    assert "it did not close it" in told(rules, made(log, client=(101, 1, -1, "", 0)))
 
 
 def test_who_has_its_connection_behind_a_low_descriptor_is_not_told_what_it_did_not_call():
@@ -86,6 +98,27 @@ def test_who_has_its_connection_behind_a_low_descriptor_is_not_told_what_it_did_
                        ('client: sending "ab"', 'client@101#1: sending "ab"')):
         assert len(kinds(rules, made(log, client=(101, 1, -1, "", 0)))) == 1
         assert kinds(rules, made(log, low, client=(101, 1, -1, "", 0))) == []
+
+
+def elsewhere(run):
+    """The same run; what was called on no connection was called on descriptor 7."""
+    return replace(run, calls=tuple(replace(call, fd=4 if call.connection else 7) for call in run.calls))
+
+
+@pytest.mark.parametrize("line, call, words", [
+    ("closing", "close 0 = 0", "and its close was on descriptor 7, which is not connection 1"),
+    ("closing", "close 0 = EBADF", "and its close was on descriptor 7, which is not connection 1, and failed with EBADF"),
+    ("shutting down SHUT_WR", "shutdown SHUT_WR = EBADF", "and its shutdown was on descriptor 7, which is not connection 1, and failed with EBADF"),
+    ('sending "ab"', "write 2 = EBADF", "which announces 2 bytes; it called write on descriptor 7, which is not connection 1, and it failed with EBADF")])
+def test_a_call_on_another_descriptor_is_not_told_as_no_call(line, call, words):
+    run = elsewhere(made(f"client@101#1: {line}\nclient@101#1: x", f"11-12 client@101#0 {call}", client=(101, 1, -1, "", 0)))
+    text = told(f"client: {line}\nclient: x", run)
+    assert words in text and "called no" not in text and "wrote none" not in text
+
+
+def test_a_call_behind_the_next_line_belongs_to_that_one():
+    run = elsewhere(made("client@101#1: closing\nclient@101#1: x", "21-22 client@101#0 close 0 = 0", client=(101, 1, -1, "", 0)))
+    assert "the client said \"closing\", and still holds connection 1 when the run is over: it did not close it" in told("client: closing\nclient: x", run)
 
 
 def test_a_line_whose_bytes_another_thread_writes_is_not_told_as_unwritten():
@@ -108,6 +141,13 @@ def test_a_child_that_closed_what_its_parent_holds_is_told_where_an_eof_is_missi
     assert kinds("client: reading data\nserver: closing\nclient ends: waiting in read", kept) == []
 
 
+def test_a_child_that_closed_what_its_parent_holds_is_told_where_a_fin_is_missing():
+    run = made("server@250#1: closing", wire="client S, server SA, client F")
+    kept = replace(run, connections=(replace(run.connections[0], acceptor=runs.end("server", 200, (200, 1, -1, "", 0), (250, 5, 15, "close", 250))),))
+    assert kinds("server: closing\nwire: server FIN", kept) == ["open", "wire"]
+    assert kinds("server: closing\nwire: server SYN", kept) == []
+
+
 # --- counts ---
 
 @pytest.mark.parametrize("calls, kind, wrote", [
@@ -124,6 +164,27 @@ def test_what_was_announced_is_set_against_what_was_written(calls, kind, wrote):
     assert [d.kind for d in differences] == kind and [d.found for d in differences] == ([wrote] if kind else [])
 
 
+def test_bytes_that_no_line_announces_are_told_at_their_own_write():
+    rules = 'client: sending "ab"\nclient: x'
+    run = made('client@101#1: sending "ab"\nclient@101#1: x', "11-12 client@101#1 write 2 = 2\n25-26 client@101#1 write 3 = 3")
+    first = found(rules, run)[0]
+    assert (first.kind, first.observed.text, first.act) == ("unwritten", "x", 25)
+    assert "the client wrote 3 bytes on connection 1 that no line of it announces" in told(rules, run)
+    more = made('client@101#1: sending "ab"\nclient@101#1: x', "11-12 client@101#1 write 3 = 3")
+    assert "which announces 2 bytes; it wrote 3 bytes" in told(rules, more)
+
+
+@pytest.mark.parametrize("said, calls, kind", [
+    ("EOF", "", ["unheard"]), ("EOF", "5-6 client@101#1 read 9 = 0", []), ("EOF", "5-6 client@101#0 poll 1 = 1", []),
+    ("Error reading: ECONNRESET", "", ["unheard"]), ("Error reading: ECONNRESET", "5-6 client@101#1 read 9 = ECONNRESET", []),
+    ("Error reading: EAGAIN", "5-6 client@101#1 read 9 = 2", ["unheard"]), ("Error reading: EAGAIN", "5-6 client@101#1 read 9 = EAGAIN", []),
+    ("Error reading: EAGAIN", "5-6 client@101#0 poll 1 = 0", []), ("Error reading: EMSGSIZE", "", [])])
+def test_a_line_about_an_end_or_an_error_that_no_call_has_told_is_refused(said, calls, kind):
+    run = runs.spread(runs.run(f"client@101#1: {said}\nserver@200#1: x", ENDS))
+    run = runs.facts(run, (runs.end("client", 101, (101, 1, 500, "close", 101)), runs.end("server", 200, (200, 1, 500, "close", 200))), calls=calls, learnt=False)
+    assert kinds(f"client: {said}\nserver: x", run) == kind
+
+
 def test_what_is_written_late_is_written():
     log = 'client@101#1: sending "ab"\nclient@101#1: sending "cd"'
     assert kinds('client: sending "ab"\nclient: sending "cd"', made(log, "21-22 client@101#1 write 4 = 4")) == []
@@ -138,7 +199,7 @@ def test_a_contract_that_counts_what_was_written_is_kept_whatever_the_lines_anno
 def test_the_words_for_bytes_that_never_left_do_not_say_that_they_were_there():
     rules = 'client: sending "ab"\nserver: received "ab" after client: sending "ab"'
     text = told(rules, made('client@101#1: sending "ab"\nserver@200#1: reading data'))
-    assert "which announces 2 bytes; it called no write behind it" in text and "It was there" not in text
+    assert "which announces 2 bytes; it wrote none on connection 1" in text and "It was there" not in text
 
 
 @pytest.mark.parametrize("calls, kind", [
@@ -187,6 +248,39 @@ def test_a_close_that_sent_a_reset_is_told_before_who_read_it():
     assert kinds("client: closing\nserver: Error reading: ECONNRESET", run) == []
 
 
+def test_a_close_that_sent_a_reset_is_told_where_only_a_write_failed():
+    log = "server@200#1: closing\nclient@101#1: sending \"ab\""
+    calls = "11-15 server@200#1 close 0 = 0\n21-22 client@101#1 write 2 = ECONNRESET"
+    run = made(log, calls, server=(200, 1, 15, "close", 200), ends="client@101: exit 1, server@200: waiting in accept", wire="client S, server SA, client A, server R")
+    run = replace(run, segments=tuple(replace(s, seq=15 if "R" in s.flags else s.seq) for s in run.segments))
+    rules = 'server: closing\nclient: sending "ab"\nclient: EOF after server: closing\nwire: server FIN'
+    assert kinds(rules, run)[:2] == ["reset", "missing"]
+    assert "the server's close sent a reset (RST), and the client was to read EOF" in told(rules, run)
+    with_fin = replace(run, segments=tuple(replace(s, flags="F") if "R" in s.flags else s for s in run.segments))
+    assert "reset" not in kinds(rules, with_fin)
+
+
+def test_a_close_that_sent_a_fin_is_told_before_who_was_to_read_a_reset():
+    log = "server@200#1: closing\nclient@101#1: EOF"
+    run = made(log, "11-15 server@200#1 close 0 = 0\n17-18 client@101#1 read 9 = 0", server=(200, 1, 15, "close", 200))
+    rules = "server: closing\nclient: Error reading: ECONNRESET after server: closing"
+    assert kinds(rules, run)[0] == "reset" and "the server's close sent a FIN, and the client was to read ECONNRESET" in told(rules, run)
+    reset = replace(run, calls=tuple(replace(c, error="ECONNRESET", result=-1) if c.name == "read" else c for c in run.calls))
+    assert "reset" not in kinds(rules, reset)       # it says EOF of a reset
+
+
+@pytest.mark.parametrize("calls, kind", [
+    ("12-13 server@250#1 close 0 = 0\n15-16 server@200#1 close 0 = 0", ["act", "order"]), ("15-16 server@200#1 shutdown SHUT_WR = 0", ["act", "order"]),
+    ("15-16 server@200#1 close 0 = 0\n35-36 server@250#1 close 0 = 0", ["order"])])
+def test_what_brought_an_eof_too_early_is_told_before_it(calls, kind):
+    log = "server@200#1: closing\nclient@101#1: EOF\nserver@250#1: helper ends"
+    run = made(log, calls + "\n17-18 client@101#1 read 9 = 0", server=(200, 1, 16, "close", 200))
+    rules = "server: closing\nserver: helper ends\nclient: EOF after server: helper ends"
+    assert kinds(rules, run)[:2] == kind
+    forked = replace(run, children=(Ending(90, 0, "server", 250, "exit 0", -1, True),))
+    assert ("the server's child process called close" in told(rules, forked)) is ("12-13" in calls)
+
+
 # --- which comes first ---
 
 def test_two_departures_that_do_not_follow_from_each_other_are_told_in_the_contracts_order():
@@ -207,6 +301,8 @@ def test_a_wrong_number_of_bytes_is_told_before_the_line_that_waits_for_the_rest
     rules = "server: b\nclient: a\nclient ends: exit 0\nbytes: client -> server = 3"
     run = made("client@101#1: a\nserver@200#1: x", "11-12 client@101#1 write 2 = 2\n15-16 server@200#1 read 9 = 2")
     assert kinds(rules, run)[0] == "bytes" and found(rules, run)[0].act == 11
+    went_on = made("client@101#1: a\nserver@200#1: x\nclient@101#1: y", "11-12 client@101#1 write 2 = 2\n15-16 server@200#1 read 9 = 2")
+    assert kinds(rules, went_on)[0] == "bytes" and [e.text for e in found(rules, went_on)[0].witnesses] == ["x"]
     failed = made("client@101#1: a\nserver@200#1: x", "11-12 client@101#1 write 2 = 2\n13-14 client@101#1 write 1 = EPIPE")
     assert kinds(rules, failed)[0] == "missing"
 
@@ -233,6 +329,13 @@ def test_a_sleep_in_place_of_a_pause_is_said_to_be_one():
     run = made(log)
     slept = replace(run, calls=(Call(12, 0, "client", 101, 101, "clock_nanosleep", limit=10**9, returned=15),))
     assert "It slept in place of that" in told(rules, slept) and "slept" not in told(rules, run)
+
+
+def test_a_line_that_only_says_that_it_pauses_is_told_as_such():
+    rules = "server: a\nclient: pausing 5 s\nclient: b after clock: server: a"
+    paused = made("client@101#1: pausing 5 s\nclient@101#1: b\nserver@200#1: a")
+    said = replace(paused, events=tuple(replace(e, kind="note", count=0, resumed_after=-1) for e in paused.events))
+    assert 'The client said "pausing 5 s", and did not pause' in told(rules, said) and "did not pause" not in told(rules, paused)
 
 
 # --- a broken pipe, and hints ---

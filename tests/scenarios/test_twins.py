@@ -72,7 +72,7 @@ TWINS = [
     ("10", "server.c", "    pause_seconds(10); //", "    //", "differs", "server", "pausing 10 s"),
     ("10", "client.c", f"    say(conn, {M2});", "    //", "differs", "client", f"sending {M2}"),
     ("10", "server.c", "    close(conn); //", "    //", "differs", "server", "open"),
-    ("11", "server.c", "    if (helper == 0) {\n", "    if (helper == 0) {\n        close(conn);\n", "differs", "client", "EOF"),
+    ("11", "server.c", "    if (helper == 0) {\n", "    if (helper == 0) {\n        close(conn);\n", "differs", "server", "act"),
     ("11", "server.c", "        event(\"helper ends\");\n", "", "differs", "server", "helper ends"),
     ("11", "server.c", "    close(conn); //", "    //", "differs", "server", "open"),
     ("12", "server.c", '        event("hanging");\n', "", "differs", "server", "hanging"),
