@@ -1,8 +1,8 @@
 """The command line: python3 -m harness COMMAND. Each command is a file in cli/.
 
-Exit statuses of check: 0 as expected, or told (there is no contract); 1 the run left the contract, or is suspicious; 2 it does not
-build, its contract or stage is wrong, or wrong usage; 3 the lab itself failed. Of several scenarios, the highest. run shows, and ends
-with 0 whatever the programs did (2, 3 as above). 130: ended by Ctrl-C.
+Exit statuses of check: 0 as expected, or told (there is no contract). 1 the run left the contract, or is suspicious. 2 it does
+not build, its contract or stage is wrong, or wrong usage. 3 the lab itself failed. 130 ended by Ctrl-C. With several scenarios,
+the highest one counts. run ends with 0 whatever the programs did; it uses 2, 3 and 130 as check does.
 """
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _arguments(argv: Optional[list[str]]) -> argparse.Namespace:
 
 
 def main(argv: Optional[list[str]] = None) -> int:
-    """Runs one command; returns its exit status."""
+    """Runs one command. Returns its exit status."""
     args = _arguments(argv)
     try:
         if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
@@ -111,7 +111,8 @@ def main(argv: Optional[list[str]] = None) -> int:
 
 
 def _open_what_is_closed() -> None:
-    """`check 1 >&-`: else the first thing that is opened would take the place of standard output."""
+    """Opens /dev/null in place of a standard stream that is closed (`check 1 >&-`). Else the first file that is opened would take
+    its place."""
     for fd, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(fd)
@@ -125,11 +126,11 @@ if __name__ == "__main__":
     sys.stdout, sys.stderr = terminal.Stream(sys.stdout), terminal.Stream(sys.stderr)     # type: ignore[assignment]
     try:
         status = main()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)    # it is at its end, and cleans up
+        signal.signal(signal.SIGINT, signal.SIG_IGN)    # the command has ended, and cleans up
         sys.stdout.flush()
     except KeyboardInterrupt:
         status = 130
-    except BrokenPipeError:     # `... | head` has seen enough
+    except BrokenPipeError:     # the reader has gone, as in `... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 141
     sys.exit(status)

@@ -1,4 +1,5 @@
-"""A headless Chromium for tests of pages, driven by chromedriver over HTTP (the WebDriver standard). Nothing of it is kept."""
+"""A headless Chromium for tests of pages, which chromedriver controls over HTTP (the WebDriver standard). It leaves no files
+behind."""
 from __future__ import annotations
 
 import json
@@ -11,12 +12,12 @@ from typing import Any, Optional
 
 import pytest
 
-_ELEMENT = "element-6066-11e4-a52e-4f735466cecf"       # the key under which WebDriver hands out an element
+_ELEMENT = "element-6066-11e4-a52e-4f735466cecf"       # the key under which WebDriver returns an element
 KEYS = {"Left": "\ue012", "Right": "\ue014", "Home": "\ue011", "End": "\ue010", "Tab": "\ue004", "Space": " ", "Enter": "\ue007"}
 
 
 def need() -> None:
-    """Skips a test where there is no browser; in CI that is a failure."""
+    """Skips a test if there is no browser. In CI that is a failure."""
     if not (shutil.which("chromedriver") and shutil.which("chromium")):
         if os.environ.get("CI"):
             pytest.fail("chromium and chromium-driver are missing: .ci/run installs them")
@@ -24,7 +25,7 @@ def need() -> None:
 
 
 class Browser:
-    """One browser. Close it."""
+    """One browser. The test must close it."""
 
     def __init__(self, profile: str) -> None:
         self._driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True)
@@ -45,21 +46,21 @@ class Browser:
             return json.load(answer)["value"]
 
     def open(self, address: str) -> None:
-        """Opens a page, also where only what stands behind # is another."""
+        """Opens a page anew, even if only the part behind # differs from the present address."""
         self._ask("POST", f"{self._session}/url", {"url": "about:blank"})
         self._ask("POST", f"{self._session}/url", {"url": address})
 
     def size(self, width: int, height: int) -> None:
-        """Of the page itself, in pixels; it may be smaller than a window can be."""
+        """Sets the size of the page itself, in pixels. It may be smaller than a window can be."""
         self._ask("POST", f"{self._session}/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": {
             "width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}})
 
     def run(self, script: str, *arguments: Any) -> Any:
-        """What a script returns; `arguments[0]` is the first argument."""
+        """Returns what a script returns. In the script `arguments[0]` is the first argument."""
         return self._ask("POST", f"{self._session}/execute/sync", {"script": script, "args": list(arguments)})
 
     def press(self, *keys: str) -> None:
-        """Presses and releases keys, one after the other: a name of KEYS, or a character."""
+        """Presses and releases keys, one after the other. A key is a name of KEYS, or a character."""
         acts = [act for key in keys for act in ({"type": "keyDown", "value": KEYS.get(key, key)}, {"type": "keyUp", "value": KEYS.get(key, key)})]
         self._ask("POST", f"{self._session}/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": acts}]})
 
@@ -68,7 +69,7 @@ class Browser:
         self._ask("POST", f"{self._session}/element/{found[_ELEMENT]}/click", {})
 
     def complaints(self) -> "list[str]":
-        """What the page has written to the console since the last call."""
+        """Returns what the page has written to the console since the last call."""
         return [f"{one['level']}: {one['message']}" for one in self._ask("POST", f"{self._session}/se/log", {"type": "browser"})]
 
     def close(self) -> None:

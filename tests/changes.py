@@ -29,7 +29,7 @@ from harness.stage.scenarios import ROOT
 
 
 def places(change: str) -> Iterator[tuple[Path, list[str]]]:
-    """(file, lines with their signs) of each place that a change touches."""
+    """Yields (file, lines with their signs) for each place that a change touches."""
     for part in re.split(r"^--- ", change, flags=re.M)[1:]:
         file, _, body = part.partition("\n")
         for place in re.split(r"^@@.*\n", body, flags=re.M):
@@ -38,7 +38,7 @@ def places(change: str) -> Iterator[tuple[Path, list[str]]]:
 
 
 def apply(change: str, scenarios: Path) -> None:
-    """Makes the change in a copy of the scenarios. AssertionError where it does not fit."""
+    """Makes the change in a copy of the scenarios. Raises AssertionError if it does not fit."""
     for file, lines in places(change):
         path = scenarios.joinpath(*file.parts[1:])
         old, new = ("".join(line[1:] + "\n" for line in lines if line[:1] in ("", " ", sign)) for sign in "-+")
@@ -49,7 +49,7 @@ def apply(change: str, scenarios: Path) -> None:
 
 @dataclass(frozen=True)
 class Shown:
-    """What a command printed, the run's records, and its exit status."""
+    """What a command printed, the run's records, and the exit status."""
 
     text: str
     run: trace.Run
@@ -57,7 +57,8 @@ class Shown:
 
 
 def ask(*arguments: str) -> "tuple[int, str, str]":
-    """A command of the harness, in this process: its status, and what it said. The handlers of signals are what they were."""
+    """Runs a command of the harness in this process. Returns its status, and what it printed on standard output and standard
+    error. The handlers of signals are put back."""
     handlers = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     out, err = io.StringIO(), io.StringIO()
     try:
@@ -70,8 +71,8 @@ def ask(*arguments: str) -> "tuple[int, str, str]":
 
 
 class Lab:
-    """A place with its own copy of the scenarios (or of those that are named). Labs that share a build folder must be made, and
-    used, one after the other: make builds what is newer, and a later copy is."""
+    """A folder with its own copy of the scenarios, or of the named ones. Labs that share a build folder must be made and used one
+    after the other, because make builds what is newer, and a later copy is newer."""
 
     def __init__(self, folder: Path, build: Path, names: Iterable[str] = ()) -> None:
         self.scenarios = folder / "scenarios"
@@ -80,8 +81,7 @@ class Lab:
             shutil.copytree(ROOT / "scenarios" / name, self.scenarios / name, copy_function=shutil.copy)
 
     def show(self, command: str, number: str, *more: str) -> Shown:
-        """What `python3 -m harness run` (or check) does, in this process: pauses take no time. A first line `scenario NN` is
-        the real one's."""
+        """Does what `python3 -m harness run` (or check) does, in this process. Pauses take no time."""
         env = {"SCENARIOS": str(self.scenarios), "BUILD": str(self.build), "PAUSE": "0", "NOPAUSE": "0"}
         file = self.scenarios.parent / "trace.jsonl"
         file.unlink(missing_ok=True)

@@ -1,4 +1,5 @@
-"""`pytest tests scenarios` collects the contracts too: a conftest's own hooks would see its own folder only, a plugin's see all."""
+"""With this, `pytest tests scenarios` also collects the contracts. A conftest's own hooks would see only its own folder, and a
+plugin's see all."""
 from __future__ import annotations
 
 import os
@@ -11,15 +12,15 @@ from typing import Iterator
 import pytest
 
 TESTS = Path(__file__).resolve().parent
-sys.path[:0] = map(str, (TESTS.parent, TESTS, TESTS / "common", TESTS / "lessons"))     # the harness, what tests share
+sys.path[:0] = map(str, (TESTS.parent, TESTS, TESTS / "common", TESTS / "lessons"))     # the harness and the shared modules
 
 from harness.observe import kernel      # noqa: E402  (found by the path above)
 
-LIMIT = 300     # seconds for one test: the slowest takes a tenth of it. Nothing waits for it; it turns a hang into a failure.
+LIMIT = 300     # seconds for one test; the slowest one takes a tenth of it. It only turns a hang into a failure.
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # A job in the background of a shell script is started with these ignored, and what a test starts would inherit that.
+    # A shell script starts a job in the background with these signals ignored, and the programs of a test would inherit that.
     for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, usual)
@@ -36,7 +37,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Fails a test that hangs, and ends what it left waiting. (Not where xdist runs the tests beside its main thread: no signal comes there.)"""
+    """Fails a test that hangs, and ends the processes that it left. (It does nothing if xdist runs the tests in another thread
+    than the main one, because no signal comes there.)"""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""A pytest plugin: each scenario's contract.txt is two tests, one in a network of its own and one without."""
+"""A pytest plugin. Each scenario's contract.txt becomes two tests: one in a private network, and one without."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -28,7 +28,7 @@ class ContractFile(pytest.File):
 
 
 class LeftContract(Exception):
-    """The verdict, in its own words."""
+    """A run left its contract. The text is the verdict in words."""
 
 
 class ContractItem(pytest.Item):

@@ -1,4 +1,4 @@
-"""What many tests need and takes long to build is built once, also where several pytest processes share the tests."""
+"""Builds once what many tests need and what takes long, even if several pytest processes share the tests."""
 from __future__ import annotations
 
 import fcntl
@@ -11,7 +11,8 @@ import pytest
 
 
 def once(factory: pytest.TempPathFactory, name: str, make: "Callable[[Path], object]") -> Path:
-    """The folder that `make` has filled, under that name. Whoever asks first builds; the others wait for it."""
+    """Returns the folder of that name, which `make` has filled. The process that asks first fills it, and the others wait for
+    that."""
     base = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         base = base.parent          # each worker has a folder of its own in it

@@ -1,4 +1,4 @@
-"""Pairs of programs that do what a script says (harness/acts.c), run by the real conductor."""
+"""Pairs of programs that do what a script says (harness/acts.c). The real conductor runs them."""
 from __future__ import annotations
 
 import atexit
@@ -21,7 +21,7 @@ from harness.trace import Run
 
 @functools.lru_cache(maxsize=None)
 def program() -> bytes:
-    """The compiled fixture."""
+    """Returns the compiled program."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "acts"
         subprocess.run([os.environ.get("CC", "cc"), "-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread",
@@ -31,7 +31,7 @@ def program() -> bytes:
 
 
 def pair(folder: Path, client: str, server: str) -> Scenario:
-    """A scenario of two scripts; acts are separated by newlines or `;`."""
+    """Returns a scenario of two scripts. Acts are separated by newlines or `;`."""
     folder.mkdir(parents=True, exist_ok=True)
     for role, script in (("client", client), ("server", server)):
         path = folder / role
@@ -42,7 +42,7 @@ def pair(folder: Path, client: str, server: str) -> Scenario:
 
 
 def run(folder: Path, client: str, server: str, *, live: bool = False, isolate: bool = True, observe: bool = True, sources: bool = False) -> Run:
-    """Runs the two scripts under the virtual clock, or in real time. `sources`: the calls have the lines of acts.c."""
+    """Runs the two scripts under the virtual clock, or in real time. With `sources` the calls have the lines of acts.c."""
     shutil.rmtree(folder, ignore_errors=True)
     conductor = Conductor(pair(folder, client, server), Live() if live else VirtualClock(), keeper=lent(isolate), observe=observe)
     made = conductor.run()
@@ -50,14 +50,14 @@ def run(folder: Path, client: str, server: str, *, live: bool = False, isolate: 
 
 
 def found(family: "Sequence[Callable[[Facts], Iterable[Finding]]]", folder: Path, client: str, server: str, **more: bool) -> "dict[str, Finding]":
-    """The findings of one family in a run of the two scripts, by code."""
+    """Returns the findings of one family in a run of the two scripts, by code."""
     made = run(folder / "pair", client, server, sources=True, **more)
     mine = {one for ask in family for one in ask(Facts(made))}
     return {one.code: one for one in find(made) if one in mine}
 
 
 def without_lines(words: str) -> str:
-    """A sentence without the numbers of lines in acts.c."""
+    """Returns a sentence without the numbers of lines in acts.c."""
     return re.sub(r"acts\.c:\d+", "acts.c:N", words)
 
 
@@ -65,14 +65,14 @@ _keepers: "dict[bool, Keeper]" = {}
 
 
 def make_ready() -> None:
-    """Before a test: makes the keepers that it may borrow. A keeper is a fork, and one that is made within a test would keep what that
-    test has put in the place of something for a while."""
+    """Makes the keepers that a test may borrow, before the test begins. A keeper is a fork. One that is made within a test would
+    keep what the test has replaced for a while."""
     for isolate in (True, False):
         lent(isolate)
 
 
 def lent(isolate: bool = True) -> Keeper:
-    """A keeper that the tests of a process share, as the runs of one command do: making one costs more than a run."""
+    """Returns a keeper that the tests of a process share, as the runs of one command do. Making one costs more than a run."""
     if isolate not in _keepers or not _keepers[isolate].alive:
         _keepers[isolate] = open_keeper(isolate)
     return _keepers[isolate]
@@ -85,5 +85,5 @@ def _end() -> None:
 
 
 def texts(run: Run, who: str) -> "list[str]":
-    """A program's log lines."""
+    """Returns the texts of a program's log lines."""
     return [event.text for event in run.events if event.who == who]

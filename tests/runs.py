@@ -18,7 +18,7 @@ CLIENT_ENDED = "client: exit 0, server: waiting in accept"
 
 
 def event(seq: int, line: str) -> Event:
-    """One event from "client: connecting"."""
+    """Returns one event made from a line such as "client: connecting"."""
     who, _, text = line.strip().partition(": ")
     exact = re.fullmatch(r"([a-z-]+)@(\d+)(?:\.(\d+))?(?:#(\d+))?", who)
     if exact:
@@ -50,7 +50,7 @@ def _kind(text: str) -> tuple[str, int]:
 
 
 def log(text: str) -> tuple[Event, ...]:
-    """Events from lines. A pause of the virtual clock ends right before its thread's next line."""
+    """Returns the events made from lines. A pause of the virtual clock ends right before its thread's next line."""
     events = [event(seq, line) for seq, line in enumerate(text.strip().splitlines(), 1)]
     for n, pause in enumerate(events):
         then = [e.seq for e in events[n + 1:] if e.tid == pause.tid]
@@ -61,7 +61,7 @@ def log(text: str) -> tuple[Event, ...]:
 
 def run(text: str, ends: str = CLIENT_ENDED, stop: Stop = Stop("over"), wire: str = "", mode: str = "virtual",
         name: str = "04-half-close", **more: object) -> Run:
-    """A run from its log. ends: "client: exit 0, server: waiting in accept"; wire: see segments()."""
+    """Returns a run made from its log. `ends` is as in "client: exit 0, server: waiting in accept", and `wire` as in segments()."""
     events = log(text)
     return Run(name[:2], name, mode, True, bool(wire), events, outputs=more.pop("outputs", ()), segments=segments(wire),
                endings=tuple(_ending(n, words, events) for n, words in enumerate(ends.split(", ")) if words), stop=stop, **more)
@@ -78,7 +78,8 @@ def _ending(n: int, words: str, events: tuple[Event, ...]) -> Ending:
 
 
 def segments(text: str) -> tuple[Segment, ...]:
-    """From "client S, server SA, client A 1+18, server A 1+18 w0": sender, flags, first byte + length, window 0."""
+    """Returns segments made from "client S, server SA, client A 1+18, server A 1+18 w0": the sender, the flags, the first byte +
+    the length, window 0."""
     found = []
     for n, words in enumerate(filter(None, text.split(", "))):
         sender, flags, *rest = words.split()
@@ -89,7 +90,7 @@ def segments(text: str) -> tuple[Segment, ...]:
 
 
 def cast(*names: str) -> tuple[Role, ...]:
-    """"server listens" or "client", "client 3 times"."""
+    """Returns roles made from "server listens", "client" or "client 3 times"."""
     found = []
     for words in names:
         name, *rest = words.split()
@@ -98,13 +99,13 @@ def cast(*names: str) -> tuple[Role, ...]:
 
 
 def end(who: str, pid: int, *holders: "tuple[int, int, int, str, int]", shut: int = -1, address: str = "") -> End:
-    """One end of a connection. A holder is (process, since, until, how, thread)."""
+    """Returns one end of a connection. A holder is (process, since, until, how, thread)."""
     return End(who, pid, address, tuple(Holder(who, *holder) for holder in holders), shut)
 
 
 def facts(made: Run, *connections: "tuple[End | None, End | None]", calls: str = "", learnt: bool = True, **more: object) -> Run:
-    """The same run, with what its programs' calls told: each connection's opener and acceptor, and some calls (see call()). `learnt`: a line
-    that says EOF or a reset comes of a read that told so."""
+    """Returns the same run with what its programs' calls would have told: each connection's opener and acceptor, and some calls
+    (see call()). With `learnt`, each line that says EOF or a reset has a read that returned so."""
     numbered = tuple(Connection(n, *ends) for n, ends in enumerate(connections, 1))
     told = tuple(call(line) for line in calls.strip().splitlines())
     reads = [Call(e.seq, 0, e.who, e.pid, e.tid, "read", 4, e.connection, 4096, returned=e.seq, result=-1 if error else 0, error=error)
@@ -114,8 +115,8 @@ def facts(made: Run, *connections: "tuple[End | None, End | None]", calls: str =
 
 
 def call(line: str) -> Call:
-    """From "5-6 client@101#1 write 18 = EPIPE": places of entry and return, whose, on which connection, name, bytes asked for (or an
-    option), result or errno. `5-` has not returned."""
+    """Returns a call made from "5-6 client@101#1 write 18 = EPIPE": the places of its entry and its return, the program and the
+    process, the connection, the name, the bytes asked for (or an option), the result or errno. `5-` has not returned."""
     found = re.fullmatch(r"(\d+)-(\d*) ([a-z-]+)@(\d+)#(\d+) (\w+) (\w+)(?: = (\w+))?", line.strip())
     seq, returned, who, pid, connection, name, asked, result = found.groups()
     number = int(asked) if asked.isdigit() else 0
@@ -125,20 +126,20 @@ def call(line: str) -> Call:
 
 
 def spread(made: Run, by: int = 10) -> Run:
-    """The same run with gaps in its order, as there are where other records stand between the lines."""
+    """Returns the same run with gaps in its order, as in a real run that has other records between the lines."""
     events = tuple(replace(e, seq=e.seq * by, resumed_after=e.resumed_after * by if e.resumed_after >= 0 else -1) for e in made.events)
     endings = tuple(replace(e, seq=e.seq * by, after=e.after * by if e.after >= 0 else -1) for e in made.endings)
     return replace(made, events=events, endings=endings)
 
 
 def outputs(text: str) -> tuple[Output, ...]:
-    """Lines of plain output, from "server: listening"."""
+    """Returns lines of plain output made from "server: listening"."""
     lines = (line.strip().partition(": ") for line in text.strip().splitlines())
     return tuple(Output(n, n, who, "stdout", said) for n, (who, _, said) in enumerate(lines, 1))
 
 
 def deadlock(*, call: str = "read", unread: int = 0, unsent: int = 0) -> Stop:
-    """Client and server wait for each other; the server's main thread waits in accept."""
+    """Returns a Stop in which client and server wait for each other. The server's main thread waits in accept."""
     waiting = (Waiting("client", 101, 101, call, 4, 1, "server", "client.c:41"),
                Waiting("server", 200, 200, "accept", 3, 0, "", "server.c:50"),
                Waiting("server", 200, 201, call, 4, 1, "client", "server.c:27"))
@@ -195,12 +196,12 @@ client: closing
 
 
 def without(log_text: str, *beginnings: str) -> str:
-    """The log without the lines that begin so."""
+    """Returns the log without the lines that begin with one of these texts."""
     return "\n".join(line for line in log_text.strip().splitlines() if not line.startswith(beginnings))
 
 
 def stuck() -> Run:
-    """Scenario 4 with its shutdown deleted: both wait."""
+    """Returns a run of scenario 4 without its shutdown: both programs wait."""
     gone = ("client: shutting", "server: EOF", "server: writing", "server: closing", "client: Received", "client: EOF",
             "client: closing")
     lines = without(HALF_CLOSE, *gone).splitlines()

@@ -1,4 +1,4 @@
-"""Pairs of small Python programs, for what harness/acts.c has no act for. Run by the real conductor, as pairs.py does it.
+"""Pairs of small Python programs, for acts that harness/acts.c does not have. The real conductor runs them, as in pairs.py.
 
 A sleep in them races with nothing: under the virtual clock it takes no time, and ends when nothing else can happen.
 """
@@ -32,7 +32,7 @@ def dial(host="127.0.0.1", port=8080):
 
 
 def run(folder: Path, client: str, server: str, *, stage: str = "", live: bool = False, isolate: bool = True, observe: bool = True) -> Run:
-    """One run of the two, under the virtual clock or in real time. `stage`: lines of a stage.txt."""
+    """Runs the two programs once, under the virtual clock or in real time. `stage` has the lines of a stage.txt."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name, text in (("client", client), ("server", server)):

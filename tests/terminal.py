@@ -1,4 +1,4 @@
-"""A command of the harness that asks for keys, in a terminal of its own."""
+"""Runs a command of the harness that asks for keys in a terminal of its own."""
 from __future__ import annotations
 
 import fcntl
@@ -25,7 +25,7 @@ class Terminal:
         os.close(theirs)
 
     def until_asked(self):
-        """What it says until it asks; or until its end."""
+        """Returns what the command prints until it asks, or until it ends."""
         said = ""
         while not said.endswith(self.prompt):
             try:
@@ -46,7 +46,7 @@ class Terminal:
 
 
 class Watched:
-    """`python3 -m harness watch N` in a terminal of its own, which shows what was drawn last."""
+    """`python3 -m harness watch N` in a terminal of its own, with the screen that was drawn last."""
 
     def __init__(self, number, columns=80, rows=24, argv=(), **env):
         self.end, theirs = pty.openpty()
@@ -65,7 +65,7 @@ class Watched:
 
     @property
     def lines(self):
-        """What was drawn last, a line each."""
+        """The lines of the screen that was drawn last."""
         whole = self.seen[:self.seen.rfind("\x1b[J") + 3]
         frame = whole[whole.rfind("\x1b[H") + 3:] if "\x1b[H" in whole else ""
         return [line.rstrip("\r") for line in frame.replace("\x1b[K", "").replace("\x1b[J", "").split("\n")]
@@ -75,7 +75,7 @@ class Watched:
         return "\n".join(self.lines)
 
     def read(self):
-        """Waits for more. False: there will be none."""
+        """Waits for more output. Returns False if there will be none."""
         try:
             data = os.read(self.end, 65536)
         except OSError:
@@ -84,7 +84,7 @@ class Watched:
         return bool(data)
 
     def until(self, *words):
-        """Waits until all of these stand on the screen; returns it."""
+        """Waits until all of these words are on the screen. Returns the screen's text."""
         while not all(word in self.text for word in words):
             assert self.read(), f"it ended, and never showed {words}:\n{self.text}"
         return self.text
@@ -93,7 +93,7 @@ class Watched:
         os.write(self.end, keys.encode())
 
     def status(self):
-        """Waits for its end; returns its exit status. The terminal must be as it was."""
+        """Waits for the command's end. Returns its exit status. Fails if the terminal was not put back as it was."""
         self.child.wait()
         after = termios.tcgetattr(self._theirs)
         os.close(self._theirs)

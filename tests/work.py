@@ -1,4 +1,4 @@
-"""How much work a function does, counted, so that a test can refuse what grows with the square of a run's length on any machine."""
+"""Counts how much work a function does. So a test can refuse work that grows with the square of a run's length, on any machine."""
 from __future__ import annotations
 
 import sys
@@ -7,7 +7,7 @@ from typing import Any, Callable
 
 
 def steps(function: Callable[..., object], *args: object) -> int:
-    """How many of Python's own instructions the call takes. Loops inside the interpreter (`x in numbers`) count as one."""
+    """Returns how many of Python's own instructions the call takes. A loop inside the interpreter (`x in numbers`) counts as one."""
     count = 0
 
     def trace(frame: FrameType, what: str, arg: Any) -> Any:
@@ -25,6 +25,7 @@ def steps(function: Callable[..., object], *args: object) -> int:
 
 
 def grows(function: Callable[[Any], object], make: Callable[[int], Any], n: int = 150) -> float:
-    """By which factor the work for make(2n) is more than for make(n): 2 if it is linear, 4 if it is quadratic."""
+    """Returns by which factor the work for make(2n) is more than for make(n): about 2 if it is linear, about 4 if it is
+    quadratic."""
     function(make(2))       # what is done only once
     return steps(function, make(2 * n)) / steps(function, make(n))

@@ -1,4 +1,5 @@
-"""The commands, one file each. In come the arguments of the command line; out goes an exit status.
+"""The commands, one file each. A command takes the arguments of the command line, and returns an exit status.
 
-Each has add(commands), which describes its arguments to argparse, and go(args), which does it. shared has what several need.
+Each file has add(commands), which describes its arguments to argparse, and go(args), which runs it. shared has what several
+commands need.
 """

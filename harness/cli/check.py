@@ -1,4 +1,4 @@
-"""check: the verdicts alone, of one scenario, of several, or of all."""
+"""check: shows only the verdict, of one scenario, of several, or of all."""
 from __future__ import annotations
 
 import argparse
@@ -44,7 +44,7 @@ def go(args: argparse.Namespace) -> int:
 
 
 def _tell(outcome: Outcome, args: argparse.Namespace) -> int:
-    """Prints what is still to be said of an outcome; returns its exit status."""
+    """Prints what is not yet printed of an outcome. Returns its exit status."""
     if args.json:
         print(outcome.json(), flush=True)
         return outcome.status

@@ -1,4 +1,4 @@
-"""diagram: a run as a picture, an SVG file."""
+"""diagram: draws a run as a picture, an SVG file."""
 from __future__ import annotations
 
 import argparse

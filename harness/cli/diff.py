@@ -1,4 +1,4 @@
-"""diff: how two scenarios differ, or what a learner has changed in one."""
+"""diff: shows how two scenarios differ, or what a learner has changed in one."""
 from __future__ import annotations
 
 import argparse

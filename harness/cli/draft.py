@@ -1,4 +1,4 @@
-"""draft: a first contract, written from what real runs did. The author deletes what is not meant."""
+"""draft: writes a first contract from what real runs did. The author then deletes what is not meant."""
 from __future__ import annotations
 
 import argparse

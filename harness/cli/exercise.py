@@ -1,4 +1,5 @@
-"""exercise: does the present code do what an exercise asks for? After success: why it works, and how the reference differs."""
+"""exercise: judges whether the present code does what an exercise asks for. If it does, shows why it works, and how the reference
+differs."""
 from __future__ import annotations
 
 import argparse
@@ -64,23 +65,23 @@ def _judge(exercise: Exercise, scenario: Scenario, args: argparse.Namespace, lab
 
 
 def command(exercise: Exercise, place: str) -> str:
-    """What judges the exercise again."""
+    """Returns the command that judges the exercise again."""
     return f"make exercise-{exercise.name}{f' IN={place}' if place else ''}"
 
 
 def _fold(lines: "list[str]", width: int, terminal: bool) -> "Iterator[str]":
-    """Sentences are broken at the width of a terminal; code (its lines have a sign) is not."""
+    """Yields the lines. Sentences are broken at the width of a terminal. Code is not broken; its lines begin with a sign."""
     return (part for line in lines for part in (words.folded(line, width, terminal and line[:1] not in (" ", "+", "-", "@")) or [""]))
 
 
 def note(exercise: Exercise, judged: shared.Judged) -> None:
-    """A pass is progress, if it says enough."""
+    """Notes a pass as progress, if the pass counts."""
     if judged.verdict.status == 0 and judged.verdict.word != "interrupted" and not list(uncounted(judged)):
         progress.note(judged.scenario.build.parent, "passed", exercise.number)
 
 
 def uncounted(judged: shared.Judged) -> "Iterator[str]":
-    """A pass that says too little is shown, and not kept."""
+    """Yields a sentence if a pass does not count as progress, because it proves too little."""
     if not judged.run.observed:
         yield "make progress does not count this: the calls were not seen, and a log line alone would have passed, too."
     elif shared.no_pause():
@@ -88,7 +89,7 @@ def uncounted(judged: shared.Judged) -> "Iterator[str]":
 
 
 def _compared(exercise: Exercise, scenario: Scenario) -> "list[str]":
-    """How the reference differs from the learner's code."""
+    """Returns in lines how the reference differs from the learner's code."""
     home = find(exercise.scenario)
     try:
         original = originals.of(home)
@@ -101,5 +102,5 @@ def _compared(exercise: Exercise, scenario: Scenario) -> "list[str]":
 
 
 def _code(files: changes.Files) -> "dict[str, str]":
-    """A contract of the learner's own is compared with nothing."""
+    """Returns the files that are compared. The contract and the question are left out."""
     return {name: text for name, text in files.items() if name not in exercises.OF_THE_LESSON}

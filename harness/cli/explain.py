@@ -1,4 +1,4 @@
-"""explain: any programs, in any language: what they did, as their system calls tell it, and why it went so."""
+"""explain: runs any programs, in any language. Shows what they did, as their system calls tell it, and why it went so."""
 from __future__ import annotations
 
 import argparse
@@ -24,7 +24,7 @@ from ..tell.player import Played
 from . import play, recorded, shared, step
 from .outcome import Outcome, Usage
 
-LIMIT = 200         # schedules of --explore, unless told otherwise
+LIMIT = 200         # schedules that --explore runs at most, if --limit does not say another number
 _TEXT = """Runs programs of your own in a network of their own, and tells what they did and why: any binaries or scripts, in any language, each
 with its own arguments and port. They listen and connect on localhost, 127.0.0.1 or [::1]. A C file in place of a program is built first.
 Servers start first; clients start when the servers listen. Each has a terminal of its own, at which nobody types."""
@@ -66,7 +66,7 @@ def go(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="tcplab-") as folder:
         try:
             interrupt = shared.Interrupt()
-            texts = _texts(args) if args.play else {}      # before anything is built of them, or runs them
+            texts = _texts(args) if args.play else {}      # read before they are built and run
             cast = brought.cast(args.server, args.client, Path(folder), stdin=dict(one for one in inputs if one), tty=args.tty)
             if args.step:
                 return _step(cast, interrupt)
@@ -107,7 +107,7 @@ def _run(cast: brought.Brought, args: argparse.Namespace, texts: "dict[str, str]
 
 
 def _files(command: str) -> "list[str]":
-    """The source files that a command names."""
+    """Returns the source files that a command names."""
     return [word for word in shlex.split(command) if word.endswith((".c", ".py", ".go")) and Path(word).is_file()]
 
 
@@ -117,7 +117,8 @@ def _texts(args: argparse.Namespace) -> "dict[str, str]":
 
 
 def _step(cast: brought.Brought, interrupt: shared.Interrupt) -> int:
-    """Each thread is held at each of its calls, before it is made and when it has returned."""
+    """Lets the learner step from call to call. Each thread is held at each of its calls, before it is made and when it has
+    returned."""
     step.need_terminal(sys.stdin)
     waker = interrupt.at_once()
     schedule = parse(os.environ.get("SCHEDULE", ""), cast.stage.names)
@@ -155,6 +156,6 @@ def _explore(cast: brought.Brought, args: argparse.Namespace, interrupt: shared.
 
 
 def _command(args: argparse.Namespace) -> str:
-    """What makes such a run again."""
+    """Returns the command that makes such a run again."""
     options = [("server", one) for one in args.server] + [("client", one) for one in args.client] + [("stdin", one) for one in args.stdin]
     return " ".join(["python3 -m harness explain", *(f"--{name} {shlex.quote(text)}" for name, text in options)])

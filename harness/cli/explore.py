@@ -1,4 +1,4 @@
-"""explore: every schedule with one delay, or two, and what came of them."""
+"""explore: runs every schedule with one delay, or two, and shows their outcomes."""
 from __future__ import annotations
 
 import argparse

@@ -1,4 +1,5 @@
-"""hint: one more hint for what is wrong with a scenario now. It runs the scenario, as check does, and ends with 0 whatever the programs did."""
+"""hint: shows one more hint for what is wrong with a scenario now. It runs the scenario, as check does, and ends with 0 whatever
+the programs did."""
 from __future__ import annotations
 
 import argparse
@@ -26,7 +27,7 @@ def go(args: argparse.Namespace) -> int:
         broken = shared.build_each([scenario], interrupt, later=True)
         outcome = broken.get(scenario.name) or attempt(scenario.name, lambda: _hint(scenario, lab, interrupt))
     outcome.complain()
-    return 0 if outcome.verdict is not None else outcome.status      # as run: it shows, and judges nobody
+    return 0 if outcome.verdict is not None else outcome.status      # as with run, what the programs did does not change the exit status
 
 
 def _hint(scenario: Scenario, lab: shared.Lab, interrupt: shared.Interrupt) -> Outcome:
@@ -49,7 +50,7 @@ def _nothing(judged: shared.Judged) -> "list[str]":
 
 
 def _next(scenario: Scenario, judged: shared.Judged, steps: "tuple[str, ...]") -> "list[str]":
-    """The next hint. When all were seen, all of them again."""
+    """Returns the lines with the next hint. If all were seen, they have all of them again."""
     what = hints.key(judged.verdict)
     seen = min(hints.seen(scenario, what), len(steps))
     first = judged.verdict.differences[0] if judged.verdict.differences else None

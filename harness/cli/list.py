@@ -1,4 +1,4 @@
-"""list: the scenarios that there are."""
+"""list: shows the scenarios."""
 from __future__ import annotations
 
 import argparse

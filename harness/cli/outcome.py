@@ -1,6 +1,6 @@
-"""What became of each scenario that a command was asked for, whatever it was: a verdict, or the reason why there is none.
+"""What became of each scenario that a command was asked for: a verdict, or the reason why there is none.
 
-One scenario that is broken does not swallow the others, and with --json each has its object (harness/TRACE.md, "Verdicts as JSON").
+One broken scenario does not hide the others, and with --json each of them has its object (harness/TRACE.md, "Verdicts as JSON").
 """
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from ..tell import compiler, screen
 
 
 class Usage(Exception):
-    """Something the caller can mend: what is wrong, and what to do."""
+    """A mistake that the user can mend. The text says what is wrong, and what to do."""
 
 
-# The errors that have a word of their own: the word, and its exit status. Any other is the lab's: "lab error", 3.
+# The errors that have a word of their own: the word, and its exit status. Any other error is the lab's own: "lab error", 3.
 _WORDS: "tuple[tuple[type[BaseException], str, int], ...]" = (
     (ContractError, "contract error", 2), (StageError, "stage error", 2), (ExerciseError, "exercise error", 2), (QuestionError, "question error", 2), (DoesNotBuild, "does not build", 2),
     (UnknownScenario, "wrong usage", 2), (UnknownExercise, "wrong usage", 2), (BadSchedule, "wrong usage", 2), (Usage, "wrong usage", 2),
     (KeyboardInterrupt, "interrupted", 130))
 
 
-# Where an error is: `stage.txt:3: ...`, or the compiler's first `client.c:38:5: error: ...`
+# The place of an error: `stage.txt:3: ...`, or the compiler's first `client.c:38:5: error: ...`
 _PLACE = re.compile(r"\A([^\n:]+\.(?:txt|diff)):(?:(\d+):)? |^([^\n:]+):(\d+):\d+: (?:fatal )?error: ", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One scenario's. `message`, `file` and `line` tell of an error; else there are a verdict and its findings."""
+    """What became of one scenario: an error (`message`, `file`, `line`), or a verdict and its findings."""
 
     scenario: str
     word: str
@@ -55,15 +55,15 @@ class Outcome:
     reproduce: str = ""
 
     def json(self) -> str:
-        """One JSON object on one line."""
+        """Returns one JSON object on one line."""
         verdict = comparison.fields(self.verdict or comparison.Verdict(self.word, self.status))
         findings = [dataclasses.asdict(one) for one in self.findings]
         return json.dumps({"scenario": self.scenario, **verdict, "word": self.word, "status": self.status, "message": self.message,
                            "file": self.file, "line": self.line, "findings": findings, "notes": self.notes, "reproduce": self.reproduce})
 
     def complain(self) -> int:
-        """Says on standard error what is wrong; returns the exit status."""
-        if self.word == "does not build":       # the compiler's own words first
+        """Prints on standard error what is wrong. Returns the exit status."""
+        if self.word == "does not build":       # the compiler's own words come first
             said = compiler.shown(self.message, screen.wants_colour(sys.stderr))
             print(f"{said}\n{self.scenario}: does not build" if self.scenario else f"{said}\ndoes not build", file=sys.stderr)
         elif self.message:
@@ -72,7 +72,7 @@ class Outcome:
 
 
 def failed(scenario: str, error: BaseException) -> Outcome:
-    """The outcome of a scenario that came to no verdict."""
+    """Returns the outcome of a scenario that an error kept from a verdict."""
     word, status = next(((word, status) for kind, word, status in _WORDS if isinstance(error, kind)), ("lab error", 3))
     known = status != 3 or isinstance(error, OSError) or type(error).__name__ == "KeeperError"
     message = str(error) if known else f"{type(error).__name__}: {error} (TCPLAB_DEBUG=1 shows where)"
@@ -83,7 +83,8 @@ def failed(scenario: str, error: BaseException) -> Outcome:
 
 
 def attempt(scenario: str, do: "Callable[[], Outcome]") -> Outcome:
-    """Does it; an error becomes an outcome, too. A reader that has gone (BrokenPipeError) ends the command."""
+    """Calls `do`, and returns its outcome; an error becomes an outcome, too. Only a reader that has gone (BrokenPipeError) ends
+    the command."""
     try:
         return do()
     except BrokenPipeError:

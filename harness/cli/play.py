@@ -1,4 +1,4 @@
-"""play: one run as a page on which one goes back and forth: a fresh run of a scenario, or one that was made before."""
+"""play: writes one run as a page on which a learner goes back and forth: a new run of a scenario, or one that was made before."""
 from __future__ import annotations
 
 import argparse
@@ -52,7 +52,7 @@ def go(args: argparse.Namespace) -> int:
 
 
 def _file(named: Optional[str], folder: Path, name: str) -> Path:
-    """Where the page is written. Raises Usage where it would take the place of a file that is none."""
+    """Returns the path of the page. Raises Usage if the page would replace a file that is no page."""
     if named:
         recorded.may_write(Path(named), "page", MAGIC)
     return Path(named) if named else folder / f"{name}.html"
@@ -70,7 +70,7 @@ def _play(scenario: Scenario, file: Path, lab: shared.Lab, interrupt: shared.Int
 
 
 def _recorded(trace_file: Path, output: Optional[str]) -> int:
-    """A page of a run that was made before. Source files that have changed since are named, and are not on it."""
+    """Writes a page of a run that was made before. Source files that have changed since then are named, and are not on it."""
     got = recorded.load(trace_file)
     file = _file(output, got.folder.parent / "play", recorded.plain_name(got.run.name))
     try:
@@ -87,7 +87,7 @@ def _recorded(trace_file: Path, output: Optional[str]) -> int:
 
 
 def _outcomes(scenario: Scenario, file: Path, lab: shared.Lab, interrupt: shared.Interrupt) -> Outcome:
-    """One run of each outcome that exploring finds, the undelayed one first."""
+    """Writes a page with one run of each outcome that exploring finds. The run without delays comes first."""
     built = built_of.load(scenario.build).sums
     found = schedules.explore(scenario, skip=shared.no_pause(), isolate=shared.isolate(), observe=shared.observe(), keep=True, stop=lambda: interrupt.came)
     told = explored.headings(found)
@@ -108,7 +108,7 @@ def _main(scenario: Scenario) -> "dict[str, str]":
 
 
 def sources(scenario: Scenario, run: trace.Run) -> "dict[str, Source]":
-    """Each source file that the run's records name: out of the scenario's folder, or of common/."""
+    """Returns each source file that the run's records name, from the scenario's folder or from common/."""
     named = {source.rpartition(":")[0] for source in [*(e.source for e in run.events), *(c.source for c in run.calls)] if source}
     named |= set(_main(scenario).values())
     found = {}
@@ -121,14 +121,14 @@ def sources(scenario: Scenario, run: trace.Run) -> "dict[str, Source]":
 
 
 def _source(place: Path, built: str) -> Source:
-    """`built`: the checksum of the text that was built, "" if it is not known."""
+    """Returns one source file. `built` is the checksum of the text that was built, "" if it is not known."""
     data = place.read_bytes()
     same = hashlib.sha256(data).hexdigest() == built
     return Source(data.decode("utf-8", "replace"), "run" if same else "changed") if built else Source(data.decode("utf-8", "replace"))
 
 
 def show(file: Path, text: str, stream: Optional[TextIO] = None) -> None:
-    """Writes the page; opens it where there is a desktop; says where it is."""
+    """Writes the page and prints where it is. If there is a desktop, opens the page."""
     file.parent.mkdir(parents=True, exist_ok=True)
     recorded.write(file, text.encode("utf-8"))
     print(f"the run as a page: {file}", file=stream or sys.stdout)

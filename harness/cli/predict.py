@@ -1,4 +1,4 @@
-"""predict: what do you expect? Asked first; then one run is made and shown against the prediction."""
+"""predict: asks what the learner expects. Then it makes one run, and compares the run with the prediction."""
 from __future__ import annotations
 
 import argparse
@@ -60,7 +60,7 @@ def go(args: argparse.Namespace) -> int:
 
 
 class _Page:
-    """What is asked, and what was answered. Each answer is kept as it comes."""
+    """The questions and the learner's answers. Each answer is kept at once."""
 
     def __init__(self, scenario: Scenario, contract: Contract, asked: "Optional[questions.Question]", file: predictions.Predictions, keys: Keys) -> None:
         self.scenario, self.contract, self.asked, self.file, self.keys = scenario, contract, asked, file, keys
@@ -81,7 +81,7 @@ class _Page:
         return [self.dealt[n - 1] for n in self.placed]
 
     def ask(self) -> None:
-        """All that is not answered yet. Raises Ended, KeyboardInterrupt."""
+        """Asks all that is not answered yet. Raises Ended, KeyboardInterrupt."""
         print(f"scenario {self.scenario.name}: predict first" + (f"   lesson: {lesson(self.scenario.name)}" if lesson(self.scenario.name) else ""))
         now = self.file.now
         if now.answer or now.order:
@@ -142,7 +142,7 @@ class _Page:
         print(f"{number}  {self.dealt[number - 1]}  has no place now.")
 
     def _edit(self, editor: str) -> None:
-        """All cards in a file, in the learner's editor. What was written there stays, also if it can't be used."""
+        """Opens a file with all cards in the learner's editor. The file stays if its list can't be used."""
         path = self.file.path.with_suffix(".order.txt")
         if not path.exists():
             rest = [card for n, card in enumerate(self.dealt, 1) if n not in self.placed]
@@ -178,7 +178,7 @@ def _shown(path: Path) -> str:
 
 
 def _show(page: _Page, args: argparse.Namespace, lab: shared.Lab, interrupt: shared.Interrupt) -> int:
-    """Makes the run, and shows it against the prediction."""
+    """Makes the run, and shows it beside the prediction."""
     scenario = page.scenario
     result = shared.one_run(scenario, args, shared.policy(scenario, real_time=False), lab, tick=lambda: interrupt.came)
     if interrupt.came or result.run.stop.kind == "interrupted":

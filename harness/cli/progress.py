@@ -1,4 +1,4 @@
-"""progress: which lessons were run and predicted, which exercises have passed, and what comes next."""
+"""progress: shows which lessons were run and predicted, which exercises have passed, and what comes next."""
 from __future__ import annotations
 
 import argparse
@@ -20,7 +20,7 @@ def add(commands: Any) -> None:
 
 @dataclass(frozen=True)
 class _Row:
-    """One lesson: what was done of it. `passed`: for each exercise its letter, and whether it has passed."""
+    """One lesson, with what the learner has done. `passed` has each exercise's letter, and whether it has passed."""
 
     number: str         # "02"
     name: str
@@ -33,7 +33,7 @@ class _Row:
         return f"{self.number}  {self.name:{wide}}  {'yes' if self.predicted else '-':9}  {'yes' if self.ran else '-':3}  {marks}".rstrip()
 
     def next(self) -> "Iterator[str]":
-        """The commands that are left, in the order of a lesson."""
+        """Yields the commands that are left to do, in the order of a lesson."""
         number = str(int(self.number))
         yield from [] if self.predicted else [f"make predict-{number}"]
         yield from [] if self.ran or not self.predicted else [f"make scenario-{number}"]

@@ -1,4 +1,4 @@
-"""quiz: small questions about real runs, as many as the learner likes."""
+"""quiz: asks small questions about real runs, as many as the learner likes."""
 from __future__ import annotations
 
 import argparse
@@ -29,7 +29,7 @@ def add(commands: Any) -> None:
 
 
 def seed() -> int:
-    """SEED=, or one of our own."""
+    """Returns the seed that SEED= names, or else a random one. Raises Usage."""
     asked = os.environ.get("SEED", "")
     if not asked:
         return random.SystemRandom().randrange(10000)
@@ -65,7 +65,7 @@ def _left_out(outcome: Outcome) -> int:
 
 
 class Quiz:
-    """The questions of one seed, one after the other. What is answered changes nothing of what comes."""
+    """The questions of one seed, one after the other. The learner's answers do not change them."""
 
     def __init__(self, scenarios: "list[Scenario]", runs: Runs, number: int, kinds: "list[str]") -> None:
         self.scenarios, self.runs, self.kinds = scenarios, runs, kinds
@@ -73,7 +73,8 @@ class Quiz:
         self.asked: "set[tuple[str, ...]]" = set()
 
     def next(self) -> Asked:
-        """Another question; one that was asked before only where no other was found. Raises Usage, KeyboardInterrupt."""
+        """Returns another question. It is one that was asked before only if no new one was found. Raises Usage,
+        KeyboardInterrupt."""
         spare = None
         for _ in range(FRESH):
             kind, scenario = self.chance.choice(self.kinds), self.chance.choice(self.scenarios)
@@ -109,7 +110,7 @@ def _play(quiz: Quiz, keys: Keys) -> int:
 
 
 def _answer(asked: Asked, keys: Keys) -> str:
-    """What was typed, in the form of an answer. Raises Ended where somebody leaves."""
+    """Returns what was typed, in the form of an answer. Raises Ended if the learner leaves."""
     while True:
         typed = keys.line(f"{asked.prompt} > ")
         if typed.lower() == "q":

@@ -1,4 +1,4 @@
-"""What the commands that draw a run begin with: a fresh run of a scenario, or the trace of one that was made before."""
+"""The run that a command is to draw: a new run of a scenario, or one that a trace file has."""
 from __future__ import annotations
 
 import argparse
@@ -19,10 +19,10 @@ from .outcome import Usage
 
 @dataclass(frozen=True)
 class Recorded:
-    """One run. `folder`: where the last runs are kept."""
+    """One run. `folder` is where the last runs are kept."""
 
     run: trace.Run
-    verdict: Verdict        # of a trace: its word and its exit status alone
+    verdict: Verdict        # if the run is from a trace file: only its word and its exit status
     reproduce: str
     folder: Path
 
@@ -33,7 +33,7 @@ def add(command: Any) -> None:
 
 
 def get(args: argparse.Namespace) -> "Optional[Recorded]":
-    """The run; None if Ctrl-C ended it. Raises what a wrong scenario raises, and Usage for a file that is no trace."""
+    """Returns the run; None if Ctrl-C ended it. Raises the errors of a wrong scenario, and Usage for a file that is no trace."""
     try:
         scenario = find(args.what)
     except UnknownScenario:
@@ -55,7 +55,7 @@ def get(args: argparse.Namespace) -> "Optional[Recorded]":
 
 
 def load(path: Path) -> Recorded:
-    """A run from its file."""
+    """Returns the run in a trace file. Raises Usage."""
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             first = file.readline(1 << 20)
@@ -71,7 +71,8 @@ def load(path: Path) -> Recorded:
 
 
 def may_write(path: Path, what: str, magic: bytes) -> None:
-    """Raises Usage where a file can't be written, or would lose one that does not begin with `magic`."""
+    """Raises Usage if a file can't be written there, or if it would replace a file that does not begin with `magic`. `what` names
+    the kind of file."""
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise Usage(f"{path}: can't write a {what} there; name a file in a folder that exists")
     try:
@@ -84,7 +85,7 @@ def may_write(path: Path, what: str, magic: bytes) -> None:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Writes what was drawn. Raises Usage where that can't be done."""
+    """Writes the file. Raises Usage if that can't be done."""
     try:
         path.write_bytes(data)
     except OSError as error:
@@ -92,12 +93,12 @@ def write(path: Path, data: bytes) -> None:
 
 
 def plain_name(name: str) -> str:
-    """A name out of a trace as that of a file: no folder, nothing odd."""
+    """Returns a name from a trace as the name of a file: without folders, and only with letters, digits, - and _."""
     return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:80] or "run"
 
 
 def shown(path: Path) -> str:
-    """A path as it is printed: from here on, where it lies below."""
+    """Returns a path as it is printed: relative to the current folder, if it is in it."""
     try:
         return str(path.relative_to(Path.cwd()))
     except ValueError:

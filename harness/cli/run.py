@@ -1,4 +1,4 @@
-"""run: one run of a scenario as it happens, then its story and its verdict."""
+"""run: shows one run of a scenario as it happens, then its story and its verdict."""
 from __future__ import annotations
 
 import argparse
@@ -38,7 +38,7 @@ def go(args: argparse.Namespace) -> int:
 
 
 def _tell(outcome: Outcome, args: argparse.Namespace) -> int:
-    """Prints what is still to be said; returns the exit status: whatever the programs did, it was shown."""
+    """Prints what is not yet printed of an outcome. Returns the exit status: 0 if there was a run, whatever the programs did."""
     if args.json:
         print(outcome.json())
     else:
@@ -48,7 +48,7 @@ def _tell(outcome: Outcome, args: argparse.Namespace) -> int:
 
 def _show(scenario: Scenario, args: argparse.Namespace, lab: shared.Lab, interrupt: shared.Interrupt) -> Outcome:
     policy = shared.policy(scenario, real_time=True)
-    scenario.load_contract()        # before anything is shown: a wrong one is refused
+    scenario.load_contract()        # a wrong contract is refused before anything is shown
     shown = screen.Screen(sys.stderr if args.json else sys.stdout, policy.name == "live", scenario.stage.roles())
     page = lesson(scenario.name)
     print(f"scenario {scenario.name}" + (f"   lesson: {page}" if page else ""), file=shown.stream)

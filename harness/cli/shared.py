@@ -36,19 +36,19 @@ from ..tell.phrases import again
 from .outcome import Outcome, Usage, failed
 
 
-_SETTINGS = ("SCHEDULE", "DELIVERY", "NOPAUSE", "TCPLAB_ISOLATION", "TCPLAB_CALLS", "BUILD", "SCENARIOS", "SANITIZE")     # that change a run
+_SETTINGS = ("SCHEDULE", "DELIVERY", "NOPAUSE", "TCPLAB_ISOLATION", "TCPLAB_CALLS", "BUILD", "SCENARIOS", "SANITIZE")     # they change a run
 
 
-_ODD = "][\"'`$#%:;&|<>()!*?{}~^\\"     # what make or the shell reads as more than a name
+_ODD = "][\"'`$#%:;&|<>()!*?{}~^\\"     # characters that make or the shell does not take as part of a name
 
 
 class Interrupt:
-    """Ctrl-C, SIGTERM and SIGHUP end a run at its next step, so that it can clean up."""
+    """Notes Ctrl-C, SIGTERM and SIGHUP. A run then ends at its next step, so that it can clean up."""
 
     def __init__(self) -> None:
         self.came = self._at_once = False
         if threading.current_thread() is not threading.main_thread():
-            return      # signals come to the main thread alone: whoever runs a command beside it looks after them
+            return      # signals come only to the main thread, so whoever runs a command in another thread must handle them
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._note)
@@ -60,7 +60,7 @@ class Interrupt:
 
     @contextlib.contextmanager
     def raising(self) -> "Iterator[None]":
-        """Within: by KeyboardInterrupt, at once."""
+        """Inside of it, such a signal raises KeyboardInterrupt at once."""
         if self.came:
             raise KeyboardInterrupt
         self._at_once = True
@@ -70,8 +70,9 @@ class Interrupt:
             self._at_once = False
 
     def at_once(self) -> int:
-        """From now on by KeyboardInterrupt, for somebody who waits for a key. Returns a descriptor that is readable once a
-        signal came: wait for it, too. Python only notes a signal, and a read(2) that begins a moment later goes on waiting."""
+        """From now on such a signal raises KeyboardInterrupt at once. Returns a descriptor that is readable after a signal. A
+        command that waits for a key must wait for it, too: Python only notes a signal, and a read(2) that begins a moment later
+        would go on waiting."""
         self._at_once = True
         waker, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
@@ -79,26 +80,27 @@ class Interrupt:
 
 
 def complain(text: str, status: int) -> int:
+    """Prints the text on standard error. Returns the exit status `status`."""
     print(text, file=sys.stderr)
     return status
 
 
 def build_folder() -> Path:
-    """Where programs are built, and what a learner does is kept."""
+    """Returns the build folder. It has the built programs, and what is kept of a learner's work."""
     return ROOT / os.environ.get("BUILD", "build")
 
 
-_makeshift: "list[str]" = []      # the folder that find_room() took in place of one that can't be written
+_makeshift: "list[str]" = []      # the temporary build folder that find_room() has made, if it has
 
 
 def makeshift() -> bool:
-    """Does the folder for builds go with this command?"""
+    """Is the build folder a temporary one, which is removed when this command ends?"""
     return bool(_makeshift)
 
 
 def agreed(question: str, command: str) -> bool:
-    """Asks at the terminal: y, or anything else for no. `command`: what does the same without a question, "reset 2". Raises Usage where
-    there is no terminal, and KeyboardInterrupt."""
+    """Asks a question at the terminal. Returns True for y, and False for anything else. `command` does the same without a
+    question, as "reset 2". Raises Usage if there is no terminal, and KeyboardInterrupt."""
     keys = Keys(Interrupt().at_once())
     if not keys.terminal:
         raise Usage(f"{question} There is no terminal to ask at, so nothing was done. Without a question: python3 -m harness {command} --yes")
@@ -113,13 +115,15 @@ def agreed(question: str, command: str) -> bool:
 
 
 def note_run(scenario: Scenario, word: str) -> None:
-    """A learner has seen this scenario run: that is progress. A scenario of their own is no lesson."""
+    """Notes as progress that a learner has seen this scenario run. A scenario of the learner's own has no lesson, and does not
+    count."""
     if word != "interrupted" and scenario.rules is None and lesson(scenario.name):
         progress.note(scenario.build.parent, "ran", scenario.name.partition("-")[0])
 
 
 def find_room() -> None:
-    """Where the folder for builds can't be written (a read-only checkout), takes one that goes with this command, and says so."""
+    """If the build folder can't be written (in a read-only checkout), makes a temporary one, which is removed when this command
+    ends, and says so."""
     for name in ("BUILD", "SCENARIOS"):
         value = os.environ.get(name, "")
         if value.startswith("-") or set(value) & set(_ODD) or any(c.isspace() or not c.isprintable() for c in value):
@@ -135,7 +139,7 @@ def find_room() -> None:
 
 
 def build(scenarios: list[Scenario]) -> None:
-    """Has make build them, and shows the compiler's warnings."""
+    """Has make build the scenarios' programs, and prints the compiler's warnings. Raises DoesNotBuild, StageError."""
     _keep_originals(scenarios)
     said = make(scenarios)
     if said:
@@ -147,12 +151,12 @@ def _keep_originals(scenarios: "list[Scenario]") -> None:
         originals.keep(scenario)
 
 
-_fresh: "set[str]" = set()      # scenarios of which a file was built in this command, and the compiler has warned
+_fresh: "set[str]" = set()      # scenarios of which this command has built a file about which the compiler warned
 
 
 def build_each(scenarios: "list[Scenario]", interrupt: Interrupt, later: bool = False) -> "dict[str, Outcome]":
-    """The same for scenarios of which some may be broken. Returns the outcomes of those that are, by name. Ctrl-C ends it at once.
-    `later`: the warnings are shown below each verdict, by compiler_said()."""
+    """Builds scenarios of which some may be broken. Returns the outcomes of the broken ones, by name. Ctrl-C ends it at once.
+    With `later`, the warnings are not printed now, but by compiler_said() below each verdict."""
     try:
         if scenarios:
             with interrupt.raising():
@@ -171,27 +175,28 @@ def build_each(scenarios: "list[Scenario]", interrupt: Interrupt, later: bool = 
 
 
 def compiler_said(scenario: Scenario, bad: bool, **stream: Any) -> None:
-    """Shows the compiler's warnings about a scenario, if a file was just built or the verdict is not as expected: what the compiler
-    doubts is often the reason."""
+    """Prints the compiler's warnings about a scenario, if a file was just built or the verdict is not as expected: a warning
+    often names the reason."""
     if not bad and scenario.name not in _fresh:
         return
     try:
         said = warnings(scenario)
-    except DoesNotBuild:        # the files have changed since
+    except DoesNotBuild:        # the files have changed meanwhile
         return
     if said:
         print(f"The compiler warned:\n{compiler.shown(said, screen.wants_colour(stream.get('file', sys.stdout)))}", flush=True, **stream)
 
 
 def tell_if_changed(scenario: Scenario, **stream: Any) -> None:
-    """Says in one line that a scenario of the lab is not as the lab has it, so that yesterday's change does not puzzle today."""
+    """Prints one line if a scenario of the lab is not as the lab has it. So a change of yesterday does not puzzle the learner
+    today."""
     note = originals.note(scenario)
     if note:
         print("\n".join(screen.fitted([note], stream.get("file", sys.stdout))), flush=True, **stream)
 
 
 def wanted(names: "list[str]") -> "tuple[list[Scenario], list[Outcome]]":
-    """The scenarios of these names, all if there are none; and an outcome for each name that is no scenario's."""
+    """Returns the scenarios of these names, or all if there are no names; and an outcome for each name that is no scenario's."""
     found: "list[Scenario]" = [] if names else find_all()
     unknown: "list[Outcome]" = []
     for name in names:
@@ -215,7 +220,8 @@ def observe() -> bool:
 
 
 def policy(scenario: Scenario, real_time: bool) -> Policy:
-    """The one that the environment asks for: a schedule, real time where it is wanted, else the virtual clock."""
+    """Returns the policy that the environment asks for: DELIVERY, a schedule, real time if `real_time` allows it, or else the
+    virtual clock. Raises Usage."""
     skip = no_pause()
     if os.environ.get("DELIVERY"):
         return _delivery(os.environ["DELIVERY"], skip)
@@ -237,7 +243,7 @@ def _delivery(way: str, skip: bool) -> Policy:
 
 
 def add_records(command: argparse.ArgumentParser) -> None:
-    """The two options of commands that make one run of a scenario."""
+    """Adds the options of commands that make one run of a scenario."""
     command.add_argument("--trace", metavar="FILE", help="write the run as JSON Lines (harness/TRACE.md)")
     command.add_argument("--json", action="store_true",
                          help="one JSON object a scenario, whatever happens, and nothing else on standard output (harness/TRACE.md)")
@@ -245,7 +251,8 @@ def add_records(command: argparse.ArgumentParser) -> None:
 
 
 def with_contract(scenarios: "list[Scenario]", file: Optional[str], number: int) -> "list[Scenario]":
-    """The scenarios, judged by the contract that --contract names. `number`: how many were asked for."""
+    """Returns the scenarios, judged by the contract that --contract names. `number` says how many scenarios were asked for.
+    Raises Usage."""
     if file is None:
         return scenarios
     if number != 1:
@@ -254,7 +261,7 @@ def with_contract(scenarios: "list[Scenario]", file: Optional[str], number: int)
 
 
 def may_write(path: Path, runs: int) -> None:
-    """Raises Usage where --trace would lose a file that is no trace."""
+    """Raises Usage if --trace can't write that file, or if it would replace a file that is no trace."""
     if runs != 1:
         raise Usage("--trace takes one scenario: name it")
     if path.is_dir() or not path.absolute().parent.is_dir():
@@ -266,7 +273,7 @@ def may_write(path: Path, runs: int) -> None:
 
 
 class Lab:
-    """A keeper for the runs of one command. It makes itself ready while make builds."""
+    """The keeper for the runs of one command. The keeper prepares itself while make builds."""
 
     def __init__(self) -> None:
         self._keeper: Optional[Keeper] = None
@@ -275,7 +282,7 @@ class Lab:
         try:
             self._keeper = open_keeper(isolate(), observe())
         except KeeperError:
-            pass        # each run asks again, and says what is wrong
+            pass        # each run tries again, and reports the error
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -284,7 +291,7 @@ class Lab:
 
     @property
     def keeper(self) -> Keeper:
-        """One that lives: whatever the last run's programs did to theirs."""
+        """A keeper that is alive. If a program of the last run has killed the keeper, this is a new one."""
         if self._keeper is None or not self._keeper.alive:
             self._keeper = open_keeper(isolate(), observe())
         return self._keeper
@@ -292,7 +299,7 @@ class Lab:
 
 @dataclasses.dataclass(frozen=True)
 class Judged:
-    """One run, and all that is known of it. `contract`: None if the scenario has none."""
+    """One run, with all that is known of it. `contract` is None if nothing is judged."""
 
     scenario: Scenario
     run: trace.Run
@@ -300,19 +307,20 @@ class Judged:
     contract: Optional[contracts.Contract]
     findings: "tuple[findings.Finding, ...]"
     reproduce: str          # the command that gives such a run again
-    way: str = ""           # DELIVERY, if it was asked for
-    promised: bool = True   # the contract says that it holds under that
+    way: str = ""           # the other way of delivery, if DELIVERY asked for one
+    promised: bool = True   # whether the contract says that it holds under that way
 
     def outcome(self) -> Outcome:
         return Outcome(self.scenario.name, self.verdict.word, self.verdict.status, verdict=self.verdict, findings=self.findings,
                        notes=self.run.notes, reproduce=self.reproduce)
 
     def look(self) -> "list[str]":
-        """What a terminal shows below a verdict that is no complaint: the command that shows the run as a page. A complaint names it itself."""
+        """Returns the line that a terminal shows below a good verdict: the command that shows the run as a page. A bad verdict
+        has that line already."""
         return again(self.reproduce)[:-1] if self.verdict.status == 0 else []
 
     def tell(self, after_story: bool = False, **how: Any) -> str:
-        """The verdict in words. `after_story`: the run's story stands above it."""
+        """Returns the verdict in words. `after_story`: the run's story stands above it."""
         if self.contract is None:
             why = "" if self.promised else f"the contract promises nothing under DELIVERY={self.way}, so nothing is judged"
             return told.tell(self.verdict, self.run, self.findings, reproduce=self.reproduce, after_story=after_story, why=why, **how)
@@ -320,14 +328,14 @@ class Judged:
 
 
 def one_run(scenario: Scenario, args: argparse.Namespace, policy: Policy, lab: Lab, story: bool = False, **watch: Any) -> Judged:
-    """Runs a scenario and judges it; writes its trace. `story`: as in judged()."""
+    """Runs a scenario, judges the run, and writes its trace. `story` is as in judged()."""
     conductor = Conductor(scenario, policy, keeper=lab.keeper, observe=observe(), **watch)
     return judged(scenario, conductor, [Path(args.trace)] if args.trace else [], story)
 
 
 def judged(scenario: Scenario, conductor: Conductor, files: "list[Path]", story: bool = False) -> Judged:
-    """The same with a conductor of the caller's. `files`: where the trace is written besides build/last. `story`: it will be told, so the
-    lines of the calls are looked up, whatever the verdict is."""
+    """Runs a conductor, judges the run, and writes its trace to build/last and to `files`. With `story` the run will be told, so
+    the source lines of the calls are looked up whatever the verdict is."""
     contract = scenario.load_contract()
     built = sources.load(scenario.build).sums
     way = ""
@@ -368,7 +376,8 @@ def check_schedule(policy: schedules.Delays) -> None:
 
 
 def _keep(folder: Path, name: str, text: str) -> None:
-    """Writes a run to where the last ones are kept. Where that can't be done, the run is judged all the same."""
+    """Writes a run's trace to the folder with the last runs. If that can't be done, it prints a note, and the run is judged all
+    the same."""
     try:
         if folder.exists() and not folder.is_dir():
             folder.unlink()
@@ -380,7 +389,7 @@ def _keep(folder: Path, name: str, text: str) -> None:
 
 
 def command(scenario: Scenario, mode: str) -> str:
-    """What gives a run of this kind again, with the settings that it was made with."""
+    """Returns the command that makes a run of this kind again, with the settings of this run."""
     settings = [f"{name}={shlex.quote(os.environ[name])}" for name in _SETTINGS if os.environ.get(name)]
     target = {"live": "scenario", "step": "step"}.get(mode, "check")
     if scenario.rules is not None:

@@ -45,7 +45,8 @@ def go(args: argparse.Namespace) -> int:
 
 
 def _lay_out(exercise: Exercise, files: originals.Bytes) -> str:
-    """Writes the files into a new folder with the next free number; returns its name. The folder is there whole, or not at all."""
+    """Writes the files into a new folder with the next free number. Returns the folder's name. The folder appears complete, or
+    not at all."""
     folder = ROOT / os.environ.get("SCENARIOS", "scenarios")
     new = Path(tempfile.mkdtemp(prefix=".start-", dir=folder))
     try:
@@ -59,7 +60,7 @@ def _lay_out(exercise: Exercise, files: originals.Bytes) -> str:
             try:
                 (folder / name).mkdir()
                 break
-            except FileExistsError:     # somebody was faster
+            except FileExistsError:     # another command has just taken this number
                 taken.add(number)
         os.rename(new, folder / name)
         return name

@@ -1,5 +1,5 @@
-"""step: one line at a time, or one call where the programs log no lines. The learner says who goes on, and sees between two steps what
-the programs and the kernels hold."""
+"""step: one line at a time, or one call if the programs log no lines. The learner says which program goes on, and sees between
+two steps what the programs and the kernels hold."""
 from __future__ import annotations
 
 import argparse
@@ -25,7 +25,7 @@ write(4) = 18 has returned 18."""
 
 
 class NoTerminal(Exception):
-    """There is nobody to ask."""
+    """There is no terminal at which the keys can be asked for."""
 
 
 def add(commands: Any) -> None:
@@ -72,13 +72,13 @@ def go(args: argparse.Namespace) -> int:
 
 
 def _logs_lines(scenario: Scenario) -> bool:
-    """Does a program of the scenario have in it what event() needs? (The linker takes of common/ what is used.)"""
+    """Does a program of the scenario contain what event() needs? (The linker takes from common/ only what is used.)"""
     return any(b"TCPLAB_CONDUCTOR" in scenario.program(one.file).read_bytes() for one in scenario.stage.programs)
 
 
 class Step(Delays):
-    """The policy: asks who goes on. `wish` is "" until the learner wants to quit ("q") or start again ("r"). `waker`: a
-    descriptor that is readable once a signal came."""
+    """The policy that asks which thread goes on. `wish` is "" until the learner wants to quit ("q") or to start again ("r").
+    `waker` is a descriptor that is readable after a signal."""
 
     name = "step"
 
@@ -148,7 +148,8 @@ class Step(Delays):
 
 
 def segment_in_words(s: Segment, names: "tuple[str, ...]") -> str:
-    """client -> server  SYN / FIN / RST, bytes 19 to 43, ACK of 18 bytes."""
+    """Returns a segment in words: "client -> server SYN connection 1", "client -> server bytes 19 to 43, ACK up to 18 connection
+    1"."""
     flags = {"S": "SYN", "F": "FIN", "R": "RST"}
     parts = [flags[flag] for flag in s.flags if flag in flags]
     if s.length:
@@ -162,7 +163,7 @@ def segment_in_words(s: Segment, names: "tuple[str, ...]") -> str:
 
 
 def need_terminal(source: TextIO) -> None:
-    """Raises NoTerminal where the keys can't be asked for."""
+    """Raises NoTerminal if the keys can't be asked for."""
     if not source.isatty():
         raise NoTerminal("make step-N asks for keys: it needs a terminal (make scenario-N shows a run without asking)")
 

@@ -51,14 +51,15 @@ def _actions(checker: "Checker") -> "tuple[watch.Action, ...]":
         return lambda state: what if checker.changed else ""
 
     def explore(state: State) -> str:
-        return "" if checker.task else built("explore")(state)      # it judges by the scenario's own contract
+        return "" if checker.task else built("explore")(state)      # explore judges by the scenario's own contract
     return (watch.Action("s", built("step"), command("step")), watch.Action("e", explore, command("explore")),
             watch.Action("d", changed("diff"), command("diff")), watch.Action("r", changed("reset"), command("reset")),
             watch.Action("n", lambda state: checker.next, checker.go_on))
 
 
 class Checker:
-    """What the watch asks for, of one scenario, and of the exercises of its lesson. One contract judges: the scenario's or an exercise's."""
+    """What the watch needs to check one scenario and the exercises of its lesson. Either the scenario's contract judges, or the
+    contract of an exercise."""
 
     def __init__(self, scenario: Scenario, lab: shared.Lab) -> None:
         self._lab, self._home = lab, scenario
@@ -67,12 +68,12 @@ class Checker:
         self._take(mine[0] if mine else None)
 
     def _take(self, exercise: Optional[Exercise]) -> None:
-        """From now on this exercise judges; None: the scenario's own contract."""
+        """From now on the contract of this exercise judges; None: the scenario's own contract."""
         own = exercises.own_folder(exercise) if exercise and int(self._home.number) < exercises.OWN else None
         self._exercise, self._scenario = exercise, own or self._home
         self.name, self.folder = self._scenario.name, self._scenario.folder
         self.task: Optional[Task] = None
-        self.changed = False        # is the scenario another than the lab's?
+        self.changed = False        # whether the scenario differs from the lab's
         self.next = ""              # what the key n does
         if exercise is not None:
             skeleton = exercise.start and int(self._scenario.number) < exercises.OWN
@@ -80,13 +81,13 @@ class Checker:
             self.task = Task(exercise.name, exercise.title, exercise.task, place)
 
     def _others(self) -> "list[Optional[Exercise]]":
-        """All that n goes through, from the present one on."""
+        """Returns what the key n goes through, in order, beginning after the present one. None stands for the scenario itself."""
         every = [None, *exercises.of_folder(self._home)]
         at = next((n for n, one in enumerate(every) if (one and one.name) == (self._exercise and self._exercise.name)), 0)
         return [*every[at + 1:], *every[:at]]
 
     def go_on(self) -> "tuple[str, ...]":
-        """Takes the next exercise; behind the last one the scenario itself."""
+        """Goes on to the next exercise, and after the last one to the scenario itself."""
         self._take(next(iter(self._others()), None))
         return ()
 
@@ -152,7 +153,7 @@ def _of_a_run(judged: shared.Judged, exercise: Optional[Exercise]) -> Checked:
     notes = "".join(f"\nnote: {note}" for note in judged.run.notes) if verdict.status else ""
     warnings = ""
     if verdict.status:
-        with contextlib.suppress(builds.DoesNotBuild):      # the files have changed since
+        with contextlib.suppress(builds.DoesNotBuild):      # the files have changed meanwhile
             warnings = builds.warnings(scenario)
 
     def tell(width: int, colour: bool, picture: bool) -> str:
@@ -168,7 +169,7 @@ def _statements(contract: Optional[Contract]) -> "tuple[tuple[int, str], ...]":
 
 
 def _why(judged: shared.Judged, exercise: Optional[Exercise]) -> str:
-    """What an exercise tells when it is done."""
+    """Returns what an exercise says when it is done; "" if it is not done."""
     if exercise is None or judged.verdict.status:
         return ""
     told = ["Why it works:", *exercise.why.split("\n"), f"{judged.reproduce} shows how the reference differs from your code."]

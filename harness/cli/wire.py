@@ -1,4 +1,4 @@
-"""wire: the segments of a run, between the lines of its programs; as a capture file too."""
+"""wire: shows the segments of a run between the lines of its programs, and writes them as a capture file."""
 from __future__ import annotations
 
 import argparse
