@@ -15,7 +15,10 @@ from terminal import Terminal
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("wire")
+    """With the trace of a run in it: t.jsonl."""
+    made = tmp_path_factory.mktemp("wire")
+    assert harness("check", "5", "--trace", str(made / "t.jsonl")).returncode == 0
+    return made
 
 
 def harness(*words: str, **env: str) -> "subprocess.CompletedProcess[str]":
@@ -51,7 +54,6 @@ def test_the_capture_file_is_named_with_the_command_that_opens_it(shown, folder)
 
 
 def test_a_trace_is_shown_without_a_run_of_its_own(folder):
-    assert harness("check", "5", "--trace", str(folder / "t.jsonl")).returncode == 0
     first, second = (harness("wire", str(folder / "t.jsonl")) for _ in range(2))
     assert first.returncode == 0, first.stderr
     assert first.stdout == second.stdout and "scenario 05-glued-writes" in first.stdout
@@ -98,7 +100,6 @@ def test_make_diagram_writes_a_picture_and_prints_its_path():
 
 def test_a_trace_is_drawn_to_a_file_of_ones_own_and_no_other_file_is_lost(folder):
     trace_file, picture = folder / "t.jsonl", folder / "five.svg"
-    assert harness("check", "5", "--trace", str(trace_file)).returncode == 0
     done = harness("diagram", str(trace_file), "-o", str(picture))
     assert (done.returncode, done.stdout.strip()) == (0, str(picture))
     assert harness("diagram", str(trace_file), "-o", str(picture)).returncode == 0      # its own picture may be drawn anew
