@@ -27,7 +27,7 @@ def lines(run: Run, reproduce: str, verdict: "dict[str, Any]") -> "list[str]":
     stop = dataclasses.asdict(run.stop)
     stop["sockets"] = [one.seq for one in run.stop.sockets]
     told: "list[dict[str, Any]]" = [header]
-    told += [{"record": _NAMES[type(one)], **dataclasses.asdict(one)} for one in sorted(records, key=lambda one: one.seq)]
+    told += [{"record": _NAMES[type(one)], **vars(one)} for one in sorted(records, key=lambda one: one.seq)]     # they hold nothing that asdict() would go into
     told += [{"record": "connection", **dataclasses.asdict(one)} for one in run.connections]
     told += [{"record": "listener", **dataclasses.asdict(one)} for one in run.listeners]
     told += [{"record": "stop", **stop}, {"record": "verdict", **verdict}]
