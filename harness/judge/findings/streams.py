@@ -365,10 +365,16 @@ def glued(facts: Facts) -> "Iterator[Finding]":
             if len(inside) > 1 and all(one.behind - one.first > 0 for one in inside):
                 sizes = [f"{one.behind - one.first:,}" for one in inside]
                 whole = "" if (inside[0].first, inside[-1].behind) == (read.first, read.behind) else "bytes of "
-                yield Finding("glued", f"One read of the {read.call.who}{at(read.call.source)} returned {count(read.behind - read.first, 'byte')}: {whole}"
-                              f"{len(inside)} writes of {listed_sizes(sizes)} bytes. Nothing in a stream marks where one write ended.",
+                yield Finding("glued", f"{_wrote(writes)} One read of the {read.call.who}{at(read.call.source)} returned {count(read.behind - read.first, 'byte')}: {whole}"
+                              f"{len(inside)} writes of {listed_sizes(sizes)} bytes.",
                               (*(one.call.seq for one in inside[:4]), read.call.seq), read.call.returned, read.call.who, read.call.source, "5", "M01", remark=True)
                 break
+
+
+def _wrote(writes: "list[_Piece]") -> str:
+    """Returns the sentence with which both findings begin, whichever of them a run has: it does not depend on the reads."""
+    sizes = listed_sizes([f"{one.behind - one.first:,}" for one in writes])
+    return f"The {writes[0].call.who} wrote {len(writes)} times ({sizes} bytes), and nothing in a stream marks where one write ended."
 
 
 def listed_sizes(sizes: "list[str]") -> str:
@@ -385,10 +391,9 @@ def kept_apart(facts: Facts) -> "Iterator[Finding]":
             continue
         if not all(read.call.asked >= read.behind - read.first + following.behind - following.first for (_, read), (_, following) in zip(same, same[1:])):
             continue
-        sizes = [f"{one.behind - one.first:,}" for one in writes]
         read = reads[0].call
-        yield Finding("kept-apart-by-time", f"The {writes[0].call.who} wrote {len(writes)} times ({listed_sizes(sizes)} bytes), and each read of the {read.who}{at(read.source)} "
-                      "returned what one write sent. It is time that kept them apart: nothing in a stream marks where one write ended, and these reads had room for two.",
+        yield Finding("kept-apart-by-time", f"{_wrote(writes)} This time each read of the {read.who}{at(read.source)} returned what one write sent: time kept them apart, for these "
+                      "reads had room for two.",
                       (*(one.call.seq for one in writes[:4]), read.seq), reads[1].call.returned, read.who, read.source, "5", "M01", remark=True)
 
 

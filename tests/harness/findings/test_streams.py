@@ -49,8 +49,8 @@ HAVE = [
      "If it reads lines, it waits for a newline, or for the end of the stream."),
     ("short-write", "rcvbuf 4096; connect; read 1; write 1; readall 1000000", "sndbuf 4096; listen; accept; nonblock; try 1000000; poll; try 1; close", None),
     ("kept-apart-by-time", "connect; write 4; pause 1; write 5; readall 1", "listen; accept; read 100; read 100; close",
-     "The client wrote 2 times (4 and 5 bytes), and each read of the server (acts.c:N) returned what one write sent. It is time that kept them apart: nothing in a "
-     "stream marks where one write ended, and these reads had room for two."),
+     "The client wrote 2 times (4 and 5 bytes), and nothing in a stream marks where one write ended. This time each read of the server (acts.c:N) returned what one "
+     "write sent: time kept them apart, for these reads had room for two."),
     ("lines-tell-more", "connect; write 4; readall 1", "listen; accept; hear-too-much 4; close",
      "The server says at acts.c:N that it received 64 bytes ('received 64 bytes'). All its lines up to this one tell of 64, and its reads had returned 4."),
     ("no-connection", "connect; readall 1", "listen; accept; ignore 13; try-listener 5; close",
@@ -59,9 +59,11 @@ HAVE = [
     ("read-reset", "connect; readall 1", "listen; accept; abort",
      "The client's read on connection 1 failed with ECONNRESET: the server's kernel had sent a reset (RST)."),
     ("glued", "connect; write 4; write 5; text x; readall 1", "listen; accept; slow 200; read 100; close",
-     "One read of the server (acts.c:N) returned 10 bytes: 3 writes of 4, 5 and 1 bytes. Nothing in a stream marks where one write ended."),
+     "The client wrote 3 times (4, 5 and 1 bytes), and nothing in a stream marks where one write ended. One read of the server (acts.c:N) returned 10 bytes: 3 writes of 4, 5 "
+     "and 1 bytes."),
     ("glued", "connect; write 4; write 5; text x; write 2; write 3; readall 1", "listen; accept; slow 200; read 100; close",
-     "One read of the server (acts.c:N) returned 15 bytes: 5 writes of 4, 5, 1, ... bytes. Nothing in a stream marks where one write ended."),
+     "The client wrote 5 times (4, 5, 1, ... bytes), and nothing in a stream marks where one write ended. One read of the server (acts.c:N) returned 15 bytes: 5 writes of "
+     "4, 5, 1, ... bytes."),
     ("one-write-several-reads", "connect; writeall 1000000; readall 1", "rcvbuf 4096; listen; accept; read 1000000; readall 1000000",
      None),
     ("eof-again", "connect; close", "listen; accept; again 12; close",
