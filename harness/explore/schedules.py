@@ -158,6 +158,9 @@ class Tried:
         return place in self.moot or place not in self.places
 
 
+SEEN = "\u00b7 "        # begins a line of an outcome that no program has said: its call gave that
+
+
 def outcome_of(run: Run, turns: "dict[int, int]") -> Outcome:
     """Returns the outcome of a run. `turns` is as in Delays. Two lines of the same turn are ordered by the age of their threads,
     and not by which came first in this run. For a program that logs nothing, the ends of streams and the failed calls count, and
@@ -166,7 +169,7 @@ def outcome_of(run: Run, turns: "dict[int, int]") -> Outcome:
     whos = sorted({e.who for e in run.events} | {o.who for o in run.outputs} | {line.who for line in told})
     events = sorted(run.events, key=lambda e: (turns.get(e.seq, math.inf), e.tid, e.seq))
     told.sort(key=lambda line: (turns.get(line.seq, math.inf), line.tid, line.seq))
-    lines = tuple((who, (*(e.text for e in events if e.who == who), *(line.text for line in told if line.who == who), *(o.text for o in run.outputs if o.who == who))) for who in whos)
+    lines = tuple((who, (*(e.text for e in events if e.who == who), *(SEEN + line.text for line in told if line.who == who), *(o.text for o in run.outputs if o.who == who))) for who in whos)
     return Outcome(lines, tuple(sorted((e.who, e.how) for e in run.endings)), run.stop.kind)
 
 

@@ -6,7 +6,7 @@ import textwrap
 from typing import Iterator
 
 from ..explore.decided import Decided, decided
-from ..explore.schedules import Outcome, Place, Report, Tried
+from ..explore.schedules import SEEN, Outcome, Place, Report, Tried
 from ..stage.scenarios import Scenario
 from ..trace import plain
 from . import words
@@ -115,7 +115,7 @@ def _count(delays: int) -> str:
 
 def how_it_ended(outcome: Outcome) -> str:
     ends = [f"the {who} {'ended with ' if how.startswith(('exit', 'signal')) else 'was '}{how}" for who, how in outcome.endings]
-    stop = {"deadlock": "; a deadlock, proven", "over": ""}.get(outcome.stop, f"; {outcome.stop}")
+    stop = {"deadlock": "; a deadlock, proven", "over": "", "waiting": "", "crash": ""}.get(outcome.stop, f"; {outcome.stop}")
     return ", ".join(ends) + stop
 
 
@@ -137,8 +137,11 @@ def parting(one: Outcome, other: Outcome) -> "tuple[str, str]":
 
 def _at(who: str, lines: "tuple[str, ...]", n: int) -> str:
     if n < len(lines):
-        return f"the {who} says `{lines[n]}`"
-    return f"the {who} says nothing behind `{lines[-1]}`" if lines else f"the {who} says nothing"
+        seen = lines[n].startswith(SEEN)
+        return f"a call of the {who} gives `{lines[n][len(SEEN):]}`" if seen else f"the {who} says `{lines[n]}`"
+    if lines and lines[-1].startswith(SEEN):
+        return f"nothing else of the {who} follows its call that gives `{lines[-1][len(SEEN):]}`"
+    return f"the {who} says nothing after `{lines[-1]}`" if lines else f"the {who} says nothing"
 
 
 def _contract(found: Report, scenario: Scenario) -> Iterator[str]:

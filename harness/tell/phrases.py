@@ -12,6 +12,11 @@ def count(n: int, what: str) -> str:
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
+def the(who: str, begins: bool = False) -> str:
+    """A program in a sentence, or at its beginning: the server; one of several by its number alone: server[2]."""
+    return who if who.endswith("]") else f"{'The' if begins else 'the'} {who}"
+
+
 def was(n: int) -> str:
     return "was" if n == 1 else "were"
 

@@ -67,7 +67,7 @@ class _Way:
         self.run, self.sides, self.sender, self.receiver, self.theirs = run, sides, sender, receiver, theirs
         self.inward = {made.number for made in run.connections if made.opener and made.acceptor and made.opener.who == made.acceptor.who}
         self.sent_lines = [e for e in run.events if e.kind == "send" and self._belongs(e, sender, theirs)]
-        self.recvs = [e for e in run.events if e.kind == "recv" and self._belongs(e, receiver, others)]
+        self.recvs = [e for e in run.events if e.kind == "recv" and e.count > 0 and self._belongs(e, receiver, others)]
         writes, reads = self._moved(WRITES, sender, theirs), self._moved(READS, receiver, others)
         seen = Seen(run, sides)
         self.exact = run.observed and not any(call.name == "sendmmsg" for call in run.calls) \

@@ -13,21 +13,28 @@ from typing import Iterator, Optional
 from ..judge import causes, findings
 from ..judge.cast import Cast
 from ..judge.comparison import LATE, Difference, Verdict
-from ..judge.contract import After, Contract, Line, role_of
+from ..judge.contract import After, Contract, Deadlock, Ends, Line, Wire, role_of
 from ..judge.deeds import Deeds
 from ..judge.findings import Finding
 from ..judge.sides import READS, Side
 from ..trace import Call, Event, Run
 from ..trace.plain import plain
-from .phrases import at, count, of_them, quoted, with_source
+from .phrases import at, count, of_them, quoted, the, with_source
 
 POINTER = 8     # bytes of a pointer on a 64-bit machine
 MOST = 2        # how many findings a verdict shows at most
-FIRST = {"deadlock": ("deadlock",), "crash": ("died-of-signal", "sanitizer", "sigpipe")}      # by word: the findings that go first
+FIRST = {"deadlock": ("deadlock", "no-newline", "no-write", "wants-more", "edge-not-drained"),     # by word: the findings that go first
+         "crash": ("died-of-signal", "sanitizer", "sigpipe")}
 ALONE = ("late", "open", "unwritten", "miscount", "unheard", "deaf", "act", "reset", "bytes", "wire", "call", "free")     # need no finding
 
 # By the kind of difference: the findings that explain one of those.
 REASONS = {"reset": ("reset-by-linger", "reset-by-unread"), "open": ("held-by-another",), "bytes": ("wrong-descriptor", "no-connection", "write-failed", "short-write")}
+
+# What a contract may ask for: findings of a reset, of how a program waits when the run is over, and of how it ends.
+RESETS = ("reset-by-unread", "reset-by-linger", "reset-unaccepted", "written-after-close", "read-reset")
+WAITS = ("no-newline", "no-write", "wants-more", "unread-at-end", "in-accept-queue", "kept-open", "never-closed", "held-by-another", "edge-not-drained", "zero-window",
+         "waits-for-input", "accept-queue-full")
+ENDS = ("sigpipe", "died-of-signal", "ended-early")
 
 # By the kind of cause: why a line of `late` comes only after a line of `early`.
 WHY = {
@@ -117,12 +124,32 @@ class Why:
     def _findings(self, d: Optional[Difference]) -> "list[Finding]":
         """Returns the last findings before the place where the run left the contract."""
         if d is not None and d.kind in ALONE and self.verdict.word != "crash":
-            return [one for one in self.findings if one.code == "deadlock" or one.code in REASONS.get(d.kind, ()) and one.who == role_of(d.who)]
+            return [one for one in self.findings if one.code == "deadlock" and not self._is_asked_for(one, d)
+                    or one.code in REASONS.get(d.kind, ()) and one.who == role_of(d.who)]
         place = d.at if d is not None and self.verdict.word == "differs" else LATE
-        found = [one for one in self.findings if one.at <= place and not one.remark] or [one for one in self.findings if self._is_its_reason(one, d)]
+        found = [one for one in self.findings if one.at <= place and not one.remark and not self._is_asked_for(one, d)] or [one for one in self.findings if self._is_its_reason(one, d)]
         first = FIRST.get(self.verdict.word, ())
         found = [one for one in found if one.code in first] or found
         return found[-MOST:]
+
+    def _is_asked_for(self, one: Finding, d: Optional[Difference]) -> bool:
+        """Does the contract ask for what a finding tells, and did the run do it so? It did if the lines about a reset were all said, or if the
+        program came to its last line before it waited or ended. Such a finding explains no difference."""
+        seen = {number for number, _ in self.verdict.matched}
+        if one.code in RESETS:
+            read = [line for line in self.plan.of(Line) if causes.TEXTS["reset"].match(line.text)]
+            about = d is not None and (d.kind == "wire" or d.observed is not None and causes.is_a(d.observed, "reset"))
+            asked = bool(read) or any(wire.what == "RST" for wire in self.plan.of(Wire))
+            return asked and not about and all(line.number in seen for line in read)
+        whos = [who for cycle in self.plan.of(Deadlock) for who in cycle.whos] if one.code == "deadlock" else [one.who]
+        if not whos or d is not None and d.kind == "ends" and role_of(d.who) in whos:
+            return False
+        if any(line.number not in seen for line in self.plan.of(Line) if role_of(line.who) in whos):
+            return False
+        hows = {ends.how for ends in self.plan.of(Ends) if role_of(ends.who) == one.who}
+        was = {end.how for end in self.run.endings if end.who == one.who}
+        return one.code == "deadlock" or bool(was) and was <= hows and (one.code in WAITS and all(how.startswith("waiting") for how in was)
+                                                                         or one.code in ENDS and not any(how.startswith("waiting") for how in was))
 
     def _is_its_reason(self, one: Finding, d: Optional[Difference]) -> bool:
         """Does a remark say what WHO did between its last line that was right and the line that was not?"""
@@ -212,10 +239,10 @@ class Why:
 
     def _whether_it_came(self, d: Difference, ref: After, text: str, came: Optional[Event]) -> Iterator[str]:
         if came is None:
-            yield f"The {ref.who} never said {quoted(ref.text)}."
+            yield f"{the(ref.who, begins=True)} never said {quoted(ref.text)}."
             return
         if d.observed and came.seq > d.observed.seq:
-            yield f"The {ref.who} said {quoted(ref.text)} only later."
+            yield f"{the(ref.who, begins=True)} said {quoted(ref.text)} only later."
             return
         side = self.cast.sides.of(came)
         if side is None:

@@ -17,7 +17,7 @@ from ..judge.contract import Contract, Ends, Line, role_of
 from ..observe import sanitizer
 from ..stage import scenarios
 from ..trace import Ending, Event, Output, Role, Run, Waiting, plain
-from .phrases import again, all_of, count, ended, quoted
+from .phrases import again, all_of, count, ended, quoted, the
 from .why import Why, uncounted, what_came
 
 COLOURS = ("36", "33", "35", "34", "96", "93", "95", "94")  # cyan, yellow, magenta, blue, then the bright ones: by column
@@ -164,7 +164,7 @@ def _as_expected(verdict: Verdict, run: Run, contract: Contract) -> str:
     elif {role.name for role in run.cast} <= {role_of(ends.who) for ends in contract.plan(verdict.choice).of(Ends)}:
         parts.append(f"{'both' if len(run.cast) == 2 else 'all'} ends as the contract says")
     parts += [f"this time: {branch}" for branch in verdict.branches]
-    parts += [f"the {who} {ended(how)}, of which the contract says nothing" for who, how in _ends_unsaid(verdict, run, contract)]
+    parts += [f"{the(who)} {ended(how)}, of which the contract says nothing" for who, how in _ends_unsaid(verdict, run, contract)]
     return f"as expected: {', '.join(parts)}"
 
 
@@ -187,7 +187,7 @@ def _not_looked_at(verdict: Verdict, width: int, fold: bool) -> list[str]:
 def _says(ref: str) -> str:
     """Returns a reference as a clause: `the server said "closing"` for "server: closing"."""
     who, _, text = ref.partition(": ")
-    return f"the {who} said {quoted(text)}"
+    return f"{the(who)} said {quoted(text)}"
 
 
 class _Teller:
@@ -378,7 +378,7 @@ def sentence_of(d: Difference, run: Run) -> str:
 
 
 def _missing(d: Difference, run: Run) -> str:
-    never = f"the {d.who} never said {quoted(d.expected)}"
+    never = f"{the(d.who)} never said {quoted(d.expected)}"
     still = d.blocked is not None and _stands(d.blocked, run) and not (d.observed and d.blocked.call == "accept")
     if d.observed:      # a handler that has ended: what it said tells more than its program's accept
         return f"{never}; it said {_instead(d.expected, d.observed)} instead" + (f", and {_doing(d.blocked)} since" if still and d.blocked else "")
@@ -412,16 +412,16 @@ def _doing(waiting: Waiting) -> str:
 
 
 def _unexpected(d: Difference, run: Run) -> str:
-    what = f"the {d.who} said {quoted(d.observed.text)}" if d.observed else f"the {d.who} said more"
+    what = f"{the(d.who)} said {quoted(d.observed.text)}" if d.observed else f"{the(d.who)} said more"
     return what + (f" where {quoted(d.expected)} was to come" if d.expected else ", and nothing more was to come")
 
 
 def _order(d: Difference, run: Run) -> str:
-    return f"the {d.who} said {quoted(d.expected)} before {_says(d.other)}"
+    return f"{the(d.who)} said {quoted(d.expected)} before {_says(d.other)}"
 
 
 def _late(d: Difference, run: Run) -> str:
-    return f"the {d.who} said {quoted(d.observed.text if d.observed else d.expected)} only after it had called {d.found}"
+    return f"{the(d.who)} said {quoted(d.observed.text if d.observed else d.expected)} only after it had called {d.found}"
 
 
 def _open(d: Difference, run: Run) -> str:
@@ -429,24 +429,24 @@ def _open(d: Difference, run: Run) -> str:
     act = next((call for call in run.calls if call.seq == d.act), None)
     if d.found == "elsewhere" and act is not None:
         failed = f", and failed with {act.error}" if act.error else ""
-        return f"the {d.who} said {quoted(d.expected)}, and its {act.name} was on descriptor {act.fd}, which is not connection{number}{failed}"
+        return f"{the(d.who)} said {quoted(d.expected)}, and its {act.name} was on descriptor {act.fd}, which is not connection{number}{failed}"
     if d.found in ("close", "no shutdown"):
-        return f"the {d.who} said {quoted(d.expected)}, and called {'close in its place' if d.found == 'close' else f'no shutdown on connection{number}'}"
+        return f"{the(d.who)} said {quoted(d.expected)}, and called {'close in its place' if d.found == 'close' else f'no shutdown on connection{number}'}"
     if d.found == "a copy":
-        return f"the {d.who} said {quoted(d.expected)} and closed one descriptor of connection{number}, and it still has another one when the run is over"
+        return f"{the(d.who)} said {quoted(d.expected)} and closed one descriptor of connection{number}, and it still has another one when the run is over"
     if d.found:
-        return f"the {d.who} said {quoted(d.expected)}, and another process of it still holds connection{number} when the run is over"
-    return f"the {d.who} said {quoted(d.expected)}, and still holds connection{number} when the run is over: it did not close it"
+        return f"{the(d.who)} said {quoted(d.expected)}, and another process of it still holds connection{number} when the run is over"
+    return f"{the(d.who)} said {quoted(d.expected)}, and still holds connection{number} when the run is over: it did not close it"
 
 
 def _unwritten(d: Difference, run: Run) -> str:
-    said = f"the {d.who} said {quoted(d.observed.text if d.observed else d.expected)}"
+    said = f"{the(d.who)} said {quoted(d.observed.text if d.observed else d.expected)}"
     if int(d.expected) < 0:
         return f"{said} with a count of {d.expected} bytes"
     act = next((call for call in run.calls if call.seq == d.act), None)
     where = f" on connection {d.observed.connection}" if d.observed else ""
     if d.expected == "0":
-        return f"the {d.who} wrote {count(int(d.found), 'byte')}{where} that no line of it announces"
+        return f"{the(d.who)} wrote {count(int(d.found), 'byte')}{where} that no line of it announces"
     did = f"wrote none{where}" if d.found == "0" else f"wrote {count(int(d.found), 'byte')}"
     if d.found == "0" and act is not None:
         did = f"called {act.name} on descriptor {act.fd}, which is not {where[4:]}" + (f", and it failed with {act.error}" if act.error else "")
@@ -454,35 +454,35 @@ def _unwritten(d: Difference, run: Run) -> str:
 
 
 def _miscount(d: Difference, run: Run) -> str:
-    return (f"the {d.who} said {quoted(d.observed.text if d.observed else d.expected)}, which counts {count(int(d.expected), 'byte')}; "
+    return (f"{the(d.who)} said {quoted(d.observed.text if d.observed else d.expected)}, which counts {count(int(d.expected), 'byte')}; "
             f"with it, its lines count more bytes than the {d.found} that it had read")
 
 
 def _unheard(d: Difference, run: Run) -> str:
     none = "none of its reads had returned 0" if d.found == "EOF" else f"none of its calls had failed with {d.found}"
-    return f"the {d.who} said {quoted(d.observed.text if d.observed else d.expected)}, and {none} by then"
+    return f"{the(d.who)} said {quoted(d.observed.text if d.observed else d.expected)}, and {none} by then"
 
 
 def _deaf(d: Difference, run: Run) -> str:
-    return f"the {d.who} ended its own reading with shutdown({d.expected}), and the contract has it read on"
+    return f"{the(d.who)} ended its own reading with shutdown({d.expected}), and the contract has it read on"
 
 
 def _act(d: Difference, run: Run) -> str:
     pid = next((call.pid for call in run.calls if call.seq == d.act), 0)
     child = "'s child process" if pid in {end.pid for end in run.children} else ""
-    return f"the {d.who}{child} called {d.found}{f'({d.expected})' if d.expected else ''}, and no line of it says so"
+    return f"{the(d.who)}{child} called {d.found}{f'({d.expected})' if d.expected else ''}, and no line of it says so"
 
 
 def _reset(d: Difference, run: Run) -> str:
     if d.expected == "ECONNRESET":
-        return f"the {d.who}'s close sent a FIN, and the {d.found} was to read {d.expected}"
-    return f"the {d.who}'s close sent a reset (RST), and {f'the {d.found} was to read EOF' if d.found else 'the contract has a FIN'}"
+        return f"{the(d.who)}'s close sent a FIN, and the {d.found} was to read {d.expected}"
+    return f"{the(d.who)}'s close sent a reset (RST), and {f'the {d.found} was to read EOF' if d.found else 'the contract has a FIN'}"
 
 
 def _luck(d: Difference, run: Run) -> str:
     if d.found == "before":
-        return f"the {d.who} said {quoted(d.expected)} before {_says(d.other)}, and nothing forces the order that the contract asks for"
-    after = f"the {d.who} said {quoted(d.expected)} after {_says(d.other)}"
+        return f"{the(d.who)} said {quoted(d.expected)} before {_says(d.other)}, and nothing forces the order that the contract asks for"
+    after = f"{the(d.who)} said {quoted(d.expected)} after {_says(d.other)}"
     if uncounted(d, run):
         return f"{after}: true this time, but no line proves it"
     if d.found == "clock":
@@ -496,13 +496,13 @@ def _luck(d: Difference, run: Run) -> str:
 
 def _never(d: Difference, run: Run) -> str:
     where = f" {d.other}" if d.other else ""
-    return f"the {d.who} said {quoted(d.observed.text if d.observed else d.expected)}, which must never come{where}"
+    return f"{the(d.who)} said {quoted(d.observed.text if d.observed else d.expected)}, which must never come{where}"
 
 
 def _ends(d: Difference, run: Run) -> str:
     found = d.found if d.found == "nothing known" else f"it {ended(d.found)}"
     wanted = "wait in " + d.expected[11:] if d.expected.startswith("waiting in ") else f"end with {d.expected}"
-    return f"the {d.who} was to {wanted}, but {found}"
+    return f"{the(d.who)} was to {wanted}, but {found}"
 
 
 def _deadlock(d: Difference, run: Run) -> str:
@@ -515,7 +515,7 @@ def _deadlock(d: Difference, run: Run) -> str:
 
 def _bytes(d: Difference, run: Run) -> str:
     wanted, _, whom = d.expected.partition(" ")
-    return f"the {d.who} was to send {count(int(wanted), 'byte')} {whom}; it sent {d.found}"
+    return f"{the(d.who)} was to send {count(int(wanted), 'byte')} {whom}; it sent {d.found}"
 
 
 def _wire(d: Difference, run: Run) -> str:
@@ -526,14 +526,14 @@ def _wire(d: Difference, run: Run) -> str:
 
 def _call(d: Difference, run: Run) -> str:
     if d.expected == "look":
-        return f"the {d.who} never looked, without waiting, whether anything had come"
+        return f"{the(d.who)} never looked, without waiting, whether anything had come"
     if d.found:
-        return f"the {d.who} called {d.expected} on a connection, and it failed ({d.found})"
-    return f"the {d.who} never called {d.expected} on a connection"
+        return f"{the(d.who)} called {d.expected} on a connection, and it failed ({d.found})"
+    return f"{the(d.who)} never called {d.expected} on a connection"
 
 
 def _port(d: Difference, run: Run) -> str:
-    return f"the {d.who} was given port {d.expected}, and does not listen on it"
+    return f"{the(d.who)} was given port {d.expected}, and does not listen on it"
 
 
 def _free(d: Difference, run: Run) -> str:

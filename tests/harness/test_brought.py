@@ -200,6 +200,11 @@ def test_a_cause_that_is_not_there_is_not_told(tmp_path, code, server, client):
     assert code not in why(tmp_path, server, client)
 
 
+@pytest.mark.parametrize("asked, told", [(18, True), (1023, False), (4096, False)])
+def test_the_size_of_a_buffer_is_no_message_that_is_missing(tmp_path, asked, told):
+    assert ("are missing" in why(tmp_path, IN_ALL.format(asked), "s.send(b'Hello ov'); s.recv(1)")["no-newline"]) is told
+
+
 def test_a_number_in_the_right_order_is_not_called_swapped(tmp_path):
     assert "byte order" not in why(tmp_path, LENGTH, "s.send(struct.pack('!I', 500)); s.send(bytes(5)); s.recv(1)")["wants-more"]
 

@@ -3,12 +3,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pairs
 import pytest
 
 import runs
-from harness.judge import findings
+from harness.explore import schedules
+from harness.judge import comparison, contract, findings
 from harness.judge.findings import Finding
-from harness.tell import story
+from harness.tell import explored, story, words
 
 TWO = 'client@101#1: sending "ab"\nserver@200#1: {}\nclient@101#1: sending "efg"'
 BOTH = "11-12 client@101#1 write 2 = 2\n31-32 client@101#1 write 3 = 3"
@@ -121,3 +123,71 @@ def test_bytes_that_are_no_text_are_shown_as_numbers():
 def test_a_story_has_three_to_six_lines():
     stories = [story.happened(r) for r in (runs.stuck(), runs.run(runs.HALF_CLOSE), runs.run(runs.BREAK, wire="client S, server S, server R"))]
     assert all(3 <= len(told) <= 6 for told in stories)
+
+
+# --- what a contract asks for ---
+
+BOTH_WAIT = """server: listening
+server: accepted
+client: connected
+client ends: waiting in read
+server ends: waiting in read
+bytes: client -> server = 5
+"""
+PIPE = """server: listening
+server: accepted
+server: closing
+client: connected
+client: read 0
+server ends: waiting in read
+client ends: signal PIPE
+"""
+
+
+def reasons(tmp_path, rules: str, client: str, server: str) -> str:
+    made, loaded = pairs.run(tmp_path, client, server), contract.parse(rules)
+    return words.tell(comparison.judge(made, loaded), made, loaded, reproduce="make check-4")
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_deadlock_that_the_contract_asks_for_is_no_reason(tmp_path, asked):
+    told = reasons(tmp_path, BOTH_WAIT + "deadlock: client, server" * asked, "connect; readall 1", "listen; accept; readall 1")
+    assert ("wait for each other" in told) is not asked
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_signal_and_a_reset_that_the_contract_asks_for_are_no_reason(tmp_path, asked):
+    rules = PIPE + "wire: server RST" if asked else PIPE.replace("signal PIPE", "exit 0")
+    told = reasons(tmp_path, rules, "connect; read 1; write 1; slow 50; write 1", "listen; accept; close; accept")
+    assert ("SIGPIPE" in told) is not asked and "answered with a reset" not in told
+
+
+def test_a_wait_short_of_the_last_line_is_a_reason_though_the_contract_ends_in_one(tmp_path):
+    rules = BOTH_WAIT.replace("bytes: client -> server = 5", "server: got it")
+    assert "no newline" in reasons(tmp_path, rules, "connect; text hello; readall 1", "listen; accept; readall 100")
+
+
+# --- nothing twice, and no riddles ---
+
+def test_a_refused_connect_is_told_once(tmp_path):
+    made = pairs.run(tmp_path, "connect", "print hello")
+    assert sum("nobody listened there" in line for line in story.happened(made)) == 1
+
+
+def test_no_bytes_are_no_message(tmp_path):
+    log = 'client@101#1: sending "ab"\nserver@200#1: received "ab"\nserver@200#1: received ""'
+    made = called(log, "11-12 client@101#1 write 2 = 2\n13-14 server@200#1 read 99 = 2")
+    assert first(made) == 'From client to server: "ab" came through (2 of 2 bytes).'
+
+
+def test_one_of_several_is_named_without_an_article():
+    made = runs.run("client: connecting\nserver: listening\nserver#1: hello\nserver#1: closing")
+    rules = contract.parse("client: connecting\nserver: listening\nserver[1]: hello\nserver[1]: goodbye")
+    told = words.tell(comparison.judge(made, rules), made, rules, reproduce="make check-4")
+    assert "server[1]" in told and "the server[1]" not in told.lower()
+
+
+def test_a_signal_says_itself_that_it_was_a_crash(tmp_path):
+    made = pairs.run(tmp_path, "connect; close", "listen; accept; crash")
+    told = explored.how_it_ended(schedules.outcome_of(made, {}))
+    assert "signal SEGV" in told and "; crash" not in told

@@ -28,7 +28,8 @@ def refused(facts: Facts) -> "Iterator[Finding]":
         words = f"The {who} asked for {asked}, and was refused (ECONNREFUSED)"
         words += ": nobody listened there." if all(_here(_asked(call)) for call, _ in tries) else "."
         why, proof = _who_listens(facts, last, answer)
-        yield Finding("refused", f"{words} {why}".strip(), (*(call.seq for call, _ in tries[-2:]), answer, *proof), last.seq, who, last.source, "13")
+        resets = [s.seq for s in facts.run.segments if s.flags == "RA" and s.seq > tries[0][0].seq and _port(s.source) == port]
+        yield Finding("refused", f"{words} {why}".strip(), (*(call.seq for call, _ in tries[-2:]), answer, *resets, *proof), last.seq, who, last.source, "13")
     if not facts.observed:
         yield from _refused_on_the_wire(facts)
 
