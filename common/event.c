@@ -4,11 +4,11 @@
 // conductor. No lock is taken for that, so threads never wait for each other here, and a forked child finds nothing
 // locked. (A line that names a socket asks the kernel for its addresses first. A held line: see hold.c.)
 //
-// The one confession: this file has static state, since event("...") has no place for a handle. It is what the
-// environment said (read once), when the program began, its process id, each thread's id, and the conductor's
-// descriptor. A program that closes everything it did not open closes that one too, and the next line opens it again.
-// (Were its number in use for another socket by then, the line would go there. It is 500 or more, and no program of this
-// lab has so many descriptors.)
+// One shortcut: this file has static state, because event("...") has no place for a handle. The state is what the
+// environment said (read once), the time when the program began, its process id, each thread's id, and the conductor's
+// descriptor. A program that closes all descriptors that it did not open closes this one too. Then the next line opens
+// it again. (If the number were in use for another socket by then, the line would go there. But it is 500 or more, and
+// no program of this lab has so many descriptors.)
 #define _GNU_SOURCE
 #include "event.h"
 
@@ -43,14 +43,14 @@ static struct {
     socklen_t conductor_size; // 0: no conductor
 } lab;
 static atomic_int conductor_fd = -1;
-static _Thread_local pid_t thread_id; // 0: not asked yet
+static _Thread_local pid_t thread_id; // 0: the kernel was not asked yet
 
 struct line {
     char bytes[LINE_SIZE];
     size_t n;
 };
 
-// Adds to a line, as printf. What does not fit would be cut; but LINE_SIZE is enough, and NAME_MAX bytes to spare.
+// Adds to a line, as printf. What does not fit would be cut. But LINE_SIZE is enough, with NAME_MAX bytes to spare.
 static void __attribute__((format(printf, 2, 3))) add(struct line *line, const char *format, ...)
 {
     size_t room = sizeof line->bytes - line->n;
@@ -75,7 +75,7 @@ static const char *last_component(const char *path)
     return slash != NULL ? slash + 1 : path;
 }
 
-// A line is a line: whatever would end it, or move the cursor, becomes a '?'.
+// Puts a '?' in place of each character that would end the line or move the cursor.
 static void make_printable(char *text, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -99,7 +99,8 @@ static void add_text(struct line *line, const char *format, va_list arguments)
     line->n += n;
 }
 
-// Connects to the conductor in place of the descriptor bad. Two threads may do so at once: one of the two stays unused.
+// Connects to the conductor in place of the descriptor bad. If two threads do so at once, one new descriptor stays
+// unused.
 static int open_conductor(int bad)
 {
     int fd = moved_up(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
@@ -117,7 +118,7 @@ static void after_fork_in_child(void)
     lab.pid = getpid();
 }
 
-// Takes over the address that name means: "@x" is the abstract name "\0x", anything else a path.
+// Sets the conductor's address from its name: "@x" is the abstract name "\0x", anything else is a path.
 static void set_conductor(const char *name)
 {
     size_t n = name != NULL ? strlen(name) : 0;
@@ -152,7 +153,7 @@ static void begin(void)
     pthread_atfork(NULL, NULL, after_fork_in_child);
 }
 
-// "127.0.0.1:8080" or "[::1]:8080"; "-" where there is no such address.
+// Writes "127.0.0.1:8080" or "[::1]:8080" to text; "-" if there is no such address.
 static void format_endpoint(char *text, int failed, const struct sockaddr_storage *address, socklen_t size)
 {
     char host[ENDPOINT_SIZE - 16], port[8];
@@ -166,7 +167,7 @@ static void format_endpoint(char *text, int failed, const struct sockaddr_storag
     snprintf(text, ENDPOINT_SIZE, format, host, port);
 }
 
-// Own address, and for a connection the separator and the peer's.
+// Writes a socket's own address to text, and for a connection the separator and the peer's address, too.
 static void format_address(char *text, enum event_kind kind, int fd, const char *separator)
 {
     int saved = errno; // for a %m in the text that follows
@@ -183,7 +184,7 @@ static void format_address(char *text, enum event_kind kind, int fd, const char 
     errno = saved;
 }
 
-// What a line says, and where it stands in the program.
+// What a line says, and where in the program it is logged.
 struct entry {
     const char *file;
     int line;
@@ -259,17 +260,17 @@ static bool send_line(struct line *line, int passed)
     }
     int fd = atomic_load(&conductor_fd);
     ssize_t n = sendmsg_restarting(fd, &message);
-    if (n == -1 && (errno == EBADF || errno == ENOTSOCK)) // closed under us, or never open
+    if (n == -1 && (errno == EBADF || errno == ENOTSOCK)) // the program has closed it, or it was never open
         n = sendmsg_restarting(open_conductor(fd), &message);
     return n != -1;
 }
 
-// Sends a line and waits until the conductor lets this thread go on; false if there was nothing to wait for, because no
-// gate could be made or the conductor is gone.
+// Sends a line and waits until the conductor lets this thread go on. Returns false if it did not wait, because no gate
+// could be made or the conductor is gone.
 static bool send_line_and_wait(struct line *line)
 {
     struct gate gate;
-    if (!gate_open(&gate, atomic_load(&conductor_fd))) // never at its number, should the program have closed it
+    if (!gate_open(&gate, atomic_load(&conductor_fd))) // above the conductor's number, even if that is closed
         return false;
     bool sent = send_line(line, gate.far);
     gate_pass(&gate, sent);

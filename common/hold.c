@@ -1,15 +1,15 @@
 // hold.c: gates, and descriptors with high numbers.
 //
-// A gate is new at each line. It can't be kept for the next one: if the thread still had the far end too, the death of the
-// conductor would be no EOF. Under a tracer each call costs much, so the calls are few, and those that a tracer looks at
-// (sendmsg, read, close) are made on high numbers: socketpair(2) gives two low ones, which one close_range(2) closes. That
-// call says that it is the lab's own, so no tracer stops it.
+// Each line makes a new gate. A gate can't be kept for the next line: if the thread still had the far end too, it
+// would read no EOF when the conductor dies. Under a tracer each call takes long. So this file makes few calls, and
+// those that a tracer looks at (sendmsg, read, close) are made on high numbers. socketpair(2) gives two low numbers,
+// and one close_range(2) closes both. That call says that it is the lab's own, so no tracer stops it.
 //
 // fork(2) gives the child a copy of every gate that is open at that moment. With such a copy the child would keep a
-// thread of its parent waiting when the conductor is dead. So the numbers of all gates are kept in a table, and the child
-// closes them. The table has a lock; without it a fork could come between socketpair(2) and the entry in the table.
-// (A child that is made without the handlers of pthread_atfork(3), by clone(2), keeps its copies until it ends or calls
-// exec. So does one whose gates have numbers that the table has no room for.)
+// thread of its parent waiting when the conductor is dead. So the numbers of all gates are kept in a table, and the
+// child closes them. The table has a lock; without it a fork could come between socketpair(2) and the entry in the
+// table. (A child that is made without the handlers of pthread_atfork(3), by clone(2), keeps its copies until it ends
+// or calls exec. So does one whose gates have numbers that the table has no room for.)
 #define _GNU_SOURCE
 #include "hold.h"
 
@@ -28,18 +28,18 @@
 #define SYS_close_range 436 // the same number on every machine; it came with Linux 5.9
 #endif
 
-// The lab's own close_range(2) passes this as a fourth argument. The call has three: the kernel does not look at a fourth
-// one. The harness's filter of calls does (ptrace.py).
+// The lab's own close_range(2) passes this as a fourth argument. The call has three: the kernel does not look at a
+// fourth one. The harness's filter of calls does (ptrace.py).
 enum { OURS = 0x7463706c };
 
 enum { USUAL_DESCRIPTORS = 500, TABLE_SIZE = 4096 };
 
 static bool hold_pauses, hold_all;
-static int lowest; // of our own descriptors
+static int lowest; // the lab's own descriptors have this number or a higher one
 static bool is_gate[TABLE_SIZE];
 
-// The table's lock, and how often this thread has asked for it. The count is for signal handlers: one that logs or forks
-// may interrupt its thread where that has the lock already.
+// The table's lock, and how often this thread has asked for it. The count is for signal handlers: a handler that logs
+// or forks may interrupt its thread while the thread has the lock.
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static _Thread_local volatile sig_atomic_t asked;
 
@@ -108,7 +108,8 @@ static void close_both(const int pair[2])
     close(pair[1]);
 }
 
-// Both of a pair under numbers from floor on; where the system refuses one of them, as they were.
+// Moves both descriptors of a pair to numbers from floor on. If the system refuses one of them, both stay as they
+// were.
 static void move_both_up(int pair[2], int floor)
 {
     int high[2];
@@ -129,7 +130,7 @@ bool gate_open(struct gate *gate, int above)
     if (asked > 0)
         return false;
     int pair[2];
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &gate->cancelling); // so that no gate and no lock is left behind
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &gate->cancelling); // else the gate or the lock could be left behind
     lock_table();
     bool made = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0;
     if (made) {
@@ -148,7 +149,7 @@ bool gate_open(struct gate *gate, int above)
 static void remove_end(int fd)
 {
     lock_table();
-    if (fd >= TABLE_SIZE || is_gate[fd]) // else: a child that was forked in a signal handler has closed it
+    if (fd >= TABLE_SIZE || is_gate[fd]) // else a child, forked in a signal handler, has closed it
         close(fd);
     enter(fd, false);
     unlock_table();
@@ -156,7 +157,7 @@ static void remove_end(int fd)
 
 void gate_pass(struct gate *gate, bool was_received)
 {
-    remove_end(gate->far); // the conductor has the only one now, so its death is our EOF
+    remove_end(gate->far); // now only the conductor has it: when it dies, we read EOF
     char go;
     while (was_received && read(gate->near, &go, 1) == -1 && errno == EINTR)
         ;

@@ -31,7 +31,8 @@ struct address address_from(int argc, char **argv)
     return address;
 }
 
-// Adds the reason why an operation on one of the addresses failed; where there is no room for all, the last one stays.
+// Adds the reason why an operation on one of the addresses failed. If there is no room for all, only the last one
+// stays.
 static void add_error(struct address *address, const char *operation, const struct addrinfo *one)
 {
     int error = errno;
@@ -46,8 +47,8 @@ static void add_error(struct address *address, const char *operation, const stru
     errno = error;
 }
 
-// The addresses of a host, or NULL, errno and the words. Without AI_ADDRCONFIG: a private network has only loopback
-// addresses, and those do not count there (getaddrinfo(3)).
+// Returns the addresses of a host; or NULL, with errno and the words. It does not use AI_ADDRCONFIG, because that does
+// not count loopback addresses (getaddrinfo(3)), and a private network has no others.
 static struct addrinfo *resolve(struct address *address)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
@@ -70,7 +71,8 @@ static void close_keeping_errno(int fd)
     errno = error;
 }
 
-// connect(2). An interrupted one goes on in the kernel, and a second call would fail with EALREADY: wait for its end.
+// Calls connect(2). If a signal interrupts it, the kernel goes on to connect, and a second call would fail with
+// EALREADY. So this waits until the kernel has finished.
 static int connect_fully(int fd, const struct addrinfo *to)
 {
     if (connect(fd, to->ai_addr, to->ai_addrlen) == 0)
@@ -117,7 +119,7 @@ int dial(struct address *to)
     return conn;
 }
 
-// A socket bound to this one address and listening, or -1, errno and the words.
+// Returns a socket that is bound to this one address and listens; or -1, with errno and the words.
 static int listen_on_one(struct address *at, const struct addrinfo *one)
 {
     int listener = socket(one->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -141,7 +143,7 @@ static int listen_on_one(struct address *at, const struct addrinfo *one)
 }
 
 // Is it worth trying the next address? Only if this machine does not have this one (IPv6 is off). A port in use is an
-// error: a second server on "localhost" must not come to listen beside the first one, on the address of another family.
+// error: else a second server on "localhost" could listen beside the first one, on the address of another family.
 static bool is_not_ours(int error)
 {
     return error == EADDRNOTAVAIL || error == EAFNOSUPPORT;

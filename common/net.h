@@ -1,8 +1,9 @@
 // net.h: from a host and a port to a connected socket, and what every server and client would write again.
 //
-// SIGPIPE, decided here once: common changes no signal's action. A write(2) to a connection that was reset still kills
-// the program, as POSIX says; that is worth meeting (status 141 in a shell). send_all() asks for the error instead,
-// with MSG_NOSIGNAL, so a server that answers by send_all() outlives a client that has gone away: it gets -1 and EPIPE.
+// About SIGPIPE: common/ changes no signal's action. A write(2) to a connection that was reset still kills the
+// program, as POSIX says (status 141 in a shell), because a learner should meet that. send_all() asks for the error
+// instead, with MSG_NOSIGNAL. So a server that answers by send_all() goes on if a client has gone away: it gets -1 and
+// EPIPE.
 #ifndef TCPLAB_NET_H
 #define TCPLAB_NET_H
 
@@ -21,24 +22,26 @@ struct address {
 // and a usage line if there are more arguments, or the port is no number from 0 to 65535.
 struct address address_from(int argc, char **argv);
 
-// A socket connected to the first of the host's addresses that accepts (getaddrinfo(3), connect(2)), in the order that
-// getaddrinfo gives; or -1, errno and to->error (for a name that does not resolve, errno is EHOSTUNREACH and the words
-// are gai_strerror(3)'s). The socket is close-on-exec. An interrupted connect goes on.
+// Tries the host's addresses in the order of getaddrinfo(3). Returns a socket that is connected to the first one that
+// accepts (connect(2)); or -1, with errno and to->error. (For a name that does not resolve, errno is EHOSTUNREACH and
+// the words are those of gai_strerror(3).) The socket is close-on-exec. If a signal interrupts the connect, it goes
+// on.
 int dial(struct address *to);
 
-// A listening socket bound to the first of the host's addresses that this machine has, with SO_REUSEADDR, a backlog of
-// SOMAXCONN, close-on-exec; or -1, errno and at->error. A port in use is an error, even if the host has more addresses.
+// Returns a listening socket, bound to the first of the host's addresses that this machine has, with SO_REUSEADDR and
+// a backlog of SOMAXCONN, close-on-exec; or -1, with errno and at->error. A port in use is an error, even if the host
+// has more addresses.
 int listen_on(struct address *at);
 
 // Accepts for ever and runs handler(conn) in a thread of its own for each connection; the handler closes conn. Errors
-// of one connection (ECONNABORTED, EINTR, those that accept(2) lists as pending network errors) are skipped. Returns -1
-// and errno where it can't go on: listener is no good (EBADF, EINVAL, ENOTSOCK, EOPNOTSUPP; EAGAIN if non-blocking), no
-// descriptor or memory is left (EMFILE, ENFILE, ENOBUFS, ENOMEM), or no thread can be started (EAGAIN; that connection
-// is closed then). Handlers that are running go on, unless the caller ends the program.
+// of one connection (ECONNABORTED, EINTR, those that accept(2) lists as pending network errors) are skipped. Returns
+// -1 and errno if it can't go on: listener can't accept (EBADF, EINVAL, ENOTSOCK, EOPNOTSUPP; EAGAIN if non-blocking),
+// no descriptor or memory is left (EMFILE, ENFILE, ENOBUFS, ENOMEM), or no thread can be started (EAGAIN; then that
+// connection is closed). Handlers that are running go on, unless the caller ends the program.
 int serve(int listener, void (*handler)(int conn));
 
-// Writes all n bytes to a socket, however many calls it takes (send(2) with MSG_NOSIGNAL). Returns 0, or -1 and errno;
-// how much had been written by then can't be known from here. Restarts after EINTR.
+// Writes all n bytes to a socket, however many calls it takes (send(2) with MSG_NOSIGNAL). Returns 0; or -1 and errno,
+// and then it does not tell how many bytes were written. Restarts after EINTR.
 int send_all(int conn, const void *bytes, size_t n);
 
 #endif

@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-// The letter that names a byte after a backslash in C, or NUL.
+// Returns the letter that stands for a byte after a backslash in C, or NUL if there is none.
 static char escape_letter(unsigned char byte)
 {
     switch (byte) {
@@ -21,8 +21,8 @@ static char escape_letter(unsigned char byte)
     }
 }
 
-// Writes one byte at to, as an escape; returns the place behind it. An octal escape takes up to three digits (C11
-// 6.4.4.4), so before a digit it must have all three: "\0" but "\0007".
+// Writes one byte at to, as an escape. Returns the place behind it. An octal escape has up to three digits (C11
+// 6.4.4.4). So it must have all three if a digit follows it: "\0" but "\0007".
 static char *put_escape(char *to, unsigned char byte, bool before_digit)
 {
     *to++ = '\\';

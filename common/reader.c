@@ -21,7 +21,7 @@ void reader_close(struct reader *in)
     in->buf = NULL;
 }
 
-// Moves the bytes that are not handed over yet to the beginning of buf, which is as large as they and more.
+// Moves the bytes that are not handed over yet to the beginning of buf, which has room for them and for more.
 static void move_to(struct reader *in, char *buf, size_t size)
 {
     size_t n = in->end - in->start;
@@ -34,7 +34,8 @@ static void move_to(struct reader *in, char *buf, size_t size)
     in->end = n;
 }
 
-// Makes sure that there is room to read into. An allocation is given back as soon as what is left fits into room.
+// Makes sure that there is room to read into. Allocated memory is freed as soon as the bytes that are left fit into
+// room.
 static int make_room(struct reader *in)
 {
     size_t n = in->end - in->start;
@@ -48,7 +49,7 @@ static int make_room(struct reader *in)
         errno = EMSGSIZE;
         return -1;
     } else if (n == in->size) {
-        char *larger = malloc(READER_LINE_MAX); // pages that no byte reaches take no memory
+        char *larger = malloc(READER_LINE_MAX); // pages that are never written take no memory
         if (larger == NULL)
             return -1;
         move_to(in, larger, READER_LINE_MAX);
@@ -56,7 +57,7 @@ static int make_room(struct reader *in)
     return 0;
 }
 
-// Reads what there is, at least a byte: returns how many, 0 at EOF, -1 and errno.
+// Reads what there is, and waits for at least one byte. Returns how many; 0 at EOF; -1 and errno.
 static ssize_t read_more(struct reader *in)
 {
     if (make_room(in) == -1)
@@ -80,7 +81,7 @@ static void take(struct reader *in, size_t n, struct slice *line)
 int read_more_and_take_line(struct reader *in, struct slice *line)
 {
     for (;;) {
-        size_t searched = in->end - in->start; // those hold no newline
+        size_t searched = in->end - in->start; // these bytes have no newline
         ssize_t n = in->ended ? 0 : read_more(in);
         if (n == -1)
             return -1;

@@ -1,7 +1,8 @@
 // reader.h: lines out of a stream of bytes.
 //
-// A stream has no lines: read(2) returns what is there, half a line or three. The reader keeps what came too much for
-// the next call. Those bytes are then in no kernel's queue any more: the reader holds them, in this program.
+// A stream has no lines: read(2) returns what is there, half a line or three. If more bytes come than one line needs,
+// the reader keeps them for the next call. Those bytes are then in no kernel's queue any more: they are in this
+// program.
 #ifndef TCPLAB_READER_H
 #define TCPLAB_READER_H
 
@@ -10,7 +11,7 @@
 #include <string.h>
 
 enum {
-    READER_ROOM = 64 * 1024,       // a line that fits is handed over where it lies, without a copy
+    READER_ROOM = 64 * 1024,       // a line that fits into this is not copied
     READER_LINE_MAX = 1024 * 1024, // the longest line, newline included
 };
 
@@ -35,8 +36,8 @@ void reader_open(struct reader *in, int fd);
 // Waits for the next line. Returns
 //   1   line is the next one, its '\n' included;
 //   0   end of file; line is the unfinished rest, of length 0 if the last line was whole. Later calls: 0 and length 0;
-//  -1   errno of read(2) (the bytes read so far stay for the next call), EMSGSIZE if READER_LINE_MAX bytes have come
-//       and none is a newline (the line can't be read any more: so says each later call), or ENOMEM.
+//  -1   with errno of read(2) (the bytes read so far stay for the next call), with EMSGSIZE if READER_LINE_MAX bytes
+//       have come and none is a newline (then each later call fails in the same way), or with ENOMEM.
 // line points into the reader and is good until the next call. Restarts after EINTR.
 static inline int read_line(struct reader *in, struct slice *line);
 
@@ -46,7 +47,8 @@ void reader_close(struct reader *in);
 // The part of read_line that calls read(2).
 int read_more_and_take_line(struct reader *in, struct slice *line);
 
-// Here, and not in reader.c, since most lines are in the buffer already and a call would cost as much as the search.
+// This is here, and not in reader.c, because most lines are in the buffer already, and a call would cost as much as
+// the search.
 static inline int read_line(struct reader *in, struct slice *line)
 {
     const char *first = in->buf + in->start;

@@ -1,8 +1,9 @@
 // serve.c: accept in a loop, a thread for each connection.
 //
-// What is left out here and a real server has: an end, and a plan for the day when the machine runs short. Where no
-// descriptor is left (EMFILE), no memory, or no thread can be started, serve() gives up and returns. A real server would
-// accept no more for a while, let its handlers finish, and go on. It would also limit how many threads it starts.
+// A real server has two things that are left out here: an end, and a plan for a machine that runs short. If no
+// descriptor is left (EMFILE), or no memory, or no thread can be started, serve() gives up and returns. A real server
+// would accept no more for a while, let its handlers finish, and go on. It would also limit how many threads it
+// starts.
 #define _GNU_SOURCE // accept4, and ENONET
 #include <errno.h>
 #include <pthread.h>
@@ -26,7 +27,7 @@ static void *run_job(void *argument)
     return NULL;
 }
 
-// Runs handler(conn) in a thread of its own, for which nobody waits. Returns 0, or -1 and errno.
+// Starts a thread that runs handler(conn), and does not wait for it. Returns 0, or -1 and errno.
 static int start(void (*handler)(int conn), int conn)
 {
     struct job *job = malloc(sizeof *job);
@@ -44,14 +45,14 @@ static int start(void (*handler)(int conn), int conn)
     return 0;
 }
 
-// Did accept(2) fail for this one connection only? It also reports what has already happened to the connection that it
-// was about to hand over (accept(2), "Error handling").
+// Did accept(2) fail only because of this one connection? It also reports errors that the connection had before accept
+// could return it (accept(2), "Error handling").
 static bool is_of_one_connection(int error)
 {
     switch (error) {
     case ECONNABORTED:
     case EINTR:
-    case EPERM: // a firewall's word
+    case EPERM: // a firewall forbids this connection
     case ENETDOWN:
     case EPROTO:
     case ENOPROTOOPT:
