@@ -24,8 +24,8 @@ from . import shared
 from .outcome import Usage
 
 HOW = """Put the lines into the order that you expect: type their numbers, in one line
-or in several. Enter: the cards that are left.  b: take the last one back.{editor}"""
-EDITOR = "\ne: all cards in your editor."
+or in several. Enter shows the cards that are left, b takes the last one back.{editor}"""
+EDITOR = "\ne opens all cards in your editor."
 
 
 def add(commands: Any) -> None:
