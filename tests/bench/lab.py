@@ -29,7 +29,9 @@ from harness.stage.conductor import Conductor, VirtualClock  # noqa: E402
 from harness.stage.keeper import Keeper, open_keeper  # noqa: E402
 from harness.stage.scenarios import Scenario, find_all  # noqa: E402
 from harness.tell import diagram, story, words  # noqa: E402
+from harness.tell.player import Played, page  # noqa: E402
 from harness.trace import Event, Run, Stop  # noqa: E402
+from browser import Browser  # noqa: E402
 from terminal import Watched  # noqa: E402
 
 ROUNDS = 5
@@ -149,6 +151,29 @@ def save_to_verdict(folder: Path, saves: int = 20) -> float:
     return statistics.median(took)
 
 
+def player(run: Run, folder: Path) -> Iterable[Figure]:
+    """How long the page of a run takes to open, and to go to another moment, in a browser."""
+    if not (shutil.which("chromedriver") and shutil.which("chromium")):
+        return
+    (folder / "page.html").write_text(page("a long run", [Played(run, "a long run", (), "")]), encoding="utf-8")
+    browser = Browser(str(folder / "profile"))
+    try:
+        browser.open(f"file://{folder}/page.html")
+        yield Figure("a run of 10,000 lines is opened in the player", browser.run("return performance.getEntriesByType('navigation')[0].loadEventEnd") / 1000, 1, "s")
+        yield Figure("a step in it, median of 50", browser.run("""
+            const slider = document.querySelector("input"), took = [];
+            for (let n = 1; n <= 50; n++) {
+                const began = performance.now();
+                slider.value = Math.floor(slider.max * n / 50);
+                slider.dispatchEvent(new Event("input"));
+                document.body.offsetHeight;     // laid out, too
+                took.push(performance.now() - began);
+            }
+            return took.sort((a, b) => a - b)[25]"""), 50, "ms")
+    finally:
+        browser.close()
+
+
 def figures(folder: Path) -> Iterable[Figure]:
     scenarios = find_all()
     build(scenarios)
@@ -172,6 +197,7 @@ def figures(folder: Path) -> Iterable[Figure]:
     run = long_run(10_000)
     yield Figure("a run of 10,000 lines is judged and told", best(lambda: tell(run), 3), 1, "s")
     yield Figure("a run of 10,000 lines is drawn", best(lambda: diagram.draw(run).svg(), 3), 2, "s")
+    yield from player(run, folder)
     with standing_by() as keeper:
         yield Figure("gob-stream: processor time with its frames kept, against without", recording(next(s for s in scenarios if s.number == "20"), keeper), 1.1, "times")
 

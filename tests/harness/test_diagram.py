@@ -18,7 +18,7 @@ from harness.stage.scenarios import find_all
 from harness.tell import story
 from harness.tell.diagram import draw, svg
 from harness.tell.diagram.scene import MOST, Scene
-from harness.trace import Event, Run, Segment, Start
+from harness.trace import Call, Event, Run, Segment, Start
 from pairs import lent, run
 from test_captures import ACK, FIN, HELLO, PSH, RST, spoken
 
@@ -275,10 +275,17 @@ def test_of_a_long_run_of_equal_rows_the_picture_says_how_many_it_leaves_out():
     assert any(f"Folded: {scene.folded} rows" in text.words for text in draw(found).texts())
 
 
+def with_reads(found: Run) -> Run:
+    """The same, and each of its lines is followed by a read of one byte."""
+    apart = {name: tuple(dataclasses.replace(one, seq=4 * one.seq) for one in getattr(found, name)) for name in ("events", "segments")}
+    calls = [Call(e.seq + 1, e.ns, e.who, e.pid, e.tid, "read", 4, max(e.pid - 100, 1), 65536, "x", returned=e.seq + 2, returned_ns=e.ns, result=1) for e in apart["events"]]
+    return dataclasses.replace(found, calls=tuple(calls), observed=True, **apart)
+
+
 def test_a_run_of_ten_thousand_events_is_drawn_in_two_seconds():
     equal, different = crowd(5000), crowd(5000)
     different = dataclasses.replace(different, events=tuple(dataclasses.replace(e, text="".join(chr(97 + int(d)) for d in str(e.seq))) for e in different.events))
-    for found in (equal, different):
+    for found in (equal, different, with_reads(equal)):
         began = time.process_time()
         draw(found).svg()
         assert time.process_time() - began < 2

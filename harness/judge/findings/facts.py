@@ -70,6 +70,13 @@ class Facts:
                 found.setdefault(side, []).append(call)
         return found
 
+    @functools.cached_property
+    def _sent(self) -> "dict[Optional[Side], list[Segment]]":
+        found: "dict[Optional[Side], list[Segment]]" = {}
+        for segment in self.run.segments:
+            found.setdefault(self.sides.of_segment(segment), []).append(segment)
+        return found
+
     def calls(self, side: Side, names: "tuple[str, ...]" = ()) -> "list[Call]":
         """Returns the calls at one end of a connection, in the order of their entries: those with one of these names, or all."""
         return [call for call in self._by_side.get(side, ()) if not names or call.name in names]
@@ -92,11 +99,11 @@ class Facts:
     def arrived(self, side: Side, before: int) -> int:
         """Returns how many bytes of the stream the wire had brought to this end before that place. Retransmissions count once."""
         other = self.sides.other(side)
-        return max((s.first + s.length - 1 for s in self.run.segments if s.length and s.seq < before and self.sides.of_segment(s) == other), default=0)
+        return max((s.first + s.length - 1 for s in self._sent.get(other, ()) if s.length and s.seq < before), default=0)
 
     def segments(self, side: Side, flag: str = "") -> "Iterator[Segment]":
         """Returns the segments that this end sent: those with a flag (S, F, R, P, A), or all."""
-        return (s for s in self.run.segments if self.sides.of_segment(s) == side and flag in s.flags)
+        return (s for s in self._sent.get(side, ()) if flag in s.flags)
 
     def socket(self, side: Side) -> "Optional[Socket]":
         """Returns what the kernel held for this end when the run was over. Returns None if the socket was gone, or if nobody

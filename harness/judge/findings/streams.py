@@ -329,14 +329,14 @@ def _why_no_write(facts: Facts, side: Side, call: Call) -> "tuple[str, tuple[int
 def read_reset(facts: Facts) -> "Iterator[Finding]":
     """A read failed with ECONNRESET. Says whose kernel sent the reset."""
     for side in facts.sides.all():
-        for call in facts.reads(side):
+        for call in (one for one in facts.reads(side) if one.error == "ECONNRESET"):
             other = facts.sides.other(side)
             reset = next((s for s in facts.segments(other, "R") if s.seq < call.returned), None) if other is not None else None
-            if call.error == "ECONNRESET" and reset is not None:
+            if reset is not None:
                 yield Finding("read-reset", f"The {call.who}'s {name(call)} on connection {side[0]} failed with ECONNRESET: the {facts.sides.name(other)}'s kernel "
                               "had sent a reset (RST).", (reset.seq, call.seq), reset.seq, call.who, call.source)
                 break
-            if call.error == "ECONNRESET" and other is not None and not facts.captured:
+            if other is not None and not facts.captured:
                 words = f"The {call.who}'s {name(call)} on connection {side[0]} failed with ECONNRESET: the kernel at the other end had sent a reset (RST).{gone_before(facts, other, call.returned)}"
                 wrote, took = facts.wrote(side, call.seq), facts.took(other)
                 if facts.counted(side) and facts.counted(other) and took < wrote:
