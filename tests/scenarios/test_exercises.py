@@ -79,6 +79,14 @@ def test_an_exercise_is_read_and_its_texts_are_short(name, letter):
 
 
 @each()
+def test_each_line_of_a_task_and_of_a_reason_ends_a_sentence(name, letter):
+    """A terminal folds each line by itself."""
+    folder = ROOT / "scenarios" / name / "exercises" / letter
+    lines = (folder / "task.txt").read_text().splitlines()[2:] + (folder / "why.txt").read_text().splitlines()
+    assert [line for line in lines if not re.search(r"[.?!:][\"')]?$", line)] == []
+
+
+@each()
 def test_the_untouched_scenario_fails_it(name, letter, place, monkeypatch):
     exercise = load(name, letter)
     for files in [files_of(name)] + [exercises.skeleton(exercise, files_of(name))] * bool(exercise.start):
