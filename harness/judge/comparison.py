@@ -357,7 +357,8 @@ class _Comparison:
             yield from sorted(found, key=lambda d: d.at)[:1]
 
     def _with_what_followed(self, first: Difference, found: list[Difference]) -> Difference:
-        """A wrong number of bytes, with the line by which their receiver left the contract."""
+        """Returns the difference. If it is a wrong number of bytes, it has as witness the line by which the receiver left the
+        contract."""
         late = next((d.observed for d in found if first.kind == "bytes" and d.kind in _LINES and d.who != first.who and d.observed and self._has_sent(first, d)), None)
         if late is None:
             return first
@@ -366,7 +367,7 @@ class _Comparison:
 
     @staticmethod
     def _once(deeds: list[Difference]) -> list[Difference]:
-        """Each act of a WHO once, whatever follows from it."""
+        """Returns the differences with each act of a WHO only once, even if several differences follow from it."""
         return list({(d.kind, d.who, d.act, d.at): d for d in deeds[::-1]}.values())[::-1]
 
     def _deed(self, who: str, line: Line, event: Event) -> Iterator[Difference]:
@@ -391,7 +392,7 @@ class _Comparison:
             yield replace(told, kind="unheard", found=unheard)
 
     def _unwritten(self, told: Difference, event: Event, written: int, beyond: Optional[Call], hints: tuple[str, ...]) -> Difference:
-        """Bytes that were announced and not written, or written and not announced."""
+        """Returns the difference about bytes that were announced and not written, or written and not announced."""
         told = replace(told, kind="unwritten", expected=str(event.count), found=str(written), hints=hints)
         other = self.deeds.misdirected(event, WRITES) if written == 0 and event.count > 0 else None
         if other is not None:
@@ -455,7 +456,7 @@ class _Comparison:
             yield Difference("reset", who, 0, "", "EOF", act=close.seq, at=close.seq, witnesses=tuple(last), found=role_of(d.who))
 
     def _who_said(self, event: Event) -> str:
-        """The WHO of the contract whose line it is."""
+        """Returns the WHO of the contract to which the line belongs; the program's name if it belongs to none."""
         return next((name for name, match in self.matches.items() if event in match.events), event.who)
 
     @staticmethod
@@ -463,7 +464,8 @@ class _Comparison:
         return causes.TEXTS["reset"].match(d.expected) is not None and not causes.TEXTS["broken pipe"].match(d.expected)
 
     def _early(self, orders: list[Difference]) -> Iterator[Difference]:
-        """What brought an EOF or a reset before the line that was to bring it: a shutdown, or the close of the process that was to hold on."""
+        """Yields the act that brought an EOF before the line that was to bring it: a shutdown, or the close of the process that
+        logged that line."""
         for d in orders if self.run.mode != "reset" else ():
             side = self.cast.sides.other(self.cast.sides.of(d.observed)) if d.observed and causes.is_a(d.observed, "EOF") else None
             later = next((e for e in d.witnesses if e != d.observed and e.who != role_of(d.who)), None)
@@ -481,7 +483,8 @@ class _Comparison:
         return causes.is_a(event, "half-closing") or call.name == "close" and causes.is_a(event, "closing")
 
     def _no_fin(self, wire: list[Difference]) -> Iterator[Difference]:
-        """Why a FIN that the contract asks for never came: the close sent a reset, or a process that did not close held on."""
+        """Yields why a FIN that the contract asks for never came: the close sent a reset, or a process that did not close still
+        held the connection."""
         for d in wire:
             sides = [side for side in self.cast.sides.all() if self.cast.sides.name(side) == role_of(d.who)]
             if d.expected != "FIN" or d.found != "not seen" or self.run.mode == "reset" or len(sides) != 1:

@@ -117,8 +117,8 @@ class Deeds:
         return None
 
     def _made_before(self, event: Event, what: str, names: "tuple[str, ...]") -> Optional[Call]:
-        """The call of this thread that made the connection of which its process tells next, if it was made before the line, and no line
-        before the call announces it."""
+        """Returns the call by which this thread made the connection that the next `conn` line of its process is about, if the
+        call came before `event` and no line announced it. Returns None if there is no such call."""
         thread = event.pid, event.tid
         told = next((e for e in self.run.events if e.kind == "conn" and e.pid == event.pid and e.seq > event.seq), None)
         side = self.sides.of(told) if told is not None else None
@@ -149,8 +149,9 @@ class Deeds:
         return not pending and event.pid not in self._blind and any(h.pid == event.pid and h.until < 0 for h in end.holders)
 
     def misdirected(self, event: Event, names: "tuple[str, ...]") -> Optional[Call]:
-        """The first call of these names that the line's thread made behind the line, and before its next one, on a descriptor that is not
-        the line's connection. None: there is none, or it was on a descriptor whose calls are not looked at."""
+        """Returns the first call of these names that the line's thread made after the line, and before its next line, on a
+        descriptor that is not the line's connection. Returns None if there is none. Calls on descriptors that are not looked at
+        are not found."""
         side = self.sides.of(event)
         if side is None or not self.run.observed or event.pid in self._blind:
             return None
@@ -208,8 +209,8 @@ class Deeds:
         return places[at] if at < len(places) else -1
 
     def unheard(self, event: Event) -> str:
-        """What a line says that its program had learnt, and that no call had told it by then: "EOF", or the name of an error. "": a call had, or
-        may have."""
+        """Returns what a line says that its program learnt, if no call had told it to the program by then: "EOF", or the name of
+        an error. Returns "" if a call had told it, or may have."""
         side = self.sides.of(event)
         if side is None or not self.exact or event.pid in self._blind or event.kind == "send":
             return ""
@@ -260,7 +261,8 @@ class Deeds:
                      and c.seq <= brought.place <= max(c.returned, c.seq)), None)
 
     def reset_by_close(self, side: Side) -> Optional[Call]:
-        """The close of this end that its kernel answered by a reset, and no FIN. None: there is none, or not all of it was seen."""
+        """Returns the close of this end to which its kernel answered with a reset and no FIN. Returns None if there is none, or
+        if not all of it was seen."""
         end = self.sides.end(side)
         last = max(end.holders, key=lambda h: h.until, default=None) if end is not None and all(h.until >= 0 for h in end.holders) else None
         sent = [s for s in self.run.segments if self.sides.of_segment(s) == side]

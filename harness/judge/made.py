@@ -44,8 +44,9 @@ def ask(said: Made, cast: Cast, deeds: Deeds) -> Answer:
 
 
 def _looks(call: Call) -> bool:
-    """Does the call tell its program, without waiting, whether something has come? A poll that may not wait; a read that takes nothing away;
-    and a read of the end of the stream, or one that would have had to wait: whether it was made not to wait is not recorded."""
+    """Does the call tell its program, without waiting, whether something has come? A poll that may not wait does, and a read that
+    takes nothing away. So does a read that returned the end of the stream, or one that would have had to wait. The records do not
+    say whether a read was to wait."""
     if call.name in POLLS:
         return call.limit == 0
     return call.connection > 0 and call.name in READS and (call.option == "MSG_PEEK" or call.returned >= 0 and (call.result == 0 or call.error == "EAGAIN"))

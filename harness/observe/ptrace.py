@@ -143,7 +143,7 @@ def build_filter(with_descriptor: "list[int]", on_sockets: "list[int]", always: 
                   (_RETURN, 0, 0, _ALLOW), (_LOAD, 0, 0, _NUMBER)]
     calls = [*((number, 0) for number in with_descriptor), *((number, 2) for number in on_sockets), *((number, 5) for number in always)]
     for n, (number, where) in enumerate(calls):
-        lines.append((_EQUAL, len(calls) - n + where, 0, number))   # to the test for low descriptors, to the one for high ones, to the stop
+        lines.append((_EQUAL, len(calls) - n + where, 0, number))   # jumps to the test for low or for high descriptors, or to the stop
     lines.append((_RETURN, 0, 0, _ALLOW))
     lines += [(_LOAD, 0, 0, _ARGS), (_AT_LEAST, 0, 4, low), (_LOAD, 0, 0, _ARGS), (_EQUAL, 1, 0, 0xFFFFFFFF), (_AT_LEAST, 1, 0, high),
               (_RETURN, 0, 0, _TRACE), (_RETURN, 0, 0, _ALLOW)]

@@ -112,7 +112,8 @@ class Conductor:
                 distance = self._glance(distance) or self._consider(self._look(), distance)
 
     def _first_look(self) -> float:
-        """Returns the seconds until the next look at the kernel, if no news come before. A thread that runs will make its next call or line by itself."""
+        """Returns the seconds until the next look at the kernel, if no news come before. No look is needed soon if a thread runs,
+        because its next call or line will come by itself."""
         return _SURE_LOOK if self.intake.somebody_runs(self._held_tids()) else _FIRST_LOOK
 
     def _pump(self, seconds: float) -> bool:
@@ -376,7 +377,8 @@ class Conductor:
         return pids
 
     def _whose(self, pids: "Iterable[int]") -> str:
-        """Behind "more than 64 processes": the program that most of them belong to, if one has more than half."""
+        """Returns words to follow "more than 64 processes": the program to which more than half of them belong; "" if there is
+        none."""
         names = [self.intake.members.who(pid) for pid in pids]
         most = max(names, key=names.count)
         return f", most of them the {most}'s" if most and names.count(most) > len(names) // 2 else ""

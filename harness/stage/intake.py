@@ -149,7 +149,7 @@ class Intake:
     # -- what to wait for ---------------------------------------------------------------------------------------------
 
     def watched(self) -> "list[int]":
-        """The descriptors from which news come."""
+        """Returns the descriptors from which news come."""
         if not self._watched:
             self._watched = [sock.fileno() for sock in (self.keeper.events, self.keeper.control, self.keeper.wire) if sock] + [*self._pipes]
         return self._watched

@@ -13,7 +13,8 @@ def count(n: int, what: str) -> str:
 
 
 def the(who: str, begins: bool = False) -> str:
-    """A program in a sentence, or at its beginning: the server; one of several by its number alone: server[2]."""
+    """Returns a program's name as a part of a sentence: "the server"; with `begins` "The server". A name with a number stays as
+    it is: "server[2]"."""
     return who if who.endswith("]") else f"{'The' if begins else 'the'} {who}"
 
 
@@ -38,7 +39,7 @@ def at(source: str) -> str:
 
 
 def with_source(words: str, source: str) -> str:
-    """Returns a finding's words, followed by its place if the words do not name it, or another one."""
+    """Returns a finding's words, followed by its place if the words name no place."""
     return words if source in words or re.search(r"\([\w./-]+:\d+[,)]", words) else words + at(source)
 
 

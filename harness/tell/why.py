@@ -93,8 +93,8 @@ class Why:
                 yield from self._missing(d, line)
 
     def _slips(self, d: Difference) -> Iterator[str]:
-        """What C does with a length, or an end, that a program takes for granted. The sentences are about C, so they are true of every
-        program; they are told where the run looks as such a slip makes it look."""
+        """Yields sentences about a slip in C with a length, or with the end of a text. The sentences are about C, so they are
+        true of every program. They are told if the run looks as it does after such a slip."""
         event, act = d.observed, next((call for call in self.run.calls if call.seq == d.act), None)
         wrote = {"unwritten": d.found, "bytes": str(act.result) if act else "", "missing": str(event.count) if event and d.expected.startswith(event.text[:-1]) else ""}
         wanted = int(d.expected) if d.expected.isdigit() else LATE
@@ -133,8 +133,9 @@ class Why:
         return found[-MOST:]
 
     def _is_asked_for(self, one: Finding, d: Optional[Difference]) -> bool:
-        """Does the contract ask for what a finding tells, and did the run do it so? It did if the lines about a reset were all said, or if the
-        program came to its last line before it waited or ended. Such a finding explains no difference."""
+        """Does the contract ask for what a finding tells, and did the run do what the contract asks? It did if all lines about a
+        reset were logged, or if the program came to its last line before it waited or ended. Such a finding explains no
+        difference."""
         seen = {number for number, _ in self.verdict.matched}
         if one.code in RESETS:
             read = [line for line in self.plan.of(Line) if causes.TEXTS["reset"].match(line.text)]
@@ -176,7 +177,7 @@ class Why:
                   "say after you learn."
 
     def _no_pause(self, d: Difference) -> Iterator[str]:
-        """WHO's last line said "pausing", and its thread did not wait."""
+        """Yields a sentence if WHO's last line said "pausing", and its thread did not wait."""
         mine = [e for e in self.run.events if d.observed and (e.pid, e.tid) == (d.observed.pid, d.observed.tid) and e.seq < d.observed.seq]
         if d.observed and mine and mine[-1].text.startswith("pausing") and mine[-1].kind == "note" and self.run.observed and not any(
                 c.name in SLEEPS and (c.pid, c.tid) == (d.observed.pid, d.observed.tid) and mine[-1].seq < c.seq < d.observed.seq for c in self.run.calls):
@@ -319,7 +320,8 @@ def by_clock(d: Difference) -> bool:
 
 
 def uncounted(d: Difference, run: Run) -> "list[Call]":
-    """The reads of a connection that brought something between a line that nothing forces, and that says nothing of bytes, and its thread's line before."""
+    """Returns the reads that brought bytes between a line that nothing forces and its thread's line before. Returns [] if the
+    line itself says how many bytes it is about."""
     line = next((event for event in d.witnesses if role_of(d.who) == event.who and event.text == d.expected), None) if d.found in ("", "clock") else None
     if line is None or line.kind != "note":
         return []

@@ -254,7 +254,8 @@ class _Teller:
         return self._path(found or next((e.source for e in reversed(self.run.events) if e.pid in died and e.source), ""))
 
     def _where_it_runs(self) -> str:
-        """The call that is made again and again; else where the program that the stop names logged its last line. "": it names none."""
+        """Returns the place of the call that a program makes again and again; else the place where the program that the stop
+        names logged its last line. Returns "" if the stop names no program."""
         who = next((role.name for role in self.run.cast if re.search(rf"\bthe {re.escape(role.name)}\b", self.run.stop.words)), "")
         found = next((one.source for one in self.reasons.findings if one.code in ("spin", "eof-again") and one.who == who and one.source), "")
         last = next((e.source for e in reversed(self.run.events) if e.who == who and e.source), "")

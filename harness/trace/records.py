@@ -74,7 +74,7 @@ class Socket:
     peer: str               # "" for a listener
     unread: int             # bytes in the receive queue, FIN not counted; listener: connections waiting
     unacked: int            # bytes written but not acknowledged, FIN not counted; 0 for a listener
-    unsent: int             # of these, bytes not sent at all
+    unsent: int             # how many of the `unacked` bytes were not sent at all
     eof: bool = False       # the peer's FIN has arrived
     seq: int = -1           # the place in the run's order at which it was looked at
 
@@ -195,7 +195,7 @@ class Ending:
     pid: int
     how: str                # "exit 0", "signal PIPE", "waiting in read", "still running"
     after: int              # seq of the last event of that program, -1 if none
-    child: bool = False     # a process that a program started, not one that the stage did
+    child: bool = False     # true: a program started this process. False: the stage did
 
 
 @dataclass(frozen=True)

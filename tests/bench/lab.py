@@ -1,6 +1,7 @@
-"""How fast is the lab itself? One line for each figure that it must reach; exits 1 if one is missed.
+"""Measures how fast the lab itself is. Prints one line for each figure that it must reach. Exits with 1 if it misses one.
 
-Each figure is the best of several rounds: what else the machine does can only make one slower. Ratios are taken within a round.
+Each figure is the best one of several rounds, because other work of the machine can only make it slower. Ratios are taken within
+a round.
 """
 from __future__ import annotations
 
@@ -72,7 +73,7 @@ def ms_a_schedule(scenario: Scenario, delays: int, limit: int = schedules.LIMIT)
 
 
 def crowd(folder: Path) -> Scenario:
-    """25 threads on 50 connections."""
+    """Returns a scenario with 25 threads on 50 connections."""
     for name in ("client", "server"):
         subprocess.run(["cc", "-std=c11", "-D_POSIX_C_SOURCE=200809L", "-O1", "-g", "-pthread", f"-I{ROOT}/common", str(ROOT / f"tests/bench/crowd/{name}.c"),
                         *map(str, sorted((ROOT / "common").glob("*.c"))), "-o", str(folder / name)], check=True)
@@ -82,7 +83,8 @@ def crowd(folder: Path) -> Scenario:
 
 @contextlib.contextmanager
 def standing_by(observe: bool = True) -> Iterator[Keeper]:
-    """A keeper that has made a run: the commands have theirs ready while make builds, and use it for all runs."""
+    """Gives a keeper that has made a run already. A command, too, has its keeper ready while make builds, and uses it for all
+    runs."""
     keeper = open_keeper(observe=observe)
     try:
         Conductor(find_all()[0], VirtualClock(), keeper=keeper, observe=observe).run()
@@ -92,14 +94,15 @@ def standing_by(observe: bool = True) -> Iterator[Keeper]:
 
 
 def deadlock_after_its_last_call() -> float:
-    """Milliseconds from the last thing that scenario 2's programs did to the proof."""
+    """Returns how many milliseconds pass from the last thing that scenario 2's programs do until their deadlock is proven."""
     run = Conductor(next(s for s in find_all() if s.number == "2"), VirtualClock()).run()
     did = [e.ns for e in run.events] + [c.ns for c in run.calls] + [c.returned_ns for c in run.calls]
     return (max(s.ns for s in run.stop.sockets) - max(did)) / 1e6
 
 
 def recording(scenario: Scenario, keeper: Keeper) -> float:
-    """How much more processor time a run takes because the frames of its segments are kept: they are encoded, and written to the trace."""
+    """Returns by which factor a run takes more processor time because the frames of its segments are kept: they are encoded, and
+    written to the trace."""
     def cost(act: Callable[[], object]) -> float:
         began = time.process_time()
         act()
@@ -115,7 +118,7 @@ def recording(scenario: Scenario, keeper: Keeper) -> float:
 
 
 def long_run(n: int) -> Run:
-    """A client that sends n / 2 messages, and a server that receives them."""
+    """Returns a run of n lines: a client sends n / 2 messages, and a server receives them."""
     events = []
     for i in range(n // 2):
         for at, (who, kind, text) in enumerate((("client", "send", 'sending "x"'), ("server", "recv", 'received "x"'))):
@@ -132,8 +135,8 @@ def tell(run: Run) -> None:
 
 
 def save_to_verdict(folder: Path, saves: int = 20) -> float:
-    """Seconds from the moment at which an editor has saved server.c to the moment at which `make watch-1` has drawn the verdict of it:
-    the median. Each text differs from the one before, so the compiler runs each time."""
+    """Returns how many seconds pass from the moment at which an editor has saved server.c until `make watch-1` has drawn the
+    verdict: the median. Each text differs from the one before, so the compiler runs each time."""
     name = "01-break-after-first-message"
     shutil.copytree(ROOT / "scenarios" / name, folder / "scenarios" / name, copy_function=shutil.copy)
     server = folder / "scenarios" / name / "server.c"

@@ -1,12 +1,13 @@
-"""What do the conveniences of common/ cost, and the formats of a message? Ratios, measured in one run; exits 1 if a target is missed.
+"""Measures what the conveniences of common/ cost, and what the formats of a message cost. It prints ratios, measured in one run,
+and exits with 1 if a target is missed.
 
-The variants of a table take turns, ROUNDS times. A ratio is that of two times of one round, and the median of those
-counts: what else the machine did at that time, it did to both. A ratio's noise is half the distance between its
-quartiles; a target counts as missed only if it is missed by more than that.
+The variants of a table take turns, ROUNDS times. A ratio is that of two times of one round, and the median of the ratios counts.
+So what else the machine did in a round slowed both. A ratio's noise is half the distance between its quartiles. A target counts
+as missed only if it is missed by more than that.
 
-The exchange is measured on two processors, as two programs mostly run, and on one, where all that a program does delays
-the answer. Nothing is hidden there; but a system call for each of the six lines takes a tenth of such an exchange by
-itself, so the log lines are compared with ready-made ones, written by write(2).
+The exchange is measured on two processors, as two programs mostly run, and on one. On one processor all that a program does
+delays the answer, so nothing is hidden. But there a system call for each of the six lines takes a tenth of such an exchange by
+itself. So the log lines are compared with ready-made ones, written by write(2).
 """
 import os
 import shutil
@@ -35,14 +36,15 @@ LIMIT = "read(2) and memchr(3)"
 
 @dataclass(frozen=True)
 class Claim:
-    """slow's time is at most limit times fast's; None: no target, for information."""
+    """slow's time is to be at most limit times fast's time. limit None: there is no target, and the ratio is only shown."""
     slow: str
     fast: str
     limit: Optional[float]
 
 
 def compile_c(name, folder, *more):
-    """A program of this folder with common/; more: further source files, whose folders have their headers."""
+    """Builds a program of this folder with common/, and returns its path. `more` are further source files; their headers are in
+    their folders."""
     program = folder / name
     sources = [str(HERE / f"{name}.c"), *more, *map(str, sorted((ROOT / "common").glob("*.c")))]
     include = [f"-I{Path(source).parent}" for source in more]
@@ -62,7 +64,7 @@ def clean_environment():
 
 
 def measure(variants):
-    """{name: function that returns seconds} -> {name: list of ROUNDS seconds}, the variants taking turns."""
+    """Takes {name: function that returns seconds}, and returns {name: list of ROUNDS seconds}. The variants take turns."""
     times = {name: [] for name in variants}
     for _ in range(ROUNDS):
         for name, run in variants.items():
@@ -71,7 +73,7 @@ def measure(variants):
 
 
 def judge(times, claim):
-    """(the sentence about a claim, whether it is missed)."""
+    """Returns the sentence about a claim, and whether the claim is missed."""
     ratios = [slow / fast for slow, fast in zip(times[claim.slow], times[claim.fast])]
     low, ratio, high = statistics.quantiles(ratios, n=4)
     noise = (high - low) / 2
@@ -84,7 +86,7 @@ def judge(times, claim):
 
 
 def report(title, times, claims, show):
-    """Prints one table; returns the sentences about the targets that were missed."""
+    """Prints one table. Returns the sentences about the targets that were missed."""
     print(f"\n{title}\nmedian of {ROUNDS} rounds (and the best)")
     for name, seconds in times.items():
         print(f"  {name:34} {show(statistics.median(seconds))} ({show(min(seconds)).strip()})")

@@ -1,12 +1,13 @@
-"""Are proofs proofs? Random pairs of programs; each that is proven to be deadlocked is left alone for longer than all its timers.
+"""Are proofs proofs? This runs random pairs of programs. A pair that is proven to be done is left alone for longer than all of its timers.
 
     python3 tests/torture/proofs.py [--runs 2000] [--seed 1] [--jobs 4] [--show]
 
 A pair has a number, and the same number gives the same pair (ops.c says what the programs can do). The conductor runs it as it runs any
-scenario. If it says `deadlock`, the same processes are left as they are, not stopped, for as long as the longest timer of theirs lasts,
-and more. The proof was false if a program makes a call, a call returns, a line or some output comes, a process ends, or a thread has run.
+scenario. If the conductor says that nothing can happen any more (`deadlock`, for example), the same processes are left as they are, not
+stopped, for longer than their longest timer. The proof was false if a program makes a call, a call returns, a line or some output comes,
+a process ends, or a thread has run.
 
-The other way round it counts what was not proven, and why: "no progress" where nothing more happened, either, is a proof that was missed.
+It also counts what was not proven, and why: a "no progress" after which nothing happened either is a proof that was missed.
 """
 from __future__ import annotations
 
@@ -44,14 +45,14 @@ EXCLUSIVE, ONE_SHOT, EDGE = 1 << 28, 1 << 30, -(1 << 31)
 PEEK, DONTWAIT, WAITALL, MORE = 2, 0x40, 0x100, 0x8000
 ALARM, USR1, CHILD = 14, 10, 17
 CONN, SECOND, PIPE, PIPE_END, UNIX, UNIX_END, UDP, UDP_END, TIMER, EVENT, COPY = range(1, 12)     # slots
-LONGEST = 100       # seconds that a run may take: on a machine that has other things to do, too
-SLOW = 4.0          # seconds after which TCP_USER_TIMEOUT and TCP_DEFER_ACCEPT have done what they will: the kernel asks at its own times
+LONGEST = 100       # seconds that a run may take, on a machine that also does other work
+SLOW = 4.0          # seconds after which TCP_USER_TIMEOUT and TCP_DEFER_ACCEPT can do nothing more
 FAULTS = ("hangs", "lab error")
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two programs, as lists of operations. `longest`: seconds after which no timer of theirs can still be pending."""
+    """Two programs, as lists of operations. After `longest` seconds none of their timers can still be pending."""
 
     number: int
     server: "tuple[str, ...]"
@@ -102,7 +103,7 @@ class Writer:
         return self.dice.choice((10, 30, 60, 100, 200, 300))
 
     def limit(self) -> int:
-        """Of a wait: mostly none."""
+        """Returns the limit of a wait in ms; mostly -1, for none."""
         return self.ms() if self.chance(0.25) else -1
 
     def again(self) -> int:
@@ -140,7 +141,7 @@ class Writer:
                 self.dice.choices((self._wait, self._talk, self._thing, self._own, self._set), (45, 25, 10, 10, 10))[0]()
 
     def _thing(self) -> None:
-        """Something to wait on, or a timer."""
+        """Adds something on which a program can wait, or a timer."""
         do = self.dice.randrange(13)
         if do == 0:
             self.add("pipe", PIPE, PIPE_END)
@@ -168,7 +169,7 @@ class Writer:
             self.add("connect" if not self.serves else "accept", SECOND)
 
     def _set(self) -> None:
-        """An option of a socket."""
+        """Adds a call that sets an option of a socket."""
         slot = self.dice.choice((CONN, CONN, CONN, CONN, SECOND, UNIX, UNIX_END, UDP, UDP_END, 0))
         do = self.dice.randrange(9)
         if do < 3:
@@ -187,7 +188,7 @@ class Writer:
             self.add("nonblock", slot)
 
     def _talk(self) -> None:
-        """Something that lets others go on."""
+        """Adds an operation that lets other threads go on."""
         do = self.dice.randrange(14)
         if do < 6:
             self.add("write", self.slot(), self.size())
@@ -209,7 +210,7 @@ class Writer:
             self.add("event", self.dice.randrange(9))
 
     def _own(self) -> None:
-        """Something of its own."""
+        """Adds an operation that needs nobody else."""
         do = self.dice.randrange(10)
         if do < 5:
             self.add("sleep", self.ms(), self.dice.randrange(4))
@@ -270,7 +271,7 @@ def pair(number: int) -> Pair:
 
 @dataclass
 class Told:
-    """What became of a pair. `moved`: what happened after a proof; empty where it was one."""
+    """What became of a pair. `moved` is what happened after a proof; it is empty if the proof was right."""
 
     number: int
     kind: str
@@ -281,7 +282,7 @@ class Told:
 
 
 class LeavesAlone(Conductor):
-    """A conductor that leaves what it has found deadlocked as it is, and looks whether anything happens."""
+    """A conductor that leaves the programs alone when it has proven that they are done, and looks whether anything still happens."""
 
     longest = 0.0
     left_alone = False
@@ -289,7 +290,7 @@ class LeavesAlone(Conductor):
 
     @property
     def proven(self) -> bool:
-        """Does it say that nothing can happen any more, of programs that live?"""
+        """Does the run's end say that nothing can happen any more, while programs are still alive?"""
         stop = self.stop
         return stop is not None and stop.kind in ("deadlock", "waiting", "over") and not stop.words.startswith("all wait") and bool(self._pids())
 
@@ -346,7 +347,7 @@ def _policy(how: str) -> Policy:
 
 
 def run(wanted: Pair) -> Told:
-    """Runs a pair, and looks whether its proof was one."""
+    """Runs a pair, and looks whether its proof was right."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="torture-") as name:
         folder = Path(name)
@@ -362,11 +363,11 @@ def run(wanted: Pair) -> Told:
 
 
 class Hangs(BaseException):
-    """Nothing in the harness takes it for an error of its own."""
+    """A run does not end. It is no Exception, so that nothing in the harness takes it for an error of its own."""
 
 
 def run_number(number: int) -> Told:
-    """The same of the pair with that number. A run that does not end is told, and its keeper killed."""
+    """Runs the pair with that number. If the run does not end, it is reported, and its keeper is killed."""
     def too_long(*_: object) -> None:
         raise Hangs
     program()

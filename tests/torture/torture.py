@@ -3,8 +3,8 @@
     make torture [MINUTES=10] [SEED=1]
     python3 tests/torture/torture.py [--minutes 10] [--seed 1] [--rounds N] [--only KIND]
 
-A round has a number and a kind, and is made by the seed and that number; when a round is bad it says how to make it again. (At which
-moment a signal comes depends on the machine, too.) After each round nothing may be left: no process, no file in /tmp or /dev/shm, no
+A round has a number and a kind. The seed and the number decide what it does. A bad round says how to make it again. (The moment at which
+a signal comes depends on the machine, too.) After each round nothing may be left: no process, no file in /tmp or /dev/shm, no
 abstract socket, no mount, no half-made file where programs are built. And the lab must still work: a scenario is checked.
 """
 from __future__ import annotations
@@ -40,7 +40,7 @@ TEXTS = ("x", "{{", "1@1@1@client@conn@3@0@a>b>c@x:1@text", "1@1@1@nobody@note@3
 
 
 class Torture:
-    """`work`: a folder for everything that it makes."""
+    """The torture of one command. `work` is a folder for everything that it makes."""
 
     def __init__(self, work: Path, seed: int) -> None:
         self.work, self.seed = work, seed
@@ -56,7 +56,7 @@ class Torture:
     # -- rounds -------------------------------------------------------------------------------------------------------
 
     def round(self, number: int, only: str = "") -> None:
-        """One of them, and a look at what it left."""
+        """Makes one round, and looks at what it left."""
         dice = random.Random(f"{self.seed} {number}")
         kind = dice.choices(("kill", "hostile", "many", "beside", "proofs"), (60, 20, 4, 8, 8))[0]
         kind = only or kind
@@ -76,7 +76,7 @@ class Torture:
             print(f"BAD: round {number} (seed {self.seed}, {kind}: {what}): {words}", flush=True)
 
     def _kill(self, dice: random.Random) -> str:
-        """A command, and a signal to one of its processes at some moment."""
+        """Starts a command, and sends a signal to one of its processes at a random moment."""
         verb = dice.choices(("check", "run", "explore", "step", "explain", "draft"), (5, 3, 2, 2, 2, 1))[0]
         scenario = dice.choice(NUMBERS)
         number = dice.choice(SIGNALS)
@@ -103,7 +103,7 @@ class Torture:
         return what
 
     def _victim(self, dice: random.Random, pid: int, who: str) -> int:
-        """A process of the command, as soon as there is one of that kind; 0 if there never is."""
+        """Returns the id of a process of the command, as soon as there is one of that kind; 0 if there never is."""
         until = time.monotonic() + 3
         while time.monotonic() < until and kernel.process_state(pid) not in ("", "Z"):
             if who == "harness":
@@ -136,7 +136,7 @@ class Torture:
         return f"{act!r} {env['TCPLAB_ISOLATION']} {env['TCPLAB_CALLS']}"
 
     def _many(self, dice: random.Random) -> str:
-        """Twenty checks at once, from nothing."""
+        """Starts twenty checks at once, in a build folder that is empty."""
         folder = self.work / "many"
         commands = [self._start(["check", dice.choice(NUMBERS)], {"BUILD": str(folder)}) for _ in range(20)]
         for command in commands:
@@ -148,7 +148,7 @@ class Torture:
         return "20 checks"
 
     def _beside(self, dice: random.Random) -> str:
-        """Commands and make, side by side, on the same build."""
+        """Starts commands and make, side by side, on the same build folder."""
         verbs = [dice.choice(("check", "run", "explore")) for _ in range(3)]
         (self.build / "common/net.o").unlink(missing_ok=True)
         make = subprocess.Popen(["make", "-s", f"BUILD={self.build}"], cwd=ROOT, env=self._env({}), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -192,7 +192,7 @@ class Torture:
         return self._end(self._start(arguments, {}))
 
     def _wait(self, command: "subprocess.Popen[bytes]", seconds: float) -> None:
-        """Until it ends, and no longer than that."""
+        """Waits until the command ends, but at most so many seconds."""
         try:
             command.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -220,7 +220,7 @@ class Torture:
     # -- what is left -------------------------------------------------------------------------------------------------
 
     def _ours(self) -> "list[int]":
-        """The processes that came of this torture's commands, by their environment, and that live."""
+        """Returns the ids of the living processes that came from this torture's commands, by their environment."""
         wanted = f"TORTURE={self.token}"
         return [pid for pid in map(int, filter(str.isdecimal, os.listdir("/proc")))
                 if wanted in kernel.environment(pid) and kernel.process_state(pid) not in ("", "Z", "X")]
@@ -237,7 +237,7 @@ class Torture:
             os.sched_yield()
 
     def _outside(self) -> "dict[str, set[str]]":
-        """What a run may leave elsewhere."""
+        """Returns what a run may leave outside of its folder."""
         with open("/proc/self/mounts", encoding="utf-8", errors="replace") as file:
             mounts = set(file)
         return {"mount": mounts, "file in /dev/shm": set(os.listdir("/dev/shm")) if os.path.isdir("/dev/shm") else set()}
@@ -267,7 +267,8 @@ class Torture:
         self._half_made(self.build)
 
     def _free(self, name: str) -> bool:
-        """A file in /dev/shm that a hostile program made where the run has no /dev/shm of its own (as README says)."""
+        """Removes a file in /dev/shm that a hostile program made. It can do so if the run has no /dev/shm of its own (as README
+        says)."""
         if name.startswith("tcplab-torture-"):
             (Path("/dev/shm") / name).unlink(missing_ok=True)
             self.counts["files in /dev/shm, without a network of its own"] += 1
@@ -280,7 +281,7 @@ class Torture:
                 path.unlink()
 
     def line(self, began: float) -> str:
-        """What came of it."""
+        """Returns the result in one line."""
         minutes = (time.monotonic() - began) / 60
         kinds = ", ".join(f"{count} {what}" for what, count in sorted(self.counts.items()) if what != "rounds")
         return f"torture, seed {self.seed}: {self.counts['rounds']} rounds in {minutes:.1f} minutes ({kinds}): {len(self.faults)} faults"
@@ -308,7 +309,7 @@ def _words(pid: int) -> str:
 
 
 def torture(seed: int, rounds: Iterable[int], minutes: Optional[float] = None, only: str = "") -> Torture:
-    """Rounds, until the minutes are over. Prints what was bad, and one line at the end."""
+    """Makes rounds until the minutes are over. Prints each fault, and one line at the end."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tcplab-torture-") as folder:
         made = Torture(Path(folder), seed)

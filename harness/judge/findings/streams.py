@@ -97,8 +97,8 @@ def _insists(whole: "Optional[tuple[list[Call], int, int]]") -> bool:
 
 
 def _if_it_wants_all(whole: "Optional[tuple[list[Call], int, int]]") -> str:
-    """ If it goes on only with all the 18 bytes ...; "" where it has not asked for what was left, or where it asked to fill a buffer: the
-    size of a buffer is mostly a power of two, and nobody waits until it is full."""
+    """Returns a sentence that begins " If it goes on only when it has all the 18 bytes". Returns "" if the program has not asked
+    for a rest, or if it asked to fill a buffer: the size of a buffer is mostly a power of two, and nobody waits until it is full."""
     if whole is None or whole[1] >= 256 and not (whole[1] & (whole[1] - 1) and whole[1] + 1 & whole[1]):
         return ""
     return f" If it goes on only when it has all the {whole[1]:,} bytes that it asked for{at(whole[0][0].source)}, {whole[1] - whole[2]:,} are missing."
@@ -372,7 +372,8 @@ def glued(facts: Facts) -> "Iterator[Finding]":
 
 
 def _wrote(writes: "list[_Piece]") -> str:
-    """Returns the sentence with which both findings begin, whichever of them a run has: it does not depend on the reads."""
+    """Returns the sentence with which both findings begin. It says nothing of the reads, so it is the same whichever of the two a
+    run has."""
     sizes = listed_sizes([f"{one.behind - one.first:,}" for one in writes])
     return f"The {writes[0].call.who} wrote {len(writes)} times ({sizes} bytes), and nothing in a stream marks where one write ended."
 

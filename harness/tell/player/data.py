@@ -22,7 +22,8 @@ BYTES = 4096        # at most so many bytes of each direction's stream are kept 
 
 @dataclass(frozen=True)
 class Source:
-    """A source file. `state`: "run": this is the text that was run; "changed": another one was; "": that is not known."""
+    """A source file. `state` is "run" if this is the text that was run, "changed" if another text was run, and "" if that is not
+    known."""
 
     text: str
     state: str = ""
@@ -86,13 +87,14 @@ def _threads(run: Run) -> "Iterator[tuple[int, str]]":
 
 
 def _ended(run: Run) -> "Iterator[tuple[int, int]]":
-    """Of each thread whose process has ended: its number, and the place of the ending."""
+    """Yields, for each call whose process has ended, the number of the call's thread and the place of the process's ending."""
     ended = {one.pid: one.seq for one in (*run.endings, *run.children) if one.how.startswith(("exit", "signal"))}
     return ((call.tid, ended[call.pid]) for call in run.calls if call.pid in ended)
 
 
 def _source(one: Source) -> "dict[str, Any]":
-    """A text that was not run is not shown: the lines of the run would stand beside others."""
+    """Returns a source file for the page. If its text is not the one that was run it has no lines, because the line numbers of
+    the run would not fit it."""
     lines = [] if one.state == "changed" else [plain(line, keep="\t") for line in one.text.split("\n")]
     return {"lines": lines, "state": one.state, "hash": hashlib.sha256(one.text.encode("utf-8", "replace")).hexdigest()[:12]}
 
