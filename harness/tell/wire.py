@@ -177,7 +177,8 @@ def table(run: Run, width: int = 100) -> "list[str]":
     for seq, one in sorted(merged, key=lambda pair: pair[0]):
         if isinstance(one, Row):
             place = f"   ({one.source})" if one.source else ""
-            found.append(f"{f'e{seq}':>6} {one.ns / 1e9:7.3f}  {one.who}: {one.text}{place}")
+            found += textwrap.wrap(f"{f'e{seq}':>6} {one.ns / 1e9:7.3f}  {one.who}: {one.text}{place}", max(width, 60), subsequent_indent=" " * 24,
+                                   break_long_words=False, break_on_hyphens=False)
         else:
             found += _segment_rows(told, one, width)
     return found
