@@ -18,8 +18,8 @@ enum {
 
 // The frame that is coming. A length of 0 is a frame, too.
 struct frame {
-    size_t got;    // bytes that have come, those of the length included: 0 between frames
-    size_t length; // of the payload, as announced; known from got == FRAME_HEADER on
+    size_t got;    // bytes that have come, with those of the length; 0 between frames
+    size_t length; // how long the payload is to be; known from got == FRAME_HEADER on
     char *payload; // length bytes on the heap, or NULL
     char header[FRAME_HEADER];
 };
@@ -28,25 +28,27 @@ struct frame {
 // is over FRAME_MAX or the frame is over size.
 ssize_t frame_encode(char *bytes, size_t size, const void *payload, size_t n);
 
-// Gives up what has come, the payload's memory with it. Zeroed (struct frame in = {0};) it is ready for a first frame, and
-// after this for another one.
+// Gives up what has come, and frees the payload. Then in is ready for another frame. For a first frame set it to zero:
+// struct frame in = {0};
 void frame_close(struct frame *in);
 
-// Where the next bytes of the stream belong, and how many of them: *room is at least 1, and never reaches from the length
-// into the payload. If the last frame is whole, this gives it up and begins the next one.
+// Returns where the next bytes of the stream belong. *room says how many: at least 1, and never so many that they reach
+// from the length into the payload. If the last frame is whole, this gives it up and begins the next one.
 char *frame_space(struct frame *in, size_t *room);
 
 // Says that n more bytes, at most that room, were put there. Returns
 //   1   the frame is whole: length bytes at payload, until the next frame_space();
 //   0   more bytes are needed;
-//  -1   errno: EMSGSIZE, the announced length is over FRAME_MAX; ENOMEM. The stream is lost: only frame_close() is left.
+//  -1   and errno: EMSGSIZE if the announced length is over FRAME_MAX, or ENOMEM. Then call only frame_close().
 int frame_received(struct frame *in, size_t n);
 
-// Gives up the last frame, and reads from fd until the next one's length is known (1). Returns 0 at end of file (in->got
-// bytes of the length have come), or -1 and errno of read(2) or of frame_received(). Restarts after EINTR.
+// Gives up the last frame, and reads from fd until the next one's length is known. Then it returns 1. At end of file it
+// returns 0, and in->got bytes of the length have come. Else it returns -1 and errno of read(2) or of frame_received().
+// Restarts after EINTR.
 int read_length(struct frame *in, int fd);
 
-// Reads the payload behind that length: as above, and in->got - FRAME_HEADER bytes of in->length have come.
+// Reads the payload behind that length. Returns as read_length() does. At end of file in->got - FRAME_HEADER bytes of
+// in->length have come.
 int read_payload(struct frame *in, int fd);
 
 #endif

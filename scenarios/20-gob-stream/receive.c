@@ -1,4 +1,4 @@
-// The loop of lesson 8, around another codec: what is missing is read, however many reads that takes.
+// The loop of lesson 8, around another codec: it reads what is missing, however many reads that takes.
 #include "receive.h"
 
 #include <errno.h>
@@ -8,7 +8,7 @@
 #include "event.h"
 #include "must.h"
 
-// Logs the description that came last: "Message {Seq int, Text string}"; of a slice only its name, "[]string".
+// Logs the description that came last: "Message {Seq int, Text string}"; for a slice only its name, "[]string".
 static void log_description(const struct gob_decoder *in)
 {
     const struct gob_described *type = &in->types[in->described - 1];

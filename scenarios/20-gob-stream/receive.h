@@ -1,4 +1,4 @@
-// receive.h: gob messages out of a connection, whatever pieces they come in; and what the log says of them.
+// receive.h: takes gob messages out of a connection, in whatever pieces they come, and logs them.
 #ifndef TCPLAB_RECEIVE_H
 #define TCPLAB_RECEIVE_H
 
@@ -7,9 +7,9 @@
 #include "gob/gob.h"
 
 // Waits for the next value of the stream and logs the descriptions that come before it. Returns
-//   the bytes that the value took: type's fields are set in value; logging it, with these bytes, is the caller's part;
-//   0   there is none, and the log says why: EOF between or inside messages, an error of the stream or of read(2).
-// Bytes that came too much stay in the decoder. Restarts after EINTR.
+//   how many bytes the value took. type's fields are set in value. The caller logs the value, with these bytes;
+//   0   if there is none. The log says why: EOF between or inside messages, an error of the stream or of read(2).
+// Bytes behind the value stay in the decoder. Restarts after EINTR.
 size_t receive(int conn, struct gob_decoder *in, const struct gob_type *type, void *value);
 
 #endif

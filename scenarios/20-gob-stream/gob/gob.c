@@ -2,8 +2,8 @@
 // in each part first how it is written, then how it is read.
 //
 // What is read was written by somebody else, so nothing in it is believed: a length, a count, or a number is compared with
-// what is really there before it is used. Each loop takes at least one byte of the message each time round, and a message has
-// a longest length: so there is an end to the time and to the memory that a stream can cost, whatever its bytes say.
+// what is really there before it is used. Each loop takes at least one byte of the message each time, and the length of a
+// message is limited. So the time and the memory that a message can cost are limited, too, whatever its bytes say.
 #include "gob.h"
 
 #include <stdarg.h>
@@ -142,10 +142,10 @@ static double to_float(uint64_t u)
 
 // -- values -------------------------------------------------------------------------------------------------------------
 
-// A bool is the number 0 or 1; a string or bytes are their length, in bytes, and then the bytes; a slice is its count, and then
-// its elements. The kind is not sent: the description has told it.
+// A bool is the number 0 or 1. A string, or bytes, is sent as its length in bytes, and then the bytes. A slice is sent as its
+// count, and then its elements. The kind is not sent, because the description has it.
 
-// What there is to know of each kind; the index is its number, and its id on the wire. The last two are not supported.
+// All about each kind. The index is its number, and its id on the wire. The last two are not supported.
 static const struct {
     const char *name;
     size_t size;           // of an element in C
@@ -166,7 +166,7 @@ static bool is_kind(int64_t id)
     return id >= GOB_BOOL && id <= GOB_STRING;
 }
 
-// The number that a value is, or begins with: of a string or bytes it is the length.
+// Returns the number that a value is, or with which it begins: the length of a string or of bytes.
 static inline uint64_t number_of(enum gob_kind kind, const void *item)
 {
     switch (kind) {
@@ -242,7 +242,7 @@ static bool get_count(struct input *from, uint64_t *count)
     return get_uint(from, count) && (*count <= left(from) || wrong(from, "more elements than the message has bytes"));
 }
 
-// The elements go to in->items, one after the other; each slice gets room there for as many of the largest kind.
+// The elements go to in->items, one after the other. Each slice gets room for its elements, each as large as the largest kind.
 static bool get_slice(struct gob_decoder *in, struct input *from, enum gob_kind kind, struct gob_slice *slice)
 {
     uint64_t count;
@@ -259,7 +259,7 @@ static bool get_slice(struct gob_decoder *in, struct input *from, enum gob_kind 
     return true;
 }
 
-// Past a value that nobody wants; it has to be well formed all the same.
+// Skips a value that nobody wants. It has to be well formed all the same.
 static bool skip(struct input *from, enum gob_kind kind, bool slice)
 {
     uint64_t number, count = 1;
@@ -301,8 +301,8 @@ static size_t put_struct(struct output *to, const struct gob_type *type, const v
     return items;
 }
 
-// Goes on to the next field of a struct that has count of them. *next is the number after that of the last one, 0 to begin
-// with. Returns false at the end, with *next 0, or if something is wrong.
+// Goes on to the next field of a struct that has count fields. *next is one more than the number of the last field, and 0 at
+// the beginning. Returns false at the end, with *next 0, or if something is wrong.
 static inline bool get_field(struct input *from, size_t count, size_t *next)
 {
     uint64_t delta;
@@ -349,7 +349,7 @@ static const char *const refused[DESCRIPTIONS + 1] = {[1] = "an array is not sup
                                                       [6] = "a BinaryMarshaler is not supported",
                                                       [7] = "a TextMarshaler is not supported"};
 
-// The place of a type among those that the stream has described so far; out->types if it has not.
+// Returns the index of a type among those that the stream has described so far; out->types if it is not among them.
 static size_t place(const struct gob_encoder *out, const struct gob_type *type)
 {
     size_t i = 0;
@@ -403,7 +403,7 @@ static int check_name(struct gob_encoder *out, const char *what, const char *nam
                : fail(out->error, "%s %.40s...: a name of %zu bytes (at most %d)", what, name, n, GOB_NAME_MAX);
 }
 
-// Is the type one that a receiver with our limits takes, and that Go sees all of? 0, or -1 and out->error.
+// Checks that a receiver with our limits takes the type, and that Go sees all of it. Returns 0, or -1 and out->error.
 static int check_type(struct gob_encoder *out, const struct gob_type *type)
 {
     if (check_name(out, "type", type->name) == -1)
@@ -435,7 +435,7 @@ static int enter(struct gob_encoder *out, const struct gob_type *type)
     return 0;
 }
 
-// Enters the type among those that are described, and then the slices in it, in Go's order. 0, or -1 and out->error.
+// Adds the type to those that are described, and then the slices in it, in Go's order. Returns 0, or -1 and out->error.
 static int enter_all(struct gob_encoder *out, const struct gob_type *type)
 {
     if (check_type(out, type) == -1 || enter(out, type) == -1)
@@ -446,7 +446,7 @@ static int enter_all(struct gob_encoder *out, const struct gob_type *type)
     return 0;
 }
 
-// The place of the described type with this id; in->described if there is none.
+// Returns the index of the described type with this id; in->described if there is none.
 static size_t find(const struct gob_decoder *in, int64_t id)
 {
     size_t i = 0;
@@ -495,7 +495,7 @@ static bool get_common(struct input *from, char name[GOB_NAME_MAX + 1], int64_t 
     return from->wrong == NULL;
 }
 
-// A struct's fields, into described.
+// Reads a struct's fields into described.
 static bool get_fields(struct input *from, struct gob_described *described)
 {
     uint64_t count;
@@ -513,7 +513,7 @@ static bool get_fields(struct input *from, struct gob_described *described)
     return true;
 }
 
-// Takes the description in, as of the type with this id. Returns 2, or -1 and in->error.
+// Keeps the description of the type with this id. Returns 2, or -1 and in->error.
 static int get_description(struct gob_decoder *in, struct input *from, int64_t id)
 {
     if (id < LEAST_ID)
@@ -561,7 +561,7 @@ static int get_description(struct gob_decoder *in, struct input *from, int64_t i
 // A message is a length, and so many bytes: an id, and then either (the id negated) the description of the type that has
 // this id from now on, or a value of the type with this id.
 
-// A message begins where one byte is kept free for its length; most lengths are one byte. For others the message moves.
+// One byte is kept free before a message for its length, as most lengths are one byte. For a longer one the message moves.
 static char *begin_message(struct output *to)
 {
     char *start = to->at;
@@ -645,7 +645,7 @@ size_t gob_unfinished(const struct gob_decoder *in)
     return in->waiting + in->end - in->start;
 }
 
-// Where in the C struct does field i of the described type go? 1, 0 (nowhere: it is skipped), or -1 and in->error.
+// Finds where in the C struct field i of the described type goes. Returns 1; 0 if it is skipped; or -1 and in->error.
 static int match_field(struct gob_decoder *in, size_t which, size_t i, const struct gob_type *type)
 {
     const char *name = in->types[which].fields[i].name;
@@ -674,7 +674,7 @@ static int match_field(struct gob_decoder *in, size_t which, size_t i, const str
     return 1;
 }
 
-// Finds for all fields of the described type where they go in the C struct. 0, or -1 and in->error.
+// Finds for all fields of the described type where they go in the C struct. Returns 0, or -1 and in->error.
 static int make_match(struct gob_decoder *in, size_t which, const struct gob_type *type)
 {
     const struct gob_described *described = &in->types[which];
@@ -704,7 +704,7 @@ static int get_value(struct gob_decoder *in, struct input *from, int64_t id, con
     return get_struct(in, from, which, type, value);
 }
 
-// The message in front: what gob_next() returns.
+// Takes the first message. Returns what gob_next() is to return.
 static int get_message(struct gob_decoder *in, const struct gob_type *type, void *value)
 {
     struct input from = {(unsigned char *)in->bytes + in->start, (unsigned char *)in->bytes + in->end, NULL};
@@ -737,7 +737,7 @@ int gob_next(struct gob_decoder *in, const struct gob_type *type, void *value)
 {
     int result = in->broken ? -1 : get_message(in, type, value);
     in->broken = result == -1;
-    if (result == 0) { // room for more: what there is of the next message moves to the front
+    if (result == 0) { // makes room for more: moves the part of the next message that is there to the front
         if (in->start > 0)
             memmove(in->bytes, in->bytes + in->start, in->end - in->start);
         in->end -= in->start;

@@ -1,16 +1,16 @@
-// gob.h: Go's encoding/gob, enough of it for a stream of structs with the fields below. No input or output of its own: bytes
-// go in and come out of memory, so the reads and writes stay visible in the programs.
+// gob.h: Go's encoding/gob, enough of it for a stream of structs with the fields below. It does no input or output: it takes
+// bytes from memory and puts bytes into memory, so the reads and writes stay visible in the programs.
 //
 // A gob stream is a row of messages: a length, then so many bytes. A message describes a type (once, before its first value)
 // or holds a value. The receiver matches fields by name through the description, so the two ends need not have the same
 // struct. Source: the documentation of Go's encoding/gob, and the comment in its doc.go.
 //
-// Not supported, and refused by an error that names the type or the field, even where the value would only be skipped: maps,
-// arrays, interfaces, complex numbers, structs in structs, slices of slices, GobEncoder; and a stream whose values are no
-// structs.
+// It does not support maps, arrays, interfaces, complex numbers, structs in structs, slices of slices, GobEncoder, and streams
+// whose values are no structs. It refuses them by an error that names the type or the field, even if the value would only be
+// skipped.
 //
-// Refused too, where Go's decoder says nothing: a message of 0 bytes (which Go takes for the end), a value without its end mark,
-// bytes left over in a message, a description that repeats another id than its own.
+// It also refuses some things about which Go's decoder says nothing: a message of 0 bytes (which Go takes for the end), a
+// value without its end mark, bytes left over in a message, a description that repeats another id than its own.
 #ifndef TCPLAB_GOB_H
 #define TCPLAB_GOB_H
 
@@ -37,13 +37,13 @@ enum gob_kind {
     GOB_STRING = 6, // string                    struct gob_bytes (UTF-8, not checked)
 };
 
-// len bytes at data; not NUL-terminated. Of a decoded value: in the decoder, good until the next gob_next().
+// len bytes at data; not NUL-terminated. Those of a decoded value are in the decoder, and good until the next gob_next().
 struct gob_bytes {
     const char *data;
     size_t len;
 };
 
-// A slice: count elements at items, each as the kind's member above. Of a decoded value: as gob_bytes.
+// A slice: count elements at items, each as the kind's member above. Those of a decoded value are in the decoder, too.
 struct gob_slice {
     const void *items;
     size_t count;
@@ -67,7 +67,7 @@ struct gob_type {
 
 // -- out ----------------------------------------------------------------------------------------------------------------
 
-// One stream's sending end: which types it has described. Zero it to begin: struct gob_encoder out = {0};
+// One stream's sending end, with the types that it has described. Set it to zero to begin: struct gob_encoder out = {0};
 struct gob_encoder {
     const struct gob_type *described[GOB_TYPES_MAX]; // a type's id is 65 and its place here; slices are types, too
     size_t types;
@@ -75,9 +75,9 @@ struct gob_encoder {
 };
 
 // Writes the messages for one value to bytes[0..size): the type's description if this stream has none yet, then the value.
-// Returns their length, or -1 and out->error (no room, a limit above, a field's name that Go would not see). On -1 the encoder
-// is as before. A type is known by its address: it stays as it is for as long as the stream.
-// As in Go: zero values and empty slices are not sent, and -0.0 is a zero value; in a slice, all elements are.
+// Returns their length; or -1 and out->error (no room, a limit above, a field's name that Go would not see), and then the
+// encoder is as before. The encoder knows a type by its address, so the type must not change as long as the stream lasts.
+// As in Go, zero values and empty slices are not sent, and -0.0 is a zero value. Of a slice all elements are sent.
 long gob_encode(struct gob_encoder *out, const struct gob_type *type, const void *value, char *bytes, size_t size);
 
 // -- in -----------------------------------------------------------------------------------------------------------------
@@ -95,9 +95,9 @@ struct gob_described {
     } fields[GOB_FIELDS_MAX];
 };
 
-// How the values of a described type go into a C struct: made at the first value, then used for all.
+// How the values of a described type go into a C struct. It is made at the first value, and then used for all.
 struct gob_match {
-    const struct gob_type *type; // NULL: not made yet
+    const struct gob_type *type; // NULL: it is not made yet
     struct gob_matched {
         enum gob_kind kind; // what is received
         bool slice;
@@ -105,45 +105,46 @@ struct gob_match {
     } fields[GOB_FIELDS_MAX];
 };
 
-// One stream's receiving end, memory included: nothing is allocated, whatever the bytes say. gob_decoder_open() first. Large:
-// better static in a test, on the heap, or one for each thread.
+// One stream's receiving end, with all of its memory: it allocates nothing, whatever the bytes say. Call gob_decoder_open()
+// first. It is large, so do not put many of them on a stack.
 struct gob_decoder {
-    char error[GOB_ERROR_SIZE]; // of the last -1
+    char error[GOB_ERROR_SIZE]; // why the last call returned -1
     size_t described;           // how many types the stream has described; the last one is types[described - 1]
     struct gob_described types[GOB_TYPES_MAX];
     // The rest is the decoder's own.
     struct gob_match matches[GOB_TYPES_MAX];
-    size_t start, end;                     // of bytes: received and not taken yet
+    size_t start, end;                     // bytes[start..end) were received and not taken yet
     size_t waiting;                        // bytes of descriptions that no value has followed yet
-    size_t used;                           // of items: by the value
-    bool broken;                           // after an error
-    char bytes[GOB_MESSAGE_MAX + 9];       // a message with the longest length before it
+    size_t used;                           // how many of items the value uses
+    bool broken;                           // whether there was an error
+    char bytes[GOB_MESSAGE_MAX + 9];       // room for a message with the longest length before it
     struct gob_bytes items[GOB_ITEMS_MAX]; // the elements of slices; the largest of them are gob_bytes
 };
 
 void gob_decoder_open(struct gob_decoder *in);
 
-// Where read(2) may put bytes, and how many: *room is at least 1 unless gob_next() was not called until it returned 0.
-// Then gob_received(in, n) with what read(2) returned.
+// Returns where read(2) may put bytes. *room says how many: at least 1, if gob_next() was called until it returned 0.
+// Then call gob_received(in, n) with the number that read(2) returned.
 char *gob_space(struct gob_decoder *in, size_t *room);
 void gob_received(struct gob_decoder *in, size_t n);
 
-// Takes the next message off what was received. Returns
-//   2   a description; it is types[described - 1];
-//   1   a value: *value (type->size bytes) is cleared, and each field that came and that type has by that name is set;
-//   0   more bytes are needed; gob_unfinished() tells whether the stream may end here;
-//  -1   in->error: "unknown type id 66", "message of 4294967295 bytes (at most 65536)", "field Seq: string received, int wanted",
-//       "type Point: a map is not supported", ... The stream can't be read any further: so says each later call.
-// As in Go: fields that are missing are left out, unknown ones are skipped, a field of another type is an error (even if it has
-// no value), and so is a struct that has no field in common with type (unless one of the two has none at all). Elements of
-// slices count, too: a []uint is no []int. Unlike in Go: what is left out is zero, since *value is cleared first.
+// Takes the next message from what was received. Returns
+//   2   for a description; it is types[described - 1];
+//   1   for a value: *value (type->size bytes) is cleared, and each field that came and that type has by that name is set;
+//   0   if more bytes are needed; gob_unfinished() tells whether the stream may end here;
+//  -1   and in->error: "unknown type id 66", "message of 4294967295 bytes (at most 65536)",
+//       "field Seq: string received, int wanted", "type Point: a map is not supported", ... Then each later call fails, too.
+// As in Go, fields that are missing are left out, and unknown ones are skipped. A field of another type is an error, even if
+// it has no value. So is a struct that has no field in common with type, unless one of the two has none at all. The elements
+// of slices count, too: a []uint is no []int. Unlike in Go, a field that is left out is zero, because *value is cleared first.
 int gob_next(struct gob_decoder *in, const struct gob_type *type, void *value);
 
-// Bytes received since the last value (or the beginning): 0 where the stream may end. After EOF anything else means: truncated,
-// since a description alone is no end; a value has to follow.
+// Returns how many bytes were received since the last value, or the beginning. At 0 the stream may end. If it is more after
+// EOF, the stream was cut off: a value has to follow a description.
 size_t gob_unfinished(const struct gob_decoder *in);
 
-// "int", "[]string", or the name of a described struct; "type 77" if the stream has not described it, or has no name for it.
+// Returns "int", "[]string", or the name of a described struct; "type 77" if the stream has not described it, or has no name
+// for it.
 const char *gob_type_name(const struct gob_decoder *in, int64_t id, char text[GOB_NAME_MAX + 8]);
 
 #endif
