@@ -82,7 +82,7 @@ class _Page:
 
     def ask(self) -> None:
         """Asks all that is not answered yet. Raises Ended, KeyboardInterrupt."""
-        print(f"scenario {self.scenario.name}: predict first" + (f"   lesson: {lesson(self.scenario.name)}" if lesson(self.scenario.name) else ""))
+        print(screen.heading(f"scenario {self.scenario.name}: predict first", lesson(self.scenario.name), sys.stdout))
         now = self.file.now
         if now.answer or now.order:
             print("You have begun this prediction before; here it goes on." + (f" You said {now.answer}." if now.answer else ""))

@@ -51,7 +51,7 @@ def _show(scenario: Scenario, args: argparse.Namespace, lab: shared.Lab, interru
     scenario.load_contract()        # a wrong contract is refused before anything is shown
     shown = screen.Screen(sys.stderr if args.json else sys.stdout, policy.name == "live", scenario.stage.roles())
     page = lesson(scenario.name)
-    print(f"scenario {scenario.name}" + (f"   lesson: {page}" if page else ""), file=shown.stream)
+    print(screen.heading(f"scenario {scenario.name}", page, shown.stream), file=shown.stream)
     shown.head()
 
     def tick() -> bool:

@@ -34,7 +34,7 @@ def go(args: argparse.Namespace) -> int:
         return 130
     run, width = got.run, screen.width_of(sys.stdout)
     page = lesson(run.name)
-    print(f"scenario {run.name}" + (f"   lesson: {page}" if page else ""))
+    print(screen.heading(f"scenario {run.name}", page, sys.stdout))
     print("\n".join(wire.table(run, width)))
     if run.stop.sockets:
         print()

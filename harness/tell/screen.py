@@ -35,6 +35,12 @@ def fitted(lines: "Iterable[str]", stream: TextIO) -> "Iterator[str]":
             yield from textwrap.wrap(line.lstrip(), width, initial_indent=indent, subsequent_indent=indent + "  ", break_on_hyphens=False, break_long_words=False)
 
 
+def heading(words: str, page: str, stream: TextIO) -> str:
+    """The first line of what a command says, with the lesson's page; in a second line where a terminal has no room for both."""
+    line = f"{words}   lesson: {page}" if page else words
+    return line if not page or not stream.isatty() or len(line) <= width_of(stream) else f"{words}\nlesson: {page}"
+
+
 class Screen:
     """Prints records as they come. `real_time`: pauses take real time, so a terminal shows a countdown. `cast`: the programs that
     have columns."""

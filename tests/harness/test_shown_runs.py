@@ -116,7 +116,7 @@ def test_the_name_in_a_trace_leads_to_no_other_folder(folder):
     (ROOT / done.stdout.strip()).unlink()
 
 
-@pytest.mark.parametrize("command, number", [("wire", "9"), ("wire", "0"), ("explore", "9")])
+@pytest.mark.parametrize("command, number", [("wire", "9"), ("wire", "0"), ("wire", "1"), ("explore", "9"), ("run", "1")])
 def test_in_a_terminal_of_80_columns_no_line_is_wider(command, number):
     """The terminal itself would break a line within a word."""
     asked = Terminal(number, command, "no question", PAUSE="0")
