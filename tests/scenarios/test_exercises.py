@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,15 @@ def test_each_line_of_a_task_and_of_a_reason_ends_a_sentence(name, letter):
     folder = ROOT / "scenarios" / name / "exercises" / letter
     lines = (folder / "task.txt").read_text().splitlines()[2:] + (folder / "why.txt").read_text().splitlines()
     assert [line for line in lines if not re.search(r"[.?!:][\"')]?$", line)] == []
+
+
+@pytest.mark.parametrize("name, letter", [one for one in ALL if (ROOT / "scenarios" / one[0] / "exercises" / one[1] / "start.diff").exists()])
+def test_a_skeleton_is_built_without_a_warning(name, letter, tmp_path):
+    lab = Lab(tmp_path, tmp_path / "build", [name])
+    apply((ROOT / "scenarios" / name / "exercises" / letter / "start.diff").read_text(), lab.scenarios)
+    programs = [f"{lab.build}/{name}/{program}" for program in ("client", "server")]
+    done = subprocess.run(["make", "-s", f"SCENARIOS={lab.scenarios}", f"BUILD={lab.build}", *programs], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
 @each()
