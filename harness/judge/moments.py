@@ -6,10 +6,11 @@ them are None.
 """
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
-from typing import Iterator, Optional, Union
+from typing import Callable, Iterator, Optional
 
-from ..trace import Call, Run, Segment
+from ..trace import Call, Run, Segment, Socket
 from .sides import READS, WRITES, Side, Sides
 from .states import Change, arrivals, changes
 
@@ -60,21 +61,26 @@ class _Kernels:
         self.run, self.sides = run, Sides(run)
         self.ways: dict[Side, Way] = {}
         self.states: dict[Side, str] = {}
+        self.inside: dict[Side, dict[int, int]] = {}        # by end: the writes that have not returned, and how many bytes they ask for
+        self.blind: set[Side] = set()           # ends at which a call returned no number of bytes
         self.results: dict[Side, int] = {}      # by end: the sum of the bytes that its writes returned
 
     def moments(self) -> Iterator[Moment]:
         came = arrivals(self.run)
-        records: "list[tuple[int, int, Union[Call, Segment, Change]]]" = [(one.seq, _SENT, one) for one in self.run.segments]
-        records += [(came[one.seq].behind, _ARRIVED, one) for one in self.run.segments if one.length and not came[one.seq].lost]
-        records += [(one.returned, _SENT, one) for one in self.run.calls if one.returned >= 0]
-        records += [(one.place, _ARRIVED, one) for one in changes(self.run) if one.state or one.gone]
-        for seq, arrived, record in sorted(records, key=lambda one: one[:2]):
-            if isinstance(record, Change):
-                touched = self._change(record)
-            elif isinstance(record, Call):
-                touched = self._call(record)
-            else:
-                touched = self._arrived(record) if arrived else self._segment(record, came[record.seq].lost == "refused")
+        acts: "list[tuple[int, int, Callable[[], tuple[Side, ...]]]]" = []
+        for one in self.run.segments:
+            acts.append((one.seq, _SENT, functools.partial(self._segment, one, came[one.seq].lost == "refused")))
+            if one.length and not came[one.seq].lost:
+                acts.append((came[one.seq].behind, _ARRIVED, functools.partial(self._arrived, one)))
+        for call in self.run.calls:
+            if call.name in WRITES:
+                acts.append((call.seq, _SENT, functools.partial(self._begins, call)))
+            if call.returned >= 0:
+                acts.append((call.returned, _SENT, functools.partial(self._call, call)))
+        acts += [(one.place, _ARRIVED, functools.partial(self._change, one)) for one in changes(self.run) if one.state or one.gone]
+        acts += [(one.seq, _ARRIVED, functools.partial(self._look, one)) for one in (*self.run.sockets, *self.run.stop.sockets)]
+        for seq, _, act in sorted(acts, key=lambda one: one[:2]):
+            touched = act()
             for side in touched:
                 yield Moment(seq, side, self.ways.get(side, self._nothing()), self.states.get(side, ""))
 
@@ -92,16 +98,46 @@ class _Kernels:
         self.ways[other] = replace(self.ways.get(other, self._nothing()), gone=change.gone)
         return (other,)
 
+    def _written(self, side: Side, way: Way) -> Optional[int]:
+        """While a write has not returned, nobody knows how many of its bytes the kernel has taken, unless all of them were sent."""
+        if side in self.blind or not self.run.observed:
+            return None
+        done, asked = self.results.get(side, 0), sum(self.inside.get(side, {}).values())
+        if way.sent is not None and way.sent >= done + asked:
+            return way.sent
+        return None if asked else done
+
+    def _begins(self, call: Call) -> "tuple[Side, ...]":
+        side = self.sides.of(call)
+        if side is None:
+            return ()
+        self.inside.setdefault(side, {})[call.seq] = call.asked
+        way = self.ways.get(side, self._nothing())
+        self.ways[side] = replace(way, written=self._written(side, way))
+        return (side,)
+
+    def _look(self, socket: Socket) -> "tuple[Side, ...]":
+        """The kernel was asked."""
+        side = self.sides.of(socket) if socket.connection else None
+        way = self.ways.get(side, self._nothing()) if side is not None else None
+        if side is None or way is None or way.written is not None or way.acked is None:
+            return ()
+        self.ways[side] = replace(way, written=way.acked + socket.unacked)
+        return (side,)
+
     def _call(self, call: Call) -> "tuple[Side, ...]":
         side = self.sides.of(call)
         other = self.sides.other(side)
-        if side is None or call.result <= 0 or call.name not in (*READS, *WRITES) or call.option == "MSG_PEEK":
-            return ()
-        if call.name in WRITES:
-            self.results[side] = self.results.get(side, 0) + (call.result if call.name != "sendmmsg" else 0)
+        if side is not None and call.name in WRITES:
+            self.inside.get(side, {}).pop(call.seq, None)
+            if call.name == "sendmmsg" and call.result > 0:
+                self.blind.add(side)
+            self.results[side] = self.results.get(side, 0) + max(call.result, 0)
             way = self.ways.get(side, self._nothing())
-            self.ways[side] = replace(way, written=max(self.results[side], way.sent or 0) if call.name != "sendmmsg" and way.written is not None else None)
+            self.ways[side] = replace(way, written=self._written(side, way))
             return (side,)
+        if side is None or call.result <= 0 or call.name not in READS or call.option == "MSG_PEEK":
+            return ()
         if other is None:
             return ()
         way = self.ways.get(other, self._nothing())
@@ -128,7 +164,8 @@ class _Kernels:
         way = self.ways.get(side, self._nothing())
         if way.sent is not None and segment.length:     # a segment behind the FIN has no bytes; its offset counts the FIN
             sent = max(way.sent, segment.first + segment.length - 1)
-            way = replace(way, sent=sent, written=max(way.written, sent) if way.written is not None else None, refused=refused)
+            way = replace(way, sent=sent, refused=refused)
+            way = replace(way, written=self._written(side, way))
         self.ways[side] = replace(way, fin=way.fin or "F" in segment.flags)
         return tuple(one for one, then in zip((side, other), before) if self.ways.get(one) != then)
 

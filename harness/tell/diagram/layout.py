@@ -334,8 +334,8 @@ class Layout:
 
     def _wait(self, x: float, y: float, end: float, call: Call) -> Iterator[svg.Piece]:
         place = f" ({call.source})" if call.source else ""
-        back = "and has not returned" if call.returned < 0 else f"until e{call.returned}"
-        yield Bar(x, y, WAIT, end - y, "wait", f"the {call.who} is in {call.name}{f' on connection {call.connection}' if call.connection else ''}{place}, from e{call.seq} {back}")
+        lasts = f"since e{call.seq}; it has not returned" if call.returned < 0 else f"from e{call.seq} until e{call.returned}"
+        yield Bar(x, y, WAIT, end - y, "wait", f"the {call.who} is in {call.name}{f' on connection {call.connection}' if call.connection else ''}{place}, {lasts}")
         if call.returned < 0:
             yield Path(f"M{svg.number(x - 1)} {svg.number(self.bottom + 2)}l{svg.number(WAIT / 2 + 1)} 6l{svg.number(WAIT / 2 + 1)} -6", "ink w")
 

@@ -56,7 +56,7 @@ def data(played: Played) -> "dict[str, Any]":
         step["w"] = numbers.get(step["w"], -1)
     return {
         "heading": plain(played.heading), "reproduce": plain(played.reproduce), "names": list(numbers),
-        "steps": steps, "ways": list(_ways(run)), "sentences": [plain(one) for one in played.sentences],
+        "steps": steps, "ways": list(_ways(run, steps)), "sentences": [plain(one) for one in played.sentences],
         "marks": [{"e": one.at, "words": plain(one.words), "code": one.code} for one in played.findings if one.at >= 0],
         "sources": {plain(name): _source(one) for name, one in played.sources.items()}, "began": plain(run.began),
         "waits": [{"w": numbers.get(one.who, -1), "tid": one.tid, "call": one.call, "connection": one.connection} for one in run.stop.waiting],
@@ -156,15 +156,16 @@ def returned_in_words(call: Call) -> str:
 
 # -- the kernels ----------------------------------------------------------------------------------------------------------
 
-def _ways(run: Run) -> "Iterator[dict[str, Any]]":
+def _ways(run: Run, steps: "list[dict[str, Any]]") -> "Iterator[dict[str, Any]]":
     """Yields each direction of each connection: who sends to whom, the bytes that are known, and how far they had come from which
     moment on. A change is [seq, state of the sender's end, written, arrived, acked, read, FIN]; a number that is not known is
     null."""
     sides = Sides(run)
+    last = max((int(step["e"]) for step in steps), default=0)
     names = {name: n for n, name in enumerate(_names(run))}
     changes: "dict[tuple[int, str], list[Any]]" = {}
-    for moment in moments(run):
-        changes.setdefault(moment.side, []).append([moment.seq, moment.state, *_numbers(moment.way)])
+    for moment in moments(run):     # the last look at the kernel comes behind all that the page shows
+        changes.setdefault(moment.side, []).append([min(moment.seq, last), moment.state, *_numbers(moment.way)])
     for made in run.connections:
         for end in (OPENER, ACCEPTOR):
             side = made.number, end

@@ -305,14 +305,14 @@
         const [, state, written, sent, arrived, acked, read, gone, refused, fin] = found < 0 ? [0, "", 0, 0, 0, 0, 0, 0, 0, 0] : one.changes[found];
         const from = name(one.from), to = name(one.to);
         const known = (n) => n !== null;
-        const queue = (text, low, high) => {
+        const queue = (text, low, high, unknown = "not known") => {
             const size = known(low) && known(high) ? Math.max(0, high - low) : null;
-            return make("div", { class: `queue ${size ? "full" : ""}` }, make("span", {}, `${text}: ${size === null ? "not known" : `${size} byte${size === 1 ? "" : "s"}`} `),
+            return make("div", { class: `queue ${size ? "full" : ""}` }, make("span", {}, `${text}: ${size === null ? unknown : `${size} byte${size === 1 ? "" : "s"}`} `),
                 make("span", { class: "mono" }, size ? bytes(one.bytes, low, high) : ""));
         };
         return make("div", {},
             make("p", {}, make("strong", {}, `connection ${one.c}: ${from} → ${to} `), make("span", { class: "state mono" }, `${from}'s end: ${state || "no segment yet"}`)),
-            queue(state === "CLOSED" ? "never sent" : `not sent yet, in the ${from}'s kernel`, sent, written),
+            queue(state === "CLOSED" ? "never sent" : `not sent yet, in the ${from}'s kernel`, sent, written, known(sent) ? "not known before the write returns" : "not known"),
             ...(known(sent) && sent > arrived ? [queue(refused ? `sent, and refused by the ${to}'s kernel` : "sent, and not arrived yet", arrived, sent)] : []),
             queue(gone ? `never read: gone with the ${to}'s socket` : `not read yet, in the ${to}'s kernel`, read, arrived),
             queue(`read by the ${to}`, 0, read),
