@@ -221,6 +221,13 @@ def _unread(facts: Facts, side: Side, came: "dict[int, Arrival]") -> "Iterator[C
 
 # --- waits ---------------------------------------------------------------------------------------------------------------
 
+def stopped(run: Run) -> "set[int]":
+    """The places of the calls that only the end of the run made return: their threads waited when the kernel was asked for the last time."""
+    look = min((socket.seq for socket in run.stop.sockets), default=1 << 62)
+    waiting = {wait.tid for wait in run.stop.waiting}
+    return {call.seq for call in run.calls if call.returned > look and call.tid in waiting}
+
+
 class Waits:
     """Tells which calls of a run did not have to wait, although other things happened between their entry and their return."""
 

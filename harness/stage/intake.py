@@ -41,6 +41,7 @@ _SLEEPS = ("nanosleep", "clock_nanosleep")
 _WAITS = ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", *_SLEEPS)
 _POLLS = ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait")
 _MOVES = ("read", "readv", "recvfrom", "recvmsg", "recvmmsg", "write", "writev", "sendto", "sendmsg", "sendmmsg", "sendfile")
+_IN_PARTS = ("write", "writev", "sendto", "sendmsg", "sendfile")       # a signal ends one that waits, with what it has done
 _MANY = 100             # more connections than this are not asked for one by one
 _ENDS_AND_MOVES = (*_MOVES, "close", "shutdown")
 
@@ -327,11 +328,13 @@ class Intake:
 
     def _on_return(self, told: "dict[str, Any]") -> None:
         entry = self._open.pop(told["n"], None)
-        if entry is None or self.frozen and told.get("error") == "EINTR":      # stopping the programs did that, and not the run
+        if entry is None:
             return
+        before = self.book.call(entry)
+        if self.frozen and (told.get("error") == "EINTR" or before.name in _IN_PARTS and 0 < told["result"] < told.get("asked", before.asked)):
+            return      # stopping the programs did that, and not the run: a write that waits for room returns what it has done
         place = self.book.place()
         self._running[told["tid"]] = told["pid"]
-        before = self.book.call(entry)
         call = replace(before, returned=place, returned_ns=told["ns"] - self.start, result=told["result"], error=told.get("error", ""),
                        asked=told.get("asked", before.asked),
                        option=told.get("events", "") or before.option, data=before.data or told.get("data", ""), address=told.get("address", "") or before.address)

@@ -18,6 +18,7 @@ from harness.stage.scenarios import find_all
 from harness.tell import story
 from harness.tell.diagram import draw, svg
 from harness.tell.diagram.scene import MOST, Scene
+from harness.tell.player.data import Played, data
 from harness.trace import Call, Event, Run, Segment, Start
 from pairs import lent, run
 from test_captures import ACK, FIN, HELLO, PSH, RST, spoken
@@ -218,6 +219,19 @@ def test_a_write_that_waits_for_room_has_a_bar(tmp_path):
         pytest.skip("packets can't be captured, or calls not be seen, here")
     waits = Waits(found, changes(found))
     assert not all(waits.at_once(call) for call in found.calls if call.who == "client" and call.name in ("write", "sendto"))
+
+
+@pytest.mark.parametrize("client, server, call", [
+    ("sndbuf 4096; rcvbuf 4096; connect; event up; writeall 300000", "sndbuf 4096; rcvbuf 4096; listen; accept; event up; writeall 300000", "write"),
+    ("connect; event up; write 3; readall 1", "listen; accept; event up; waitall 8", "recvfrom")])
+def test_a_call_that_the_end_of_the_run_made_return_is_shown_as_one_that_waits(tmp_path, client, server, call):
+    found = run(tmp_path / "pair", client, server)
+    if not found.wire or not found.observed:
+        pytest.skip("packets can't be captured, or calls not be seen, here")
+    bars = [piece.title for group in draw(found).groups for piece in group.pieces if isinstance(piece, svg.Bar) and piece.kind == "wait"]
+    assert any(f"the server is in {call}" in title and "it has not returned" in title for title in bars), bars
+    steps = [step for step in data(Played(found, "", (), ""))["steps"] if step["w"] == 1 and step["k"] in ("call", "return")]
+    assert steps[-1]["k"] == "call" and steps[-1]["x"].startswith(f"{call}(")
 
 
 def test_bytes_that_are_not_acknowledged_have_a_strip():

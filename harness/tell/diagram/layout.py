@@ -8,11 +8,11 @@ yet.
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Iterator
 
 from ...judge.sides import Side
-from ...judge.states import CLOSED, Change, Waits, changes
+from ...judge.states import CLOSED, Change, Waits, changes, stopped
 from ...trace import Call
 from . import svg
 from .scene import Row, Scene
@@ -317,7 +317,9 @@ class Layout:
     def _waits(self) -> Iterator[Group]:
         """Yields the bars of calls that wait: those during which something else happened, and those that never returned."""
         busy: "dict[int, list[float]]" = {}
+        ended = stopped(self.run)
         for call in sorted(self.run.calls, key=lambda one: one.seq):
+            call = replace(call, returned=-1) if call.seq in ended else call
             who = self.scene.of(call.who, call.pid)
             if call.name not in _BLOCKS or who < 0 or call.name in ("nanosleep", "clock_nanosleep") and call.limit < 1e7:
                 continue

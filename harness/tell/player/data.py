@@ -12,6 +12,7 @@ from ...judge import standard
 from ...judge.findings import Finding
 from ...judge.moments import Way, moments
 from ...judge.sides import ACCEPTOR, OPENER, READS, WRITES, Sides
+from ...judge.states import stopped
 from ...judge.wire import readings
 from ...trace import Call, Ending, Event, Output, Run, Segment, Start, plain
 from .. import wire
@@ -59,7 +60,6 @@ def data(played: Played) -> "dict[str, Any]":
         "steps": steps, "ways": list(_ways(run, steps)), "sentences": [plain(one) for one in played.sentences],
         "marks": [{"e": one.at, "words": plain(one.words), "code": one.code} for one in played.findings if one.at >= 0],
         "sources": {plain(name): _source(one) for name, one in played.sources.items()}, "began": plain(run.began),
-        "waits": [{"w": numbers.get(one.who, -1), "tid": one.tid, "call": one.call, "connection": one.connection} for one in run.stop.waiting],
         "threadNames": dict(_threads(run)), "ended": dict(_ended(run)), "main": played.main, "stop": run.stop.kind, "cycle": list(run.stop.cycle),
         "outcomes": [plain(one) for one in played.outcomes], "shares": [list(one) for one in played.shares],
         "decided": plain(played.decided), "decidedAt": played.decided_at,
@@ -105,9 +105,10 @@ def _steps(run: Run) -> "Iterator[dict[str, Any]]":
     lines: "dict[int, list[str]]" = {}
     for line in standard.lines(run):
         lines.setdefault(line.seq, []).append(line.text + (f" {line.data}" if line.data else ""))
+    returned_late = stopped(run)
     for call in run.calls:
         yield _step(call, "call", in_words(call), tid=call.tid, source=call.source, connection=call.connection, also=lines.get(call.seq))
-        if call.returned >= 0:
+        if call.returned >= 0 and call.seq not in returned_late:
             yield {**_step(call, "return", returned_in_words(call), tid=call.tid, source=call.source, connection=call.connection, also=lines.get(call.returned)),
                    "e": call.returned, "t": call.returned_ns // 1000}
     for reading in readings(run):
