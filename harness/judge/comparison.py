@@ -49,7 +49,8 @@ class Difference:
     late        WHO logged the line after the act that it announces; `act` is the call
     open        WHO said "closing" and still holds the connection when the run is over; found: "another" if another process of it does.
                 Or WHO said "shutting down" and made no such call; found: "close" if it closed instead, else "no shutdown".
-                In both cases found is "elsewhere" if WHO made the call `act` on another descriptor
+                found "used": WHO said "closing", and then made the write `act`. found "elsewhere": WHO made the call `act` on
+                another descriptor
     unwritten   WHO announced `expected` bytes, and wrote `found`. `act` is the write that went beyond them, or a write on another
                 descriptor. expected "0": no line announces the `found` bytes of the write `act`
     miscount    WHO's lines say that it received `expected` bytes, and it had read `found`
@@ -342,6 +343,8 @@ class _Comparison:
         if match.stray and last != match.stray:
             return None
         mine = [w for w in self.run.stop.waiting if w.who == role_of(match.who)]
+        if last is None and index_of(match.who):
+            return None     # which thread, or process, that would be is not known
         if last is not None:
             exact = [w for w in mine if (w.pid, w.tid) == (last.pid, last.tid)]
             mine = exact or ([] if index_of(match.who) else mine)
@@ -373,7 +376,7 @@ class _Comparison:
     def _deed(self, who: str, line: Line, event: Event) -> Iterator[Difference]:
         told = Difference("late", who, line.number, line.written, line.text, event, witnesses=(event,), at=event.seq)
         call, written, read = self.deeds.before_its_line(event), self.deeds.written_after(event), self.deeds.read_by(event)
-        half, unheard = self.deeds.in_place_of_shutdown(event), self.deeds.unheard(event)
+        on, half, unheard = self.deeds.wrote_on(event), self.deeds.in_place_of_shutdown(event), self.deeds.unheard(event)
         if call is not None:
             yield replace(told, act=call.seq, at=call.seq, found=call.name, hints=fitting(line.hints, f"{call.name} before"))
         elif self.deeds.still_holds(event):
@@ -381,6 +384,8 @@ class _Comparison:
             other = None if copy else self.deeds.misdirected(event, ("close",))
             yield replace(told, kind="open", found="a copy" if copy else "elsewhere" if other else "", act=other.seq if other else -1,
                           hints=fitting(line.hints, "a copy" if copy else "no close"))
+        elif on is not None:
+            yield replace(told, kind="open", found="used", act=on.seq, hints=fitting(line.hints, "no close"))
         elif half:
             other = self.deeds.misdirected(event, ("shutdown",)) if half == "no shutdown" else None
             yield replace(told, kind="open", found="elsewhere" if other else half, act=other.seq if other else -1, hints=fitting(line.hints, half))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import re
-from typing import Iterable, Optional
+from typing import Iterable, Iterator, Optional, TypeVar
 
 from . import causes
 from .seen import Seen
@@ -28,6 +28,9 @@ class Deeds:
         self.by_side: dict[Side, list[Call]] = {}
         self._writes: dict[tuple[int, int], tuple[list[int], list[Call]]] = {}     # by thread: the places of its writes, and the writes
         self._peeked: set[Side] = set()
+        self._lines: dict[tuple[int, int], list[Event]] = {}        # of each thread
+        self._conns: dict[int, list[Event]] = {}                    # of each process: lines that name a connection
+        self._calls: dict[tuple[int, int], list[Call]] = {}         # of each thread
         self._sends: dict[tuple[int, int, Side], list[int]] = {}        # "sending" lines of a thread about an end
         self._sums: dict[tuple[Side, bool, bool], tuple[list[int], list[int]]] = {}
         self._announced: dict[Side, tuple[list[int], list[int]]] = {}
@@ -43,7 +46,12 @@ class Deeds:
         self._blind |= {holder.pid for side in sides.all() if not self._seen.all_of(side) for holder in getattr(sides.end(side), "holders", ())}
         if not run.observed:
             return
+        for event in run.events:
+            self._lines.setdefault((event.pid, event.tid), []).append(event)
+            if event.kind == "conn":
+                self._conns.setdefault(event.pid, []).append(event)
         for call in run.calls:
+            self._calls.setdefault((call.pid, call.tid), []).append(call)
             side = sides.of(call)
             if side is not None:
                 self.by_side.setdefault(side, []).append(call)
@@ -120,14 +128,20 @@ class Deeds:
         """Returns the call by which this thread made the connection that the next `conn` line of its process is about, if the
         call came before `event` and no line announced it. Returns None if there is no such call."""
         thread = event.pid, event.tid
-        told = next((e for e in self.run.events if e.kind == "conn" and e.pid == event.pid and e.seq > event.seq), None)
+        told = next(iter(_behind(self._conns.get(event.pid, []), event.seq)), None)
         side = self.sides.of(told) if told is not None else None
-        mine = [c for c in self.run.calls if c.name in names and (c.pid, c.tid) == thread and not c.error]
-        call = next((c for c in mine if side is not None and self.sides.of(c) == side), None)
+        call = next((c for c in self.by_side.get(side, ()) if c.name in names and (c.pid, c.tid) == thread and not c.error), None) if side is not None else None
         if call is None or call.seq > event.seq:
             return None
-        before = max((c.seq for c in mine if c.seq < call.seq), default=-1)
-        return None if any((e.pid, e.tid) == thread and causes.is_a(e, what) and before < e.seq < call.seq for e in self.run.events) else call
+        calls, lines = self._calls[thread], self._lines[thread]
+        at, line = _place(calls, call.seq) - 1, _place(lines, call.seq) - 1
+        while at >= 0 and (calls[at].name not in names or calls[at].error):
+            at -= 1
+        while line >= 0 and (at < 0 or lines[line].seq > calls[at].seq):
+            if causes.is_a(lines[line], what):
+                return None
+            line -= 1
+        return call
 
     def _written_before(self, event: Event) -> Optional[Call]:
         side = self.sides.of(event)
@@ -148,6 +162,20 @@ class Deeds:
         pending = any(c.name == "close" and c.returned < 0 and c.pid == event.pid for c in self.by_side.get(side, ()))
         return not pending and event.pid not in self._blind and any(h.pid == event.pid and h.until < 0 for h in end.holders)
 
+    def wrote_on(self, event: Event) -> Optional[Call]:
+        """Returns the write that a thread made to a connection after it had logged "closing" and then another line, if the connection
+        was neither closed nor shut down between those lines. Returns None if there is no such write."""
+        side = self.sides.of(event)
+        if side is None or not self.exact or not causes.is_a(event, "closing") or event.pid in self._blind:
+            return None
+        then = self._next_line(event)
+        if then is None:
+            return None
+        calls = [c for c in self.by_side.get(side, ()) if c.seq > event.seq]
+        if any(c.name in ("close", "shutdown") and c.seq < then for c in calls):
+            return None
+        return next((c for c in calls if c.name in WRITES and (c.pid, c.tid) == (event.pid, event.tid) and c.seq > then), None)
+
     def misdirected(self, event: Event, names: "tuple[str, ...]") -> Optional[Call]:
         """Returns the first call of these names that the line's thread made after the line, and before its next line, on a
         descriptor that is not the line's connection. Returns None if there is none. Calls on descriptors that are not looked at
@@ -155,9 +183,12 @@ class Deeds:
         side = self.sides.of(event)
         if side is None or not self.run.observed or event.pid in self._blind:
             return None
-        then = next((e.seq for e in self.run.events if e.seq > event.seq and (e.pid, e.tid) == (event.pid, event.tid)), None)
-        return next((c for c in self.run.calls if c.name in names and (c.pid, c.tid) == (event.pid, event.tid) and c.fd >= 0
-                     and event.seq < c.seq and (then is None or c.seq < then) and self.sides.of(c) != side), None)
+        then = self._next_line(event)
+        return next((c for c in _behind(self._calls.get((event.pid, event.tid), []), event.seq, then) if c.name in names and c.fd >= 0 and self.sides.of(c) != side), None)
+
+    def _next_line(self, event: Event) -> Optional[int]:
+        """Returns the place of the next line of the same thread; None if there is none."""
+        return next((e.seq for e in _behind(self._lines.get((event.pid, event.tid), []), event.seq)), None)
 
     def closed_a_copy(self, event: Event) -> bool:
         """Did the process that logged this line close a descriptor of the line's connection?"""
@@ -288,6 +319,26 @@ class Deeds:
             if any(c.name in READS and since < c.returned < until and c.asked and (c.error == "ECONNRESET" or c.result == 0 and not c.error) for c in calls):
                 return True
         return False
+
+
+Placed = TypeVar("Placed", Event, Call)
+
+
+def _place(records: "list[Placed]", place: int) -> int:
+    """Returns how many of these records, which stand in their order, come before a place."""
+    low, high = 0, len(records)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if records[middle].seq < place else (low, middle)
+    return low
+
+
+def _behind(records: "list[Placed]", place: int, until: Optional[int] = None) -> "Iterator[Placed]":
+    """Yields those of these records, which stand in their order, that come after a place, and before another one."""
+    for n in range(_place(records, place + 1), len(records)):
+        if until is not None and records[n].seq >= until:
+            return
+        yield records[n]
 
 
 def _sums(pairs: Iterable[tuple[int, int]]) -> tuple[list[int], list[int]]:

@@ -16,7 +16,7 @@ from ..judge.comparison import LATE, Difference, Verdict
 from ..judge.contract import After, Contract, Deadlock, Ends, Line, Wire, role_of
 from ..judge.deeds import Deeds
 from ..judge.findings import Finding
-from ..judge.sides import READS, Side
+from ..judge.sides import READS, WRITES, Side
 from ..trace import Call, Event, Run
 from ..trace.plain import plain
 from .phrases import at, count, of_them, quoted, the, with_source
@@ -104,13 +104,19 @@ class Why:
         elif event and read and read.asked == read.result == POINTER and os.path.commonprefix([d.expected, plain(event.text)]).endswith(read.data):
             yield (f"The {role_of(d.who)}'s read{at(read.source)} asked for {POINTER} bytes. That is the size of a pointer: `sizeof` of a `char *` gives it on a "
                    "64-bit machine, however much room the pointer leads to.")
-        if d.kind == "bytes" and act and act.data.endswith("\0") or d.kind == "missing" and event and event.text == f'{d.expected[:-1]}\\0"':
+        if d.kind == "bytes" and act and self._zeros_too_many(d, act) or d.kind == "missing" and event and event.text == f'{d.expected[:-1]}\\0"':
             yield 'The last byte is a 0: `sizeof "text"` and `strlen(text) + 1` count the byte 0 that ends a text in C.'
         if event and d.kind == "missing" and d.expected and event.text != d.expected and (event.text.endswith(d.expected) or event.text.startswith(d.expected)):
             before, _, behind = event.text.partition(d.expected)
             if any(not c.isprintable() or c == "\ufffd" for c in before + behind):
                 yield (f"{'Before' if before else 'Behind'} {quoted(d.expected)} stand bytes that are no text. `%s` and `strlen` go on up to a byte 0, and `read` puts "
                        "none behind the bytes that it brings.")
+
+    def _zeros_too_many(self, d: Difference, act: Call) -> bool:
+        """Did the sender send as many bytes too many as it made writes that end in a byte 0?"""
+        writes = [call for call in self.run.calls if call.name in WRITES and self.cast.sides.of(call) == self.cast.sides.of(act)]
+        extra = {int(words.split()[0]) - int(d.expected.split()[0]) for words in d.found.split(" and ")}
+        return extra == {sum(call.data.endswith("\0") and call.result > 0 for call in writes)} != {0}
 
     def _last_read(self, event: Event) -> Optional[Call]:
         """Returns the last read of a connection that the line's thread made before the line, and that brought bytes; None if

@@ -386,6 +386,10 @@ def _missing(d: Difference, run: Run) -> str:
     if still and d.blocked:
         others = d.blocked.call == "accept" and any(w.who == d.blocked.who and (w.pid, w.tid) != (d.blocked.pid, d.blocked.tid) for w in run.stop.waiting)
         return f"{never}; {'a thread of it' if others else 'it'} {_doing(d.blocked)} still"
+    if d.who.endswith("]") and not d.witnesses:     # no line of it says which process it would be
+        made = len(run.connections)
+        few = made < int(d.who.rpartition("[")[2][:-1]) and role_of(d.who) in {role.name for role in run.cast if role.listens}
+        return never + (f"; the run had only {count(made, 'connection')}" if few and made and run.observed else "")
     pid = next((e.pid for e in d.witnesses[::-1] if e.who == role_of(d.who)), 0)
     mine = [e for e in run.endings if e.who == role_of(d.who)]
     hows = {e.how for e in mine if e.pid == pid} or {e.how for e in mine}
@@ -396,8 +400,9 @@ def _instead(expected: str, observed: Event) -> str:
     """Returns what was said in place of the expected line. Bytes that are no text are left out, because they may differ from run
     to run; they are shown below, with the line."""
     lead, quote, text = observed.text.partition('"')
-    strange = re.search(_STRANGE, text) and not re.search(_STRANGE, expected)
-    return f"{quoted(lead.strip())} with other bytes" if strange and quote and expected.startswith(lead + quote) else quoted(observed.text)
+    strange = quote and observed.kind != "send" and re.search(_STRANGE, text) and not re.search(_STRANGE, expected)
+    other = "other bytes" if expected.startswith(lead + quote) else "bytes that are no text"
+    return f"{quoted(lead.strip())} with {other}" if strange else quoted(observed.text)
 
 
 _STRANGE = r"\\[1-7][0-7]|\\0\\0"
@@ -431,6 +436,8 @@ def _open(d: Difference, run: Run) -> str:
     if d.found == "elsewhere" and act is not None:
         failed = f", and failed with {act.error}" if act.error else ""
         return f"{the(d.who)} said {quoted(d.expected)}, and its {act.name} was on descriptor {act.fd}, which is not connection{number}{failed}"
+    if d.found == "used" and act is not None:
+        return f"{the(d.who)} said {quoted(d.expected)}, and called {act.name} on connection{number} after that"
     if d.found in ("close", "no shutdown"):
         return f"{the(d.who)} said {quoted(d.expected)}, and called {'close in its place' if d.found == 'close' else f'no shutdown on connection{number}'}"
     if d.found == "a copy":

@@ -116,6 +116,20 @@ def test_a_call_on_another_descriptor_is_not_told_as_no_call(line, call, words):
     assert words in text and "called no" not in text and "wrote none" not in text
 
 
+def test_who_says_closing_and_writes_on_is_told_so():
+    log, rules = "client@101#1: closing\nclient@101#1: connecting", "client: closing\nclient: connecting"
+    assert kinds(rules, made(log, "25-26 client@101#1 write 2 = 2")) == ["open"]
+    assert 'the client said "closing", and called write on connection 1 after that' in told(rules, made(log, "25-26 client@101#1 write 2 = 2"))
+    assert kinds(rules, made(log, "15-16 client@101#1 shutdown SHUT_RD = 0\n25-26 client@101#1 write 2 = 2")) == []
+
+
+def test_a_handler_of_a_connection_that_nobody_made_waits_nowhere():
+    waits = Waiting("server", 200, 200, "accept", 3, 0, "", "server.c:9")
+    run = made("client@101#1: a\nserver@200#1: b", stop=Stop("over", waiting=(waits,)))
+    text = told("client: a\nserver: b\nserver[2]: accepted", run)
+    assert 'server[2] never said "accepted"; the run had only 1 connection' in text and "waits in accept" not in text
+
+
 def test_a_call_behind_the_next_line_belongs_to_that_one():
     run = elsewhere(made("client@101#1: closing\nclient@101#1: x", "21-22 client@101#0 close 0 = 0", client=(101, 1, -1, "", 0)))
     assert "the client said \"closing\", and still holds connection 1 when the run is over: it did not close it" in told("client: closing\nclient: x", run)
@@ -305,6 +319,13 @@ def test_a_wrong_number_of_bytes_is_told_before_the_line_that_waits_for_the_rest
     assert kinds(rules, went_on)[0] == "bytes" and [e.text for e in found(rules, went_on)[0].witnesses] == ["x"]
     failed = made("client@101#1: a\nserver@200#1: x", "11-12 client@101#1 write 2 = 2\n13-14 client@101#1 write 1 = EPIPE")
     assert kinds(rules, failed)[0] == "missing"
+
+
+def test_a_byte_0_at_the_end_is_told_only_where_it_is_one_too_many():
+    run = made("client@101#1: a\nserver@200#1: b", "11-12 client@101#1 write 3 = 3")
+    run = replace(run, calls=tuple(replace(call, data="ab\0") for call in run.calls))
+    for most, slip in ((2, True), (4, False), (1, False)):
+        assert ("count the byte 0" in told(f"client: a\nserver: b\nbytes: client -> server = {most}", run)) is slip
 
 
 # --- told kindly ---

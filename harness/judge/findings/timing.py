@@ -54,6 +54,20 @@ def _limit_of(facts: Facts, call: Call) -> Optional[Call]:
     return last if last is not None and last.value > 0 and call.returned_ns - call.ns >= last.value * 0.9 else None
 
 
+def other_limit(facts: Facts) -> "Iterator[Finding]":
+    """A program waits in read (or in write) when the run is over, and the only time limit that it has set there is for the other one."""
+    for wait in facts.run.stop.waiting if facts.all_wait else ():
+        side = facts.sides.of(wait)
+        wrong, right = ("SO_SNDTIMEO", "SO_RCVTIMEO") if wait.call == "read" else ("SO_RCVTIMEO", "SO_SNDTIMEO")
+        options = [call for call in facts.calls(side, ("setsockopt",)) if not call.error and call.value > 0] if side is not None and wait.call in ("read", "write") else []
+        limit = next((call for call in reversed(options) if call.option == wrong), None)
+        if limit is None or side is None or not facts.seen(side) or any(call.option == right for call in options):
+            continue
+        ends, waits_in = ("writes", "read") if wrong == "SO_SNDTIMEO" else ("reads", "write")
+        yield Finding("limit-of-the-other", f"The {wait.who} has set {wrong} on connection {side[0]}{at(limit.source)}: that is a limit for {ends}. "
+                      f"It waits in {waits_in} there, and has set no limit for that ({right}).", (limit.seq,), limit.seq, wait.who, limit.source, "12", "M15")
+
+
 def poll_limit(facts: Facts) -> "Iterator[Finding]":
     """A poll ended because of its limit, with nothing ready."""
     found: "dict[tuple[int, int, str, int, str], list[Call]]" = {}
@@ -141,4 +155,4 @@ def _writer(facts: Facts, side: Side, segment: Segment) -> Optional[Call]:
     return None
 
 
-FINDINGS = (socket_limit, poll_limit, alarm, small_write_stall)
+FINDINGS = (socket_limit, other_limit, poll_limit, alarm, small_write_stall)

@@ -32,6 +32,14 @@ def test_a_read_that_a_sockets_limit_has_ended(tmp_path: Path, of_listener: str,
     assert all("ended with EAGAIN because of the socket's time limit (SO_RCVTIMEO, 2 s" in one.words and "no byte came within it" in one.words for one in told)
 
 
+@pytest.mark.parametrize("acts, found", [("sndtimeo 200; readall 10", True), ("rcvtimeo 200; sndtimeo 200; readall 10", False), ("sndtimeo 200; read 1", False)])
+def test_a_limit_for_writes_is_none_for_the_read_that_waits(tmp_path: Path, acts: str, found: bool) -> None:
+    run = pairs.run(tmp_path / "pair", "connect; write 9; readall 1", f"listen; accept; {acts}")
+    told = of(run, "limit-of-the-other")
+    assert len(told) == found
+    assert all("The server has set SO_SNDTIMEO on connection 1: that is a limit for writes. It waits in read there, and has set no limit for that (SO_RCVTIMEO)." in one.words for one in told)
+
+
 @pytest.mark.parametrize("client, found", [("connect; read 9", ["with nothing ready"]), ("connect; write 1; read 9", [])])
 def test_a_poll_that_its_limit_has_ended(tmp_path: Path, client: str, found: "list[str]") -> None:
     run = pairs.run(tmp_path / "pair", client, "listen; accept; poll-ms 100")
