@@ -62,7 +62,7 @@ def _check(scenario: Scenario, args: argparse.Namespace, lab: shared.Lab, interr
         return judged.outcome()
     status = judged.verdict.status
     print(judged.tell(width=screen.width_of(sys.stdout), colour=screen.wants_colour(sys.stdout), fold=sys.stdout.isatty(),
-                      lead=f"{scenario.name}: " if several or status == 0 else ""), flush=True)
+                      rows=screen.rows_of(sys.stdout) if not several else 0, lead=f"{scenario.name}: " if several or status == 0 else ""), flush=True)
     print("".join(f"{line}\n" for line in judged.look() if sys.stdout.isatty() and not several), end="", flush=True)
     for note in judged.run.notes if status or not several else ():
         print(f"note: {note}", flush=True)

@@ -51,7 +51,7 @@ def _judge(exercise: Exercise, scenario: Scenario, args: argparse.Namespace, lab
     print("\n".join(_fold([f"exercise {exercise.name}: {exercise.title}   (scenarios/{scenario.name})"], width, terminal)))
     if not passed:
         print("\n".join(_fold(exercise.task.split("\n"), width, terminal)) + "\n")
-    print(judged.tell(width=width, colour=screen.wants_colour(sys.stdout), fold=terminal), flush=True)
+    print(judged.tell(width=width, colour=screen.wants_colour(sys.stdout), fold=terminal, rows=screen.rows_of(sys.stdout)), flush=True)
     for said in judged.run.notes if not passed else ():
         print(f"note: {said}")
     shared.compiler_said(scenario, not passed)

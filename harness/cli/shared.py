@@ -319,12 +319,12 @@ class Judged:
         has that line already."""
         return again(self.reproduce)[:-1] if self.verdict.status == 0 else []
 
-    def tell(self, after_story: bool = False, **how: Any) -> str:
-        """Returns the verdict in words. `after_story`: the run's story stands above it."""
+    def tell(self, after_story: bool = False, rows: int = 0, **how: Any) -> str:
+        """Returns the verdict in words. `after_story`: the run's story stands above it. `rows`: as in words.tell()."""
         if self.contract is None:
             why = "" if self.promised else f"the contract promises nothing under DELIVERY={self.way}, so nothing is judged"
             return told.tell(self.verdict, self.run, self.findings, reproduce=self.reproduce, after_story=after_story, why=why, **how)
-        return words.tell(self.verdict, self.run, self.contract, reproduce=self.reproduce, every=os.environ.get("ALL", "") not in ("", "0"), **how)
+        return words.tell(self.verdict, self.run, self.contract, reproduce=self.reproduce, every=os.environ.get("ALL", "") not in ("", "0"), rows=rows, **how)
 
 
 def one_run(scenario: Scenario, args: argparse.Namespace, policy: Policy, lab: Lab, story: bool = False, **watch: Any) -> Judged:

@@ -23,6 +23,11 @@ def width_of(stream: TextIO) -> int:
     return max(60, min(120, columns))
 
 
+def rows_of(stream: TextIO) -> int:
+    """Lines that a terminal has for a verdict, if what make adds and a prompt are to stand below it; 0 where there is no terminal."""
+    return max(shutil.get_terminal_size((100, 24)).lines - 4, 1) if stream.isatty() else 0
+
+
 def fitted(lines: "Iterable[str]", stream: TextIO) -> "Iterator[str]":
     """Yields the lines. On a terminal a line that is too wide is broken between words. A command is not broken, because it is
     there to be copied."""

@@ -134,20 +134,26 @@ def dyed(text: str, code: str, colour: bool) -> str:
 # --- the verdict -----------------------------------------------------------------------------------------------------
 
 def tell(verdict: Verdict, run: Run, contract: Contract, *, reproduce: str, width: int = 100, colour: bool = False,
-         fold: bool = False, lead: str = "", every: bool = False, picture: bool = True, hints: bool = True) -> str:
+         fold: bool = False, lead: str = "", every: bool = False, picture: bool = True, hints: bool = True, rows: int = 0) -> str:
     """Returns the whole verdict, without a newline at its end. With `every` each difference is told, and not only the first one.
     Without `picture` the lines around the place are left out. Without `hints` the hints, the lesson and the command are left out,
     because something else shows them. `reproduce` is the command that makes the run again. `lead` stands before the first word.
-    With `fold` sentences are broken between words at `width`."""
+    With `fold` sentences are broken between words at `width`. Where the verdict has more lines than `rows`, fewer lines around the place
+    are shown, so that its first line stays on the screen; 0 for no limit."""
     if verdict.word == "as expected":
         told = folded(lead + _as_expected(verdict, run, contract), width, fold)
         told[0] = lead + dyed("as expected", GOOD, colour) + told[0][len(lead + "as expected"):]
         return "\n".join([*told, *_not_looked_at(verdict, width, fold)])
     teller = _Teller(verdict, run, contract, width, colour, fold, lead)
     teller.every = every
-    return "\n".join([*teller.headline(), *teller.witnesses(), *teller.folded(teller.why()), *(teller.picture() if picture else ()),
-                      *(teller.folded(teller.hint()) if hints else ()), *teller.others(), *_not_looked_at(verdict, width, fold),
-                      *(again(reproduce) if hints else [])])
+    above = [*teller.headline(), *teller.witnesses(), *teller.folded(teller.why())]
+    below = [*(teller.folded(teller.hint()) if hints else ()), *teller.others(), *_not_looked_at(verdict, width, fold), *(again(reproduce) if hints else [])]
+    shown: "list[str]" = []
+    for around in range(AROUND, 0, -1) if picture else ():
+        shown = list(teller.picture(around))
+        if not rows or len(above) + len(shown) + len(below) <= rows:
+            break
+    return "\n".join([*above, *shown, *below])
 
 
 def folded(line: str, width: int, fold: bool = True) -> list[str]:
@@ -331,12 +337,12 @@ class _Teller:
 
     # the picture
 
-    def picture(self) -> Iterator[str]:
+    def picture(self, around: int) -> Iterator[str]:
         events, place = list(self.run.events), self._marked()
         if not events or place is None:
             return
         at = next(n for n, e in enumerate(events) if e.seq == place.seq)
-        begin, end = max(at - AROUND, 0), min(at + AROUND + 1, len(events))
+        begin, end = max(at - around, 0), min(at + around + 1, len(events))
         yield ""
         yield f"    {column_heads(width=self.width - 4, colour=self.colour, cast=self.run.cast)}"
         if begin:

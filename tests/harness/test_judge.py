@@ -649,6 +649,14 @@ def test_on_a_terminal_sentences_break_between_words(width):
         assert max(map(len, parts)) <= width and " ".join(part.strip() for part in parts).partition("   ")[0].startswith(sentence)
 
 
+def test_where_a_screen_is_short_fewer_lines_stand_around_the_place_and_nothing_else_is_left_out():
+    long, short = stuck_told(width=80, fold=True).splitlines(), stuck_told(width=80, fold=True, rows=20).splitlines()
+    around = [[line for line in told if line.startswith(("  > ", "       "))] for told in (long, short)]
+    assert len(around[0]) > len(around[1]) >= 2 and sum(line.startswith("  > ") for line in short) == 1
+    rest = [[line for line in told if not line.startswith(("  > ", "       ", "    ("))] for told in (long, short)]
+    assert rest[0] == rest[1] and stuck_told(width=80, fold=True, rows=len(long)).splitlines() == long
+
+
 def test_a_verdict_that_goes_to_a_file_is_not_broken():
     assert any(len(line) > 100 for line in stuck_told(width=60).splitlines())
 
