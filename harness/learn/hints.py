@@ -32,6 +32,7 @@ QUESTIONS = {
     "open": "The line says that something is done. Which call does it, and on which descriptor?",
     "unwritten": "How many bytes does the line announce, and how many does the write hand over? Where does each number come from?",
     "miscount": "Where does the number in the line come from? Which value says how many bytes have come?",
+    "unheard": "Which call tells the {who} of such an end? Has the program made that call when it comes to the line?",
     "deaf": "Which direction of the connection has the {who} ended, and which one does it still need?",
     "act": "Which call ends the connection there? Is the other program done with it?",
     "reset": "Which bytes had the {who} not read when it closed?",
