@@ -23,6 +23,7 @@ from .why import Why, uncounted, what_came
 COLOURS = ("36", "33", "35", "34", "96", "93", "95", "94")  # cyan, yellow, magenta, blue, then the bright ones: by column
 GOOD, BAD = "32", "31"                                      # green, red
 PAIR = (Role("server", True), Role("client", False))        # the default cast
+MESSAGE = 44        # characters of a line such as [2] Received message: "This is a message\n"
 NARROWEST = 30      # if there are more than two columns, each has at least so many characters
 AROUND = 4      # so many lines are shown before the place, and after it
 
@@ -73,7 +74,7 @@ def _starts(width: int, cast: tuple[Role, ...]) -> tuple[int, ...]:
     count = len(cast)
     if count <= 2:
         return (0, max(width * 4 // 5 - 40, 8))[:count]
-    room = (width - 10) // count
+    room = min((width - 10) // count, max((width - 10 - MESSAGE) // (count - 1), NARROWEST))       # the last column has room for a message, if any can
     return tuple(n * room for n in range(count)) if room >= NARROWEST else ()
 
 

@@ -731,6 +731,11 @@ def test_three_programs_have_three_columns_where_there_is_room():
     assert [line.index(text) for line, text in zip(lines, "abc")] == [heads.index(name) for name in NAMES] == [10, 40, 70]
 
 
+def test_on_a_wide_terminal_the_last_of_three_columns_has_room_for_a_message():
+    line = words.format_event(runs.log('server@200#2: Received message: "This is a message\\n"')[0], width=120, cast=THREE)
+    assert line.endswith('[2] Received message: "This is a message\\n"') and len(line) <= 120
+
+
 def test_where_there_is_none_each_line_begins_with_its_programs_name():
     lines = [words.format_event(e, width=80, cast=THREE) for e in runs.log("client@101: a\nrelay@300#2: b")]
     assert lines == ["   0.001  client   a", "   0.002  relay    [2] b"]
