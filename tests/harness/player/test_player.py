@@ -170,6 +170,12 @@ def test_an_address_leads_to_a_moment_a_run_a_program(browser, scenarios, tmp_pa
     assert there(browser)["place"].startswith("1 of") and browser.complaints() == []
 
 
+def test_what_an_address_may_say_is_documented():
+    program = (Path(harness.tell.player.__file__).parent / "page.js").read_text()
+    asked = set(re.findall(r'asked\.get\("(\w+)"\)', program))
+    assert asked == set(re.findall(r"`#(\w+)=\w+`", (Path(harness.__file__).parent / "TRACE.md").read_text())) and asked
+
+
 @pytest.mark.parametrize("width", [360, 1600])
 def test_it_fits_a_phone_and_a_wide_screen(browser, scenarios, tmp_path, width):
     browser.open(put(tmp_path, played(scenarios["20"])))
