@@ -546,11 +546,15 @@ def _waits(pid: int, name: str, args: "tuple[int, ...]") -> "dict[str, Any]":
     else:
         bits = 0
         for pointer in filter(None, args[1:4]):
-            bits |= int.from_bytes(ptrace.memory(pid, pointer, (min(args[0], 1024) + 7) // 8), "little")
+            bits |= int.from_bytes(ptrace.memory(pid, pointer, 1024 // 8) or ptrace.memory(pid, pointer, (min(args[0], 1024) + 7) // 8), "little")
         fds = [fd for fd in range(min(args[0], 1024)) if bits >> fd & 1]
+        over = [fd for fd in range(min(args[0], 1024), 1024) if bits >> fd & 1]     # in a set, and not below the first argument
         limit = -1 if not args[4] else _timespec(pid, args[4], 1000 if name == "select" else 1)
     first = {} if name in ("poll", "ppoll") else {"value": min(args[0], 1024)}
-    return {"asked": len(fds), "limit": limit, "sleep": not fds and limit >= 0, **first}
+    watched = " ".join(map(str, fds)) if len(fds) <= _DATA else ""
+    if name in ("select", "pselect6") and over and all(_what(pid, fd) for fd in over):      # else the set is shorter, and that is other memory
+        watched += " | " + " ".join(map(str, over))
+    return {"asked": len(fds), "limit": limit, "sleep": not fds and limit >= 0, "data": watched, **first}
 
 
 def _timespec(pid: int, address: int, unit: int = 1) -> int:

@@ -107,7 +107,7 @@ def verdict(run: Run) -> "tuple[str, int, str]":
     if stop.kind == "deadlock":
         return "deadlock", 1, words.proof(run).removeprefix("Deadlock. ")
     if stop.kind in ("runaway", "no progress"):
-        return stop.kind, 1, stop.words
+        return stop.kind, 1, stop.words.removeprefix(f"{stop.kind} ")
     left = [one for one in run.endings if one.who in _clients(run) and not one.how.startswith(("exit ", "signal "))]
     if not left:
         return "told", 0, "the run is over"

@@ -168,6 +168,18 @@ WHY = [
     ("udp-to-tcp", "c.recv(1)", "socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 9000))", "The client sent to 127.0.0.1:9000 by UDP: its socket is one of SOCK_DGRAM. The server "
      "listens on 127.0.0.1:9000 for TCP. UDP and TCP have ports of their own, so nothing of that comes to the listener."),
     ("address-family", "c.recv(1)", "t = socket.socket(); ctypes.CDLL(None).connect(t.fileno(), bytes(16), 16)", "The client's connect names an address of AF_UNSPEC (0)."),
+    ("asked-nothing", "ctypes.CDLL(None).recv(c.fileno(), bytes(1), 0, 0)", "s.send(b'x')", "The server's recv on connection 1 asked for 0 bytes, so it returned 0 at once. That 0 is not the end of the stream."),
+    ("asked-nothing", "c.recv(1)", "s.send(b'')", "The client's send on connection 1 asked for 0 bytes, so it returned 0 at once. It sent nothing."),
+    ("eagain-then-close", "c.setblocking(False)\ntry: c.recv(1)\nexcept BlockingIOError: c.close()", "s.recv(1)", "The server's recv on connection 1 failed with EAGAIN: nothing had come "
+     "yet. Then the server closed the connection."),
+    ("unread-at-end", "select.select([l], [], [])", "s.send(b'x'); s.recv(1)", "That select does not look at descriptor 4, which is connection 1."),
+    ("unread-at-end", "r = [l]\nselect.select(r, [c], [])\nselect.select(r, [], [])", "s.send(b'x'); s.recv(1)", "select leaves only what was ready in its sets, so they must be filled anew "
+     "before each call."),
+    ("interrupted", "import signal; signal.signal(17, lambda *a: 1 / 0)\nif os.fork() == 0: os._exit(0)\ntry: l.accept()\nexcept ZeroDivisionError: pass", "pass", "A signal interrupted the "
+     "server's accept, which failed with EINTR; it did not call it again. A child process of the server had just ended, and that sends SIGCHLD."),
+    ("unreachable", "c.recv(1)", "socket.create_connection(('10.1.2.3', 80))", "The client asked for 10.1.2.3:80, and its kernel knows no way there (ENETUNREACH). The programs run in a network "
+     "of their own"),
+    ("unreachable", "socket.create_server(('10.1.2.3', 80))", "pass", "The server could not bind 10.1.2.3:80: EADDRNOTAVAIL. 10.1.2.3 is no address of this network."),
     ("spin", "p = select.poll(); p.register(c, 0); c.shutdown(1)\nwhile True: p.poll()", "s.close()", "Each poll returned at once because something that it looks at is ready (POLLHUP), and stays "
      "so until the program acts on it. POLLHUP says that the connection has ended in both directions"),
     ("spin", "while True: select.select([c], [c], [])", "s.recv(1)", "(writefds), and stays so until the program acts on it. There is room for bytes to write there"),
@@ -179,6 +191,10 @@ NOT_SO = [
     ("no-write", "c.recv(9); select.select([c, l], [], [])", "s.send(b'ping\\n'); input()"),        # the client waits for a person
     ("shared-reads", "c.recv(9)", "s.recv(1)"),
     ("wrong-descriptor", "c.recv(1)", "s.close()"),
+    ("asked-nothing", "c.recv(1); c.recv(1)", "s.send(b'x')"),
+    ("eagain-then-close", "c.settimeout(0.1)\ntry: c.recv(1)\nexcept TimeoutError: c.close()", "s.recv(1)"),
+    ("interrupted", "import signal; signal.signal(17, lambda *a: None)\nif os.fork() == 0: os._exit(0)\nl.accept()", "time.sleep(0.1)"),     # it calls it again
+    ("unreachable", "c.recv(1)", "socket.create_connection(('127.0.0.1', 9001))"),
     ("own-shutdown", "c.close()", "s.recv(1); s.shutdown(2) if 0 else s.recv(1)"),
     ("udp-to-tcp", "c.recv(1)", "socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 9001))"),
     ("address-family", "c.recv(1)", "s.close()"),
@@ -203,6 +219,12 @@ def test_a_cause_that_is_not_there_is_not_told(tmp_path, code, server, client):
 @pytest.mark.parametrize("asked, told", [(18, True), (1023, False), (4096, False)])
 def test_the_size_of_a_buffer_is_no_message_that_is_missing(tmp_path, asked, told):
     assert ("are missing" in why(tmp_path, IN_ALL.format(asked), "s.send(b'Hello ov'); s.recv(1)")["no-newline"]) is told
+
+
+def test_a_close_under_a_read_of_another_thread_sends_no_fin(tmp_path):
+    made = pairs.run(tmp_path, "connect; readall 1", "listen; accept; thread; readall 1; end; pause 1; hush; exit 0")
+    assert [one.words.partition(" there.")[0] for one in findings.find(made) if one.code == "closed-under-a-read"] == [
+        "The server closed connection 1 while another thread of it waited in read"]
 
 
 def test_a_number_in_the_right_order_is_not_called_swapped(tmp_path):

@@ -56,14 +56,22 @@ def waits(waiting: Waiting) -> str:
     return f"in {waiting.call}" + (f" on connection {waiting.connection}" if waiting.connection and waiting.call in ("read", "write") else "")
 
 
-def too_low(facts: Facts, waiting: Waiting, socket: Socket, what: str) -> str:
-    """Returns a sentence if a thread waits in a select that does not look at a socket of its own process, because its first
-    argument is too low; else "". `what` names the socket."""
-    call = next((one for one in facts.run.calls if one.returned < 0 and (one.pid, one.tid) == (waiting.pid, waiting.tid) and one.name in ("select", "pselect6")), None)
-    if call is None or socket.pid != waiting.pid or socket.fd < call.value:
+def not_looked_at(facts: Facts, waiting: Waiting, socket: Socket, what: str) -> str:
+    """Returns a sentence if a thread waits in a poll or select that does not look at a socket of its own process; else "". `what` names
+    the socket. The sentence says why, if it is because the first argument of select is too low, or if an earlier select had told of something."""
+    mine = [one for one in facts.run.calls if (one.pid, one.tid) == (waiting.pid, waiting.tid) and one.name in ("poll", "ppoll", "select", "pselect6")]
+    call = mine[-1] if mine and mine[-1].returned < 0 else None
+    if call is None or socket.pid != waiting.pid or socket.fd < 0:
         return ""
-    return f" That select looks at descriptors below {call.value} only, since its first argument is {call.value}, and {what} is descriptor {socket.fd}: the first argument " \
-           "must be the highest descriptor plus 1."
+    looked, _, over = call.data.partition("|")
+    if str(socket.fd) not in over.split():
+        if not call.data or str(socket.fd) in looked.split():
+            return ""
+        again = " select leaves only what was ready in its sets, so they must be filled anew before each call." if name(call) == "select" and any(
+            one.result > 0 and one.fd == call.fd for one in mine[:-1]) else ""
+        return f" That {name(call)} does not look at descriptor {socket.fd}, which is {what}.{again}"
+    return f" That select looks at descriptors below {call.value} only, since its first argument is {call.value}, and {what} is descriptor {socket.fd}, which is in a set: the " \
+           "first argument must be the highest descriptor plus 1."
 
 
 def gone_before(facts: Facts, side: Side, place: int) -> str:

@@ -209,6 +209,22 @@ def address_family(facts: Facts) -> "Iterator[Finding]":
 _FAMILIES = {0: "AF_UNSPEC (0)", 1: "AF_UNIX", 2: "AF_INET", 10: "AF_INET6"}
 
 
+def unreachable(facts: Facts) -> "Iterator[Finding]":
+    """A bind to an address that this network has not, or a connect to one to which no way leads."""
+    for call in facts.run.calls:
+        if (call.name, call.error) not in (("bind", "EADDRNOTAVAIL"), ("connect", "ENETUNREACH"), ("connect", "EHOSTUNREACH")) or not call.address:
+            continue
+        calls = facts.life(call).calls
+        if not calls or calls[0].asked == _DATAGRAM or call.name == "connect" and _got_through(facts, call):
+            continue
+        host = _host(call.address)
+        words = f"The {call.who} could not bind {call.address}{at(call.source)}: EADDRNOTAVAIL. {host} is no address of this network." if call.name == "bind" else \
+                f"The {call.who} asked for {call.address}{at(call.source)}, and its kernel knows no way there ({call.error})."
+        words += " The programs run in a network of their own, which has only the addresses of localhost: 127.0.0.1 and [::1]." if facts.run.isolated else ""
+        yield Finding("unreachable", words, (call.seq,), call.seq, call.who, call.source)
+        return
+
+
 # --- in use ----------------------------------------------------------------------------------------------------------
 
 def in_use(facts: Facts) -> "Iterator[Finding]":
@@ -342,4 +358,4 @@ def reset_unaccepted(facts: Facts) -> "Iterator[Finding]":
             break
 
 
-FINDINGS = (refused, udp, address_family, in_use, not_listening, reset_unaccepted)
+FINDINGS = (refused, unreachable, udp, address_family, in_use, not_listening, reset_unaccepted)

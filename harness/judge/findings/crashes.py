@@ -83,7 +83,7 @@ def ended_early(facts: Facts) -> "Iterator[Finding]":
         alone = sum(1 for other in facts.run.endings if other.who == end.who) == 1
         words = f"The {end.who} ended by itself, with {end.how}."
         failed = _last_call(facts, end)
-        if failed is not None and failed.error and failed.error not in ("EAGAIN", "EINTR", "EINPROGRESS"):
+        if failed is not None and failed.error and failed.name not in ("wait4", "waitid") and failed.error not in ("EAGAIN", "EINTR", "EINPROGRESS"):
             words += f" The last call that was seen of it is {name(failed)}{at(failed.source)}, which {returned(failed)}."
         else:
             failed = None

@@ -4,8 +4,8 @@ from __future__ import annotations
 from typing import Iterator, Optional
 
 from ...trace import Call, End, Holder
-from ..sides import Side
-from .acts import POLLS, at, capital, count, waits
+from ..sides import READS, Side
+from .acts import POLLS, at, capital, count, name, waits
 from .facts import Facts, Finding
 
 
@@ -131,6 +131,21 @@ def kept_open(facts: Facts) -> "Iterator[Finding]":
                       f"it waits {waits(doing[0])}{at(then.source)}.", (last.seq, then.seq), place, still[0].who, source)
 
 
+def closed_under_a_read(facts: Facts) -> "Iterator[Finding]":
+    """A thread closed a connection while another thread of its process waited in read there: the kernel keeps it for that read."""
+    for side in facts.sides.all():
+        end = facts.sides.end(side)
+        for read in facts.calls(side, READS):
+            close = next((call for call in facts.calls(side, ("close",)) if call.pid == read.pid and call.tid != read.tid and read.seq < call.seq and not call.error
+                          and 0 <= call.returned), None)
+            if read.returned >= 0 or close is None or end is None or any(h.until < 0 for h in end.holders) or _sent_fin(facts, side, close.seq):
+                continue            # (a FIN behind the close was sent when the run was stopped, which ended the read)
+            yield Finding("closed-under-a-read", f"The {close.who} closed connection {side[0]}{at(close.source)} while another thread of it waited in {name(read)} there{at(read.source)}. "
+                          "A close does not end that wait, and the kernel sends no FIN until it ends. shutdown with SHUT_RDWR ends both.",
+                          (read.seq, close.seq), close.seq, close.who, close.source)
+            break
+
+
 def never_closed(facts: Facts) -> "Iterator[Finding]":
     """The peer's FIN has come, and a program that still runs has not closed its end."""
     told: "set[Side]" = set()
@@ -192,4 +207,4 @@ def _closing(facts: Facts, side: Side, holder: Holder) -> Optional[Call]:
     return next((call for call in facts.calls(side, ("close",)) if call.pid == holder.pid and call.seq <= holder.until <= max(call.returned, call.seq)), None)
 
 
-FINDINGS = (reset_by_unread, reset_by_linger, written_after_close, held_by_another, kept_open, never_closed)
+FINDINGS = (closed_under_a_read, reset_by_unread, reset_by_linger, written_after_close, held_by_another, kept_open, never_closed)

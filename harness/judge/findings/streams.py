@@ -7,8 +7,9 @@ from typing import Iterator, Optional
 from ...trace import Call, Event, Socket, Waiting
 from .. import causes
 from ..sides import READS, WRITES, Side
-from .acts import ACCEPTS, POLLS, at, capital, count, gone_before, listed, name, too_low, waits
+from .acts import ACCEPTS, POLLS, at, capital, count, gone_before, listed, name, not_looked_at, waits
 from .facts import Facts, Finding
+from .timing import limit_of
 
 _DATA = 64                  # bytes of a buffer that a call record keeps
 _EOFS = 10                  # after so many reads that returned 0 a program counts as one that reads on after the end
@@ -39,7 +40,7 @@ def unread(facts: Facts) -> "Iterator[Finding]":
             ended = reads and mine[0].pid == reads[-1].pid and mine[0].tid != reads[-1].tid
             words += f" The thread that read there has ended. Now the {socket.who}" if ended else " Now it"
             words += f" {'has gone back to accept' if back else f'waits {waits(mine[0])}'}{_pending_at(facts, mine[0])}."
-            words += too_low(facts, mine[0], socket, f"connection {side[0]}")
+            words += not_looked_at(facts, mine[0], socket, f"connection {side[0]}")
         elif len(mine) > 1 and facts.all_wait and mine[0].pid == mine[1].pid:
             words += f" One thread of {facts.process(mine[0].who, mine[0].pid)} waits {waits(mine[0])}, and another one {waits(mine[1])}."
         elif mine and facts.all_wait:
@@ -426,6 +427,30 @@ def eof_again(facts: Facts) -> "Iterator[Finding]":
                       first.who, first.source)
 
 
+def asked_nothing(facts: Facts) -> "Iterator[Finding]":
+    """A read or a write asked for 0 bytes: it returned 0 at once, and that says nothing of the stream."""
+    for side in facts.sides.all():
+        for calls, what in ((facts.reads(side), "That 0 is not the end of the stream."), (facts.writes(side), "It sent nothing.")):
+            call = next((one for one in calls if one.returned >= 0 and one.asked == 0 and one.result == 0 and not one.error and one.name not in ("sendfile", "sendmmsg")), None)
+            if call is not None and call.option != "splice":
+                yield Finding("asked-nothing", f"The {call.who}'s {name(call)} on connection {side[0]}{at(call.source)} asked for 0 bytes, so it returned 0 at once. {what} "
+                              "(strlen of an empty buffer is 0.)", (call.seq,), call.seq, call.who, call.source, remark=what == "It sent nothing.")
+
+
+def not_yet(facts: Facts) -> "Iterator[Finding]":
+    """A read found nothing and failed with EAGAIN, and the next that its thread did was to close the connection."""
+    for side in facts.sides.all():
+        for read in facts.reads(side):
+            if read.error != "EAGAIN" or read.returned < 0 or limit_of(facts, read) is not None:
+                continue
+            after = next((call for call in facts.run.calls if call.tid == read.tid and call.seq > read.seq), None)
+            if after is not None and after.name == "close" and after.fd == read.fd and not any(call.result > 0 for call in facts.reads(side)):
+                yield Finding("eagain-then-close", f"The {read.who}'s {name(read)} on connection {side[0]}{at(read.source)} failed with EAGAIN: nothing had come yet. Then the {read.who} closed "
+                              f"the connection{at(after.source)}. EAGAIN is no end of the stream: only a read that returns 0 tells that.", (read.seq, after.seq), after.seq,
+                              read.who, after.source)
+                break
+
+
 def own_shutdown(facts: Facts) -> "Iterator[Finding]":
     """A read returned 0 because its own program had shut down its receiving. The other end had not ended the stream."""
     for side in facts.sides.all():
@@ -558,4 +583,4 @@ def _pieces(calls: "list[Call]") -> "list[_Piece]":
 
 
 FINDINGS = (unread, wants_more, no_newline, no_answer, shared_reads, window, announced, end_not_read, short_write, write_failed, no_connection, wrong_descriptor,
-            read_reset, glued, kept_apart, cut, eof_again, own_shutdown, lines_tell_more)
+            read_reset, glued, kept_apart, cut, eof_again, asked_nothing, not_yet, own_shutdown, lines_tell_more)

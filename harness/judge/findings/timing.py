@@ -24,7 +24,7 @@ def socket_limit(facts: Facts) -> "Iterator[Finding]":
     """SO_RCVTIMEO or SO_SNDTIMEO has ended a read, an accept or a write: it failed with EAGAIN, though the socket blocks."""
     found: "dict[tuple[int, int, str, int], list[tuple[Call, Call]]]" = {}
     for call in facts.run.calls:
-        limit = _limit_of(facts, call)
+        limit = limit_of(facts, call)
         if limit is not None:
             found.setdefault((call.pid, call.fd, call.name, limit.value), []).append((call, limit))
     for ended in found.values():
@@ -37,7 +37,7 @@ def socket_limit(facts: Facts) -> "Iterator[Finding]":
                       (limit.seq, *(one.seq for one, _ in ended[:3])), call.returned, call.who, call.source)
 
 
-def _limit_of(facts: Facts, call: Call) -> Optional[Call]:
+def limit_of(facts: Facts, call: Call) -> Optional[Call]:
     """Returns the setsockopt whose time limit has ended this call; None if that is not certain. A socket that does not block
     fails with EAGAIN at once."""
     option = "SO_SNDTIMEO" if call.name in WRITES else "SO_RCVTIMEO"
@@ -86,13 +86,34 @@ def alarm(facts: Facts) -> "Iterator[Finding]":
     for call in facts.run.calls:
         if call.error != "EINTR" or call.returned < 0:
             continue
-        timers = [one for one in facts.run.calls if one.name in ("alarm", "setitimer", "timer_settime") and one.pid == call.pid and not one.error
-                  and 0 <= one.returned < call.returned]
-        timer = timers[-1] if timers else None
-        if timer is not None and timer.limit > 0 and 0 <= call.returned_ns - (timer.ns + timer.limit) < _SLACK:
+        timer = _alarm_of(facts, call)
+        if timer is not None:
             where = f" on connection {call.connection}" if call.connection else ""
             yield Finding("alarm", f"The {call.who}'s {name(call)}{where}{at(call.source)} ended with EINTR: the alarm of {_seconds(timer.limit)} went off, "
                           f"which it had set with {timer.name}{at(timer.source)}.", (timer.seq, call.seq), call.returned, call.who, call.source)
+
+
+def _alarm_of(facts: Facts, call: Call) -> Optional[Call]:
+    """Returns the call that set the timer which was due when a signal ended this call; None if there is none."""
+    timers = [one for one in facts.run.calls if one.name in ("alarm", "setitimer", "timer_settime") and one.pid == call.pid and not one.error
+              and 0 <= one.returned < call.returned]
+    timer = timers[-1] if timers else None
+    return timer if timer is not None and timer.limit > 0 and 0 <= call.returned_ns - (timer.ns + timer.limit) < _SLACK else None
+
+
+def interrupted(facts: Facts) -> "Iterator[Finding]":
+    """A signal ended a call, no alarm was due, and the program did not make that call again."""
+    for call in facts.run.calls:
+        if call.error != "EINTR" or call.returned < 0 or call.name not in (*READS, *WRITES, *ACCEPTS, *POLLS, "connect") or _alarm_of(facts, call) is not None:
+            continue
+        if not facts.all_wait or any((one.tid, one.name, one.fd) == (call.tid, call.name, call.fd) and one.seq > call.seq for one in facts.run.calls):
+            continue
+        where = f" on connection {call.connection}" if call.connection else ""
+        child = next((end for end in facts.run.children if end.who == call.who and call.seq < end.seq < call.returned), None)
+        words = f"A signal interrupted the {call.who}'s {name(call)}{where}{at(call.source)}, which failed with EINTR; it did not call it again."
+        words += f" A child process of the {call.who} had just ended, and that sends SIGCHLD." if child is not None else ""
+        yield Finding("interrupted", f"{words} SA_RESTART, set with sigaction for that signal's handler, lets the kernel go on with most such calls.",
+                      (*([child.seq] if child is not None else []), call.seq), call.returned, call.who, call.source)
 
 
 # --- two kernels that wait for each other ----------------------------------------------------------------------------
@@ -155,4 +176,4 @@ def _writer(facts: Facts, side: Side, segment: Segment) -> Optional[Call]:
     return None
 
 
-FINDINGS = (socket_limit, other_limit, poll_limit, alarm, small_write_stall)
+FINDINGS = (socket_limit, other_limit, poll_limit, alarm, interrupted, small_write_stall)

@@ -7,7 +7,7 @@ from typing import Iterator, Optional
 
 from ...trace import Call, Waiting
 from ..sides import ACCEPTOR, OPENER, READS, WRITES
-from .acts import ACCEPTS, POLLS, SLEEPS, at, capital, count, did, last_act, listed, name, returned, too_low, waits
+from .acts import ACCEPTS, POLLS, SLEEPS, at, capital, count, did, last_act, listed, name, returned, not_looked_at, waits
 from .facts import Facts, Finding
 
 _FOR_EVER = 1 << 62
@@ -41,7 +41,7 @@ def in_the_accept_queue(facts: Facts) -> "Iterator[Finding]":
         words += " Its epoll tells of them once (EPOLLET): who is told must accept until EAGAIN." if once else ""
         meanwhile = [f"Meanwhile the {one.who} waits {waits(one)}{_what_came(facts, one)}." for one in mine]
         if len(mine) == 1:
-            meanwhile[-1] += too_low(facts, mine[0], socket, "its listener")
+            meanwhile[-1] += not_looked_at(facts, mine[0], socket, "its listener")
         acts = [call for one in mine for call in facts.run.calls if (call.pid, call.tid) == (one.pid, one.tid) and call.returned < 0]
         begun = min((s.seq for s in facts.run.segments if known and s.connection == waiting[0]), default=socket.seq)
         yield Finding("in-accept-queue", " ".join([words, *dict.fromkeys(meanwhile[:2])]), (*(call.seq for call in acts), socket.seq), max(begun, 0),
