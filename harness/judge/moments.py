@@ -12,7 +12,7 @@ from typing import Callable, Iterator, Optional
 
 from ..trace import Call, Run, Segment, Socket
 from .sides import READS, WRITES, Side, Sides
-from .states import Change, arrivals, changes
+from .states import Change, arrivals, changes, stopped
 
 _SENT, _ARRIVED = 0, 1      # what a segment does at the place where it is seen, and where it arrives: in this order
 
@@ -25,6 +25,7 @@ class Way:
     arrived: Optional[int] = 0      # bytes that have arrived at the receiver's kernel
     acked: Optional[int] = 0        # bytes of which the sender's kernel knows that they arrived
     read: Optional[int] = 0         # bytes that the receiving program has read
+    taking: int = 0                 # bytes that a read which waits for more (MSG_WAITALL) takes as they arrive
     gone: int = 0                   # bytes that arrived and that were never read: the receiver's socket was closed
     refused: bool = False           # whether a reset answered what was sent last
     fin: bool = False               # whether a FIN was sent behind the bytes
@@ -37,7 +38,7 @@ class Way:
     @property
     def unread(self) -> Optional[int]:
         """Bytes that wait in the receiver's kernel until its program reads them."""
-        return None if self.arrived is None or self.read is None else max(self.arrived - self.read - self.gone, 0)
+        return None if self.arrived is None or self.read is None else max(self.arrived - self.read - self.taking - self.gone, 0)
 
 
 @dataclass(frozen=True)
@@ -66,16 +67,16 @@ class _Kernels:
         self.results: dict[Side, int] = {}      # by end: the sum of the bytes that its writes returned
 
     def moments(self) -> Iterator[Moment]:
-        came = arrivals(self.run)
+        came, late = arrivals(self.run), stopped(self.run)
         acts: "list[tuple[int, int, Callable[[], tuple[Side, ...]]]]" = []
         for one in self.run.segments:
             acts.append((one.seq, _SENT, functools.partial(self._segment, one, came[one.seq].lost == "refused")))
             if one.length and not came[one.seq].lost:
                 acts.append((came[one.seq].behind, _ARRIVED, functools.partial(self._arrived, one)))
         for call in self.run.calls:
-            if call.name in WRITES:
+            if call.name in WRITES or call.option == "MSG_WAITALL":
                 acts.append((call.seq, _SENT, functools.partial(self._begins, call)))
-            if call.returned >= 0:
+            if call.returned >= 0 and call.seq not in late:
                 acts.append((call.returned, _SENT, functools.partial(self._call, call)))
         acts += [(one.place, _ARRIVED, functools.partial(self._change, one)) for one in changes(self.run) if one.state or one.gone]
         acts += [(one.seq, _ARRIVED, functools.partial(self._look, one)) for one in (*self.run.sockets, *self.run.stop.sockets)]
@@ -109,6 +110,10 @@ class _Kernels:
 
     def _begins(self, call: Call) -> "tuple[Side, ...]":
         side = self.sides.of(call)
+        other = self.sides.other(side)
+        if side is not None and other is not None and call.option == "MSG_WAITALL":
+            self.ways[other] = replace(self.ways.get(other, self._nothing()), taking=call.asked)
+            return (other,)
         if side is None:
             return ()
         self.inside.setdefault(side, {})[call.seq] = call.asked
@@ -136,6 +141,8 @@ class _Kernels:
             way = self.ways.get(side, self._nothing())
             self.ways[side] = replace(way, written=self._written(side, way))
             return (side,)
+        if side is not None and other is not None and call.option == "MSG_WAITALL":
+            self.ways[other] = replace(self.ways.get(other, self._nothing()), taking=0)
         if side is None or call.result <= 0 or call.name not in READS or call.option == "MSG_PEEK":
             return ()
         if other is None:

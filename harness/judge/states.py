@@ -202,9 +202,12 @@ def _unread(facts: Facts, side: Side, came: "dict[int, Arrival]") -> "Iterator[C
     if other is None or end is None or not facts.counted(side):
         return
     moments = [(came[s.seq].behind, 0, s.first, s.length) for s in facts.segments(other) if s.length and not came[s.seq].lost]
-    moments += [(call.returned, 1, 0, call.result) for call in facts.reads(side) if call.returned >= 0 and call.result > 0]
+    for call in facts.reads(side):
+        back, got = (call.returned, max(call.result, 0)) if call.returned >= 0 else (1 << 62, 0)
+        moments += [(call.seq, 1, 0, call.asked), (back, 1, 0, got - call.asked)] if call.option == "MSG_WAITALL" else [(back, 1, 0, got)]     # it takes what comes while it waits
     arrived = took = unread = 0
-    closed = -1 if facts.kept(side) else max((holder.until for holder in end.holders), default=-1)
+    last = max(end.holders, key=lambda one: one.until) if end.holders and not facts.kept(side) else None
+    closed = max([last.until, *(call.returned for call in facts.calls(side, ("close",)) if call.seq == last.until)]) if last is not None else -1
     for place, read, first, size in sorted(moments):
         if 0 <= closed < place:
             break

@@ -21,6 +21,7 @@ PAIRS = [
     ("connect; close; pause-for-ever", "listen; accept; read 1; pause-for-ever", False),           # an end that nobody holds
     ("connect; write 3; readall 1", "listen; polllistener; pause-for-ever", True),                 # in the accept queue
     ("rcvbuf 4096; connect; pause-for-ever", "sndbuf 4096; listen; accept; writeall 300000", True),     # a write that waits
+    ("connect; write 3; readall 1", "listen; accept; waitall 8; pause-for-ever", True),             # a read that takes bytes, and waits for more
     ("connect; write 5; shut; read 3; pause-for-ever", "listen; accept; readall 1; write 3; pause-for-ever", True),     # acknowledgements behind a FIN
     ("connect; readall 1", "listen; accept; abort; pause-for-ever", False),
     ("connect; read 1; shut; pause-for-ever", "listen; accept; write 1; shut; pause-for-ever", False),     # TIME-WAIT, CLOSED

@@ -159,7 +159,7 @@ def returned_in_words(call: Call) -> str:
 
 def _ways(run: Run, steps: "list[dict[str, Any]]") -> "Iterator[dict[str, Any]]":
     """Yields each direction of each connection: who sends to whom, the bytes that are known, and how far they had come from which
-    moment on. A change is [seq, state of the sender's end, written, arrived, acked, read, FIN]; a number that is not known is
+    moment on. A change is [seq, state of the sender's end, then the numbers of _numbers()]; a number that is not known is
     null."""
     sides = Sides(run)
     last = max((int(step["e"]) for step in steps), default=0)
@@ -186,7 +186,7 @@ def _told(sides: Sides, side: "tuple[int, str]") -> "Iterator[list[int]]":
 
 
 def _numbers(way: Way) -> "list[Any]":
-    return [way.written, way.sent, way.arrived, way.acked, way.read, way.gone, int(way.refused), int(way.fin)]
+    return [way.written, way.sent, way.arrived, way.acked, way.read, way.taking, way.gone, int(way.refused), int(way.fin)]
 
 
 def _bytes(run: Run, sides: Sides, side: "tuple[int, str]") -> str:

@@ -302,9 +302,10 @@
 
     function way(one) {
         const found = last(one.changes, step().e, (each) => each[0]);
-        const [, state, written, sent, arrived, acked, read, gone, refused, fin] = found < 0 ? [0, "", 0, 0, 0, 0, 0, 0, 0, 0] : one.changes[found];
+        const [, state, written, sent, arrived, acked, read, taking, gone, refused, fin] = found < 0 ? [0, "", 0, 0, 0, 0, 0, 0, 0, 0, 0] : one.changes[found];
         const from = name(one.from), to = name(one.to);
         const known = (n) => n !== null;
+        const taken = known(read) ? Math.min(arrived, read + taking) : read;
         const queue = (text, low, high, unknown = "not known") => {
             const size = known(low) && known(high) ? Math.max(0, high - low) : null;
             return make("div", { class: `queue ${size ? "full" : ""}` }, make("span", {}, `${text}: ${size === null ? unknown : `${size} byte${size === 1 ? "" : "s"}`} `),
@@ -314,7 +315,8 @@
             make("p", {}, make("strong", {}, `connection ${one.c}: ${from} → ${to} `), make("span", { class: "state mono" }, `${from}'s end: ${state || "no segment yet"}`)),
             queue(state === "CLOSED" ? "never sent" : `not sent yet, in the ${from}'s kernel`, sent, written, known(sent) ? "not known before the write returns" : "not known"),
             ...(known(sent) && sent > arrived ? [queue(refused ? `sent, and refused by the ${to}'s kernel` : "sent, and not arrived yet", arrived, sent)] : []),
-            queue(gone ? `never read: gone with the ${to}'s socket` : `not read yet, in the ${to}'s kernel`, read, arrived),
+            queue(gone ? `never read: gone with the ${to}'s socket` : `not read yet, in the ${to}'s kernel`, taken, arrived),
+            ...(taken > read ? [queue(`in a read of the ${to} that waits for more`, read, taken)] : []),
             queue(`read by the ${to}`, 0, read),
             ...inside(one, to, read),
             make("p", { class: "faint" }, `acknowledged: ${known(acked) ? acked : "not known"}${known(written) ? ` of ${written} written` : ""}.${fin ? ` A FIN has gone${sent ? ` behind byte ${sent}` : ""}: the ${from} sends no more.` : ""}`));
