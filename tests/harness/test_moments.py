@@ -71,8 +71,9 @@ def looked_at(scenario) -> Run:
 
 
 def differ(run: Run) -> "list[tuple[int, str, str]]":
-    """(place, the kernel's state, the derived one) where they are not the same. A timer may acknowledge a FIN in the middle of a look."""
+    """(place, what the kernel has, what is derived) where they are not the same: states, and how many bytes are unread. A timer may acknowledge a FIN in the middle of a look."""
     ends = {(made.number, end.address): (made.number, which) for made in run.connections for which, end in (("opener", made.opener), ("acceptor", made.acceptor)) if end}
+    sides, told = Sides(run), moments(dataclasses.replace(run, sockets=(), stop=dataclasses.replace(run.stop, sockets=())))
     found, seen, derived = [], 0, [one for one in changes(run) if one.state]
     for socket in (*run.sockets, *run.stop.sockets):
         side = ends.get((socket.connection, socket.local))
@@ -81,6 +82,9 @@ def differ(run: Run) -> "list[tuple[int, str, str]]":
             state = next((one.state for one in reversed(derived) if one.side == side and one.place <= socket.seq), "CLOSED")
             if state != socket.state and (state, socket.state) != ("FIN-WAIT-1", "FIN-WAIT-2"):
                 found.append((socket.seq, socket.state, state))
+            held = [moment.way for moment in told if moment.seq <= socket.seq and moment.side == sides.other(side)]
+            if held and socket.state != "CLOSED" and held[-1].unread != socket.unread:
+                found.append((socket.seq, f"{socket.unread} unread", str(held[-1])))
     assert seen
     return found
 
