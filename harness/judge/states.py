@@ -208,6 +208,7 @@ def _unread(facts: Facts, side: Side, came: "dict[int, Arrival]") -> "Iterator[C
     arrived = took = unread = 0
     last = max(end.holders, key=lambda one: one.until) if end.holders and not facts.kept(side) else None
     closed = max([last.until, *(call.returned for call in facts.calls(side, ("close",)) if call.seq == last.until)]) if last is not None else -1
+    closed = min([closed, *(s.seq for s in facts.segments(side, "R") if last is not None and s.seq > last.until)])      # the reset leaves within the close
     for place, read, first, size in sorted(moments):
         if 0 <= closed < place:
             break

@@ -5,6 +5,7 @@ A moment is a record of the run, or the return of a call. Its number is its plac
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import Any, Iterator, Union
 
@@ -52,13 +53,14 @@ def data(played: Played) -> "dict[str, Any]":
     """Returns all that the page shows of one run."""
     run = played.run
     steps = sorted(_steps(run), key=lambda one: int(one["e"]))
+    places = [int(one["e"]) for one in steps]
     numbers = {name: n for n, name in enumerate(_names(run))}
     for step in steps:
         step["w"] = numbers.get(step["w"], -1)
     return {
         "heading": plain(played.heading), "reproduce": plain(played.reproduce), "names": list(numbers),
         "steps": steps, "ways": list(_ways(run, steps)), "sentences": [plain(one) for one in played.sentences],
-        "marks": [{"e": one.at, "words": plain(one.words), "code": one.code} for one in played.findings if one.at >= 0],
+        "marks": [{"e": places[max(bisect_right(places, one.at) - 1, 0)], "words": plain(one.words), "code": one.code} for one in played.findings if one.at >= 0 and places],
         "sources": {plain(name): _source(one) for name, one in played.sources.items()}, "began": plain(run.began),
         "threadNames": dict(_threads(run)), "ended": dict(_ended(run)), "main": played.main, "stop": run.stop.kind, "cycle": list(run.stop.cycle),
         "outcomes": [plain(one) for one in played.outcomes], "shares": [list(one) for one in played.shares],

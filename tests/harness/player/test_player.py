@@ -123,6 +123,12 @@ def test_the_page_counts_bytes_as_the_picture_does(scenarios):
     assert "bytes 1 to 18 \"This is a message\\n\"" in words and any(word.startswith("FIN ACK") for word in words) and any("and the FIN" in word for word in words)
 
 
+def test_a_finding_leads_to_a_moment_that_the_page_has(scenarios):
+    for number in ("2", "10"):
+        shown = data(played(scenarios[number]))
+        assert shown["marks"] and {mark["e"] for mark in shown["marks"]} <= {step["e"] for step in shown["steps"]}
+
+
 def test_processes_and_threads_are_told_apart(scenarios):
     names = set(data(played(scenarios["11"]))["threadNames"].values())
     assert names == {"process 1, thread 1", "process 1, thread 2", "process 2", ""}
