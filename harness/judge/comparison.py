@@ -405,7 +405,7 @@ class _Comparison:
         if beyond is None:
             return told
         last = [e for e in self.cast.of(event.who) if (e.pid, e.tid) == (event.pid, event.tid) and e.seq < beyond.seq][-1]
-        if last != event and written - event.count == beyond.result:      # one write more, behind another line
+        if written - event.count == beyond.result:      # one write more
             told = replace(told, expected="0", found=str(beyond.result), observed=last, witnesses=(last,), hints=())
         return replace(told, act=beyond.seq, at=beyond.seq)
 
@@ -432,6 +432,9 @@ class _Comparison:
         of that end."""
         for d in lines if self.run.mode != "reset" else ():      # in the mode `reset` the lab itself ends connections
             yield from self._kept(d)
+            connect = self.deeds.unsaid_connect(d.observed) if d.observed else None
+            if connect is not None and connect.who != role_of(d.who):
+                yield Difference("act", connect.who, 0, "", "", found="connect", act=connect.seq, at=connect.seq, witnesses=(d.observed,) if d.observed else ())
             brought = self._brought(d)
             yield from self._reset_early(d) if brought is None else ()
             if brought is None or brought.how not in ("shutdown", "close") or brought.who == role_of(d.who):
@@ -842,6 +845,8 @@ class _Comparison:
             return True
         if late.kind in _LINES and early.kind in _LINES and self._waits_for(late, early):
             return True
+        if late.kind == early.kind == "missing" and late.blocked and early.blocked and _READ.match(late.expected) and causes.TEXTS["sending"].match(early.expected):
+            return True     # both wait, and the one was to send first
         if early.at >= late.at or late.kind in _LINES and early.kind in _LINES and self._waits_for(early, late):
             return False
         if late.at == LATE or "output" in {d.observed.kind for d in (late, early) if d.observed}:

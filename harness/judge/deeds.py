@@ -131,17 +131,25 @@ class Deeds:
         told = next(iter(_behind(self._conns.get(event.pid, []), event.seq)), None)
         side = self.sides.of(told) if told is not None else None
         call = next((c for c in self.by_side.get(side, ()) if c.name in names and (c.pid, c.tid) == thread and not c.error), None) if side is not None else None
-        if call is None or call.seq > event.seq:
-            return None
-        calls, lines = self._calls[thread], self._lines[thread]
+        return call if call is not None and call.seq < event.seq and not self._is_announced(call, what, names) else None
+
+    def _is_announced(self, call: Call, what: str, names: "tuple[str, ...]") -> bool:
+        """Did the call's thread log such a line before the call, and behind its last call of these names?"""
+        calls, lines = self._calls[call.pid, call.tid], self._lines.get((call.pid, call.tid), [])
         at, line = _place(calls, call.seq) - 1, _place(lines, call.seq) - 1
         while at >= 0 and (calls[at].name not in names or calls[at].error):
             at -= 1
         while line >= 0 and (at < 0 or lines[line].seq > calls[at].seq):
             if causes.is_a(lines[line], what):
-                return None
+                return True
             line -= 1
-        return call
+        return False
+
+    def unsaid_connect(self, event: Event) -> Optional[Call]:
+        """Returns the connect that made the connection which an "accepted" line is about, if no line of its program announces it."""
+        side = self.sides.other(self.sides.of(event)) if event.kind == "conn" and self.exact else None
+        call = next((c for c in self.by_side.get(side, ()) if c.name == "connect" and not c.error), None) if side is not None else None
+        return call if call is not None and self._lines.get((call.pid, call.tid)) and not self._is_announced(call, "connecting", ("connect",)) else None
 
     def _written_before(self, event: Event) -> Optional[Call]:
         side = self.sides.of(event)

@@ -78,7 +78,7 @@ def look(pids: Iterable[int], held: "set[int]", ours: "set[str]", network: Optio
             return Look(threads, busy=f"what a {thread.call} waits on can't be read", unknown=True)
         targets[thread.tid] = fds
     files = {pid: kernel.descriptors(pid) for pid in pids}
-    closed = next((f"a {thread.call} waits on descriptor {fd}, which has been closed meanwhile" for thread in threads for fd in targets[thread.tid]
+    closed = next((f"{thread.call} waits on descriptor {fd}, which has been closed meanwhile" for thread in threads for fd in targets[thread.tid]
                    if fd not in files[thread.pid]), "")
     if closed:      # it waits on what was behind that number, which the kernel no longer tells
         return Look(threads, busy=closed, unknown=True)

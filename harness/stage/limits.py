@@ -91,5 +91,5 @@ class Watch:
         if self.quiet_for > self.most and who and cpu - self._cpu > SPIN_LEAST:
             return Stop("runaway", f"{who} runs on and on, and nothing comes of it: it spins")
         if self.quiet_for > self.most and cpu - self._cpu < SPIN / 2:
-            return Stop("no progress", f"no progress for {self.most:.0f} s: {busy or 'the kernel does not tell more'}")
+            return Stop("no progress", f"nothing happened for {self.most:.0f} s: {busy or 'the kernel does not tell more'}")
         return None

@@ -199,6 +199,23 @@ def test_a_line_about_an_end_or_an_error_that_no_call_has_told_is_refused(said, 
     assert kinds(f"client: {said}\nserver: x", run) == kind
 
 
+def test_a_connect_that_no_line_announces_is_told_before_who_accepted_it():
+    log = "client@101#1: connecting\nclient@101#1: a\nserver@200#2: accepted"
+    run = made(log, "15-16 client@101#1 connect 0 = 0\n25-26 client@101#2 connect 0 = 0")
+    run = replace(run, connections=(*run.connections, replace(run.connections[0], number=2)))
+    rules = "client: connecting\nclient: a\nserver: EOF"
+    assert kinds(rules, run)[:1] == ["act"] and "the client called connect, and no line of it says so" in told(rules, run)
+    said = replace(run, events=tuple(replace(e, text="connecting") if e.text == "a" else e for e in run.events))
+    assert "act" not in kinds("client: connecting\nclient: connecting\nserver: EOF", said)
+
+
+def test_who_was_to_send_first_is_told_before_who_waits_for_it():
+    waits = tuple(Waiting(who, pid, pid, "read", 4, 1, "", "") for who, pid in (("client", 101), ("server", 200)))
+    run = made("client@101#1: a\nserver@200#1: a", stop=Stop("deadlock", cycle=("client", "server"), waiting=waits), ends="client@101: waiting in read, server@200: waiting in read")
+    first = found("server: a\nserver: Received b\nclient: a\nclient: sending b\nclient: Received c", run)[0]
+    assert (first.who, first.expected) == ("client", "sending b")
+
+
 def test_what_is_written_late_is_written():
     log = 'client@101#1: sending "ab"\nclient@101#1: sending "cd"'
     assert kinds('client: sending "ab"\nclient: sending "cd"', made(log, "21-22 client@101#1 write 4 = 4")) == []

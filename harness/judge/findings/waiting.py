@@ -262,6 +262,18 @@ def queue_is_full(facts: Facts) -> "Iterator[Finding]":
                 return
 
 
+def closed_while_waiting(facts: Facts) -> "Iterator[Finding]":
+    """A thread waits on a descriptor that another thread of its process has closed."""
+    for wait in facts.run.calls:
+        if wait.returned >= 0 or wait.fd < 0 or wait.name == "close":
+            continue
+        close = next((call for call in facts.run.calls if call.name == "close" and (call.pid, call.fd) == (wait.pid, wait.fd) and call.tid != wait.tid
+                      and call.returned > wait.seq and not call.error), None)
+        if close is not None:
+            yield Finding("closed-while-waiting", f"{capital(facts.process(close.who, close.pid))} closed descriptor {close.fd}{at(close.source)} while another thread of it "
+                          f"waited on it in {name(wait)}{at(wait.source)}. A close does not end such a wait.", (wait.seq, close.seq), close.seq, close.who, close.source)
+
+
 def standard_input(facts: Facts) -> "Iterator[Finding]":
     """A program waits for its standard input: for a person, and not for another program of the run."""
     for one in facts.run.stop.waiting:
@@ -269,4 +281,4 @@ def standard_input(facts: Facts) -> "Iterator[Finding]":
             yield Finding("waits-for-input", f"{capital(facts.process(one.who, one.pid))} waits for its standard input.", (), _end(facts), one.who)
 
 
-FINDINGS = (in_the_accept_queue, deadlock, edge_triggered, spins, spins_without_calls, queue_is_full, standard_input)
+FINDINGS = (in_the_accept_queue, deadlock, edge_triggered, spins, spins_without_calls, queue_is_full, closed_while_waiting, standard_input)

@@ -1,11 +1,13 @@
 """Who waits, and who only seems to: each finding has pairs that have it, and near misses that have not."""
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import pairs
+import runs
 import scripts
 from harness.judge.findings import Finding, find
 from harness.trace import Run
@@ -97,6 +99,14 @@ def test_a_loop_at_eagain_is_a_spin_with_its_program_and_its_call(tmp_path: Path
 def test_who_waits_for_its_standard_input_and_who_for_a_pipe(tmp_path: Path, fd: int, found: "list[str]") -> None:
     run = scripts.run(tmp_path / "pair", "s = dial()\ns.recv(9)", f"c = listen().accept()[0]\nr, w = os.pipe()\nos.dup2(r, {fd})\nos.read({fd}, 1)")
     assert [one.words for one in of(run, "waits-for-input")] == found
+
+
+@pytest.mark.parametrize("calls, found", [("15- server@200#0 accept 0\n21-22 server@200#0 close 0 = 0", True), ("15-16 server@200#0 accept 0 = 5\n21-22 server@200#0 close 0 = 0", False)])
+def test_a_descriptor_that_is_closed_while_another_thread_waits_on_it(calls: str, found: bool) -> None:
+    run = runs.facts(runs.spread(runs.run("server@200#0: listening")), calls=calls)
+    run = replace(run, calls=tuple(replace(call, fd=3, tid=201 if call.name == "close" else 200) for call in run.calls))
+    assert [one.words for one in of(run, "closed-while-waiting")] == [
+        "The server closed descriptor 3 while another thread of it waited on it in accept. A close does not end such a wait."][:found]
 
 
 def test_a_loop_of_calls_is_no_loop_without_calls(tmp_path: Path) -> None:
