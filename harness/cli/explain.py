@@ -130,6 +130,7 @@ def _step(cast: brought.Brought, interrupt: shared.Interrupt) -> int:
         conductor = Conductor(cast, policy, isolate=shared.isolate(), tell=shown.tell, tick=lambda: bool(policy.wish))
         policy.conductor = conductor
         run = conductor.run()
+        run = dataclasses.replace(run, calls=conductor.intake.with_sources(run.calls))
         shown.end()
         if policy.wish == "end":
             return shared.complain("\nthe input has ended; --step needs keys", 2)

@@ -80,3 +80,11 @@ def test_step_holds_each_program_at_its_calls(tmp_path):
     terminal.type("c\n")
     assert terminal.status() == 0
     assert "told: the run is over" in terminal.said
+
+
+def test_step_names_the_lines_of_the_source_as_a_run_does(tmp_path):
+    terminal = Terminal("--server", ECHO, "--client", f"{sys.executable} -c 'import socket; socket.create_connection((\"localhost\", 9000)).recv(1)'", "--step")
+    terminal.until("quit >")
+    terminal.type("c\n")
+    terminal.status()
+    assert "(echo.c:" in terminal.said
