@@ -157,6 +157,8 @@ WHY = [
     ("no-newline", IN_ALL.format(18), "s.send(b'Hello ov'); s.recv(1)", "If it goes on only when it has all the 18 bytes that it asked for, 10 are missing."),
     ("no-write", "select.select([c], [], [])\nc.recv(9)\nselect.select([c], [], [])", "s.send(b'ping\\n'); s.recv(1)", "The server has read 5 bytes on connection 1, has called no write "
      "there, and waits in select; no FIN has come. The client waits in read for an answer."),
+    ("no-write", "select.select([c], [], [])\nc.recv(9)\nselect.select([c], [], [])", "s.send(b'ping'); s.recv(1)", "The server has read 4 bytes on connection 1, has called no write "
+     "there, and waits in select; no FIN has come."),
     ("shared-reads", "threading.Thread(target=c.recv, args=(9,)).start(); c.recv(9)", "s.recv(1)", "2 threads of the server wait in read on connection 1. Which of them gets which bytes is luck."),
     ("deadlock", "threading.Thread(target=c.recv, args=(9,)).start(); c.recv(9)", "s.recv(1)", "2 threads of the server wait in read on connection 1. The client waits in read on connection 1;"),
     ("wrong-descriptor", "c.recv(1)", "os.close(s.fileno()); s.send(b'x')", "The client's send is on descriptor 3, which it had closed before. It failed with EBADF."),

@@ -151,8 +151,8 @@ def no_answer(facts: Facts) -> "Iterator[Finding]":
         reads, whole = _that_brought(facts, side), _asked_in_all(facts, wait, side)
         if _insists(whole) or whole and not _is_text(reads):
             continue            # wants_more() reports it
-        if not reads or not facts.counted(side) or not _all_taken(facts, side) or _last_byte(reads[-1]) not in ("", "\n") and _is_text(reads):
-            continue
+        if not reads or not facts.counted(side) or not _all_taken(facts, side) or wait.call == "read" and _last_byte(reads[-1]) not in ("", "\n") and _is_text(reads):
+            continue            # (no_newline() tells of who waits in read for the rest of a line)
         told.add(side)
         who = facts.sides.name(other)
         more, answer = (" for more" if wait.call == "read" else ""), (" for an answer" if peer.call == "read" else "")
