@@ -81,6 +81,7 @@ class Why:
                        "so: event_received(conn, n, ...) does, event(...) does not.")
             else:
                 yield from _luck(d, counted=not any(words.startswith("orders by bytes") for words in self.verdict.unseen))
+                yield from self._no_pause(d) if by_clock(d) else ()
         elif d.kind == "port":
             yield f"It listens on port {d.found}. The lab looked for it and told the others; by hand a client would be refused."
         elif d.found == "nearly" and d.observed and not slips:
