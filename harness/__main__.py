@@ -7,59 +7,17 @@ the highest one counts. run ends with 0 whatever the programs did; it uses 2, 3 
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import signal
 import sys
 from typing import Optional
 
-from .cli import (
-    check,
-    diagram,
-    diff,
-    draft,
-    exercise,
-    explain,
-    explore,
-    hint,
-    outcome,
-    play,
-    predict,
-    progress,
-    quiz,
-    reset,
-    run,
-    shared,
-    solution,
-    start,
-    step,
-    watch,
-    wire,
-)
-from .cli import list as listing
 from .tell import terminal
 
-_COMMANDS = (
-    run,
-    check,
-    predict,
-    quiz,
-    watch,
-    step,
-    hint,
-    explore,
-    play,
-    draft,
-    wire,
-    diagram,
-    explain,
-    exercise,
-    solution,
-    start,
-    reset,
-    diff,
-    progress,
-    listing,
-)
+# The files in cli/ that are commands, in the order in which the help lists them.
+_COMMANDS = ("run", "check", "predict", "quiz", "watch", "step", "hint", "explore", "play", "draft", "wire", "diagram", "explain", "exercise", "solution",
+             "start", "reset", "diff", "progress", "list")
 _EPILOG = """\
 exit status of check:  0 as expected; told (there is no contract)   1 differs, deadlock, crash, runaway, no progress
                        2 does not build, contract error, stage error, wrong usage   3 the lab itself failed   130 Ctrl-C
@@ -77,25 +35,25 @@ environment:
 """
 
 
-def _arguments(argv: Optional[list[str]]) -> argparse.Namespace:
+def _arguments(argv: "list[str]") -> argparse.Namespace:
+    """Reads the arguments. Only the command that they name is loaded: to load all of them takes longer than a run."""
     parser = argparse.ArgumentParser(prog="python3 -m harness", epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
                                      description="Runs a scenario's client and server, watches them and the kernel, says what happened.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in _COMMANDS:
-        command.add(commands)
+    for command in argv[:1] if argv[:1] and argv[0] in _COMMANDS else _COMMANDS:
+        importlib.import_module(f".cli.{command}", __package__).add(commands)
     return parser.parse_args(argv)
 
 
 def main(argv: Optional[list[str]] = None) -> int:
     """Runs one command. Returns its exit status."""
-    args = _arguments(argv)
+    args = _arguments(sys.argv[1:] if argv is None else argv)
+    from .cli import outcome, shared
     try:
         if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
             signal.signal(signal.SIGINT, signal.default_int_handler)    # from here on Ctrl-C cleans up
         shared.find_room()
         return int(args.go(args))
-    except step.NoTerminal as error:
-        return shared.complain(str(error), 2)
     except BrokenPipeError:
         raise
     except (Exception, KeyboardInterrupt) as error:

@@ -24,10 +24,6 @@ You say who goes on. write(4) is about to be made on descriptor 4;
 write(4) = 18 has returned 18."""
 
 
-class NoTerminal(Exception):
-    """There is no terminal at which the keys can be asked for."""
-
-
 def add(commands: Any) -> None:
     command = commands.add_parser("step", help="one line at a time", description="one line at a time: the learner says who goes on")
     command.add_argument("scenario", metavar="N")
@@ -163,7 +159,7 @@ def segment_in_words(s: Segment, names: "tuple[str, ...]") -> str:
 
 
 def need_terminal(source: TextIO) -> None:
-    """Raises NoTerminal if the keys can't be asked for."""
+    """Raises Usage if the keys can't be asked for."""
     if not source.isatty():
-        raise NoTerminal("make step-N asks for keys: it needs a terminal (make scenario-N shows a run without asking)")
+        raise Usage("make step-N asks for keys: it needs a terminal (make scenario-N shows a run without asking)")
 

@@ -18,8 +18,7 @@ from ..stage.scenarios import Scenario, find
 from ..tell import fullscreen, screen
 from . import exercise as exercise_command
 from . import shared
-from .outcome import Outcome, attempt, failed
-from .step import NoTerminal
+from .outcome import Outcome, Usage, attempt, failed
 
 
 def add(commands: Any) -> None:
@@ -33,7 +32,7 @@ def go(args: argparse.Namespace) -> int:
     scenario = find(args.scenario)
     missing = fullscreen.why_not()
     if missing:
-        raise NoTerminal(f"make watch-N draws on a terminal and asks for keys: {missing} (make check-{scenario.number} shows one verdict)")
+        raise Usage(f"make watch-N draws on a terminal and asks for keys: {missing} (make check-{scenario.number} shows one verdict)")
     with shared.Lab() as lab:
         checker = Checker(scenario, lab)
         unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"

@@ -8,6 +8,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from dataclasses import fields, replace
 from pathlib import Path
 from unittest import mock
@@ -356,3 +358,11 @@ def test_a_contract_is_not_read_where_there_is_none(tmp_path):
     os.symlink("nowhere", tmp_path / "pair/contract.txt")
     with pytest.raises(contract.ContractError, match="can't be read"):
         pairs.pair(tmp_path / "pair", "connect", "listen").load_contract()
+
+
+def test_only_the_command_that_is_named_is_loaded():
+    """To load all of them takes longer than a run."""
+    ask = "import sys; from harness.__main__ import main; main(['list']); print(*sorted(m for m in sys.modules if m.startswith('harness.cli.')))"
+    done = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "harness.cli.list" in loaded and not loaded & {"harness.cli.diagram", "harness.cli.quiz", "harness.cli.play"}
