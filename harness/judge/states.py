@@ -151,13 +151,18 @@ def _ended(facts: Facts, side: Side) -> "Iterator[int]":
     calls = {call.seq: call.returned for call in facts.calls(side, ("shutdown", "close")) if call.returned >= 0 and not call.error}
     if end.shut in calls:
         yield calls[end.shut]
-    if end.holders and not facts.kept(side) and facts.seen(side):
-        last = max(end.holders, key=lambda one: one.until)
-        gone = [one.seq for one in (*facts.run.endings, *facts.run.children) if one.pid == last.pid and one.seq >= last.until]
-        if last.how == "close" and last.until in calls:
-            yield calls[last.until]
-        elif last.how == "exit" and gone:
-            yield gone[0]
+    if facts.seen(side) and _let_go(facts, side) >= 0:
+        yield _let_go(facts, side)
+
+
+def _let_go(facts: Facts, side: Side) -> int:
+    """The place from which on nobody has a descriptor of an end; -1 if somebody has one to the end. A close lets go when it returns."""
+    end = facts.sides.end(side)
+    if end is None or facts.kept(side):
+        return -1
+    closes = {call.seq: call.returned for call in facts.calls(side, ("close",))}
+    gone = {one.pid: one.seq for one in (*facts.run.endings, *facts.run.children)}
+    return max((max(one.until, closes.get(one.until, -1) if one.how == "close" else gone.get(one.pid, -1) if one.how == "exit" else -1) for one in end.holders), default=-1)
 
 
 def _received(state: str, s: Segment, fin: int) -> str:
@@ -206,9 +211,8 @@ def _unread(facts: Facts, side: Side, came: "dict[int, Arrival]") -> "Iterator[C
         back, got = (call.returned, max(call.result, 0)) if call.returned >= 0 else (1 << 62, 0)
         moments += [(call.seq, 1, 0, call.asked), (back, 1, 0, got - call.asked)] if call.option == "MSG_WAITALL" else [(back, 1, 0, got)]     # it takes what comes while it waits
     arrived = took = unread = 0
-    last = max(end.holders, key=lambda one: one.until) if end.holders and not facts.kept(side) else None
-    closed = max([last.until, *(call.returned for call in facts.calls(side, ("close",)) if call.seq == last.until)]) if last is not None else -1
-    closed = min([closed, *(s.seq for s in facts.segments(side, "R") if last is not None and s.seq > last.until)])      # the reset leaves within the close
+    closed, begun = _let_go(facts, side), max((holder.until for holder in end.holders), default=-1)
+    closed = min([closed, *(s.seq for s in facts.segments(side, "R") if s.seq > begun)]) if closed >= 0 else -1     # the reset leaves within the close
     for place, read, first, size in sorted(moments):
         if 0 <= closed < place:
             break
