@@ -510,6 +510,11 @@ def _waiting_for_bytes(facts: Facts) -> "Iterator[tuple[Waiting, Side]]":
         return
     for wait in facts.run.stop.waiting:
         mine = [side for side in facts.sides.all() if wait.pid in [holder.pid for holder in facts.kept(side)]]
+        pending = next((call for call in facts.run.calls if call.returned < 0 and (call.pid, call.tid) == (wait.pid, wait.tid)), None)
+        looks_at = pending.data.split() if pending is not None else []
+        listeners = [str(s.fd) for s in facts.run.stop.sockets if s.state == "LISTEN" and s.pid == wait.pid]
+        if listeners and (not looks_at or set(looks_at) & set(listeners)):
+            continue            # it waits for new connections, too: a server of a chat has nothing to answer
         if wait.call in POLLS and wait.fd != 0 and len(mine) == 1 and wait.on == facts.sides.name(facts.sides.other(mine[0])):
             yield wait, mine[0]
 
