@@ -11,7 +11,6 @@ import io
 import os
 import shutil
 import subprocess
-import tarfile
 import tempfile
 from pathlib import Path
 from typing import Mapping
@@ -123,6 +122,7 @@ def _committed(scenario: Scenario) -> "dict[str, bytes]":
         said = told.stderr.decode("utf-8", "replace").strip().partition("\n")[0]
         raise NoOriginal(f"git can't tell what {scenario.name} was: {said}")
     found = {}
+    import tarfile      # here: all other commands start sooner without it
     with tarfile.open(fileobj=io.BytesIO(told.stdout)) as archive:
         for member in archive:
             file = archive.extractfile(member) if member.isfile() else None
