@@ -17,10 +17,11 @@ _TIME_WAIT = 60_000_000_000     # ns: how long Linux keeps the end of a connecti
 def refused(facts: Facts) -> "Iterator[Finding]":
     """A connect was answered by a reset. Says who asked for which address, and who listens where. If the process got through to
     that port later (it tried the host's other addresses, or tried again), the finding is left out."""
+    through = _got_through(facts)
     found: "dict[tuple[str, str], list[tuple[Call, int]]]" = {}
     for call in facts.run.calls:
         answer = _refusal(facts, call)
-        if answer is not None and not _got_through(facts, call):
+        if answer is not None and through.get((call.pid, _port(_asked(call))), -1) < call.seq:
             found.setdefault((call.who, _port(_asked(call))), []).append((call, answer))
     for (who, port), tries in found.items():
         last, answer = tries[-1]
@@ -47,14 +48,14 @@ def _refusal(facts: Facts, call: Call) -> Optional[int]:
     if call.error == "ECONNREFUSED":
         return call.returned
     own, _, peer = call.address.partition(">")
-    answers = (s for s in facts.run.segments if s.seq > call.seq and (s.source, s.target) == (peer, own))
-    first = next(answers, None)
+    first = next((s for s in facts.between(peer, own) if s.seq > call.seq), None)
     return first.seq if first is not None and "R" in first.flags else None
 
 
-def _got_through(facts: Facts, call: Call) -> bool:
-    return any(one.name == "connect" and one.pid == call.pid and one.seq > call.seq and _port(_asked(one)) == _port(_asked(call))
-               and (not one.error or one.error == "EINPROGRESS" and _refusal(facts, one) is None) for one in facts.run.calls)
+def _got_through(facts: Facts) -> "dict[tuple[int, str], int]":
+    """Returns by process and port the place of the last connect that was not refused."""
+    return {(call.pid, _port(_asked(call))): call.seq for call in facts.run.calls
+            if call.name == "connect" and (not call.error or call.error == "EINPROGRESS" and _refusal(facts, call) is None)}
 
 
 def _refused_on_the_wire(facts: Facts) -> "Iterator[Finding]":
@@ -211,11 +212,12 @@ _FAMILIES = {0: "AF_UNSPEC (0)", 1: "AF_UNIX", 2: "AF_INET", 10: "AF_INET6"}
 
 def unreachable(facts: Facts) -> "Iterator[Finding]":
     """A bind to an address that this network has not, or a connect to one to which no way leads."""
+    through = _got_through(facts)
     for call in facts.run.calls:
         if (call.name, call.error) not in (("bind", "EADDRNOTAVAIL"), ("connect", "ENETUNREACH"), ("connect", "EHOSTUNREACH")) or not call.address:
             continue
         calls = facts.life(call).calls
-        if not calls or calls[0].asked == _DATAGRAM or call.name == "connect" and _got_through(facts, call):
+        if not calls or calls[0].asked == _DATAGRAM or call.name == "connect" and through.get((call.pid, _port(_asked(call))), -1) > call.seq:
             continue
         host = _host(call.address)
         words = f"The {call.who} could not bind {call.address}{at(call.source)}: EADDRNOTAVAIL. {host} is no address of this network." if call.name == "bind" else \

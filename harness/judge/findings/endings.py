@@ -135,10 +135,12 @@ def closed_under_a_read(facts: Facts) -> "Iterator[Finding]":
     """A thread closed a connection while another thread of its process waited in read there: the kernel keeps it for that read."""
     for side in facts.sides.all():
         end = facts.sides.end(side)
-        for read in facts.calls(side, READS):
-            close = next((call for call in facts.calls(side, ("close",)) if call.pid == read.pid and call.tid != read.tid and read.seq < call.seq and not call.error
-                          and 0 <= call.returned), None)
-            if read.returned >= 0 or close is None or end is None or any(h.until < 0 for h in end.holders) or _sent_fin(facts, side, close.seq):
+        closes = [call for call in facts.calls(side, ("close",)) if not call.error and call.returned >= 0]
+        for read in facts.calls(side, READS) if closes else ():
+            if read.returned >= 0:
+                continue
+            close = next((call for call in closes if call.pid == read.pid and call.tid != read.tid and read.seq < call.seq), None)
+            if close is None or end is None or any(h.until < 0 for h in end.holders) or _sent_fin(facts, side, close.seq):
                 continue            # (a FIN behind the close was sent when the run was stopped, which ended the read)
             yield Finding("closed-under-a-read", f"The {close.who} closed connection {side[0]}{at(close.source)} while another thread of it waited in {name(read)} there{at(read.source)}. "
                           "A close does not end that wait, and the kernel sends no FIN until it ends. shutdown with SHUT_RDWR ends both.",

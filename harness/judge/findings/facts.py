@@ -1,6 +1,7 @@
 """What the findings ask the records of one run: who wrote, read and closed what, and when."""
 from __future__ import annotations
 
+import bisect
 import functools
 from dataclasses import dataclass
 from typing import Iterator, Optional
@@ -76,6 +77,52 @@ class Facts:
         for segment in self.run.segments:
             found.setdefault(self.sides.of_segment(segment), []).append(segment)
         return found
+
+    @functools.cached_property
+    def _by_addresses(self) -> "dict[tuple[str, str], list[Segment]]":
+        found: "dict[tuple[str, str], list[Segment]]" = {}
+        for segment in self.run.segments:
+            found.setdefault((segment.source, segment.target), []).append(segment)
+        return found
+
+    def between(self, source: str, target: str) -> "list[Segment]":
+        """Returns the segments that went from one address to another one."""
+        return self._by_addresses.get((source, target), [])
+
+    @functools.cached_property
+    def _by_thread(self) -> "dict[int, tuple[list[int], list[Call]]]":
+        found: "dict[int, tuple[list[int], list[Call]]]" = {}
+        for call in self.run.calls:
+            places, calls = found.setdefault(call.tid, ([], []))
+            places.append(call.seq)
+            calls.append(call)
+        return found
+
+    def next_of(self, call: Call) -> "Optional[Call]":
+        """Returns the next call of the same thread; None if it made none."""
+        places, calls = self._by_thread[call.tid]
+        at = bisect.bisect_right(places, call.seq)
+        return calls[at] if at < len(calls) else None
+
+    @functools.cached_property
+    def _timers(self) -> "dict[int, tuple[list[int], list[Call]]]":
+        found: "dict[int, tuple[list[int], list[Call]]]" = {}
+        for call in self.run.calls:
+            if call.name in ("alarm", "setitimer", "timer_settime") and not call.error and call.returned >= 0:
+                places, calls = found.setdefault(call.pid, ([], []))
+                places.append(call.seq)
+                calls.append(call)
+        return found
+
+    def timer(self, pid: int, before: int) -> "Optional[Call]":
+        """Returns the last call before that place by which a process had set or stopped a timer; None if there is none."""
+        places, calls = self._timers.get(pid, ([], []))
+        return next((calls[at] for at in reversed(range(bisect.bisect_left(places, before))) if calls[at].returned < before), None)
+
+    @functools.cached_property
+    def last_of(self) -> "dict[tuple[int, str, int], int]":
+        """By thread, name and descriptor: the place of the last such call."""
+        return {(call.tid, call.name, call.fd): call.seq for call in self.run.calls}
 
     def calls(self, side: Side, names: "tuple[str, ...]" = ()) -> "list[Call]":
         """Returns the calls at one end of a connection, in the order of their entries: those with one of these names, or all."""

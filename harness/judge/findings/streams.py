@@ -1,6 +1,7 @@
 """Findings about the bytes of a stream: where they lie, which were never written, how reads cut what writes sent."""
 from __future__ import annotations
 
+import bisect
 from dataclasses import dataclass
 from typing import Iterator, Optional
 
@@ -234,13 +235,15 @@ def short_write(facts: Facts) -> "Iterator[Finding]":
     for side in facts.sides.all():
         if not facts.counted(side):
             continue
-        writes = [call for call in facts.writes(side) if call.returned >= 0]
         resets = facts.segments(facts.sides.other(side) or side, "R")
         reset = next((segment.seq for segment in resets), 1 << 62)
-        for call in writes:
+        later = sum(max(call.result, 0) for call in facts.writes(side))
+        for call in facts.writes(side):
             took = max(call.result, 0)
-            later = sum(max(one.result, 0) for one in facts.writes(side) if one.seq > call.seq)
+            later -= took
             rest = call.asked - took - later
+            if call.returned < 0:
+                continue
             if call.name == "sendfile" or call.option == "splice":
                 continue            # it may have asked for more than there was in the file, or in the pipe
             if call.error not in ("", "EAGAIN") or took >= call.asked or rest <= 0 or reset < call.returned or _wants_to_write(facts, call):
@@ -361,15 +364,22 @@ class _Piece:
 def glued(facts: Facts) -> "Iterator[Finding]":
     """One read returned the bytes of several writes."""
     for side, writes, reads in _streams(facts):
+        bounds = [one.behind for one in writes]
         for read in reads:
-            inside = [one for one in writes if one.first < read.behind and one.behind > read.first]
-            if len(inside) > 1 and all(one.behind - one.first > 0 for one in inside):
+            inside = _inside(writes, bounds, read)
+            if len(inside) > 1:
                 sizes = [f"{one.behind - one.first:,}" for one in inside]
                 whole = "" if (inside[0].first, inside[-1].behind) == (read.first, read.behind) else "bytes of "
                 yield Finding("glued", f"{_wrote(writes)} One read of the {read.call.who}{at(read.call.source)} returned {count(read.behind - read.first, 'byte')}: {whole}"
                               f"{len(inside)} writes of {listed_sizes(sizes)} bytes.",
                               (*(one.call.seq for one in inside[:4]), read.call.seq), read.call.returned, read.call.who, read.call.source, "5", "M01", remark=True)
                 break
+
+
+def _inside(pieces: "list[_Piece]", bounds: "list[int]", part: _Piece) -> "list[_Piece]":
+    """Returns the pieces of a stream that share bytes with that part. `bounds`: their `behind`."""
+    first = bisect.bisect_right(bounds, part.first)
+    return pieces[first:bisect.bisect_left(bounds, part.behind, first) + 1]
 
 
 def _wrote(writes: "list[_Piece]") -> str:
@@ -402,8 +412,9 @@ def kept_apart(facts: Facts) -> "Iterator[Finding]":
 def cut(facts: Facts) -> "Iterator[Finding]":
     """A read had room for all that one write sent, and returned only a part of it."""
     for side, writes, reads in _streams(facts):
+        bounds = [one.behind for one in writes]
         for read in reads:
-            one = next((w for w in writes if w.first <= read.first < w.behind), None)
+            one = next(iter(_inside(writes, bounds, read)), None)
             if one is not None and read.first == one.first and read.behind < one.behind and read.call.asked >= one.behind - one.first:
                 yield Finding("one-write-several-reads", f"The {one.call.who} wrote {count(one.behind - one.first, 'byte')} in one call{at(one.call.source)}. The "
                               f"{read.call.who}'s read{at(read.call.source)} had room for them and returned {count(read.behind - read.first, 'byte')}: a read returns what "
@@ -441,10 +452,11 @@ def not_yet(facts: Facts) -> "Iterator[Finding]":
     """A read found nothing and failed with EAGAIN, and the next that its thread did was to close the connection."""
     for side in facts.sides.all():
         for read in facts.reads(side):
-            if read.error != "EAGAIN" or read.returned < 0 or limit_of(facts, read) is not None:
+            if read.error != "EAGAIN" or read.returned < 0:
                 continue
-            after = next((call for call in facts.run.calls if call.tid == read.tid and call.seq > read.seq), None)
-            if after is not None and after.name == "close" and after.fd == read.fd and not any(call.result > 0 for call in facts.reads(side)):
+            after = facts.next_of(read)
+            if (after is not None and after.name == "close" and after.fd == read.fd and limit_of(facts, read) is None
+                    and not any(call.result > 0 for call in facts.reads(side))):
                 yield Finding("eagain-then-close", f"The {read.who}'s {name(read)} on connection {side[0]}{at(read.source)} failed with EAGAIN: nothing had come yet. Then the {read.who} closed "
                               f"the connection{at(after.source)}. EAGAIN is no end of the stream: only a read that returns 0 tells that.", (read.seq, after.seq), after.seq,
                               read.who, after.source)

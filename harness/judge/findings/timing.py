@@ -95,9 +95,7 @@ def alarm(facts: Facts) -> "Iterator[Finding]":
 
 def _alarm_of(facts: Facts, call: Call) -> Optional[Call]:
     """Returns the call that set the timer which was due when a signal ended this call; None if there is none."""
-    timers = [one for one in facts.run.calls if one.name in ("alarm", "setitimer", "timer_settime") and one.pid == call.pid and not one.error
-              and 0 <= one.returned < call.returned]
-    timer = timers[-1] if timers else None
+    timer = facts.timer(call.pid, call.returned)
     return timer if timer is not None and timer.limit > 0 and 0 <= call.returned_ns - (timer.ns + timer.limit) < _SLACK else None
 
 
@@ -106,7 +104,7 @@ def interrupted(facts: Facts) -> "Iterator[Finding]":
     for call in facts.run.calls:
         if call.error != "EINTR" or call.returned < 0 or call.name not in (*READS, *WRITES, *ACCEPTS, *POLLS, "connect") or _alarm_of(facts, call) is not None:
             continue
-        if not facts.all_wait or any((one.tid, one.name, one.fd) == (call.tid, call.name, call.fd) and one.seq > call.seq for one in facts.run.calls):
+        if not facts.all_wait or facts.last_of[call.tid, call.name, call.fd] > call.seq:
             continue
         where = f" on connection {call.connection}" if call.connection else ""
         child = next((end for end in facts.run.children if end.who == call.who and call.seq < end.seq < call.returned), None)
