@@ -118,12 +118,12 @@ class Conductor:
 
     def _pump(self, seconds: float) -> bool:
         """Waits for news and takes them in. Returns whether there were any."""
-        intake = self.intake
-        fds = select.select(intake.watched(), (), (), 0 if intake.waits else seconds)[0]     # poll(2) can't wait less than 1 ms
-        if not fds and not intake.waits:
+        intake, early = self.intake, bool(self.keeper.early)
+        fds = select.select(intake.watched(), (), (), 0 if intake.waits or early else seconds)[0]     # poll(2) can't wait less than 1 ms
+        if not fds and not intake.waits and not early:
             return False
         # What a program logged before it ended was in the queue before its ending. So the endings are taken last.
-        ended = self.keeper.ended() if self.keeper.control.fileno() in fds else []
+        ended = self.keeper.ended() if early or self.keeper.control.fileno() in fds else []
         news = intake.take()
         for fd in list(intake.pipes) if ended else intake.pipes.intersection(fds):
             news |= intake.take_output(fd)

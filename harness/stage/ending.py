@@ -128,7 +128,7 @@ def run(conductor: "Conductor") -> Run:
             book.endings.append(Ending(book.place(), intake.now(), process.who, process.pid, doing, intake.last(process.pid)))
     stop = replace(stop, waiting=tuple(one for one in stop.waiting if one.call))     # a thread that ran waits for nothing
     for program in conductor.starts.left():
-        conductor.notes.append(f"the {program.name} was not started: what its start waits for never came ({stage.path})")
+        conductor.notes.append(f"the {program.name} was not started: what its start waits for never came{f' ({stage.path})' if stage.path else ''}")
     reasons: "dict[str, list[str]]" = {}
     for name, reason in conductor._unobserved.items():
         reasons.setdefault(reason, []).append(name)

@@ -11,6 +11,7 @@ import pytest
 
 from harness.observe import kernel
 from harness.stage.conductor import Conductor, VirtualClock
+from harness.stage.keeper import open_keeper
 from harness.stage.scenarios import ROOT
 from pairs import pair, run, texts
 
@@ -189,3 +190,24 @@ def test_a_client_starts_behind_the_servers_line_however_slow_the_server_is_to_l
     made = run(tmp_path / "pair", "connect; close", "listen-slowly; accept; close; accept", observe=observe)
     listening, start = next(e for e in made.events if e.kind == "listen"), next(s for s in made.starts if s.who == "client")
     assert listening.seq < start.seq
+
+
+@pytest.mark.parametrize("observe", [True, False])
+def test_the_ending_of_a_program_that_is_told_before_the_answer_to_its_start_is_not_forgotten(tmp_path, observe):
+    """A program may be over before the conductor hears that it was started."""
+    made = pair(tmp_path / "pair", "exit 3", "exit 3")
+    keeper = open_keeper(True, observe)
+    spawn = keeper.spawn
+
+    def slowly(*args, **more):
+        started = spawn(*args, **more)
+        while started.pid not in {one.pid for one in keeper.early}:
+            select.select([keeper.control], [], [])
+            keeper.early = keeper.ended()
+        return started
+    keeper.spawn = slowly
+    try:
+        run = Conductor(made, VirtualClock(), keeper=keeper, observe=observe).run()
+    finally:
+        keeper.end()
+    assert run.stop.kind == "over" and endings(run) == {"server": "exit 3", "client": "exit 3"}
