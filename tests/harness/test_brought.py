@@ -183,8 +183,8 @@ WHY = [
      "of their own"),
     ("unreachable", "socket.create_server(('10.1.2.3', 80))", "pass", "The server could not bind 10.1.2.3:80: EADDRNOTAVAIL. 10.1.2.3 is no address of this network."),
     ("spin", "p = select.poll(); p.register(c, 0); c.shutdown(1)\nwhile True: p.poll()", "s.close()", "Each poll returned at once because something that it looks at is ready (POLLHUP), and stays "
-     "so until the program acts on it. POLLHUP says that the connection has ended in both directions"),
-    ("spin", "while True: select.select([c], [c], [])", "s.recv(1)", "(writefds), and stays so until the program acts on it. There is room for bytes to write there"),
+     "so until the program acts on it. POLLHUP says that something in the list has hung up"),
+    ("spin", "while True: select.select([c], [c], [])", "s.recv(1)", "(writefds), and stays so until the program acts on it. A write would return at once there."),
 ]
 NOT_SO = [
     ("wants-more", "c.recv(18); c.recv(18)", "s.send(bytes(8)); s.recv(1)"),

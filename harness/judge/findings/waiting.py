@@ -210,22 +210,23 @@ def _meaning(round_: "list[Call]") -> str:
             return f"{call.error} does not go away by itself: the loop must end at such an error."
     ready = next((call for call in round_ if call.name in POLLS and call.result > 0), None)
     if ready is not None:
-        told = next((f" {words}" for event, words in _READY if event in ready.option.split("|")), "")
+        events = [event.removeprefix("E") for event in ready.option.split("|")]      # epoll_wait's have the same meanings
+        words = next((words for event, words in _READY if event in events), "")
+        if ready.option.startswith("E"):
+            words = words.replace("POLL", "EPOLL").replace("poll ", "epoll_wait ").replace("the list", "the interest list")
+        told = f" {words}" if words else ""
         return f"Each {name(ready)} returned at once because something that it looks at is ready{f' ({ready.option})' if ready.option else ''}, and stays so until the program acts on it.{told}"
     return "Nothing came of these calls."
 
 
 _READY = (("POLLNVAL", "POLLNVAL says that a descriptor in the list is not open."),
-          ("POLLHUP", "POLLHUP says that the connection has ended in both directions: poll tells it whether it was asked for or not, and only a close ends that."),
-          ("POLLERR", "POLLERR says that the socket has an error: poll tells it whether it was asked for or not. A read returns that error."),
-          ("EPOLLHUP", "EPOLLHUP says that the connection has ended in both directions: epoll_wait tells it whether it was asked for or not, and only a close ends that."),
-          ("EPOLLERR", "EPOLLERR says that the socket has an error: epoll_wait tells it whether it was asked for or not. A read returns that error."),
-          ("POLLIN", "POLLIN says that a read, or an accept, would not wait: for bytes, for a connection, or since the stream has ended, which a read tells by 0."),
-          ("EPOLLIN", "EPOLLIN says that a read, or an accept, would not wait: for bytes, for a connection, or since the stream has ended, which a read tells by 0."),
-          ("readfds", "A read, or an accept, would not wait there: for bytes, for a connection, or since the stream has ended, which a read tells by 0."),
-          ("POLLOUT", "POLLOUT says that there is room for bytes to write, which is so nearly always: ask for it only while there is something to write."),
-          ("EPOLLOUT", "EPOLLOUT says that there is room for bytes to write, which is so nearly always: ask for it only while there is something to write."),
-          ("writefds", "There is room for bytes to write there, which is so nearly always: ask for it only while there is something to write."))
+          ("POLLHUP", "POLLHUP says that something in the list has hung up: a connection has ended in both directions, or a socket is not connected, or the other end of a pipe is "
+                      "closed. poll tells it whether it was asked for or not, until the program closes that descriptor or takes it out of the list."),
+          ("POLLERR", "POLLERR says that a descriptor has an error. poll tells it whether it was asked for or not."),
+          ("POLLIN", "POLLIN says that a read or an accept would return at once. Bytes or a connection have come, or the stream has ended: then a read returns 0."),
+          ("readfds", "A read or an accept would return at once there. Bytes or a connection have come, or the stream has ended: then a read returns 0."),
+          ("POLLOUT", "POLLOUT says that a write would return at once. That is so nearly always: ask for it only while there is something to write."),
+          ("writefds", "A write would return at once there. That is so nearly always: ask for it only while there is something to write."))
 
 
 def spins_without_calls(facts: Facts) -> "Iterator[Finding]":
