@@ -260,6 +260,12 @@ def children(pid: int) -> list[int]:
     return [int(child) for tid in thread_ids(pid) for child in _read(f"/proc/{pid}/task/{tid}/children", lines=True).split()]
 
 
+def leaves_unwaited(pid: int, most: int) -> bool:
+    """Have more than `most` children of a process ended, and nobody has waited for them?"""
+    found = children(pid)
+    return len(found) > most and sum(process_state(child) == "Z" for child in found) > most
+
+
 def descendants(pid: int, most: int = 1 << 20, but: Container[int] = (), dead: bool = False) -> list[int]:
     """Returns the children of a process, their children, and so on: about `most` of them, without those in `but`. A process that
     has ended and is not yet waited for is left out, unless `dead`. A process whose first thread has ended counts as alive as long

@@ -18,11 +18,11 @@ from ..judge.contract import index_of, role_of
 from ..observe import kernel, quiescence, sockets
 from ..observe.glance import Glances, Seen
 from ..trace import Ending, Event, Record, Run, Segment, Socket, Start, Stop, Waiting
-from . import cast, ending
+from . import cast, ending, limits
 from .book import Book
 from .intake import Intake, how
 from .keeper import PROCESSES, Ended, Keeper, open_keeper
-from .limits import CALLS, EVENTS, FLOOD, GUESS, IDLE, IDLE_CALLS, OUTPUT, PATIENCE, SLEEPS, UNPROVEN, Watch
+from .limits import CALLS, EVENTS, FLOOD, GUESS, IDLE, IDLE_CALLS, OUTPUT, PATIENCE, SLEEPS, UNPROVEN, UNWAITED, Watch
 from .policies import Held, Live, Policy, VirtualClock
 from .scenarios import Scenario
 from .starts import Process, Starts, said
@@ -54,6 +54,7 @@ class Conductor:
         self._unobserved: dict[str, str] = {}       # by program: why its calls are not looked at
         self.waits_for_keys = any(program.terminal == "ours" for program in self.stage.programs)
         self.last = quiescence.Look(())             # the last look
+        self._count_at = UNWAITED                   # how many processes must have been born before those that ended are counted
         self._sleeps = 0                            # how many sleeps the clock has ended since anything came of one
         self._moved = 0
 
@@ -141,6 +142,9 @@ class Conductor:
             self.starts.connected = self.intake.connected
         if len(self.book.events) >= EVENTS:
             self._runaway(f"more than {EVENTS} lines were logged")
+        if self.intake.born >= self._count_at:      # here, too: while news come there is no look
+            self._count_at += UNWAITED
+            self.stop = self.stop or limits.unwaited(self._pids())
         if len(self.book.calls) >= CALLS and self.observe:
             self.observe = False
             self.keeper.look_away()
@@ -389,6 +393,7 @@ class Conductor:
     def _look(self) -> quiescence.Look:
         if not self.told:
             return quiescence.Look((), busy="the kernel does not tell what a thread waits for", unknown=True)
+        self.stop = self.stop or limits.unwaited(self.starts.started)       # before the list of all, which takes long then
         pids = self._pids()
         if len(pids) > PROCESSES:
             self._runaway(f"more than {PROCESSES} processes{self._whose(pids)}")

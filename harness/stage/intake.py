@@ -86,6 +86,7 @@ class Intake:
         self.options = 0                            # how many calls have set an option of a socket
         self.wire = Wire(keeper.wire, clock_offset() + start) if keeper.wire is not None else None
         self.sources: dict[int, str] = {}           # by thread: where it logged its last line
+        self.born = 0                               # processes and threads that the programs have made
         self.unseen: dict[str, None] = {}           # in words, which calls could not be looked at
         self.frozen = False                         # the run is over: all programs are being stopped
         self.moved = 0                              # counts progress: lines, output, segments, endings, calls that read or wrote bytes
@@ -406,6 +407,7 @@ class Intake:
         self.hold(held)
 
     def _on_fork(self, told: "dict[str, Any]") -> None:
+        self.born += 1
         pid, child = told["pid"], told["child"]
         self._by_thread.setdefault(child, self._by_thread.get(told["tid"], 0))
         self._running[child] = pid if told.get("thread") else child

@@ -616,16 +616,18 @@ class _Inside:
         """Waits until all programs are gone. It does not block in wait(2): a process whose parent dies with it may still be
         listed, and the kernel removes it without a status."""
         while self._programs(True):
-            try:
-                pid, status = os.waitpid(-1, ptrace.WALL | os.WNOHANG)
-            except ChildProcessError:
-                return
-            if not pid:
-                os.sched_yield()
-            elif os.WIFSTOPPED(status):
-                ptrace.go_on(pid)           # it was killed and is about to end
-            elif not self.tracer.status(pid, status):
-                self._ended(pid, status)
+            while True:         # all that wait(2) has, before the programs are listed again: there may be very many
+                try:
+                    pid, status = os.waitpid(-1, ptrace.WALL | os.WNOHANG)
+                except ChildProcessError:
+                    return
+                if not pid:
+                    os.sched_yield()
+                    break
+                if os.WIFSTOPPED(status):
+                    ptrace.go_on(pid)       # it was killed and is about to end
+                elif not self.tracer.status(pid, status):
+                    self._ended(pid, status)
 
 
 def _set(wanted: "list[list[str]]") -> str:

@@ -23,8 +23,17 @@ LONGEST = 300.0             # seconds of a whole run, pauses not counted
 ENDS = 1_000                # so many reads of one thread at the end of a stream, or failing calls, and no progress: then it spins
 AGAIN = 3                   # so many times in a row a time limit ended a wait, and nothing came of it
 SPIN_LEAST = 1.0            # seconds of processor time after which a program that runs when the run is given up counts as spinning
+UNWAITED = 500              # processes of one parent that have ended, and that nobody has waited for
 IDLE_CALLS = 500            # so many calls of one thread in a row brought nothing: it may spin
 SLEEPS = 1_000              # so many sleeps in a row were ended by the clock, and nothing came of any of them
+
+
+def unwaited(pids: Iterable[int]) -> Optional[Stop]:
+    """Returns the end of a run in which a program does not wait for its children; else None. Each child that has ended keeps a
+    process id of the machine until somebody has waited for it."""
+    if not any(kernel.leaves_unwaited(pid, UNWAITED) for pid in pids):
+        return None
+    return Stop("runaway", f"more than {UNWAITED} child processes of one program have ended, and it has not waited for them")
 
 
 class Watch:

@@ -5,6 +5,7 @@
 //     forge LINE              a datagram of any text to the conductor; \t is written as @
 //     forge-gate KIND         a line with a descriptor that can be no gate: file, listener, full (a stream that takes nothing)
 //     leave-main              the first thread ends by pthread_exit, another one goes on
+//     litter                  makes children that end at once, for ever, and waits for none
 //     memory-files            fills memory that no process has mapped
 //     nested-epoll MS         waits in an epoll that waits in an epoll for a timer
 //     shm NAME                makes a file in /dev/shm, where none of that name may be, and leaves it
@@ -166,6 +167,11 @@ int main(int argc, char **argv)
         forge_gate(rest);
     else if (strcmp(what, "leave-main") == 0)
         leave_main();
+    else if (strcmp(what, "litter") == 0)
+        for (;;) {
+            if (fork() == 0)
+                _exit(0);
+        }
     else if (strcmp(what, "memory-files") == 0)
         memory_files();
     else if (strcmp(what, "nested-epoll") == 0)

@@ -111,6 +111,20 @@ def test_the_keeper_is_killed_or_stopped(run, isolate, signal, monkeypatch):
         assert str(error.value) == GONE
 
 
+def test_children_that_nobody_waits_for_do_not_use_up_the_machines_process_ids(run, monkeypatch):
+    """Root's processes are not counted by RLIMIT_NPROC. Where the calls are not looked at, root's forks are too fast for any look."""
+    most = 0
+
+    def counted(pid, limit, leaves=kernel.leaves_unwaited):
+        nonlocal most
+        most = max(most, len(kernel.children(pid)))
+        return leaves(pid, limit)
+    monkeypatch.setattr(kernel, "leaves_unwaited", counted)
+    told = run("litter").stop
+    assert (told.kind, told.words) == ("runaway", "more than 500 child processes of one program have ended, and it has not waited for them")
+    assert 500 < most < 5_000
+
+
 FORGED = ["x", "{", '{"t": "call", "ns": 1}', '{"t": "gone", "ns": 1, "pid": 1, "status": 0}', "1@1@1@client@conn@3@0@a>b>c@x:1@text",
           "1@1@1@client@note@3@0@-@x:1@said by another process", "1@1@1@nobody@note@3@0@-@x:1@text", "1@1@1@client@riddle@3@0@-@x:1@text",
           "99999999999999999999999999@1@1@client@note@3@0@-@x:1@text"]
