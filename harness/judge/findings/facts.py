@@ -4,7 +4,7 @@ from __future__ import annotations
 import bisect
 import functools
 from dataclasses import dataclass
-from typing import Iterator, Optional
+from typing import Iterable, Iterator, Optional
 
 from ...trace import Call, Event, Holder, Run, Segment, Socket
 from ..seen import Seen
@@ -36,6 +36,16 @@ class Life:
     options: "list[Call]"       # the calls of setsockopt among them that did not fail
 
 
+def _with_places(calls: "Iterable[tuple[int, Call]]") -> "dict[int, tuple[list[int], list[Call]]]":
+    """Returns by id (of a thread or a process) its calls in their order, and beside them the places of their entries."""
+    found: "dict[int, tuple[list[int], list[Call]]]" = {}
+    for number, call in calls:
+        places, mine = found.setdefault(number, ([], []))
+        places.append(call.seq)
+        mine.append(call)
+    return found
+
+
 class Facts:
     """The facts of one run. None of them relies on a log line."""
 
@@ -49,6 +59,7 @@ class Facts:
         return self.run.observed
 
     def may_know_of_an_end(self, side: Side, line: Event) -> bool:
+        """Could the program of a line know by then that the other end of its connection is done?"""
         return self._seen.may_know_of_an_end(side, line)
 
     @property
@@ -91,12 +102,7 @@ class Facts:
 
     @functools.cached_property
     def _by_thread(self) -> "dict[int, tuple[list[int], list[Call]]]":
-        found: "dict[int, tuple[list[int], list[Call]]]" = {}
-        for call in self.run.calls:
-            places, calls = found.setdefault(call.tid, ([], []))
-            places.append(call.seq)
-            calls.append(call)
-        return found
+        return _with_places((call.tid, call) for call in self.run.calls)
 
     def next_of(self, call: Call) -> "Optional[Call]":
         """Returns the next call of the same thread; None if it made none."""
@@ -106,13 +112,8 @@ class Facts:
 
     @functools.cached_property
     def _timers(self) -> "dict[int, tuple[list[int], list[Call]]]":
-        found: "dict[int, tuple[list[int], list[Call]]]" = {}
-        for call in self.run.calls:
-            if call.name in ("alarm", "setitimer", "timer_settime") and not call.error and call.returned >= 0:
-                places, calls = found.setdefault(call.pid, ([], []))
-                places.append(call.seq)
-                calls.append(call)
-        return found
+        return _with_places((call.pid, call) for call in self.run.calls
+                            if call.name in ("alarm", "setitimer", "timer_settime") and not call.error and call.returned >= 0)
 
     def timer(self, pid: int, before: int) -> "Optional[Call]":
         """Returns the last call before that place by which a process had set or stopped a timer; None if there is none."""
