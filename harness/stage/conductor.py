@@ -138,7 +138,6 @@ class Conductor:
             self._moved = self.intake.moved
             self._sleeps = 0
             self.watch.touch()
-            self.intake.nothing_new()
             self.starts.connected = self.intake.connected
         if len(self.book.events) >= EVENTS:
             self._runaway(f"more than {EVENTS} lines were logged")
@@ -449,7 +448,7 @@ class Conductor:
         process = self.starts.started.get(ended.pid)
         if process is not None:
             process.ended = True
-            self.intake.moved += 1
+            self.intake.progress()
             self.book.add_ending(Ending(self.book.place(), self.intake.now(), who, ended.pid, how(ended.status), self.intake.last(ended.pid)))
 
     def _finish(self) -> Run:

@@ -138,8 +138,9 @@ class Intake:
         ends = f"fails with {key[3]}" if key[3] else "returns 0"
         return f"the {call.who} spins: {kernel.PLAIN.get(call.name, call.name)} on {where} {ends} again and again, more than {least:,} times"
 
-    def nothing_new(self) -> None:
-        """Starts to count anew what is done in vain, because something has moved."""
+    def progress(self) -> None:
+        """Notes that something has moved. What is done in vain is counted anew from here on."""
+        self.moved += 1
         self.fruitless.clear()
         self.in_vain.clear()
 
@@ -261,7 +262,7 @@ class Intake:
         self.sources[line.tid] = line.source
         if line.tid not in self._running and line.pid in self._observed:
             self._running[line.tid] = line.pid
-        self.moved += 1
+        self.progress()
         place = self.book.place()
         event = Event(place, line.ns - self.start, line.role, line.pid, line.tid, line.kind, line.text, line.source, line.fd,
                       line.count, line.address, self._connection(place, line))
@@ -344,7 +345,7 @@ class Intake:
         self._touches(call, self._inodes.get(entry, 0))
         self.timers.returned(call, self._inodes.pop(entry, 0))
         if call.name in _MOVES and call.result > 0:
-            self.moved += 1
+            self.progress()
         if call.name in _WAITS and call.limit >= 0 and call.result == 0 and not call.error:
             self.fruitless[call.tid] = self.fruitless.get(call.tid, 0) + 1
         elif call.name in ("connect", "accept", "accept4", "close", "shutdown"):
@@ -451,7 +452,7 @@ class Intake:
             who = self.members.who(pid)
             self.book.children.append(Ending(place, self.now(), who, pid, how(told["status"]), self.last(pid), True))
             self.crashed(f"a child process of the {who}", told["status"])
-            self.moved += 1
+            self.progress()
 
     def _on_unseen(self, told: "dict[str, Any]") -> None:
         self.unseen[told["words"]] = None
@@ -460,7 +461,7 @@ class Intake:
 
     def _segment(self, seen: Seen) -> None:
         place = self.book.place()
-        self.moved += 1
+        self.progress()
         way = seen.source, seen.target
         pair = way if way[::-1] not in self._pairs else way[::-1]
         self._pairs.add(pair)
@@ -518,7 +519,7 @@ class Intake:
                 return True
             if self._output_bytes > self.most_output:
                 self.cut.add(pipe.who)
-                self.moved += 1
+                self.progress()
                 continue
             pipe.rest += data
             *whole, last = bytes(pipe.rest).split(b"\n")
@@ -540,7 +541,7 @@ class Intake:
 
     def _output(self, pipe: _Pipe, line: bytes) -> None:
         text = line.decode("utf-8", "replace")
-        self.moved += 1
+        self.progress()
         self.book.add_output(Output(self.book.place(), self.now(), pipe.who, pipe.stream, text))
         if pipe.stream == "stderr" and not self.crash and sanitizer.begins(text):
             self.crash, self.reported = f"a sanitizer stopped the {pipe.who}", pipe.who

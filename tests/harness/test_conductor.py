@@ -10,10 +10,13 @@ import sys
 import pytest
 
 from harness.observe import kernel
+from harness.observe.lines import LogLine
+from harness.stage.book import Book
 from harness.stage.conductor import Conductor, VirtualClock
+from harness.stage.intake import Intake
 from harness.stage.keeper import open_keeper
 from harness.stage.scenarios import ROOT
-from pairs import pair, run, texts
+from pairs import lent, pair, run, texts
 
 QUIET_SERVER = "listen; accept; read 1; closelistener"
 
@@ -211,3 +214,16 @@ def test_the_ending_of_a_program_that_is_told_before_the_answer_to_its_start_is_
     finally:
         keeper.end()
     assert run.stop.kind == "over" and endings(run) == {"server": "exit 3", "client": "exit 3"}
+
+
+@pytest.mark.parametrize("logs", [True, False])
+def test_calls_in_vain_are_counted_since_a_program_logged_however_many_news_come_at_once(tmp_path, logs):
+    """A loop that logs its vain calls ends at the limit of lines, whether the harness takes its news one by one or by thousands."""
+    ended, who = [], {"ns": 0, "pid": 7, "tid": 7}
+    intake = Intake(lent(), Book(lambda record: None), pair(tmp_path / "pair", "exit 0", "exit 0").stage, 0, 1000, lambda held: None, ended.append)
+    for n in range(2000):
+        intake._on_call({**who, "n": n, "name": "read", "fd": 5, "asked": 9})
+        intake._on_return({**who, "n": n, "result": -1, "error": "EBADF"})
+        if logs:
+            intake._line(LogLine(0, 7, 7, "client", "note", -1, 0, "", "client.c:1", "again"), None)
+    assert (not ended) is logs
