@@ -580,11 +580,14 @@ class _Comparison:
 
     def _may_have_brought(self, before: Event, event: Event) -> bool:
         """Could the end of the process that logged `before` have brought this EOF or reset, in a run whose calls were not seen?
-        In such a run only the endings of the processes that the stage started are known."""
-        learnt = causes.is_a(event, "EOF") or causes.is_a(event, "reset")
+        In such a run only the endings of the processes that the stage started are known. And nobody knows whether a process of the
+        other program holds the connection if its lines are about none: it may have inherited it."""
+        if self.run.observed or not (causes.is_a(event, "EOF") or causes.is_a(event, "reset")):
+            return False
+        other = self.cast.sides.other(self.cast.sides.of(event))
         side = self.cast.sides.of(before)
-        return (learnt and not self.run.observed and side is not None and side == self.cast.sides.other(self.cast.sides.of(event))
-                and before.pid not in {end.pid for end in (*self.run.endings, *self.run.children)})
+        holds = side == other if side is not None else before.connection == 0 and before.who == self.cast.sides.name(other)
+        return other is not None and holds and before.pid not in {end.pid for end in (*self.run.endings, *self.run.children)}
 
     def _is_luck(self, ref: After, before: Event, event: Event) -> bool:
         if ref.clock:

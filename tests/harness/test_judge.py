@@ -506,6 +506,15 @@ def test_without_calls_it_is_not_known_whether_a_childs_end_brought_the_eof():
     assert [d.kind for d in verdict(HELPED.format("helper exiting"), held_on).differences] == ["open", "luck"]
 
 
+def test_without_calls_a_child_with_no_line_about_the_connection_may_have_held_it():
+    made = replace(helped(), observed=False)
+    made = replace(made, events=tuple(replace(event, connection=0) if event.pid == 299 else event for event in made.events))
+    found = verdict(HELPED.format("helper exiting"), made)
+    assert found.word == "as expected" and "without the calls nobody knows when process 299 of the server ended" in found.unseen[0]
+    ended = replace(made, endings=(*made.endings, Ending(45, 0, "server", 299, "exit 0", 45)))
+    assert first(HELPED.format("helper exiting"), ended).kind == "luck"
+
+
 def test_a_line_of_somebody_who_never_held_the_connection_is_plain_luck():
     ends = helped().connections[0]
     made = runs.facts(runs.spread(runs.run(HELPER.format("server") + "client@101#1: b")), (ends.opener, ends.acceptor))
