@@ -24,8 +24,9 @@ from . import shared
 from .outcome import Usage
 
 HOW = """Put the lines into the order that you expect: type their numbers, in one line
-or in several. Enter shows the cards that are left, b takes the last one back.{editor}"""
-EDITOR = "\ne opens all cards in your editor."
+or in several. Of cards with the same words take any. Enter shows the order so
+far and the cards that are left, b takes the last one back.{editor}"""
+EDITOR = " e opens your\neditor: there you move the lines, and save."
 
 
 def add(commands: Any) -> None:
@@ -51,9 +52,9 @@ def go(args: argparse.Namespace) -> int:
         try:
             page.ask()
         except Ended:
-            return shared.complain(f"the input has ended; {page.kept()}", 2)
+            return shared.complain("\n".join(screen.fitted([f"the input has ended; {page.kept()}"], sys.stderr)), 2)
         except KeyboardInterrupt:
-            print(f"\n{page.kept()}", file=sys.stderr)
+            print("\n" + "\n".join(screen.fitted([page.kept()], sys.stderr)), file=sys.stderr)
             raise
         progress.note(scenario.build.parent, "predicted", scenario.name.partition("-")[0])
         return _show(page, args, lab, interrupt)
@@ -121,13 +122,15 @@ class _Page:
                 self._place(lambda: cards.read_numbers(typed, len(self.dealt), self.placed))
 
     def _cards(self) -> None:
+        if self.placed:
+            print("\n".join([*predicted.so_far(self.order, self.width), "", "Cards that are left:"]))
         print("\n".join(predicted.cards(self.dealt, self.placed, self.width)))
 
     def _place(self, read: "Callable[[], list[int]]") -> None:
         try:
             self.placed += read()
         except BadOrder as error:
-            print(error)
+            self._say(str(error))
             return
         self.file.now.order = self.order
         self._keep()
@@ -144,31 +147,49 @@ class _Page:
     def _edit(self, editor: str) -> None:
         """Opens a file with all cards in the learner's editor. The file stays if its list can't be used."""
         path = self.file.path.with_suffix(".order.txt")
-        if not path.exists():
+        new = not path.exists()
+        if new:
             rest = [card for n, card in enumerate(self.dealt, 1) if n not in self.placed]
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("# Put these lines into the order that you expect, save, and leave the editor.\n" +
                             "".join(f"{card}\n" for card in [*self.order, *rest]), encoding="utf-8")
+        before = _saved(path)
         try:
             done = subprocess.run([*shlex.split(editor), str(path)], check=False)
         except (OSError, ValueError) as error:
-            print(f"the editor {editor!r} can't be started ({getattr(error, 'strerror', None) or error}); type the numbers, or set EDITOR")
+            self._say(f"The editor {editor!r} can't be started ({getattr(error, 'strerror', None) or error}). Type the numbers, or set EDITOR.")
             return
-        if done.returncode:
-            print(f"the editor ended with status {done.returncode}; your list is kept in {_shown(path)}")
-            return
-        before, self.placed = self.placed, []
-        self._place(lambda: cards.read_list(path.read_text(encoding="utf-8", errors="replace"), self.dealt))
-        if self.placed:
-            path.unlink()
+        if _saved(path) == before:
+            self._say("You have not saved the list in your editor. So nothing was taken.")
+            if new:
+                path.unlink()       # the next one begins with the numbers that were typed until then
+        elif done.returncode:
+            self._say(f"The editor ended with status {done.returncode}, so nothing was taken. Your list is kept: e opens it again.")
         else:
-            self.placed = before
+            placed, self.placed = self.placed, []
+            self._place(lambda: cards.read_list(path.read_text(encoding="utf-8", errors="replace"), self.dealt))
+            if self.placed:
+                path.unlink()
+            else:
+                self.placed = placed
+                self._say("Nothing was taken. Your list is kept: e opens it again.")
+
+    def _say(self, text: str) -> None:
+        print("\n".join(screen.fitted(text.split("\n"), sys.stdout)))
 
     def _keep(self) -> None:
         try:
             self.file.keep()
         except OSError as error:
             print(f"note: your prediction could not be kept: {_shown(self.file.path)}: {error.strerror}", file=sys.stderr)
+
+
+def _saved(path: Path) -> "Optional[tuple[int, int, int]]":
+    """Returns what changes when the file is saved; None if there is no file."""
+    with contextlib.suppress(FileNotFoundError):
+        now = path.stat()
+        return now.st_ino, now.st_size, now.st_mtime_ns
+    return None
 
 
 def _shown(path: Path) -> str:
@@ -194,7 +215,8 @@ def _show(page: _Page, args: argparse.Namespace, lab: shared.Lab, interrupt: sha
         print(line, flush=True)
     if page.asked is not None:
         print("\n" + "\n".join(predicted.answer(page.asked, page.file.now.answer, belief, page.width)))
-    print(f"\nKept in {_shown(page.file.path)}. make scenario-{scenario.number} shows the run with its times, and what happened.")
+    print("\n" + "\n".join(screen.fitted([f"Kept in {_shown(page.file.path)}. make scenario-{scenario.number} shows the run with its times, and what happened."],
+                                           sys.stdout)))
     return 0
 
 

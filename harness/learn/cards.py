@@ -40,9 +40,9 @@ def read_numbers(typed: str, count: int, placed: "Sequence[int]") -> "list[int]"
     found: "list[int]" = []
     for word in typed.replace(",", " ").split():
         if not (word.isascii() and word.isdecimal() and len(word) < 5 and 1 <= int(word) <= count):
-            raise BadOrder(f"{word!r} is no card; the cards are 1 to {count}. Nothing of this line was taken")
+            raise BadOrder(f"{word!r} is no card. The cards are 1 to {count}. Nothing was taken: type all numbers of this line again.")
         if int(word) in placed or int(word) in found:
-            raise BadOrder(f"card {int(word)} has a place already. Nothing of this line was taken")
+            raise BadOrder(f"Card {int(word)} has a place already. Nothing was taken: type all numbers of this line again.")
         found.append(int(word))
     return found
 
@@ -56,9 +56,10 @@ def read_list(text: str, cards: "Sequence[Card]") -> "list[int]":
         if line.strip() and not line.startswith("#"):
             card = next((n for n in left if str(cards[n - 1]) == line.strip()), 0)
             if not card:
-                raise BadOrder(f"line {number} is none of the cards that are left: {line.strip()[:60]!r}; keep the words of each card, and each card once")
+                raise BadOrder(f"Line {number} of your list is none of the cards that are left: {line.strip()[:60]}\n"
+                               "Keep the words of each card, and each card once.")
             left.remove(card)
             found.append(card)
     if left:
-        raise BadOrder(f"{len(left)} cards are missing, the first is {str(cards[left[0] - 1])!r}; each card stands there once")
+        raise BadOrder("These cards are missing in your list:\n" + "\n".join(f"  {cards[n - 1]}" for n in left))
     return found

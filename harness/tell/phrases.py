@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from typing import Iterable
 
 from ..trace import plain
@@ -31,6 +32,14 @@ def of_them(n: int, whole: int) -> str:
 
 def quoted(text: str) -> str:
     return f"'{plain(text)}'" if '"' in text else f'"{plain(text)}"'
+
+
+def wrapped(text: str, width: int, indent: str = "") -> "list[str]":
+    """Returns the text in lines of at most `width` characters; `indent` begins all but the first. What stands between backquotes is code. It is
+    broken only where it is longer than a line."""
+    blank = "\x1f"       # in place of a blank that is no place for a break
+    whole = re.sub(r"`[^`]*`", lambda code: code[0].replace(" ", blank) if len(code[0]) <= width - len(indent) else code[0], text)
+    return [line.replace(blank, " ") for line in textwrap.wrap(whole, width, subsequent_indent=indent, break_on_hyphens=False)]
 
 
 def at(source: str) -> str:

@@ -10,7 +10,7 @@ from ..learn.cards import Card
 from ..learn.orders import Judged, Pair
 from ..learn.questions import Question
 from ..trace import Event, plain
-from . import explored, words
+from . import explored, phrases, words
 from .phrases import count
 from .why import WHY
 
@@ -21,9 +21,9 @@ _SIGNS = {"=": "as you said", "~": "in another place", "!": "impossible there", 
 
 def question(asked: Question, width: int) -> "list[str]":
     """Returns the question and its four answers, in lines of at most `width` characters."""
-    found = ["", *textwrap.wrap(asked.text, width)]
+    found = ["", *phrases.wrapped(asked.text, width)]
     for one in asked.answers:
-        found += textwrap.wrap(f"  {one.letter}  {one.text}", width, subsequent_indent="     ", break_on_hyphens=False)
+        found += phrases.wrapped(f"  {one.letter}  {one.text}", width, "     ")
     return found
 
 
@@ -42,6 +42,11 @@ def cards(dealt: "Sequence[Card]", placed: "Sequence[int]", width: int) -> "list
     return [f"{a:{room + 2}}{b}".rstrip() for a, b in zip(one, other)]
 
 
+def so_far(order: "Sequence[Card]", width: int) -> "list[str]":
+    """Returns the cards that have a place, in the order in which they were placed."""
+    return ["Your order so far:", *(f"    {_cut(str(card), width - 4)}" for card in order)]
+
+
 def _entry(number: int, text: str, room: int) -> "list[str]":
     return textwrap.wrap(f"{number:>2}  {plain(text)}", room, subsequent_indent="    ", break_on_hyphens=False)
 
@@ -50,9 +55,9 @@ def answer(asked: Question, letter: str, belief: "Callable[[str], str]", width: 
     """Returns what is said about the chosen answer. `belief` returns the words of a misconception."""
     chosen, right = asked.answer(letter), asked.right
     if chosen == right:
-        return textwrap.wrap(f"{letter} is right. {right.why}", width)
+        return phrases.wrapped(f"{letter} is right. {right.why}", width)
     told = f"You said {letter}. That is {chosen.code}, \"{belief(chosen.code)}\". {chosen.why}"
-    return [*textwrap.wrap(told, width), *textwrap.wrap(f"{right.letter} is right. {right.why}", width)]
+    return [*phrases.wrapped(told, width), *phrases.wrapped(f"{right.letter} is right. {right.why}", width)]
 
 
 def table(order: "Sequence[Card]", judged: Judged, width: int, colour: bool) -> "list[str]":
@@ -102,7 +107,7 @@ def pairs(judged: Judged, other_way: "Callable[[Pair], Optional[tuple[Place, ...
             yield from _wrapped(f"{_said(pair.first)}  before  {_said(pair.second)}. {_why(pair)}", width)
         yield from _more(len(judged.right) - most)
     if judged.free:
-        yield f"\nPossible, but you ordered what is free: {count(len(judged.free), 'order')}."
+        yield f"\nPossible, and not forced: {count(len(judged.free), 'order')}. It may also be the other way round."
         for pair in judged.free[:most]:
             yield from _free(pair, other_way(pair), number, skip, width)
         yield from _more(len(judged.free) - most)
@@ -131,4 +136,4 @@ def _wrapped(text: str, width: int) -> "list[str]":
 
 
 def _more(left: int) -> "list[str]":
-    return [f"  ... and {left} more (ALL=1 shows them)"] if left > 0 else []
+    return [f"  ... and {left} more (with ALL=1 your next prediction shows all)"] if left > 0 else []

@@ -25,6 +25,7 @@ from harness.learn.predictions import Prediction, Predictions
 from harness.stage.build import build
 from harness.stage.conductor import Conductor, VirtualClock
 from harness.stage.scenarios import ROOT, find
+from harness.tell import phrases
 from pairs import lent
 from terminal import Terminal
 
@@ -135,7 +136,7 @@ def test_the_cards_are_dealt_alike_each_time_and_not_in_the_contract_s_order(run
 
 def test_numbers_are_read():
     assert cards.read_numbers("3, 1 2", 3, []) == [3, 1, 2] and cards.read_numbers("", 3, []) == []
-    for typed, words in (("0", "'0' is no card"), ("4", "the cards are 1 to 3"), ("1 1", "card 1 has a place"), ("2", "card 2 has a place"), ("²", "no card"),
+    for typed, words in (("0", "'0' is no card"), ("4", "The cards are 1 to 3"), ("1 1", "Card 1 has a place"), ("2", "Card 2 has a place"), ("²", "no card"),
                          ("9" * 5000, "no card"), ("-1", "no card")):
         with pytest.raises(BadOrder, match=re.escape(words)):
             cards.read_numbers(typed, 3, [2])
@@ -144,7 +145,7 @@ def test_numbers_are_read():
 def test_an_edited_list_is_read():
     dealt = [Card("client", "a"), Card("server", "b"), Card("client", "a")]
     assert cards.read_list("# words\n\nserver: b\nclient: a\n client: a \n", dealt) == [2, 1, 3]
-    for text, words in (("server: b\nserver: b\n", "line 2 is none of the cards"), ("client: a\nserver: b\n", "1 cards are missing")):
+    for text, words in (("server: b\nserver: b\n", "Line 2 of your list is none of the cards"), ("client: a\nserver: b\n", "missing in your list:\n  client: a$")):
         with pytest.raises(BadOrder, match=words):
             cards.read_list(text, dealt)
 
@@ -202,8 +203,8 @@ def predict(home, typed: str, number: str = "4", **env: str) -> "subprocess.Comp
 def test_a_prediction_from_a_pipe_is_judged_and_kept(home):
     done = predict(home, "x\n\na\nthe \x1b[31mclient\n" + "22\n" + " ".join(map(str, range(1, 22))) + "\n")
     assert done.returncode == 0, done.stderr
-    for words in ("That is none of the four letters.", "Type one of the four letters.", "'22' is no card; the cards are 1 to 21.",
-                  "Impossible: ", "Possible, but you ordered what is free", " more (ALL=1 shows them)",
+    for words in ("That is none of the four letters.", "Type one of the four letters.", "'22' is no card. The cards are 1 to 21.",
+                  "Impossible: ", "Possible, and not forced: ", " more (with ALL=1 your next prediction shows all)",
                   'You said A. That is M06, "close is the way to say \'I am done\'".', "D is right."):
         assert words in done.stdout, words
     assert "\x1b" not in done.stdout
@@ -228,7 +229,17 @@ def test_where_the_input_ends_the_answers_stay_and_are_not_asked_for_again(home)
     assert not (home / "progress.txt").exists()
     rest = predict(home, " ".join(map(str, range(3, 22))) + "\n")
     assert rest.returncode == 0 and "here it goes on. You said D." in rest.stdout and "2 of 21 have a place" in rest.stdout
+    first, second = cards.deal(find("4").load_contract(), "04-half-close")[:2]
+    assert f"Your order so far:\n    {first}\n    {second}\n\nCards that are left:\n" in rest.stdout
     assert "D is right." in rest.stdout and "You said D. That" not in rest.stdout
+
+
+def test_what_stands_between_backquotes_is_not_broken_if_a_line_has_room_for_it(home):
+    terminal = Terminal("2", command="predict", prompt=" > ", BUILD=str(home))
+    assert "\r\n`This is a message 2\\n test`, and reads until EOF." in terminal.until_asked()
+    os.write(terminal.end, b"\x04")
+    assert "the input has ended; nothing was answered" in terminal.until_asked() and terminal.status() == 2
+    assert phrases.wrapped("a `bb bb` cc", 7, "  ") == ["a `bb", "  bb`", "  cc"] and phrases.wrapped("a `bb bb` cc", 8) == ["a", "`bb bb`", "cc"]
 
 
 def test_programs_that_leave_the_contract_are_said_to(tmp_path, home):
@@ -264,15 +275,23 @@ def test_ctrl_c_and_ctrl_d_keep_what_was_answered(status, words, home):
 def test_the_cards_can_be_ordered_in_an_editor(tmp_path, home):
     (tmp_path / "sort.sh").write_text('#!/bin/sh\nsort -r "$1" >"$1.new" && mv "$1.new" "$1"\n')
     (tmp_path / "spoil.sh").write_text('#!/bin/sh\necho client: what >>"$1"\n')
-    for name in ("sort.sh", "spoil.sh"):
+    (tmp_path / "look.sh").write_text('#!/bin/sh\ncat "$1"\n')
+    for name in ("sort.sh", "spoil.sh", "look.sh"):
         (tmp_path / name).chmod(0o755)
     (home / "predictions").mkdir()
     list_of_cards = home / "predictions/04.order.txt"
-    terminal = Terminal("4", command="predict", prompt=" > ", BUILD=str(home), EDITOR=str(tmp_path / "spoil.sh"), VISUAL="")
+    terminal = Terminal("4", command="predict", prompt=" > ", BUILD=str(home), EDITOR=str(tmp_path / "look.sh"), VISUAL="")
     terminal.until_asked()
     terminal.key("c")
     terminal.key("")
-    assert "is none of the cards that are left: 'client: what'" in terminal.key("e") and "client: what\n" in list_of_cards.read_text()
+    looked = terminal.key("e")      # who only looks at the shuffled cards has predicted nothing
+    assert "You have not saved the list in your editor. So nothing was taken." in looked and "0 of 21 have a place" in looked and not list_of_cards.exists()
+    os.write(terminal.end, b"\x04")
+    terminal.until_asked()
+    assert terminal.status() == 2
+    terminal = Terminal("4", command="predict", prompt=" > ", BUILD=str(home), EDITOR=str(tmp_path / "spoil.sh"), VISUAL="")
+    terminal.until_asked()
+    assert "is none of the cards that are left: client: what" in terminal.key("e") and "client: what\n" in list_of_cards.read_text()
     os.write(terminal.end, b"\x04")
     terminal.until_asked()
     assert terminal.status() == 2
