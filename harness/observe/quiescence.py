@@ -322,7 +322,8 @@ def _stuck(seen: Look) -> "list[Thread]":
     is stuck, too. A thread that may also be woken from outside (by a later client, or by somebody who types) is not stuck."""
     on = {thread.tid: [sock for sock in _socks(thread, seen.targets.get(thread.tid, ()), seen) if sock.peer] for thread in seen.threads}
     outside = {thread.tid for thread in seen.threads if _from_outside(thread, seen)}
-    stuck = {thread.tid: thread for thread in seen.threads if on[thread.tid] and thread.tid not in outside}
+    woken = _woken(seen, on)
+    stuck = {thread.tid: thread for thread in seen.threads if on[thread.tid] and thread.tid not in outside and thread.tid not in woken}
     at: "dict[int, list[int]]" = {}     # by inode of a socket: the threads that wait on it
     of: "dict[int, list[int]]" = {}     # by process: its threads that wait on a connection, or for somebody outside
     for thread in seen.threads:
@@ -345,14 +346,37 @@ def _nobody_moves(sock: Sock, seen: Look, stuck: "Mapping[int, Thread]", at: "Ma
     return all(tid in stuck for tid in tids or [tid for pid in _holders(sock, seen) for tid in of.get(pid, [])])
 
 
+def _woken(seen: Look, on: "Mapping[int, list[Sock]]") -> "set[int]":
+    """Returns the threads that somebody who types could wake, at once or through others. `on` has the connections on which each
+    thread waits. Whoever wakes up may write to all connections that its process holds: so a server with a thread for each client
+    passes on to one client what another one sends. It may also wake any thread that waits for something else than a connection:
+    a lock, a pipe, a child process, a signal."""
+    woken = {thread.tid for thread in seen.threads if _for_keys(thread, seen)}
+    while True:
+        pids = {thread.pid for thread in seen.threads if thread.tid in woken}
+        more = {thread.tid for thread in seen.threads if pids and thread.tid not in woken and (
+            _waits_elsewhere(thread, seen) or any(_holders(sock, seen) & pids for sock in on[thread.tid]))}
+        if not more:
+            return woken
+        woken |= more
+
+
+def _waits_elsewhere(thread: Thread, seen: Look) -> bool:
+    """Does this thread wait (perhaps among others) for something that is no TCP socket?"""
+    fds = seen.targets.get(thread.tid, {})
+    return not fds or any((thread.pid, fd) not in seen.network.held for fd in fds)
+
+
+def _for_keys(thread: Thread, seen: Look) -> bool:
+    """Does this thread wait (perhaps among others) for its standard input, or for a terminal?"""
+    names = seen.names.get(thread.pid, {})
+    return any((thread.pid, fd) not in seen.network.held and (fd == 0 and names.get(fd, "").startswith(("/", "pipe:")) or names.get(fd, "").startswith("/dev/"))
+               for fd in seen.targets.get(thread.tid, ()))
+
+
 def _from_outside(thread: Thread, seen: Look) -> bool:
     """Does this thread wait (perhaps among others) for a new connection, for its standard input, or for a terminal?"""
-    for fd in seen.targets.get(thread.tid, ()):
-        sock = seen.network.held.get((thread.pid, fd))
-        name = seen.names.get(thread.pid, {}).get(fd, "")
-        if sock.state == "LISTEN" if sock is not None else fd == 0 and name.startswith(("/", "pipe:")) or name.startswith("/dev/"):
-            return True
-    return False
+    return _for_keys(thread, seen) or any(sock.state == "LISTEN" for sock in _socks(thread, seen.targets.get(thread.tid, ()), seen))
 
 
 def parents(pid: int) -> "set[int]":

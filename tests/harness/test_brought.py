@@ -74,6 +74,32 @@ def test_a_program_that_daemonises_is_followed_and_leaves_nothing(tmp_path):
     assert page.verdict(made)[0] == "told"
 
 
+CHATTING = """import socket, threading
+server, clients = socket.create_server(('127.0.0.1', 9000)), []
+def serve(mine):
+    while data := mine.recv(100):
+        for one in clients:
+            one.sendall(data)
+while True:
+    clients.append(server.accept()[0])
+    threading.Thread(target=serve, args=(clients[-1],)).start()
+"""
+SERVING = "import socket\nl = socket.create_server(('127.0.0.1', 9000))\nwhile True:\n    c = l.accept()[0]\n    while c.recv(100):\n        pass\n"
+HEARS = "import socket\ns = socket.create_connection(('127.0.0.1', 9000))\ns.recv(100)\n"
+TYPES = "import socket, sys\ns = socket.create_connection(('127.0.0.1', 9000))\nfor line in sys.stdin:\n    s.sendall(line.encode())\n"
+BOTH = TYPES.replace("import socket, sys", "import socket, sys, threading").replace("for line", "threading.Thread(target=s.recv, args=(9,)).start()\nfor line")
+
+
+@pytest.mark.parametrize("server, clients, word", [
+    (CHATTING, (HEARS, TYPES), "idle"),         # whoever types wakes another thread of the server, and that one writes to the first client
+    (SERVING, (BOTH,), "idle"),                 # the client's other thread waits for its keyboard
+    (SERVING, (HEARS, TYPES), "deadlock"),      # nobody reads what the second client sends
+])
+def test_a_wait_that_somebody_who_types_may_end_is_no_deadlock(tmp_path, server, clients, word):
+    programs = [script(tmp_path, f"{n}.py", text) for n, text in enumerate((server, *clients))]
+    assert page.verdict(run(tmp_path, programs[:1], programs[1:]))[0] == word
+
+
 def test_a_client_that_never_gets_its_answer_is_a_proven_deadlock(tmp_path):
     server = script(tmp_path, "srv.py", "import socket\nl = socket.create_server(('127.0.0.1', 9000))\nc, _ = l.accept()\nc.recv(100)\nc.recv(100)\n")
     client = script(tmp_path, "cli.py", "import socket\ns = socket.create_connection(('127.0.0.1', 9000))\ns.sendall(b'ask')\ns.recv(1)\n")
