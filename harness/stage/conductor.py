@@ -22,7 +22,7 @@ from . import cast, ending, limits
 from .book import Book
 from .intake import Intake, how
 from .keeper import PROCESSES, Ended, Keeper, open_keeper
-from .limits import CALLS, EVENTS, FLOOD, GUESS, IDLE, IDLE_CALLS, OUTPUT, PATIENCE, SLEEPS, UNPROVEN, UNWAITED, Watch
+from .limits import CALLS, ENDS, EVENTS, FLOOD, GUESS, IDLE, IDLE_CALLS, OUTPUT, PATIENCE, SLEEPS, UNPROVEN, UNWAITED, Watch
 from .policies import Held, Live, Policy, VirtualClock
 from .scenarios import Scenario
 from .starts import Process, Starts, said
@@ -56,6 +56,7 @@ class Conductor:
         self.last = quiescence.Look(())             # the last look
         self._count_at = UNWAITED                   # how many processes must have been born before those that ended are counted
         self._sleeps = 0                            # how many sleeps the clock has ended since anything came of one
+        self._alone = 0, 0                          # what had moved, and how many calls one thread has made since then while nobody else could do anything
         self._moved = 0
 
     # -- the run ------------------------------------------------------------------------------------------------------
@@ -326,6 +327,7 @@ class Conductor:
         if held is not None:
             self.release(held)
             self._count_sleeps(held)
+            self._count_alone(held)
             self.watch.touch()
             return True
         anyway = self.starts.anyway()
@@ -347,6 +349,13 @@ class Conductor:
         self._sleeps = self._sleeps + 1 if held.kind == "pause" and held.text.startswith("sleeping") else 0
         if self._sleeps > SLEEPS:
             self.stop = Stop("over" if self._clients_ended() else "waiting", f"the {held.who} sleeps again and again, and nothing comes of it")
+
+    def _count_alone(self, held: Held) -> None:
+        """Ends the run if a thread goes on from call to call, nothing comes of its calls, and nobody else can do anything."""
+        alone = held.kind == "call" and not self.held and self.intake.moved == self._alone[0]
+        self._alone = self.intake.moved, self._alone[1] + 1 if alone else 0
+        if self._alone[1] > ENDS and self.intake.idle.get(held.tid, 0) > ENDS:
+            self._runaway(self.intake.spins() or f"the {held.who} makes calls again and again, and nothing comes of them: it spins")
 
     def _guess(self) -> bool:
         """The kernel does not tell what the threads wait for, and nothing has happened for a while. Lets a thread go on, or ends

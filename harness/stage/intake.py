@@ -344,7 +344,7 @@ class Intake:
         self.book.update_call(call)
         self._touches(call, self._inodes.get(entry, 0))
         self.timers.returned(call, self._inodes.pop(entry, 0))
-        if call.name in _MOVES and call.result > 0:
+        if call.name in _MOVES and call.result > 0 and call.option != "MSG_PEEK":
             self.progress()
         if call.name in _WAITS and call.limit >= 0 and call.result == 0 and not call.error:
             self.fruitless[call.tid] = self.fruitless.get(call.tid, 0) + 1
@@ -677,7 +677,7 @@ def _brings_nothing(call: Call) -> bool:
     """Is this a call that a loop may make thousands of times without getting on? A wait for a time is no such call."""
     if call.name in _SLEEPS or call.limit > 0 and call.result == 0:
         return False
-    return bool(call.error) or call.name in _POLLS or call.name in _MOVES and call.result == 0
+    return bool(call.error) or call.name in _POLLS or call.name in _MOVES and (call.result == 0 or call.option == "MSG_PEEK")
 
 
 def _option(name: str, told: "dict[str, Any]") -> str:

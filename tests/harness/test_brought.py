@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pairs
@@ -11,6 +12,7 @@ from harness.explore import schedules
 from harness.judge import findings, standard
 from harness.stage import brought
 from harness.stage.conductor import Conductor, Live
+from harness.stage.limits import CALLS
 from harness.tell import brought as page
 
 HERE = Path(__file__).resolve().parent / "brought"
@@ -300,6 +302,15 @@ def test_a_reader_that_goes_on_at_the_end_of_the_stream_is_a_runaway(tmp_path):
     word, status, words = page.verdict(run(tmp_path, [server], [client]))
     assert (word, status) == ("runaway", 1)
     assert words.startswith("the server spins: read on connection 1 returns 0 again and again")
+
+
+def test_a_loop_that_only_looks_at_what_came_is_a_runaway(tmp_path):
+    server = script(tmp_path, "srv.py", "import socket\nl = socket.create_server(('127.0.0.1', 9000))\nc, _ = l.accept()\nwhile len(c.recv(9, socket.MSG_PEEK)) < 9: pass\n")
+    client = script(tmp_path, "cli.py", "import socket\ns = socket.create_connection(('127.0.0.1', 9000))\ns.sendall(b'few')\ns.recv(1)\n")
+    cast = brought.cast([server], [client], tmp_path / "built", stdin={})
+    made = Conductor(replace(cast, brought=replace(cast.stage, limit=1)), Live(), keeper=pairs.lent(True)).run()
+    assert page.verdict(made)[:2] == ("runaway", 1)
+    assert len(made.calls) < CALLS      # and not because there were too many to look at
 
 
 def test_three_hundred_lines_of_output_are_all_there(tmp_path):

@@ -88,3 +88,13 @@ def test_step_names_the_lines_of_the_source_as_a_run_does(tmp_path):
     terminal.type("c\n")
     terminal.status()
     assert "(echo.c:" in terminal.said
+
+
+def test_step_run_on_ends_where_a_program_spins(tmp_path):
+    spins = ("import socket; c = socket.create_server((\"localhost\", 9000)).accept()[0]; c.setblocking(False)\n"
+             "while True:\n try: c.recv(9); break\n except BlockingIOError: pass")
+    terminal = Terminal("--server", f"{sys.executable} -c '{spins}'", "--client", f"{sys.executable} -c 'import socket; socket.create_connection((\"localhost\", 9000)).recv(1)'", "--step")
+    terminal.until("quit >")
+    terminal.type("c\n")
+    terminal.status()
+    assert "runaway: the server spins: read on connection 1 fails with EAGAIN again and again" in terminal.said

@@ -166,7 +166,7 @@ def spins(facts: Facts) -> "Iterator[Finding]":
 def _repeated(calls: "list[Call]") -> "Optional[tuple[int, int, int]]":
     """Returns where the longest idle stretch begins, how many calls make one round of it, and how many rounds it has; None if
     there is none."""
-    keys = [(call.name, call.fd, call.result, call.error) for call in calls]
+    keys = [(call.name, call.fd, call.result, call.error, call.option == "MSG_PEEK") for call in calls]
     for period in (1, 2, 3, 4):
         best, begin = (0, 0), 0
         for n in range(period, len(keys) + 1):
@@ -183,7 +183,7 @@ def _is_idle(round_: "list[Call]") -> bool:
     """Did none of these calls move a byte, make anything, or wait for a time?"""
     if any(call.name in SLEEPS or call.name in POLLS and call.limit != 0 and call.result == 0 for call in round_):
         return False
-    if any(call.result > 0 and call.name in (*READS, *WRITES) or call.result >= 0 and call.name in (*ACCEPTS, "socket", "connect", "close") for call in round_):
+    if any(call.result > 0 and call.name in (*READS, *WRITES) and call.option != "MSG_PEEK" or call.result >= 0 and call.name in (*ACCEPTS, "socket", "connect", "close") for call in round_):
         return False
     return not any(call.name in READS and call.result == 0 and call.asked for call in round_)
 
@@ -208,6 +208,10 @@ def _meaning(round_: "list[Call]") -> str:
             return f"{call.error}: there was no descriptor left. Are those that are done with closed?"
         if call.error in ("EPIPE", "ECONNRESET", "ENOTCONN", "EBADF", "EINVAL", "ENOTSOCK"):
             return f"{call.error} does not go away by itself: the loop must end at such an error."
+    peek = next((call for call in round_ if call.option == "MSG_PEEK" and call.result > 0), None)
+    if peek is not None:
+        return (f"MSG_PEEK takes nothing out of the kernel: the {count(peek.result, 'byte')} stayed there, so each {name(peek)} returned at once. "
+                "A program that needs more must read these into a buffer of its own.")
     ready = next((call for call in round_ if call.name in POLLS and call.result > 0), None)
     if ready is not None:
         events = [event.removeprefix("E") for event in ready.option.split("|")]      # epoll_wait's have the same meanings

@@ -95,6 +95,19 @@ def test_a_loop_at_eagain_is_a_spin_with_its_program_and_its_call(tmp_path: Path
     assert words.startswith("The server called recv on connection 1 again and again, ") and "each time it returned EAGAIN" in words
 
 
+def test_a_loop_that_only_looks_at_what_came_is_a_spin(tmp_path: Path) -> None:
+    client = "s = dial()\ns.send(b'x')\ntime.sleep(1)\ns.send(b'x')\ns.recv(9)"
+    run = scripts.run(tmp_path / "pair", client, "c = listen().accept()[0]\nwhile len(c.recv(9, socket.MSG_PEEK)) < 2:\n    pass\n")
+    assert run.stop.kind == "over"      # such looks bring nothing, so the virtual clock lets the sleep end
+    words = of(run, "spin")[0].words
+    assert "each time it returned 1. MSG_PEEK takes nothing out of the kernel: the 1 byte stayed there, so each recv returned at once." in words
+
+
+def test_who_looks_before_each_read_does_not_spin(tmp_path: Path) -> None:
+    server = "c = listen().accept()[0]\nfor n in range(300):\n    c.recv(1, socket.MSG_PEEK)\n    c.recv(1)\n"
+    assert of(scripts.run(tmp_path / "pair", "s = dial()\ns.send(bytes(300))\ns.recv(9)", server), "spin") == []
+
+
 @pytest.mark.parametrize("fd, found", [(0, ["The server waits for its standard input."]), (9, [])])
 def test_who_waits_for_its_standard_input_and_who_for_a_pipe(tmp_path: Path, fd: int, found: "list[str]") -> None:
     run = scripts.run(tmp_path / "pair", "s = dial()\ns.recv(9)", f"c = listen().accept()[0]\nr, w = os.pipe()\nos.dup2(r, {fd})\nos.read({fd}, 1)")
