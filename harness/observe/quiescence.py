@@ -52,6 +52,7 @@ class Look:
     unasked: bool = False   # the time limits of a socket on which a thread waits are not known: then a calm look is no proof
     timed: bool = False     # only waits with a time limit of their own prevent a calm look
     limit: float = 0.0      # timed: the longest of these limits, in seconds from now at most; 0: not known
+    soonest: float = 0.0    # timed: the shortest of these limits that is known; 0: none is
     targets: "dict[int, dict[int, int]]" = field(default_factory=dict)      # by tid: the descriptors on which it waits, and for what
     names: "Mapping[int, Mapping[int, str]]" = field(default_factory=dict)  # by process: what its descriptors are, "pipe:[7]"
 
@@ -102,7 +103,7 @@ def look(pids: Iterable[int], held: "set[int]", ours: "set[str]", network: Optio
     if busy or not timed:
         return made
     words, limit = max(timed, key=lambda one: one[1])
-    return replace(made, busy=words, timed=True, limit=limit)
+    return replace(made, busy=words, timed=True, limit=limit, soonest=min((one for _, one in timed if one), default=0.0))
 
 
 def frozen(pids: "list[int]", last: Look, network: Network, pending: "Optional[set[int]]") -> Look:

@@ -58,6 +58,7 @@ class Conductor:
         self._sleeps = 0                            # how many sleeps the clock has ended since anything came of one
         self._alone = 0, 0                          # what had moved, and how many calls one thread has made since then while nobody else could do anything
         self._moved = 0
+        self._clock_moved = 0.0                     # the real time at which a held thread went on last
 
     # -- the run ------------------------------------------------------------------------------------------------------
 
@@ -285,7 +286,7 @@ class Conductor:
             return _FIRST_LOOK
         if seen.timed and not self.held:
             self.stop = ending.too_long(self, seen) or ending.waits_on(self, seen)
-            self.watch.expect_since(seen.limit)
+            self.watch.expect_since(min(seen.limit, ending.most(self)))
         if distance >= _LAST_LOOK:
             self.keeper.wake()
         if not (seen.unknown and time.monotonic() - self.watch.since > GUESS and self._guess()):
@@ -315,7 +316,7 @@ class Conductor:
             self.watch.expect_since(last.again / 1e9)       # once, and not for ever
         else:
             self.watch.expect(seconds)
-        return replace(seen, busy=f"{last.words} of the {last.who} goes off in {max(seconds, 0):.1f} s", timed=True, limit=seconds)
+        return replace(seen, busy=f"{last.words} of the {last.who} goes off in {max(seconds, 0):.1f} s", timed=True, limit=seconds, soonest=max((pending[0].due - now) / 1e9, 0.001))
 
     def _go_on(self) -> bool:
         """Lets a thread go on, or starts a program, because nothing else can happen any more. Returns False if there is neither."""
@@ -326,6 +327,7 @@ class Conductor:
         self.watch.thought(time.monotonic() - began)
         if held is not None:
             self.release(held)
+            self._clock_moved = time.monotonic()
             self._count_sleeps(held)
             self._count_alone(held)
             self.watch.touch()
@@ -341,9 +343,11 @@ class Conductor:
         return bool(running) and all(self.intake.idle.get(thread.tid, 0) >= IDLE_CALLS for thread in running)
 
     def _waited_as_long_as_a_pause(self) -> bool:
-        """All other threads have time limits of their own. Has as much real time passed as the first pause still has?"""
-        first = min(held.due for held in self.held)
-        return self.policy.clock and time.monotonic() - self.watch.since >= (first - getattr(self.policy, "now", 0)) / 1e9
+        """All other threads have time limits of their own. Has as much real time passed as the first pause still has? What these
+        threads do when a limit has passed does not make the pause longer: it would not in real time."""
+        first = min(self.held, key=lambda held: held.due)
+        left = (first.due - getattr(self.policy, "now", 0)) / 1e9
+        return self.policy.clock and time.monotonic() - max(first.since, self._clock_moved) >= left
 
     def _count_sleeps(self, held: Held) -> None:
         self._sleeps = self._sleeps + 1 if held.kind == "pause" and held.text.startswith("sleeping") else 0

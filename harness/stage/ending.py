@@ -71,13 +71,17 @@ def _for_their_own(conductor: "Conductor", seen: quiescence.Look) -> str:
     return "nothing can happen any more: " + "; ".join(dict.fromkeys(found)) if found else ""
 
 
+def most(conductor: "Conductor") -> float:
+    """Returns for how many seconds a run waits at most for a wait to end by itself."""
+    return max(PATIENCE, conductor.stage.limit)
+
+
 def too_long(conductor: "Conductor", seen: quiescence.Look) -> "Optional[Stop]":
     """Returns the end of a run in which all threads wait, if the first wait that ends by itself lasts longer than the run waits
     for it."""
-    most = max(PATIENCE, conductor.stage.limit)
-    if seen.limit <= most:
+    if seen.soonest <= most(conductor):
         return None
-    words = f"all wait, and nothing is on its way; but {seen.busy}. The run does not wait longer than {most:.0f} s for such an end"
+    words = f"all wait, and nothing is on its way; but {seen.busy}. The run does not wait longer than {most(conductor):.0f} s for such an end"
     return Stop("waiting", words, waiting=_records(conductor).waiting(seen), sockets=sockets(conductor, seen))
 
 

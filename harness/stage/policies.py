@@ -5,7 +5,8 @@ else can happen any more (`quiet`). If it names none, the run is over. `explore`
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import Callable, Optional, Protocol
 
 
@@ -25,6 +26,7 @@ class Held:
     drop: Callable[[], None] = lambda: None     # closes what holds it, at the end of the run
     due: int = 0            # virtual time at which a pause ends, in ns
     length: int = 0         # a read at its entry: how many bytes it is to ask for; 0: as many as its program asks for
+    since: float = field(default_factory=time.monotonic)    # the real time at which it was held
 
 
 class Policy(Protocol):

@@ -60,6 +60,16 @@ def test_a_limit_that_is_longer_than_a_run_waits_is_told_at_once(tmp_path):
     assert made.endings[-1].ns < 5e9 or made.events[-1].ns < 5e9
 
 
+def test_a_short_limit_is_waited_for_beside_a_sleep_that_is_too_long(tmp_path):
+    made = run(tmp_path / "pair", "connect; rcvtimeo 300; hear 9; event after; close", "listen; accept; sleep 40; close; closelistener", live=True)
+    assert texts(made, "client")[1:3] == ["EAGAIN", "after"]
+
+
+def test_a_pause_ends_in_its_time_though_another_program_logs_each_time_limit_that_passes(tmp_path):
+    made = run(tmp_path / "pair", "connect; pause 1; say 1; close", f"listen; accept; rcvtimeo 100; {'hear 1; ' * 60}close; closelistener")
+    assert 0 < texts(made, "server").count("EAGAIN") < 50
+
+
 def test_an_alarm_that_is_longer_than_a_run_waits_is_told_at_once(tmp_path):
     made = observed(run(tmp_path / "pair", "connect; alarm 3600; hear 9; close", HEARS))
     assert made.stop.kind == "waiting" and "an alarm of the client goes off in" in made.stop.words
