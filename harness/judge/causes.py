@@ -74,6 +74,7 @@ class Order:
     barrier: dict[int, int]                         # by the seq of a line after a pause: the last position that the pause puts before it
     notes: tuple[str, ...] = ()                     # for which orders the records did not suffice, a sentence each
     brought: dict[int, Brought] = field(default_factory=dict)   # by the seq of a line that says EOF or reset; empty if no calls were seen
+    doubtful: frozenset[Side] = frozenset()         # ends whose lines count more bytes received than the other end's lines count sent
     _masks: dict[bool, list[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -128,14 +129,15 @@ def derive(run: Run, sides: Optional[Sides] = None) -> Order:
     events = tuple(sorted(run.events, key=lambda e: e.seq))
     notes: list[str] = []
     partings = _Partings(run, events, sides)
-    causes = [*_program(events), *_bytes(sides, events, notes), *_fin(events, partings), *_reset(events, partings),
+    doubtful: set[Side] = set()
+    causes = [*_program(events), *_bytes(sides, events, notes, doubtful), *_fin(events, partings), *_reset(events, partings),
               *_connect(sides, events), *_start(run, events)]
     edges: dict[int, list[Cause]] = {}
     for cause in causes:
         if cause.before < cause.after and cause not in edges.setdefault(cause.after, []):
             edges[cause.after].append(cause)
     place = {event.seq: n for n, event in enumerate(events)}
-    return Order(place, edges, _barriers(run, events, place), tuple(notes), partings.brought)
+    return Order(place, edges, _barriers(run, events, place), tuple(notes), partings.brought, frozenset(doubtful))
 
 
 def brought_by(run: Run, sides: Sides, read: Call) -> Optional[Brought]:
@@ -173,7 +175,7 @@ def _program(events: Iterable[Event]) -> Iterator[Cause]:
 
 # --- bytes -----------------------------------------------------------------------------------------------------------
 
-def _bytes(sides: Sides, events: Iterable[Event], notes: list[str]) -> Iterator[Cause]:
+def _bytes(sides: Sides, events: Iterable[Event], notes: list[str], doubtful: set[Side]) -> Iterator[Cause]:
     unsure = sorted({e.connection for e in events if e.kind in ("send", "recv") and e.connection > 0 and sides.of(e) is None})
     notes.extend(f"orders on connection {number}: which of its two ends a line is about can't be told" for number in unsure)
     for side in sides.known():
@@ -184,6 +186,7 @@ def _bytes(sides: Sides, events: Iterable[Event], notes: list[str]) -> Iterator[
         recvs = [e for e in sides.lines(other) if e.kind == "recv"]
         sent, received = sum(e.count for e in sends), sum(e.count for e in recvs)
         if received > sent:
+            doubtful.add(other)
             notes.append(f"orders by bytes from {sides.name(side)} to {sides.name(other)}: the lines count {sent} sent and {received} "
                          "received, so they prove no order: a count is wrong, or bytes went without a line")
         else:

@@ -42,7 +42,8 @@ class Difference:
     order       the line came before the one that its `after` names (`other`)
     luck        nothing forces the order that the line's `after` asks for. found: "before" if the line came first this time. If it came
                 second: "clock" if a pause forced that, "tcp" if something else did and the contract says `after clock:`, "held" if
-                another process still held the connection, and its end brought the EOF or the reset (`brought`), else ""
+                another process still held the connection, and its end brought the EOF or the reset (`brought`), "count" if WHO's lines
+                count more bytes received than were announced, else ""
     never       WHO logged what it must not
     free        exploring never saw one of the two orders, or never took a branch (a single run has no such difference)
     port        WHO listens on another port (`found`) than the one that it was given (`expected`)
@@ -53,7 +54,9 @@ class Difference:
                 another descriptor
     unwritten   WHO announced `expected` bytes, and wrote `found`. `act` is the write that went beyond them, or a write on another
                 descriptor. expected "0": no line announces the `found` bytes of the write `act`
-    miscount    WHO's lines say that it received `expected` bytes, and it had read `found`
+    unlike      WHO's line quotes the bytes that it sends, and the write `act` has other bytes
+    miscount    WHO's lines say that it received `expected` bytes, and it had read `found`. other "once": the line itself names the
+                `found` bytes of its last read, and counts `expected`
     unheard     WHO's line says that it learnt of an EOF or an error, `found`, and none of its calls had told it of one
     deaf        WHO ended its own reading by the call `act`, and was to read after that
     act         WHO gave up its end of the connection by the call `act`, and no line of it says so. Another program learnt of it
@@ -377,6 +380,7 @@ class _Comparison:
         told = Difference("late", who, line.number, line.written, line.text, event, witnesses=(event,), at=event.seq)
         call, written, read = self.deeds.before_its_line(event), self.deeds.written_after(event), self.deeds.read_by(event)
         on, half, unheard = self.deeds.wrote_on(event), self.deeds.in_place_of_shutdown(event), self.deeds.unheard(event)
+        unlike, once = self.deeds.written_otherwise(event), self.deeds.read_once(event)
         if call is not None:
             yield replace(told, act=call.seq, at=call.seq, found=call.name, hints=fitting(line.hints, f"{call.name} before"))
         elif self.deeds.still_holds(event):
@@ -391,8 +395,12 @@ class _Comparison:
             yield replace(told, kind="open", found="elsewhere" if other else half, act=other.seq if other else -1, hints=fitting(line.hints, half))
         elif written is not None and not self._asked_for(event):
             yield self._unwritten(told, event, *written, fitting(line.hints, f"{written[0]} of {event.count} bytes"))
+        elif unlike is not None:
+            yield replace(told, kind="unlike", act=unlike.seq, at=unlike.seq)
         elif read is not None:
             yield replace(told, kind="miscount", expected=str(event.count), found=str(read))
+        elif once is not None:
+            yield replace(told, kind="miscount", expected=str(event.count), found=str(once), other="once")
         elif unheard:
             yield replace(told, kind="unheard", found=unheard)
 
@@ -432,6 +440,7 @@ class _Comparison:
         of that end."""
         for d in lines if self.run.mode != "reset" else ():      # in the mode `reset` the lab itself ends connections
             yield from self._kept(d)
+            yield from self._own_end(d)
             connect = self.deeds.unsaid_connect(d.observed) if d.observed else None
             if connect is not None and connect.who != role_of(d.who):
                 yield Difference("act", connect.who, 0, "", "", found="connect", act=connect.seq, at=connect.seq, witnesses=(d.observed,) if d.observed else ())
@@ -450,6 +459,18 @@ class _Comparison:
                 yield Difference("reset", who, 0, "", "ECONNRESET", act=call.seq, at=call.seq, witnesses=(last[0],), found=role_of(d.who), hints=d.hints)
             elif not any(causes.is_a(last[0], what) for what in ("closing", "half-closing")):
                 yield Difference("act", who, 0, "", call.option, found=call.name, act=call.seq, at=call.seq, witnesses=(last[0],))
+
+    def _own_end(self, d: Difference) -> Iterator[Difference]:
+        """Yields the shutdown by which WHO's own program ended the sending at which its write then failed, if no line of the thread
+        that made it says so."""
+        side = self.cast.sides.of(d.observed) if d.observed and causes.is_a(d.observed, "broken pipe") else None
+        for call in self.deeds.by_side.get(side, ()) if side is not None and self.deeds.seen(side) else ():
+            if call.name != "shutdown" or call.error or call.option == "SHUT_RD" or not d.observed or call.seq > d.observed.seq:
+                continue
+            mine = [e for e in self.cast.of(call.who) if (e.pid, e.tid) == (call.pid, call.tid)]
+            if not any(causes.is_a(e, "half-closing") for e in mine) and not (mine and mine[0].kind == "output"):
+                yield Difference("act", d.who, 0, "", call.option, found="shutdown", act=call.seq, at=call.seq, witnesses=d.witnesses[:1])
+            return
 
     def _reset_early(self, d: Difference) -> Iterator[Difference]:
         """Yields the close that sent a reset, if the other program read the reset before this close had returned."""
@@ -477,10 +498,10 @@ class _Comparison:
         for d in orders if self.run.mode != "reset" else ():
             side = self.cast.sides.other(self.cast.sides.of(d.observed)) if d.observed and causes.is_a(d.observed, "EOF") else None
             later = next((e for e in d.witnesses if e != d.observed and e.who != role_of(d.who)), None)
-            if d.kind != "order" or side is None or later is None or not self.deeds.seen(side) or later.pid != later.tid:
+            if d.kind not in ("order", "luck") or side is None or later is None or not self.deeds.seen(side):
                 continue
             gone = next((c for c in self.deeds.by_side.get(side, ()) if c.name in ("close", "shutdown") and c.option != "SHUT_RD" and not c.error
-                         and c.seq < later.seq and (c.pid == later.pid or c.name == "shutdown")), None)
+                         and c.seq < later.seq and (c.pid == later.pid == later.tid or c.name == "shutdown")), None)
             if gone is None or any((e.pid, e.tid) == (gone.pid, gone.tid) and self._tells(e, gone) for e in self.cast.sides.lines(side)):
                 continue
             yield Difference("act", self._who_said(later), 0, "", gone.option, found=gone.name, act=gone.seq, at=gone.seq,
@@ -558,10 +579,15 @@ class _Comparison:
         elif self._is_luck(ref, before, event):
             forced = self.order.forced(before.seq, event.seq)
             brought = self._by_another_holder(before, event)
-            found = "tcp" if ref.clock and forced else "held" if brought else "clock" if forced else ""
+            found = "tcp" if ref.clock and forced else "held" if brought else "count" if self._is_doubtful(event) else "clock" if forced else ""
             yield replace(told, kind="luck", found=found, brought=brought)
         else:
             self.orders += 1
+
+    def _is_doubtful(self, event: Event) -> bool:
+        """Does the line count bytes of a stream of which more were received than sent, if one believes the lines? Then the bytes may
+        force an order, and the lines do not show it."""
+        return event.kind == "recv" and self.cast.sides.of(event) in self.order.doubtful
 
     def _may_be_forced(self, before: Event, event: Event) -> bool:
         """Is there a kind of cause that could put `event` after `before` in some run? Yes if the two lines belong to one program,
@@ -891,7 +917,7 @@ class _Comparison:
 # Luck comes last: it is about the contract, or it follows from wrong byte counts, which are a difference of the kind `bytes`. Nothing
 # follows from a port, because the stage tells the other programs on which port one really listens.
 _LINES = ("missing", "unexpected")
-_DEPARTURES = (*_LINES, "order", "never", "late", "open", "unwritten", "miscount", "unheard", "deaf", "act", "reset")
+_DEPARTURES = (*_LINES, "order", "never", "late", "open", "unwritten", "unlike", "miscount", "unheard", "deaf", "act", "reset")
 _RANK = {**dict.fromkeys(_DEPARTURES, 0), "ends": 1, "call": 1, "deadlock": 1, "bytes": 2, "wire": 3, "port": 4, "luck": 5}
 _POLLS = ("poll", "select", "epoll_wait")
 _READ = re.compile(r"EOF\b|[Rr]eceived\b")

@@ -242,6 +242,27 @@ class Deeds:
         beyond = next((c for c, so_far in zip(calls, sums) if so_far > event.count), None)
         return (mine, beyond) if mine != event.count and (mine < event.count) == (written < announced) else None
 
+    def written_otherwise(self, event: Event) -> Optional[Call]:
+        """Returns the first write of other bytes than a "sending" line quotes. Returns None if there is none, or if nobody can tell:
+        the line quotes no bytes, or not as many as it counts; its thread wrote more than these before its next such line; or bytes of
+        earlier lines were still to be written."""
+        side, said = self.sides.of(event), _quoted_bytes(event.text)
+        if event.kind != "send" or not self.exact or side is None or event.pid in self._blind or event.count <= 0 or len(said) != event.count:
+            return None
+        thread = event.pid, event.tid
+        then = self._next(self._sends.get((*thread, side), []), event.seq)
+        calls = [c for c in self._writes.get(thread, ([], []))[1] if self.sides.of(c) == side and event.seq < c.seq and (then < 0 or c.seq < then)]
+        calls = [c for c in calls if c.returned >= 0 and not c.error]
+        if sum(c.result for c in calls) > event.count or self.wrote(side, event.seq, begun=True) != _at(self._announced[side], event.seq):
+            return None
+        at = 0
+        for call in calls:
+            known = call.data[:call.result]
+            if known != said[at:at + len(known)]:
+                return call
+            at += call.result
+        return None
+
     @staticmethod
     def _next(places: list[int], place: int) -> int:
         at = bisect.bisect_right(places, place)
@@ -266,6 +287,15 @@ class Deeds:
             return None
         taken = self.took(side, event.seq)
         return taken if taken < _at(self._told[side], event.seq + 1) and side not in self._peeked else None
+
+    def read_once(self, event: Event) -> Optional[int]:
+        """Returns how many bytes the last read of a thread brought, if its "received" line names just this number and counts another
+        one. Returns None if not."""
+        side, named = self.sides.of(event), re.match(r"[Rr]eceived (\d+) bytes?\b", event.text)
+        if event.kind != "recv" or not self.exact or side is None or event.pid in self._blind or named is None or int(named[1]) == event.count:
+            return None
+        calls = [c for c in self._calls.get((event.pid, event.tid), []) if c.name in READS and self.sides.of(c) == side and 0 <= c.returned < event.seq and not c.error]
+        return int(named[1]) if calls and calls[-1].result == int(named[1]) and side not in self._peeked else None
 
     # -- an end of reading --------------------------------------------------------------------------------------------
 
@@ -327,6 +357,14 @@ class Deeds:
             if any(c.name in READS and since < c.returned < until and c.asked and (c.error == "ECONNRESET" or c.result == 0 and not c.error) for c in calls):
                 return True
         return False
+
+
+def _quoted_bytes(text: str) -> str:
+    """Returns the bytes that a line quotes at its end as a C string, one character a byte; "" if it quotes none, or not all."""
+    found = re.fullmatch(r'[^"]*"((?:[^"\\]|\\.)*)"', text)
+    if found is None or not found[1].isascii():
+        return ""
+    return re.sub(r"\\([0-7]{1,3}|.)", lambda m: chr(int(m[1], 8) & 0xff) if m[1][0].isdigit() else {"n": "\n", "t": "\t", "r": "\r"}.get(m[1], m[1]), found[1])
 
 
 Placed = TypeVar("Placed", Event, Call)

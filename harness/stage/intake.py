@@ -682,9 +682,10 @@ def _brings_nothing(call: Call) -> bool:
 
 def _option(name: str, told: "dict[str, Any]") -> str:
     flags = told.get("flags", 0)
-    flag = "MSG_PEEK" if flags & socket.MSG_PEEK else "MSG_WAITALL" if flags & socket.MSG_WAITALL else ""
+    flag = "MSG_PEEK" if flags & socket.MSG_PEEK else "MSG_WAITALL" if flags & socket.MSG_WAITALL else "MSG_OOB" if flags & socket.MSG_OOB else ""
     flag = flag if name.startswith("recv") else ""
-    flag = "MSG_MORE" if name.startswith("send") and flags & socket.MSG_MORE else flag
+    if name.startswith("send"):
+        flag = "MSG_OOB" if flags & socket.MSG_OOB else "MSG_MORE" if flags & socket.MSG_MORE else ""
     return str(told.get("option") or told.get("how") or flag)
 
 

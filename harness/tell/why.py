@@ -19,13 +19,14 @@ from ..judge.findings import Finding
 from ..judge.sides import READS, WRITES, Side
 from ..trace import Call, Event, Run
 from ..trace.plain import plain
+from . import no_error
 from .phrases import at, count, of_them, quoted, the, with_source
 
 POINTER = 8     # bytes of a pointer on a 64-bit machine
 MOST = 2        # how many findings a verdict shows at most
-FIRST = {"deadlock": ("deadlock", "no-newline", "no-write", "wants-more", "edge-not-drained"),     # by word: the findings that go first
+FIRST = {"deadlock": ("deadlock", "no-newline", "no-write", "wants-more", "edge-not-drained", "urgent"),     # by word: the findings that go first
          "crash": ("died-of-signal", "sanitizer", "sigpipe")}
-ALONE = ("late", "open", "unwritten", "miscount", "unheard", "deaf", "act", "reset", "bytes", "wire", "call", "free")     # need no finding
+ALONE = ("late", "open", "unwritten", "unlike", "miscount", "unheard", "deaf", "act", "reset", "bytes", "wire", "call", "free")     # need no finding
 
 # By the kind of difference: the findings that explain one of those.
 REASONS = {"reset": ("reset-by-linger", "reset-by-unread"), "open": ("held-by-another",), "bytes": ("wrong-descriptor", "no-connection", "write-failed", "short-write")}
@@ -80,7 +81,7 @@ class Why:
                 yield (f"Before that line the {role_of(d.who)} read {count(sum(call.result for call in read), 'byte')}{at(read[-1].source)}, and the line does not tell the lab "
                        "so: event_received(conn, n, ...) does, event(...) does not.")
             else:
-                yield from _luck(d, counted=not any(words.startswith("orders by bytes") for words in self.verdict.unseen))
+                yield from _luck(d)
                 yield from self._no_pause(d) if by_clock(d) else ()
         elif d.kind == "port":
             yield f"It listens on port {d.found}. The lab looked for it and told the others; by hand a client would be refused."
@@ -90,6 +91,7 @@ class Why:
         elif d.kind in ("missing", "unexpected"):
             line = next((x for x in self.plan.of(Line) if x.number == d.line and d.expected), None)
             yield from self._of_the_line(d, line)
+            yield from no_error.why(d, line.text, self.run) if line is not None else ()
             if line is not None and not told and self.verdict.word != "runaway":
                 yield from self._missing(d, line)
 
@@ -341,7 +343,7 @@ def what_came(d: Event) -> str:
     return "EOF" if causes.is_a(d, "EOF") else "reset"
 
 
-def _luck(d: Difference, counted: bool) -> Iterator[str]:
+def _luck(d: Difference) -> Iterator[str]:
     who, other = role_of(d.who), role_of(d.other.partition(":")[0])
     remedy = f"If the {who} is to wait, it needs something that it receives. If not, take the after away: then the contract is wrong, not the programs."
     if d.found == "clock":
@@ -355,8 +357,8 @@ def _luck(d: Difference, counted: bool) -> Iterator[str]:
         yield f'TCP alone forces this order: the contract must say "after {d.other}", without the clock.'
     elif by_clock(d):
         yield f"The contract counts on a pause here, and in this run no pause held the {d.who} back until then."
-    elif not counted:
-        yield "The lines' byte counts do not add up, so they prove no order: does each sending and received line carry its count?"
+    elif d.found == "count":
+        yield "Does each line that tells of bytes sent or received give their number, and the right one?"
     else:
         yield "No cause leads from the one to the other: no program, no byte, no FIN, no reset, no connect, no pause."
         yield remedy

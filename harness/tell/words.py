@@ -11,6 +11,7 @@ import re
 import textwrap
 from typing import Iterable, Iterator, Optional
 
+from ..judge import standard
 from ..judge.cast import Cast
 from ..judge.comparison import Difference, Verdict
 from ..judge.contract import Contract, Ends, Line, role_of
@@ -167,7 +168,7 @@ def _as_expected(verdict: Verdict, run: Run, contract: Contract) -> str:
     if verdict.orders:
         parts.append(f"{count(verdict.orders, 'order')} that TCP{' or the pause' if _paused(contract) else ''} forced")
     if run.stop.kind == "deadlock":
-        parts.append("a deadlock, proven, as the contract says")
+        parts.append(f"a deadlock, {'as far as this system shows' if run.stop.words else 'proven'}, as the contract says")
     elif {role.name for role in run.cast} <= {role_of(ends.who) for ends in contract.plan(verdict.choice).of(Ends)}:
         parts.append(f"{'both' if len(run.cast) == 2 else 'all'} ends as the contract says")
     parts += [f"this time: {branch}" for branch in verdict.branches]
@@ -468,7 +469,15 @@ def _unwritten(d: Difference, run: Run) -> str:
     return f"{said}, which announces {count(int(d.expected), 'byte')}; it {did}"
 
 
+def _unlike(d: Difference, run: Run) -> str:
+    act = next(call for call in run.calls if call.seq == d.act)
+    return f"{the(d.who)} said {quoted(d.observed.text if d.observed else d.expected)}, and its {act.name} sent other bytes: {standard.quoted(act.data, act.result)}"
+
+
 def _miscount(d: Difference, run: Run) -> str:
+    if d.other == "once":
+        return (f"{the(d.who)} said {quoted(d.observed.text if d.observed else d.expected)}, and the count that it gives to event_received() is {d.expected}: "
+                f"its read had returned {d.found}")
     return (f"{the(d.who)} said {quoted(d.observed.text if d.observed else d.expected)}, which counts {count(int(d.expected), 'byte')}; "
             f"with it, its lines count more bytes than the {d.found} that it had read")
 
@@ -500,6 +509,8 @@ def _luck(d: Difference, run: Run) -> str:
     after = f"{the(d.who)} said {quoted(d.expected)} after {_says(d.other)}"
     if uncounted(d, run):
         return f"{after}: true this time, but no line proves it"
+    if d.found == "count":
+        return f"{after}: but the lines count more bytes received than sent, so they prove no order"
     if d.found == "clock":
         return f"{after}: that is the pause's doing, not TCP's"
     if d.found == "tcp":
@@ -557,7 +568,7 @@ def _free(d: Difference, run: Run) -> str:
 
 _SENTENCES = {"missing": _missing, "unexpected": _unexpected, "order": _order, "luck": _luck, "never": _never,
               "ends": _ends, "deadlock": _deadlock, "bytes": _bytes, "wire": _wire, "call": _call, "free": _free, "port": _port,
-              "late": _late, "open": _open, "unwritten": _unwritten, "miscount": _miscount, "unheard": _unheard, "deaf": _deaf, "act": _act, "reset": _reset}
+              "late": _late, "open": _open, "unwritten": _unwritten, "unlike": _unlike, "miscount": _miscount, "unheard": _unheard, "deaf": _deaf, "act": _act, "reset": _reset}
 
 
 # --- the evidence of a deadlock --------------------------------------------------------------------------------------

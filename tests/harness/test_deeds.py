@@ -242,7 +242,47 @@ def test_what_lines_say_was_received_is_set_against_what_was_read(calls, kind):
     assert kinds('client: connecting\nserver: received "ab"', run) == kind
 
 
+@pytest.mark.parametrize("text, data, kind", [
+    ('sending "ab"', "ab", []), ('sending "ab"', "xy", ["unlike"]), ('sending "a\\n"', "a\n", []), ('sending "a\\n"', "an", ["unlike"]), ('sending "\\0\\5"', "\0\5", []),
+    ('sending "ab" and "cd"', "xy", []), ("sending two bytes", "xy", []), ('sending "a... (2 bytes)', "xy", []), ('sending "abc"', "xy", [])])
+def test_bytes_that_a_line_quotes_are_set_against_the_bytes_that_were_written(text, data, kind):
+    run = made(f"client@101#1: {text}\nserver@200#1: x", "11-12 client@101#1 write 2 = 2")
+    run = replace(run, events=tuple(replace(e, count=2 if e.kind == "send" else e.count) for e in run.events),
+                  calls=tuple(replace(c, data=data) for c in run.calls))
+    assert kinds(f"client: `{text}`\nserver: x", run) == kind
+
+
+def test_bytes_of_an_earlier_line_that_are_written_late_are_not_set_against_a_later_line():
+    log = 'client@101#1: sending "ab"\nclient@101#1: sending "cd"'
+    run = made(log, "21-22 client@101#1 write 2 = 2\n23-24 client@101#1 write 2 = EPIPE")
+    assert "unlike" not in kinds('client: sending "ab"\nclient: sending "cd"', replace(run, calls=tuple(replace(c, data="ab") for c in run.calls)))
+
+
+@pytest.mark.parametrize("count, read, kind", [(3, 3, []), (2, 3, ["miscount"]), (2, 2, []), (2, 5, [])])
+def test_a_line_that_names_one_number_and_counts_another_is_set_against_its_read(count, read, kind):
+    run = made("client@101#1: x\nserver@200#1: Received 3 bytes", f"5-6 server@200#1 read 99 = {read}")
+    run = replace(run, events=tuple(replace(e, kind="recv", count=count) if e.text != "x" else e for e in run.events))
+    assert kinds("client: x\nserver: Received 3 bytes", run) == kind
+
+
 # --- ends that somebody brought about without a word ---
+
+def test_a_half_close_of_ones_own_is_told_before_the_write_that_failed_of_it():
+    log = "server@200#1: reading data\nserver@200#1: Error writing: EPIPE\nclient@101#1: x"
+    run = made(log, "11-12 server@250#1 shutdown SHUT_WR = 0\n13-14 server@200#1 write 2 = EPIPE")
+    rules = "server: reading data\nserver: closing\nclient: x"
+    assert kinds(rules, run) == ["act", "unexpected"] or kinds(rules, run) == ["act", "missing"]
+    said = made("server@200#1: shutting down SHUT_WR\n" + log, "11-12 server@200#1 shutdown SHUT_WR = 0\n33-34 server@200#1 write 2 = EPIPE")
+    assert "act" not in kinds("server: shutting down SHUT_WR\n" + rules, said)
+
+
+def test_a_half_close_that_no_line_tells_is_told_before_the_luck_of_the_line_that_came_first():
+    log = "client@101#1: reading data\nclient@101#1: closing\nserver@200#1: EOF"
+    run = made(log, "11-12 client@101#1 shutdown SHUT_WR = 0\n15-16 server@200#1 read 9 = 0\n27-28 client@101#1 close 0 = 0")
+    run = replace(run, connections=(replace(run.connections[0], opener=replace(run.connections[0].opener, shut=11)),))
+    assert kinds("client: reading data\nclient: closing\nserver: EOF after client: closing", run)[:1] == ["act"]
+
+
 
 def test_an_end_of_reading_of_ones_own_making_is_refused():
     rules, log = "client: reading data\nclient: EOF", "client@101#1: reading data\nclient@101#1: EOF"

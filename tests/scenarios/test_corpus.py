@@ -2,7 +2,7 @@
 
 A mutant is a scenario with one such change: scenarios/NN-name/mutants/slug.diff, in the form that changes.py describes. (Those that a
 misconception leads to are called MXX-slug.diff; test_mutants.py has them.) corpus.tsv says of each what the verdict must be: its word, the
-file that is told first, and a finding of the run (`-` for none). Mutants that a run can't show are `as expected`.
+file that is told first, a finding of the run (`-` for none), and words of the verdict. Mutants that a run can't show are `as expected`.
 """
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.judge import findings
 from harness.stage.scenarios import ROOT
 
 TABLE = Path(__file__).with_name("corpus.tsv")
-ROWS = list(csv.DictReader(TABLE.open(encoding="utf-8"), delimiter="\t"))
+ROWS = list(csv.DictReader(TABLE.open(encoding="utf-8"), delimiter="\t", restval="-"))
 CORPUS = sorted(f"{path.parents[1].name}/{path.stem}" for path in (ROOT / "scenarios").glob("*/mutants/*.diff") if not re.match(r"M\d\d-", path.name))
 
 # What no verdict and no story may say, whatever the run: claims that rest on a log line alone.
@@ -48,5 +48,6 @@ def test_a_mutant_is_told_as_the_table_says(row, tmp_path, programs):
     word = re.match(r"(?:\d[\w-]+: )?([a-z ]+)", shown.text)
     assert (word and word[1], place[1] if place else "-") == (row["word"], row["file"]), shown.text
     assert not [claim for claim in CLAIMS if claim in shown.text], shown.text
+    assert row["says"] == "-" or row["says"] in " ".join(shown.text.split()), shown.text
     codes = {one.code for one in findings.find(shown.run)}
     assert row["finding"] in ("-", *codes), codes

@@ -86,6 +86,20 @@ def gone_before(facts: Facts, side: Side, place: int) -> str:
     return f" {capital(facts.process(last.who, last.pid))} had {act} before{at(close.source if close is not None else '')}."
 
 
+def shut_down_before(facts: Facts, side: Side, call: Call) -> "tuple[str, tuple[int, ...]]":
+    """Returns a sentence such as " The client had shut down its own sending there before (SHUT_WR, client.c:9)." about a write that
+    failed, and the place of that shutdown. Returns "" if nobody had shut down this end's sending before the write."""
+    end = facts.sides.end(side)
+    if end is None or not 0 <= end.shut < call.seq:
+        return "", ()
+    shut = next((one for one in facts.calls(side, ("shutdown",)) if not one.error and one.option != "SHUT_RD" and one.seq <= end.shut), None)
+    if shut is None:
+        return f" The {call.who} had shut down its own sending there before.", (end.shut,)
+    who, which = (f"the {call.who}", "its own") if shut.pid == call.pid else (facts.process(shut.who, shut.pid), "the")
+    where = f", {shut.source}" if shut.source else ""
+    return f" {capital(who)} had shut down {which} sending there before ({shut.option}{where}).", (shut.seq,)
+
+
 def did(call: Call) -> str:
     """Returns what a call on a connection did, as words that follow "it": "read 18 bytes"."""
     if call.error:

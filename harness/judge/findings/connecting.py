@@ -21,13 +21,13 @@ def refused(facts: Facts) -> "Iterator[Finding]":
     found: "dict[tuple[str, str], list[tuple[Call, int]]]" = {}
     for call in facts.run.calls:
         answer = _refusal(facts, call)
-        if answer is not None and through.get((call.pid, _port(_asked(call))), -1) < call.seq:
-            found.setdefault((call.who, _port(_asked(call))), []).append((call, answer))
+        if answer is not None and through.get((call.pid, _port(whom(call))), -1) < call.seq:
+            found.setdefault((call.who, _port(whom(call))), []).append((call, answer))
     for (who, port), tries in found.items():
         last, answer = tries[-1]
-        asked = listed(_asked(call) for call, _ in tries)
+        asked = listed(whom(call) for call, _ in tries)
         words = f"The {who} asked for {asked}, and was refused (ECONNREFUSED)"
-        words += ": nobody listened there." if all(_here(_asked(call)) for call, _ in tries) else "."
+        words += ": nobody listened there." if all(_here(whom(call)) for call, _ in tries) else "."
         why, proof = _who_listens(facts, last, answer)
         resets = [s.seq for s in facts.run.segments if s.flags == "RA" and s.seq > tries[0][0].seq and _port(s.source) == port]
         yield Finding("refused", f"{words} {why}".strip(), (*(call.seq for call, _ in tries[-2:]), answer, *resets, *proof), last.seq, who, last.source, "13")
@@ -35,7 +35,7 @@ def refused(facts: Facts) -> "Iterator[Finding]":
         yield from _refused_on_the_wire(facts)
 
 
-def _asked(call: Call) -> str:
+def whom(call: Call) -> str:
     """Returns the address that a connect named."""
     return call.address.rpartition(">")[2]
 
@@ -54,13 +54,13 @@ def _refusal(facts: Facts, call: Call) -> Optional[int]:
 
 def _got_through(facts: Facts) -> "dict[tuple[int, str], int]":
     """Returns by process and port the place of the last connect that was not refused."""
-    return {(call.pid, _port(_asked(call))): call.seq for call in facts.run.calls
+    return {(call.pid, _port(whom(call))): call.seq for call in facts.run.calls
             if call.name == "connect" and (not call.error or call.error == "EINPROGRESS" and _refusal(facts, call) is None)}
 
 
 def _refused_on_the_wire(facts: Facts) -> "Iterator[Finding]":
     """The finding `refused` for a run whose calls were not seen. It is not certain who asked, so it does not say that."""
-    told = {_asked(call) for call in facts.run.calls if _refusal(facts, call) is not None}
+    told = {whom(call) for call in facts.run.calls if _refusal(facts, call) is not None}
     syns: "dict[tuple[str, str], Segment]" = {}
     for segment in facts.run.segments:
         way = segment.source, segment.target
@@ -77,7 +77,7 @@ def _refused_on_the_wire(facts: Facts) -> "Iterator[Finding]":
 
 def _who_listens(facts: Facts, call: Call, answer: int) -> "tuple[str, tuple[int, ...]]":
     """Returns in words why nobody answered at that address, and the places that show it; "" if that is not known."""
-    asked = _asked(call)
+    asked = whom(call)
     port = _port(asked)
     open_now = [one for one in facts.run.listeners if one.address and one.since < call.seq and _held(one, call.seq, answer)]
     doubtful = [one for one in facts.run.listeners if one not in open_now and _held_at_all(one, call.seq, answer)]
@@ -111,7 +111,7 @@ def _other_address(asked: str, same: "list[Listener]") -> str:
 
 def _nobody(facts: Facts, call: Call, answer: int) -> "tuple[str, tuple[int, ...]]":
     """Returns the same for the case that nobody listened on any port at that moment."""
-    asked = _asked(call)
+    asked = whom(call)
     later = next((one for one in facts.run.listeners if one.since > answer and _takes(one.address, asked)), None)
     if later is not None:
         listen = next((one for one in facts.run.calls if one.name == "listen" and one.returned == later.since), None)
@@ -150,6 +150,17 @@ def _takes(listener: str, asked: str) -> bool:
     return _family(listener) == _family(asked) and (host in (wanted, "0.0.0.0") or wanted == "0.0.0.0" and host.startswith("127."))
 
 
+def who_took(facts: Facts, call: Call) -> "Optional[Listener]":
+    """Returns the listener that took a connect; None if that is not known."""
+    found = [one for one in facts.run.listeners if one.address and one.since < call.seq and _held(one, call.seq, call.returned) and _takes(one.address, whom(call))]
+    return found[0] if len(found) == 1 else None
+
+
+def same_port(one: str, other: str) -> bool:
+    """Have two addresses the same port?"""
+    return _port(one) == _port(other)
+
+
 def _here(address: str) -> bool:
     """Is this an address of this machine? There a reset says that nobody listens. At another machine's address a firewall may
     have sent the reset."""
@@ -181,12 +192,12 @@ def udp(facts: Facts) -> "Iterator[Finding]":
         calls = facts.life(made).calls
         sent = next((call for call in calls if call.name in WRITES), None)
         named = [call for call in calls if call.name in ("connect", *WRITES) and call.address]
-        to = next(((call, one) for call in named for one in facts.run.listeners if _takes(one.address, _asked(call))), None)
+        to = next(((call, one) for call in named for one in facts.run.listeners if _takes(one.address, whom(call))), None)
         if to is None or sent is None:
             continue
         call, listener = to
         failed = next((one for one in calls if one.error == "ECONNREFUSED"), None)
-        words = f"The {made.who} sent to {_asked(call)} by UDP: its socket{at(made.source)} is one of SOCK_DGRAM. The {listener.who} listens on {listener.address} for TCP. " \
+        words = f"The {made.who} sent to {whom(call)} by UDP: its socket{at(made.source)} is one of SOCK_DGRAM. The {listener.who} listens on {listener.address} for TCP. " \
                 "UDP and TCP have ports of their own, so nothing of that comes to the listener."
         words += f" Its {name(failed)}{at(failed.source)} failed with ECONNREFUSED." if failed is not None else ""
         yield Finding("udp-to-tcp", words, (made.seq, sent.seq, listener.since), sent.seq, made.who, made.source)
@@ -217,7 +228,7 @@ def unreachable(facts: Facts) -> "Iterator[Finding]":
         if (call.name, call.error) not in (("bind", "EADDRNOTAVAIL"), ("connect", "ENETUNREACH"), ("connect", "EHOSTUNREACH")) or not call.address:
             continue
         calls = facts.life(call).calls
-        if not calls or calls[0].asked == _DATAGRAM or call.name == "connect" and through.get((call.pid, _port(_asked(call))), -1) > call.seq:
+        if not calls or calls[0].asked == _DATAGRAM or call.name == "connect" and through.get((call.pid, _port(whom(call))), -1) > call.seq:
             continue
         host = _host(call.address)
         words = f"The {call.who} could not bind {call.address}{at(call.source)}: EADDRNOTAVAIL. {host} is no address of this network." if call.name == "bind" else \
@@ -248,7 +259,7 @@ def _who_has_it(facts: Facts, call: Call) -> "tuple[str, tuple[int, ...]]":
         return f"{who} already listened on {listener.address}. SO_REUSEADDR does not help there: only one of them can have the port.", (listener.since,)
     for side in facts.sides.all():
         end = facts.sides.end(side)
-        if end is not None and _port(end.address) == port and end.pid and _overlap(facts, end.address, call.address) and not _both_reuse(facts, call, side):
+        if end is not None and _port(end.address) == port and end.pid and _overlap(facts, end.address, call.address) and not both_reuse(facts, call, side):
             why = _not_over(facts, call, side)
             if why is not None:
                 return f"{why[0]} {_remedy(facts, call, side)}", why[1]
@@ -270,7 +281,7 @@ def _not_over(facts: Facts, call: Call, side: Side) -> "Optional[tuple[str, tupl
     end, other = facts.sides.end(side), facts.sides.other(side)
     if end is None or other is None or not facts.captured or any(h.since > call.seq for h in end.holders):
         return None
-    mine, theirs = _fin(facts, side, call.seq), _fin(facts, other, call.seq)
+    mine, theirs = fin(facts, side, call.seq), fin(facts, other, call.seq)
     if any(s.seq < call.seq for one in (side, other) for s in facts.segments(one, "R")):
         return None
     held = [h for h in end.holders if h.until < 0 or h.until > call.returned]
@@ -285,16 +296,18 @@ def _not_over(facts: Facts, call: Call, side: Side) -> "Optional[tuple[str, tupl
     if theirs is None:
         return f"The {end.who} had closed {connection}, whose end here has that port. The other end had not: so the connection was not over.", (mine.seq,)
     if mine.seq < theirs.seq and call.ns - theirs.ns < _TIME_WAIT:
-        return (f"The {end.who} closed {connection} first. So its end of it keeps that port for a minute after the end, in TIME-WAIT, "
+        shut = next((c for c in facts.calls(side, ("shutdown",)) if not c.error and c.option != "SHUT_RD" and c.seq <= end.shut), None)
+        first = f"ended its sending on {connection} first ({shut.option}{f', {shut.source}' if shut.source else ''})" if shut is not None else f"closed {connection} first"
+        return (f"The {end.who} {first}. So its end of it keeps that port for a minute after the end, in TIME-WAIT, "
                 "in case a late segment comes."), (mine.seq, theirs.seq)
     return None
 
 
-def _fin(facts: Facts, side: Side, before: int) -> "Optional[Segment]":
+def fin(facts: Facts, side: Side, before: int) -> "Optional[Segment]":
     return next((s for s in facts.segments(side, "F") if s.seq < before), None)
 
 
-def _both_reuse(facts: Facts, call: Call, side: Side) -> bool:
+def both_reuse(facts: Facts, call: Call, side: Side) -> bool:
     """Did both sockets have SO_REUSEADDR? Then the earlier connection is not the reason for the error."""
     return _reuses(facts, call) is True and _earlier_reuses(facts, side) is True
 

@@ -5,7 +5,7 @@ from typing import Iterator, Optional
 
 from ...observe import sanitizer
 from ...trace import Call, Ending, plain
-from .acts import at, gone_before, name, returned
+from .acts import at, gone_before, name, returned, shut_down_before
 from .facts import Facts, Finding
 
 MEANS = {"SEGV": "it used memory that is not its own", "BUS": "it used memory that is not there", "FPE": "a division by zero, or one that overflows",
@@ -58,15 +58,15 @@ def broken_pipe(facts: Facts) -> "Iterator[Finding]":
             continue
         where = f" on connection {last.connection}" if last.connection else ""
         side = facts.sides.of(last)
-        other, mine = (facts.sides.other(side), facts.sides.end(side)) if side is not None else (None, None)
+        other = facts.sides.other(side) if side is not None else None
         reset = next((s for s in facts.segments(other, "R") if s.seq < last.returned), None) if other is not None else None
         why, proof = "", [last.seq, end.seq]
         if reset is not None:
             why = f" Before it the {facts.sides.name(other)}'s kernel had reset that connection (RST)."
             proof.insert(0, reset.seq)
-        elif mine is not None and 0 <= mine.shut < last.seq:
-            why = " It had shut down its own sending there before."
-            proof.insert(0, mine.shut)
+        elif side is not None and shut_down_before(facts, side, last)[0]:
+            why, places = shut_down_before(facts, side, last)
+            proof[:0] = places
         elif other is not None:
             why = gone_before(facts, other, last.seq)
         yield Finding("sigpipe", f"{_process(end)} died of SIGPIPE: its {name(last)}{where}{at(last.source)} failed with EPIPE.{why} "

@@ -8,7 +8,7 @@ from typing import Iterator, Optional
 from ...trace import Call, Event, Socket, Waiting
 from .. import causes
 from ..sides import READS, WRITES, Side
-from .acts import ACCEPTS, POLLS, at, capital, count, gone_before, listed, name, not_looked_at, waits
+from .acts import ACCEPTS, POLLS, at, capital, count, gone_before, listed, name, not_looked_at, shut_down_before, waits
 from .facts import Facts, Finding
 from .timing import limit_of
 
@@ -321,13 +321,25 @@ _STANDARD = {0: " (0 is the standard input)", 1: " (1 is the standard output)", 
 
 
 def _why_no_write(facts: Facts, side: Side, call: Call) -> "tuple[str, tuple[int, ...]]":
-    end, other = facts.sides.end(side), facts.sides.other(side)
-    if end is not None and 0 <= end.shut < call.seq:
-        return f" The {call.who} had shut down its own sending there before (SHUT_WR).", (end.shut,)
+    other = facts.sides.other(side)
+    words, proof = shut_down_before(facts, side, call)
+    if words:
+        return words, proof
     reset = next((s for s in facts.segments(other, "R") if s.seq < call.returned), None) if other is not None else None
     if reset is not None:
         return f" The {facts.sides.name(other)}'s kernel had reset that connection (RST) before.", (reset.seq,)
     return gone_before(facts, other, call.seq) if other is not None else "", ()
+
+
+def urgent(facts: Facts) -> "Iterator[Finding]":
+    """A byte was sent as urgent data, and the other end made no recv with MSG_OOB."""
+    for side in facts.sides.all():
+        other = facts.sides.other(side)
+        sent = next((call for call in facts.writes(side) if call.option == "MSG_OOB" and call.result > 0), None)
+        if sent is None or other is None or not facts.seen(other) or any(call.option in ("MSG_OOB", "SO_OOBINLINE") for call in facts.calls(other)):
+            continue
+        yield Finding("urgent", f"The {sent.who}'s {name(sent)} on connection {side[0]}{at(sent.source)} has the flag MSG_OOB: its last byte goes as urgent data. A plain read "
+                      "does not return that byte, unless its socket has SO_OOBINLINE.", (sent.seq,), sent.seq, sent.who, sent.source)
 
 
 def read_reset(facts: Facts) -> "Iterator[Finding]":
@@ -600,4 +612,4 @@ def _pieces(calls: "list[Call]") -> "list[_Piece]":
 
 
 FINDINGS = (unread, wants_more, no_newline, no_answer, shared_reads, window, announced, end_not_read, short_write, write_failed, no_connection, wrong_descriptor,
-            read_reset, glued, kept_apart, cut, eof_again, asked_nothing, not_yet, own_shutdown, lines_tell_more)
+            read_reset, glued, kept_apart, cut, eof_again, asked_nothing, not_yet, own_shutdown, urgent, lines_tell_more)

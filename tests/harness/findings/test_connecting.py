@@ -92,6 +92,12 @@ def test_an_address_that_an_earlier_connection_keeps_in_time_wait(tmp_path: Path
     assert "TIME-WAIT" in found.words and found.words.endswith(words)
 
 
+def test_an_end_that_was_shut_down_first_is_not_said_to_have_closed_first(tmp_path: Path) -> None:
+    server = ONCE.format(True).replace("c.close()", "c.shutdown(socket.SHUT_WR)\nc.recv(9)\nc.close()")
+    run = scripts.run(tmp_path / "pair", "s = dial()\nwhile s.recv(9): pass\ns.close()", server + "listen(reuse=False)")
+    assert "The server ended its sending on connection 1 first (SHUT_WR). So its end of it keeps that port" in of(run, "in-use")[0].words
+
+
 @pytest.mark.parametrize("client, server", [
     ("s = dial()\nwhile s.recv(9): pass\ns.close()", ONCE.format(True) + "listen()"),      # both have the option
     ("dial().close()", "l = listen(reuse=False)\nc = l.accept()[0]\nc.recv(9)\nc.close()\nl.close()\nlisten(reuse=False)"),     # the client closed first

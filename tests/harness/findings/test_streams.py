@@ -38,7 +38,7 @@ HAVE = [
      "The server said 'Error reading: ECONNRESET' on connection 1. None of its calls there had failed so by then."),
     ("short-write", "rcvbuf 4096; connect; hear-nothing", "sndbuf 4096; listen; accept; nonblock; try 1000000; accept", None),
     ("write-failed", "connect; shut; ignore 13; try 5", "listen; accept; read 1; close",
-     "The client's write of 5 bytes on connection 1 failed with EPIPE. The client had shut down its own sending there before (SHUT_WR)."),
+     "The client's write of 5 bytes on connection 1 failed with EPIPE. The client had shut down its own sending there before (SHUT_WR, acts.c:N)."),
     ("write-failed", "ignore 13; connect; read 1; try 5; try 6", "listen; accept; abort",
      "The client's write of 5 bytes on connection 1 failed with EPIPE. The server's kernel had reset that connection (RST) before."),
     ("no-newline", "connect; text hello; readall 1", "listen; accept; readall 4096",        # a buffer, and no number of bytes that is waited for

@@ -1,0 +1,83 @@
+"""Why an error that the contract asks for did not come: a bind that got its port, a connect that was answered, a read without a time limit.
+
+why.py asks it about the first difference of a verdict. Each sentence is about calls, sockets and segments of the run.
+"""
+from __future__ import annotations
+
+import re
+from typing import Iterator, Optional
+
+from ..judge.comparison import Difference
+from ..judge.contract import role_of
+from ..judge.findings import Facts, connecting
+from ..judge.findings.acts import at, capital
+from ..judge.sides import READS
+from ..trace import Call, Run
+
+
+def why(d: Difference, expected: str, run: Run) -> Iterator[str]:
+    """Yields why WHO got no such error between its last line that was right and the place where it left the contract. `expected` is
+    the contract's line, "Error binding: EADDRINUSE"."""
+    error = re.match(r"Error\b.*\b(EADDRINUSE|ECONNREFUSED|EAGAIN)\b", expected)
+    if error is None or not run.observed or not d.witnesses:
+        return
+    facts = Facts(run)
+    if error[1] == "EAGAIN":
+        yield from _no_limit(d, facts)
+    elif d.observed is not None:
+        name = "bind" if error[1] == "EADDRINUSE" else "connect"
+        right = max((e.seq for e in d.witnesses if e != d.observed), default=-1)
+        call = next((c for c in run.calls if c.name == name and not c.error and (c.pid, c.tid) == (d.observed.pid, d.observed.tid) and right < c.seq < d.observed.seq), None)
+        if call is not None:
+            yield from _bound(call, facts) if name == "bind" else _answered(call, facts)
+
+
+def _answered(call: Call, facts: Facts) -> Iterator[str]:
+    """Yields who listened at the address that a connect named."""
+    found = connecting.who_took(facts, call)
+    if found is not None:
+        listen = next((one for one in facts.run.calls if one.name == "listen" and one.returned == found.since), None)
+        yield (f"The {call.who}'s connect to {connecting.whom(call)}{at(call.source)} was answered: the {found.who} listened on {found.address}"
+               f"{at(listen.source) if listen is not None else ''}.")
+
+
+def _bound(call: Call, facts: Facts) -> Iterator[str]:
+    """Yields why a bind got its port, although an earlier connection had that port."""
+    if call.address.endswith(":0"):
+        yield f"The {call.who}'s bind{at(call.source)} named port 0: with that a program asks the kernel for any port that is free."
+        return
+    for side in facts.sides.all():
+        end, other = facts.sides.end(side), facts.sides.other(side)
+        if end is None or other is None or not facts.captured or not connecting.same_port(end.address, call.address):
+            continue
+        mine, theirs = connecting.fin(facts, side, call.seq), connecting.fin(facts, other, call.seq)
+        reset = any(s.seq < call.seq for one in (side, other) for s in facts.segments(one, "R"))
+        connection, name = f"connection {side[0]}", facts.sides.name(other)
+        if reset:
+            yield f"{capital(connection)} ended with a reset (RST). After a reset neither end is kept in TIME-WAIT."
+        elif mine is not None and theirs is not None and theirs.seq < mine.seq and not connecting.both_reuse(facts, call, side):
+            yield (f"The {name}'s FIN on {connection} went out before the {end.who}'s. The end that sends its FIN first is kept in TIME-WAIT: that is the {name}'s here, "
+                   f"and the port of the {end.who} is free.")
+        elif mine is not None and theirs is not None and connecting.both_reuse(facts, call, side):
+            yield (f"The {end.who}'s end of {connection} is kept in TIME-WAIT with that port. The earlier socket had SO_REUSEADDR, and so had this one: then the bind"
+                   f"{at(call.source)} gets the port.")
+
+
+def _no_limit(d: Difference, facts: Facts) -> Iterator[str]:
+    """Yields which time limits a program had set for its connection, if none of them is one for reads."""
+    line = max(d.witnesses, key=lambda e: e.seq)
+    mine = [c for c in facts.run.calls if (c.pid, c.tid) == (line.pid, line.tid) and c.connection]
+    read = next((c for c in reversed(mine) if c.name in READS), None)
+    side = facts.sides.of(read) if read is not None else None
+    if side is None or not facts.seen(side):
+        return
+    limits = [c for c in facts.run.calls if c.who == role_of(d.who) and c.option in ("SO_RCVTIMEO", "SO_SNDTIMEO") and not c.error]
+    here: Optional[Call] = next((c for c in reversed(limits) if facts.sides.of(c) == side), None)
+    if any(c.option == "SO_RCVTIMEO" and c.value for c in limits):
+        return
+    if here is not None and here.option == "SO_RCVTIMEO":
+        yield f"The {here.who} set SO_RCVTIMEO to 0 on connection {side[0]}{at(here.source)}, and 0 means no time limit."
+    elif here is not None:
+        yield f"The {here.who} set SO_SNDTIMEO on connection {side[0]}{at(here.source)}: that is a time limit for writes. Its reads there have none."
+    elif not limits:
+        yield f"No time limit for reads (SO_RCVTIMEO) was set on connection {side[0]}."
