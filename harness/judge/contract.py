@@ -145,15 +145,17 @@ class Wire(Statement):
 @dataclass(frozen=True)
 class Made(Statement):
     """WHO makes this call on a connection. `name` is one of MADE. `half` is the direction of a shutdown, "SHUT_WR"; "" for any.
-    With `error` ("EPIPE") the call fails so; else it does not fail."""
+    `count` is what a read or a write returns, in bytes; -1 for any number. With `error` ("EPIPE") the call fails so; else it does not fail."""
 
     who: str = ""
     name: str = ""
     half: str = ""
     error: str = ""
+    count: int = -1
 
     def __str__(self) -> str:
-        return (f"{self.name}({self.half})" if self.half else self.name) + (f", so that it fails with {self.error}," if self.error else "")
+        returns = f", so that it returns {self.count}{' (EOF)' if self.name == 'read' and self.count == 0 else ''}," if self.count >= 0 else ""
+        return (f"{self.name}({self.half})" if self.half else self.name) + (f", so that it fails with {self.error}," if self.error else returns)
 
 
 @dataclass(frozen=True)
@@ -601,10 +603,11 @@ class _At:
             raise self.fail(f'unknown call "{name}"; a contract may ask for {", ".join(MADE)}: call: {self.two[0]} shutdown'
                             + (f". Did you mean {near[0]}?" if near else ""))
         error = words.pop() if words[-1] in errno.errorcode.values() else ""
+        count = int(words.pop()) if name in ("read", "write") and not error and re.fullmatch("[0-9]{1,9}", words[-1]) else -1
         if len(words) > 2 or words[1:] and (name != "shutdown" or words[1] not in HALVES):
             raise self.fail(f'unknown word "{words[-1]}"; a line that asks for a call is call: WHO NAME; behind shutdown may stand {", ".join(HALVES)}, '
-                            "and at the end an error with which it fails: EPIPE")
-        return Made(*base, who=self.who(who), name=name, half=(words[1:] or [""])[0], error=error)
+                            "behind read and write the number of bytes that it returns, and at the end an error with which it fails: EPIPE")
+        return Made(*base, who=self.who(who), name=name, half=(words[1:] or [""])[0], error=error, count=count)
 
     def deadlock(self, rest: str, base: Base) -> Deadlock:
         whos = tuple(self.who(word.strip()) for word in rest.split(","))

@@ -34,7 +34,8 @@ def ask(said: Made, cast: Cast, deeds: Deeds) -> Answer:
     name, numbers = role_of(said.who), cast.connections(said.who)
     pid = cast.pid(said.who) if index_of(said.who) and not cast.listens(name) else 0
     calls = [call for call in cast.run.calls if call.who == name and (_looks(call) if said.name == "look" else PLAIN.get(call.name, call.name) == said.name)
-             and (not said.half or call.option == said.half) and (not pid or call.pid == pid)]
+             and (not said.half or call.option == said.half) and (said.count < 0 or call.returned >= 0 and call.result == said.count)
+             and (not pid or call.pid == pid)]
     mine = calls if said.name == "look" else [call for call in calls if _failed_to_connect(call) and said.error or call.connection > 0 and (numbers is None or call.connection in numbers)]
     if any(call.error == said.error or said.name == "look" for call in mine):
         return Answer(True)

@@ -123,7 +123,7 @@ def test_numbered_participants_are_participants():
     ("server: x\nclient: y\nfree: server: x / client: y", Free), ("server: x\nserver ends: exit 0", Ends),
     ("server: x\nserver ends: signal SIGPIPE", Ends), ("server: x\ndeadlock: client, server", Deadlock),
     ("server: x\nbytes: client -> server = 43", Bytes), ("server: x\nwire: client zero window", Wire),
-    ("server: x\ncall: client close", Made), ("server: x\ncall: client[2] shutdown SHUT_WR", Made), ("server: x\ncall: server recvmsg", Made),
+    ("server: x\ncall: client close", Made), ("server: x\ncall: client[2] shutdown SHUT_WR", Made), ("server: x\ncall: server recvmsg", Made), ("server: x\ncall: server read 0", Made),
     ("others allowed", Open), ("client others allowed", Open)])
 def test_each_other_kind_of_line_is_known(text, kind):
     assert isinstance(only(text), kind)
@@ -296,6 +296,7 @@ def test_dots_stand_for_any_characters_and_nothing_else_does():
     ("server: x\ncall: client", 2, 'unknown call ""'),
     ("server: x\ncall: client shutdown SHUT_RW", 2, 'unknown word "SHUT_RW"; a line that asks for a call is call: WHO NAME'),
     ("server: x\ncall: client close SHUT_WR", 2, 'unknown word "SHUT_WR"'),
+    ("server: x\ncall: client close 0", 2, 'unknown word "0"'), ("server: x\ncall: client write 34 35", 2, 'unknown word "34"'),
     ("server: x\ncall: client shutdown SHUT_WR now", 2, 'unknown word "now"'),
     ("server: x\ncall: client close\ncall: client close", 3, '"call: client close" twice; line 2'),
     ("server: x\ncal: client close", 2, 'Did you mean call?'),

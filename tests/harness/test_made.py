@@ -29,6 +29,9 @@ def verdict(rules: str, *calls: str, made=None):
     ("client close", "10-11 client@101#0 close x = 0", False),
     ("server read", "10-11 server@200#1 recvfrom 100 = 18", True), ("server read", "10- server@200#1 read 100", True),
     ("client write", "10-11 client@101#1 sendto 18 = 18", True), ("client write", "10-11 client@101#1 sendto 18 = EPIPE", False),
+    ("client write 34", "10-11 client@101#1 write 34 = 34", True), ("client write 34", "10-11 client@101#1 write 34 = 18", False),
+    ("client write 34", "10-11 client@101#1 write 34 = EPIPE", False), ("server read 0", "10-11 server@200#1 recvfrom 100 = 0", True),
+    ("server read 0", "10-11 server@200#1 read 100 = 18", False), ("server read 0", "10- server@200#1 read 100", False),
     ("client write EPIPE", "10-11 client@101#1 sendto 18 = EPIPE", True), ("client write EPIPE", "10-11 client@101#1 sendto 18 = ECONNRESET", False),
     ("client write EPIPE", "10-11 client@101#1 sendto 18 = 18", False),
     ("client shutdown SHUT_WR ENOTCONN", "10-11 client@101#1 shutdown SHUT_WR = ENOTCONN", True),
@@ -73,6 +76,14 @@ def test_what_is_missing_is_told_with_the_contracts_line_and_its_hint():
         run, loaded = runs.facts(runs.run(LOG), (CLIENT, SERVER), calls=calls), contract.parse(rules)
         told = words.tell(judge(run, loaded), run, loaded, reproduce="make check-4")
         assert f"differs: {sentence}" in told and "contract.txt:3" in told and hint in told
+
+
+def test_what_a_read_or_a_write_was_to_return_is_told():
+    for rule, sentence in (("client write 34", "the client never called write, so that it returns 34, on a connection"),
+                           ("server read 0", "the server never called read, so that it returns 0 (EOF), on a connection")):
+        loaded = contract.parse(f"server: accepted\nclient: connected\ncall: {rule}")
+        run = runs.facts(runs.run(LOG), (CLIENT, SERVER), calls="10-11 client@101#1 write 18 = 18")
+        assert f"differs: {sentence}" in words.tell(judge(run, loaded), run, loaded, reproduce="make check-4")
 
 
 def test_where_calls_were_not_seen_it_is_not_looked_at():
