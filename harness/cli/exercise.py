@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import sys
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
 from ..learn import changes, exercises, originals, progress
 from ..learn.exercises import Exercise
 from ..stage.scenarios import Scenario, find
 from ..tell import screen, words
 from . import shared
-from .outcome import Outcome, attempt
+from .outcome import Outcome, Usage, attempt
 
 
 def add(commands: Any) -> None:
@@ -41,8 +42,7 @@ def go(args: argparse.Namespace) -> int:
 
 
 def _judge(exercise: Exercise, scenario: Scenario, args: argparse.Namespace, lab: shared.Lab, interrupt: shared.Interrupt) -> Outcome:
-    judged = shared.one_run(scenario, argparse.Namespace(trace=None), shared.policy(scenario, real_time=False), lab, tick=lambda: interrupt.came)
-    judged = dataclasses.replace(judged, reproduce=command(exercise, args.place))
+    judged = run(exercise, scenario, args.place, lab, lambda: interrupt.came)
     passed = judged.verdict.status == 0
     if judged.verdict.word == "interrupted" or args.json:
         note(exercise, judged)
@@ -62,6 +62,21 @@ def _judge(exercise: Exercise, scenario: Scenario, args: argparse.Namespace, lab
         print(f"make start-{exercise.name} lays out a skeleton for this exercise, in a folder of its own.")
     note(exercise, judged)
     return judged.outcome()
+
+
+def run(exercise: Exercise, scenario: Scenario, place: str, lab: shared.Lab, stop: "Callable[[], bool]") -> shared.Judged:
+    """Makes a run and judges it. If it passes, makes one more in each way of delivery under which the exercise's contract holds: so a program that
+    counts reads, or only says that it has read, does not pass. Returns the first run that does not pass, else the first one."""
+    first = shared.one_run(scenario, argparse.Namespace(trace=None), shared.policy(scenario, real_time=False), lab, tick=stop)
+    first = dataclasses.replace(first, reproduce=command(exercise, place))
+    asked = os.environ.get("DELIVERY") or os.environ.get("SCHEDULE")
+    if not first.promised:
+        raise Usage(f"exercise {exercise.name} says nothing of DELIVERY={first.way}, so nothing can be judged; take DELIVERY away")
+    for way in first.contract.deliveries if first.contract and first.verdict.status == 0 and first.run.observed and not asked else ():
+        other = shared.one_run(scenario, argparse.Namespace(trace=None), shared.delivery(way, shared.no_pause()), lab, tick=stop)
+        if other.verdict.status or other.verdict.word == "interrupted":
+            return dataclasses.replace(other, reproduce=f"DELIVERY={way} {first.reproduce}")
+    return first
 
 
 def command(exercise: Exercise, place: str) -> str:

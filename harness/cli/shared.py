@@ -224,7 +224,7 @@ def policy(scenario: Scenario, real_time: bool) -> Policy:
     virtual clock. Raises Usage."""
     skip = no_pause()
     if os.environ.get("DELIVERY"):
-        return _delivery(os.environ["DELIVERY"], skip)
+        return delivery(os.environ["DELIVERY"], skip)
     if os.environ.get("SCHEDULE"):
         return schedules.Delays(schedules.parse(os.environ["SCHEDULE"], scenario.stage.names), skip)
     if real_time and not skip and os.environ.get("PAUSE", "1") != "0":
@@ -232,7 +232,8 @@ def policy(scenario: Scenario, real_time: bool) -> Policy:
     return VirtualClock(skip)
 
 
-def _delivery(way: str, skip: bool) -> Policy:
+def delivery(way: str, skip: bool) -> Policy:
+    """Returns the policy for another way of delivery. Raises Usage."""
     if way not in WAYS:
         raise Usage(f"DELIVERY={way!r}: there are {', '.join(WAYS)}")
     if os.environ.get("SCHEDULE"):

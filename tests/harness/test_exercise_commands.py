@@ -62,6 +62,28 @@ def test_after_success_it_tells_why_and_how_the_reference_differs(lab):
     assert facts(lab) == "passed 04a\n"
 
 
+def test_who_counts_reads_passes_once_and_is_refused_where_each_read_brings_one_byte(tmp_path, monkeypatch):
+    name = "00-anatomy"
+    made = changes.Lab(tmp_path, tmp_path / "build", [name])
+    monkeypatch.setenv("SCENARIOS", str(made.scenarios))
+    monkeypatch.setenv("BUILD", str(made.build))
+    client, server = made.scenarios / name / "client.c", made.scenarios / name / "server.c"
+    client.write_text(client.read_text().replace('"This is a message\\n", 18', '"This is a message\\nAnd another one\\n", 34'))
+    said = 'printf("Received message: %.*s", (int)have, buf);'
+    server.write_text(server.read_text().replace(said, 'printf("Received message: This is a message\\nwriting response\\nReceived message: And another one\\n");')
+                      .replace('"Message received.\\n", 18', '"Message received.\\nMessage received.\\n", 36'))
+    status, out, _ = ask("exercise", "0a")
+    assert status == 1 and "reproduce: DELIVERY=bytes make exercise-0a\n" in out and "\nnote: DELIVERY=bytes: the lab lets each read of a connection ask" in out
+    assert "Why it works" not in out and facts(made) == ""
+
+
+def test_a_delivery_of_which_the_exercise_says_nothing_is_no_way_to_pass_it(lab, monkeypatch):
+    monkeypatch.setenv("DELIVERY", "bytes")
+    status, out, err = ask("exercise", "4a")
+    assert status == 2 and "exercise 4a says nothing of DELIVERY=bytes, so nothing can be judged; take DELIVERY away" in out + err
+    assert "Why it works" not in out and facts(lab) == ""
+
+
 def test_a_pass_that_nobody_could_look_at_is_not_counted(lab, monkeypatch):
     solve(lab, "b")
     monkeypatch.setenv("TCPLAB_CALLS", "off")

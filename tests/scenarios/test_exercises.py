@@ -19,6 +19,7 @@ from harness.learn import changes, exercises, originals
 from harness.learn.exercises import Exercise, ExerciseError
 from harness.stage.build import build
 from harness.stage.conductor import Conductor, VirtualClock
+from harness.stage.delivery import Delivery
 from harness.stage.scenarios import ROOT, Scenario, find, find_all
 from pairs import lent
 
@@ -109,6 +110,17 @@ def test_the_solution_passes_whichever_program_is_delayed(name, letter, place, m
     scenario = Tried(exercise, exercises.solved(exercise, files_of(name)), place).built(monkeypatch)
     found = schedules.explore(scenario)
     assert found.status == 0, [(one.schedule, [(d.kind, d.who, d.expected, d.found) for d in one.verdict.differences]) for one in found.broken[:3]]
+
+
+@each([one for one in ALL if exercises.load_contract(load(*one), find(one[0])).deliveries])
+def test_the_solution_passes_however_its_reads_are_served(name, letter, place, monkeypatch):
+    exercise = load(name, letter)
+    scenario = Tried(exercise, exercises.solved(exercise, files_of(name)), place).built(monkeypatch)
+    contract = scenario.load_contract()
+    for way in contract.deliveries:
+        policy = Delivery(way)
+        policy.conductor = Conductor(scenario, policy, keeper=lent())
+        assert comparison.judge(policy.conductor.run(), contract).status == 0, way
 
 
 @each()
