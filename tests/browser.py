@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import shutil
 import subprocess
 import urllib.request
@@ -31,7 +30,6 @@ class Browser:
         assert self._driver.stdout is not None
         line = ""
         while "started successfully on port" not in line:
-            select.select([self._driver.stdout], [], [])
             line = self._driver.stdout.readline()
             assert line, "chromedriver ended"
         self._at = f"http://127.0.0.1:{line.rsplit(' ', 1)[1].strip().rstrip('.')}"

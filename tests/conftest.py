@@ -2,6 +2,7 @@
 plugin's see all."""
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -29,16 +30,30 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(contract_items, "contract_items")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
     if "pairs" in sys.modules:
         sys.modules["pairs"].make_ready()
+    with _limited(item):
+        yield
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Fails a test that hangs, and ends the processes that it left. (It does nothing if xdist runs the tests in another thread
-    than the main one, because no signal comes there.)"""
+    with _limited(item):
+        yield
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    with _limited(item):
+        yield
+
+
+@contextlib.contextmanager
+def _limited(item: pytest.Item) -> Iterator[None]:
+    """Fails a test that hangs, in its fixtures or in itself, and ends the processes that it left. (It does nothing if xdist runs the
+    tests in another thread than the main one, because no signal comes there.)"""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

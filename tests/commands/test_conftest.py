@@ -4,6 +4,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from harness.observe import kernel
 from harness.stage.scenarios import ROOT
 
@@ -18,14 +20,21 @@ def test_the_tests_do_not_depend_on_who_started_them():
     assert told.returncode == 0 and "1 passed" in told.stdout
 
 
-def test_a_test_that_hangs_fails_and_what_it_started_ends(tmp_path):
-    (tmp_path / "test_hangs.py").write_text("""
-import subprocess, sys
+@pytest.mark.parametrize("where", ["test", "fixture"])
+def test_a_test_that_hangs_fails_and_what_it_started_ends(where, tmp_path):
+    (tmp_path / "test_hangs.py").write_text(f"""
+import pytest, subprocess, sys
 sys.modules["conftest"].LIMIT = 1
-def test_hangs():
-    child = subprocess.Popen(["sleep", "1000"])
-    print(f"child {child.pid}.")
-    child.wait()
+def hang(where):
+    if where == {where!r}:
+        child = subprocess.Popen(["sleep", "1000"])
+        print(f"child {{child.pid}}.")
+        child.wait()
+@pytest.fixture
+def made():
+    hang("fixture")
+def test_hangs(made):
+    hang("test")
 """)
     told = subprocess.run([*PYTEST, "-p", "conftest", f"--rootdir={tmp_path}", str(tmp_path)], cwd=tmp_path, env=ENV, stdout=subprocess.PIPE, text=True)
     assert told.returncode == 1 and "test_hangs.py::test_hangs has not ended within 1 s" in told.stdout
