@@ -9,6 +9,7 @@ from typing import Any
 
 from ..stage.scenarios import lesson
 from ..tell import screen, wire
+from ..tell.phrases import titled
 from . import recorded
 
 _MAGIC = b"\x0a\x0d\x0d\x0a"        # a section header block: the first bytes of a pcapng file
@@ -34,7 +35,7 @@ def go(args: argparse.Namespace) -> int:
         return 130
     run, width = got.run, screen.width_of(sys.stdout)
     page = lesson(run.name)
-    print(screen.heading(f"scenario {run.name}", page, sys.stdout))
+    print(screen.heading(titled(run.name), page, sys.stdout))
     print("\n".join(wire.table(run, width)))
     if run.stop.sockets:
         print()

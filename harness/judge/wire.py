@@ -23,6 +23,7 @@ class Reading:
     marks: "tuple[str, ...]"
     late: int = 0           # if it is a late acknowledgement: the ns between the bytes and it; else 0
     of_fin: bool = False    # its acknowledgement covers the other side's FIN
+    closed: bool = False    # the other side had last announced a zero window
 
 
 # refused: a reset that answers a SYN. made: the third segment of a connection's beginning.
@@ -88,7 +89,7 @@ def _read(s: Segment, mine: _Way, other: _Way) -> Reading:
     late = _late(s, mine, other)
     if late:
         marks.add("late")
-    return Reading(s, tuple(mark for mark in MARKS if mark in marks), late, s.ack >= other.fin >= 0 and "A" in s.flags)
+    return Reading(s, tuple(mark for mark in MARKS if mark in marks), late, s.ack >= other.fin >= 0 and "A" in s.flags, other.window == 0)
 
 
 def _answers(s: Segment, last: str) -> "set[str]":

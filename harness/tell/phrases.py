@@ -13,6 +13,11 @@ def count(n: int, what: str) -> str:
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
+def titled(name: str) -> str:
+    """Returns the title of a run: "scenario 04-half-close"; of programs that were brought by hand "your programs"."""
+    return "your programs" if name == "explain" else f"scenario {name}"
+
+
 def the(who: str, begins: bool = False) -> str:
     """Returns a program's name as a part of a sentence: "the server"; with `begins` "The server". A name with a number stays as
     it is: "server[2]"."""

@@ -13,7 +13,7 @@ from ..judge import standard
 from ..judge.sides import WRITES, Sides
 from ..judge.wire import Reading, readings
 from ..trace import Call, Run, Segment, Socket, pcapng
-from .phrases import count
+from .phrases import count, titled
 from .rows import Row, rows
 from .words import names_of
 
@@ -106,7 +106,7 @@ def brief(reading: Reading, data: bool = False) -> str:
 
 _NOTES: "dict[str, Callable[[Reading], str]]" = {
     "again": lambda r: "sent again", "zero window": lambda r: "window 0", "probe": lambda r: "probe", "late": lambda r: f"{r.late / 1e6:.0f} ms late",
-    "gap": lambda r: "gap before it", "keep-alive": lambda r: "keep-alive", "window full": lambda r: "window full", "window update": lambda r: f"window {r.segment.window}",
+    "gap": lambda r: "gap before it", "keep-alive": lambda r: "probe or keep-alive" if r.closed else "keep-alive", "window full": lambda r: "window full", "window update": lambda r: f"window {r.segment.window}",
 }
 
 
@@ -136,7 +136,8 @@ _CLAUSES: "dict[str, _Clause]" = {
     "zero window": lambda r, a, b: f"a zero window: the {a}'s kernel has no room, and the {b}'s must wait",
     "probe": lambda r, a, b: f"a probe: is there room again in the {b}'s kernel?",
     "probe answer": lambda r, a, b: "the answer to the probe: still no room",
-    "keep-alive": lambda r, a, b: f"is the {b}'s kernel still there? (keep-alive)",
+    # Behind a zero window Linux asks for room with such a segment, too, and Wireshark calls both a keep-alive.
+    "keep-alive": lambda r, a, b: f"is the {b}'s kernel still there{', and has it room again? (a probe, or a keep-alive)' if r.closed else '? (keep-alive)'}",
     "keep-alive answer": lambda r, a, b: "the answer to the keep-alive: yes",
     "window full": lambda r, a, b: f"this fills the window: the {a}'s kernel may send no more until the {b}'s tells of room",
     "window update": lambda r, a, b: f"a window update: now the {a}'s kernel has room for {r.segment.window:,} bytes",
@@ -229,7 +230,7 @@ def capture(run: Run, verdict: str, reproduce: str) -> bytes:
     verdict's word."""
     told = Told(run)
     lines = [pcapng.Line(row.seq, row.ns, row.who, row.pid, row.text, row.source) for row in rows(run)]
-    about = [f"tcplab, scenario {run.name}, verdict: {verdict}", f"such a run again: {reproduce}", *run.notes]
+    about = [f"tcplab, {titled(run.name)}, verdict: {verdict}", f"such a run again: {reproduce}", *run.notes]
     missing = pcapng.left_out(run)
     if missing:
         about.append(f"{count(missing, 'segment')} of this run {'is' if missing == 1 else 'are'} not in this file: the frame was not kept")

@@ -150,6 +150,18 @@ def test_what_no_scenario_shows_is_read_as_tshark_reads_it(wanted, frames, tmp_p
     assert set(wanted.split(", ")) <= marks
 
 
+def test_behind_a_zero_window_what_looks_like_a_keep_alive_may_be_a_probe():
+    """Linux probes a zero window with the same segment. Wireshark calls both a keep-alive."""
+    frames = ((0, 101, 501, PSH | ACK, 1000, 1000), (1, 501, 1101, ACK, 0, 0), (0, 1100, 501, ACK, 0, 1000), (1, 501, 1101, ACK, 0, 0))
+    run = spoken(*HELLO, *frames)
+    asks = readings(run)[5]
+    assert "keep-alive" in asks.marks and asks.closed and not readings(run)[3].closed
+    assert wire.brief(asks).endswith("probe or keep-alive")
+    assert wire.Told(run).word("keep-alive", asks) == "is the server's kernel still there, and has it room again? (a probe, or a keep-alive)"
+    open_ = spoken(*HELLO, (0, 101, 501, PSH | ACK, 5, 1000), (1, 501, 106, ACK, 0, 1000), (0, 105, 501, ACK, 0, 1000))
+    assert wire.Told(open_).word("keep-alive", readings(open_)[5]) == "is the server's kernel still there? (keep-alive)"
+
+
 def test_a_late_acknowledgement_is_called_so_and_one_that_acknowledges_nothing_new_is_not():
     frames = (*HELLO, (0, 101, 501, PSH | ACK, 5, 1000), (1, 501, 106, ACK, 0, 1000), (1, 501, 106, ACK, 0, 900))
     found = readings(spoken(*frames))

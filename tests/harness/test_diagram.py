@@ -242,6 +242,29 @@ def test_bytes_that_are_not_acknowledged_have_a_strip():
     assert [title.rpartition(": ")[2] for title in titles] == ["5 bytes sent and not acknowledged", "3 bytes sent and not acknowledged"]
 
 
+def test_the_picture_of_a_deadlock_shows_the_bytes_that_were_read_and_not_told_of():
+    texts = " ".join(text.words for text in draw(made("02-no-break-deadlock")).texts())
+    assert 'has read 5 bytes that its lines do not tell of: " test"' in texts
+    assert all("do not tell of" not in text.words for name in ("04-half-close", "12-silent-peer") for text in draw(made(name)).texts())
+
+
+def test_the_story_stands_below_the_rows_and_each_sentence_leads_to_its_row():
+    found = made("10-unread-data-reset")
+    picture = draw(found)
+    told = story.happened(found)
+    rest = [number for number, words in enumerate(told, 1) if "25 bytes lay unread" in words]
+    marks = {group.name: text.words.split() for group in picture.groups for text in group.pieces if isinstance(text, svg.Text) and text.kind == "s b"}
+    reset = next(one for one in found.segments if "R" in one.flags)
+    assert rest and str(rest[0]) in marks[f"e{reset.seq}"] + marks.get(f"e{next(e.seq for e in found.events if e.who == 'server' and e.text == 'closing')}", [])
+    below = [text for group in picture.groups if not group.name for text in group.pieces if isinstance(text, svg.Text) and not text.kind]
+    assert " ".join(told).split() == " ".join(text.words for text in below if text.x > 12 and text.y > max(text.y for group in picture.groups if group.name for text in group.pieces if isinstance(text, svg.Text))).split()
+
+
+def test_programs_that_were_brought_are_no_scenario():
+    brought = dataclasses.replace(crowd(6), name="explain")
+    assert draw(brought).title.startswith("your programs: ") and any(text.words == "your programs" for text in draw(brought).texts())
+
+
 def test_segments_that_cross_on_their_way_are_drawn_so():
     found = spoken(*HELLO, (0, 101, 501, FIN | ACK, 0, 1000), (1, 501, 101, FIN | ACK, 0, 1000), (0, 102, 502, ACK, 0, 1000), (1, 502, 102, ACK, 0, 1000))
     assert arrivals(found)[3].behind == 4
@@ -280,11 +303,18 @@ def test_of_a_pause_that_began_within_another_one_only_the_rest_is_a_gap():
     assert [row.words for row in Scene(dataclasses.replace(found, events=tuple(long))).rows if row.kind == "gap"] == ["5 s", "3 s"]
 
 
+def test_what_happens_within_a_pause_is_no_part_of_the_gap():
+    found = runs.run("server: listening\nclient: pausing 5 s\nserver: reading data\nclient: connecting")
+    later = [dataclasses.replace(e, ns=e.ns + (1_500_000_000 if e.text in ("reading data", "connecting") else 0)) for e in found.events]
+    assert [row.words for row in Scene(dataclasses.replace(found, events=tuple(later))).rows if row.kind == "gap"] == ["1.5 s", "3.5 s"]
+
+
 def test_of_a_long_run_of_equal_rows_the_picture_says_how_many_it_leaves_out():
     found = crowd(3000)
     scene = Scene(found)
     assert len(scene.rows) < MOST
     counted = [int(re.match(r"x (\d+)", row.words)[1]) for row in scene.rows if row.kind == "more"]
+    assert len(draw(crowd(5000)).svg().encode()) < 60_000
     assert sum(counted) == scene.folded == 6000 - sum(row.kind in ("line", "segment") for row in scene.rows)
     assert any(f"Folded: {scene.folded} rows" in text.words for text in draw(found).texts())
 

@@ -14,11 +14,13 @@ from typing import Iterator
 from ...judge.sides import Side
 from ...judge.states import CLOSED, Change, Waits, changes, stopped
 from ...trace import Call
+from ..phrases import count, titled
 from . import svg
 from .scene import Row, Scene
 from .svg import LINE, SMALL, Bar, Group, Path, Picture, Text
 
-LEFT, TOP, FOOT = 84.0, 8.0, 10.0       # LEFT is the room for the times and the numbers of records
+LEFT, TOP, FOOT = 100.0, 8.0, 10.0      # LEFT is the room for the numbers of records, the times, and the numbers of the story's sentences
+MARK = 18.0                             # the room for the numbers of sentences, a part of LEFT
 NAMES = 30                              # after so many rows the names are shown again
 BAND, SENT, STRIP, WAIT = 12.0, 5.0, 9.0, 7.0       # the widths of: a band, its strip of bytes not acknowledged, its strip of unread bytes, a blocked call
 PITCH = BAND + SENT + STRIP + 8         # from one connection's band to the next
@@ -72,9 +74,10 @@ class Placed:
 
 
 class Layout:
-    """Lays out one scene."""
+    """Lays out one scene. `told` is the story. `places` are triples: a place of the run, the program that acts
+    there ("" if it is not known), and the number of the sentence about it."""
 
-    def __init__(self, scene: Scene, told: "list[str]") -> None:
+    def __init__(self, scene: Scene, told: "list[str]", places: "list[tuple[int, str, int]]") -> None:
         self.scene, self.run, self.told = scene, scene.run, told
         self.changes = changes(self.run)
         self.waits = Waits(self.run, self.changes)
@@ -88,6 +91,11 @@ class Layout:
         self.hanging: "dict[int, int]" = {}     # by thread: the track of its last wait
         self._ends: "list[int]" = []        # for each row the last place that it covers; sorted
         self._place()
+        self.numbers: "dict[int, list[int]]" = {}       # by row: the sentences that begin there
+        for place, who, number in places:
+            at = self.index(place)
+            mine = (n for n in range(at, len(self.rows)) if self.rows[n].row.at == scene.of(who) and self.rows[n].row.kind in ("line", "segment"))
+            self.numbers.setdefault(next(mine, at), []).append(number)
 
     # -- lanes --------------------------------------------------------------------------------------------------------
 
@@ -153,7 +161,7 @@ class Layout:
     def _notes(self) -> "dict[int, dict[int, list[str]]]":
         """Returns what the kernels' lanes say: the lines, by row and by participant. The places are those of the rows that are
         shown."""
-        ends = [max(row.seq, row.last) for row in self.scene.rows if row.kind not in ("held", "cycle")]
+        ends = [max(row.seq, row.last) for row in self.scene.rows if row.kind not in ("held", "kept", "cycle")]
         last: "dict[tuple[int, Side, bool], Change]" = {}
         for change in (one for one in self.changes if one.unacked < 0):
             last[min(bisect_left(ends, change.place), max(len(ends) - 1, 0)), change.side, bool(change.state)] = change
@@ -170,10 +178,11 @@ class Layout:
 
     def picture(self) -> Picture:
         foot = list(self._foot())
-        groups = [Group("", "", [Text(LEFT, TOP + 12, f"scenario {self.run.name}", "b")]), *self._rules(), *self._bands(), *self._waits(),
+        name = titled(self.run.name)
+        groups = [Group("", "", [Text(LEFT, TOP + 12, name, "b")]), *self._rules(), *self._bands(), *self._waits(),
                   *(Group("", "", list(self._head(y))) for y in self.heads), *self._records(), *foot]
         high = max((piece.y for group in foot for piece in group.pieces if isinstance(piece, Text)), default=self.bottom) + FOOT
-        return Picture(self.wide, high, f"scenario {self.run.name}: what the programs, their kernels and the wire did", self.told, groups)
+        return Picture(self.wide, high, f"{name}: what the programs, their kernels and the wire did", self.told, groups)
 
     def _rules(self) -> Iterator[Group]:
         top = TOP + 20
@@ -191,17 +200,18 @@ class Layout:
 
     def _records(self) -> Iterator[Group]:
         shown = ""
-        for placed in self.rows:
+        for at, placed in enumerate(self.rows):
             row, base = placed.row, placed.y + 11
-            pieces: "list[svg.Piece]" = []
+            numbers = " ".join(map(str, self.numbers.get(at, ())[:2]))
+            pieces: "list[svg.Piece]" = [Text(LEFT - 3, base, numbers, "s b", "end")] if numbers else []
             if row.kind in ("line", "segment", "more"):
                 clock = f"{row.ns / 1e9:.3f}"
                 pieces.append(Text(4, base, f"e{row.seq}", "s dim"))
                 if clock != shown:
-                    pieces.append(Text(LEFT - 6, base, clock, "s dim t", "end"))
+                    pieces.append(Text(LEFT - MARK - 4, base, clock, "s dim t", "end"))
                 shown = clock
             if row.kind == "held":
-                pieces.append(Text(LEFT - 6, base, row.words, "s dim", "end"))
+                pieces.append(Text(LEFT - MARK - 4, base, row.words, "s dim", "end"))
             else:
                 pieces += getattr(self, f"_{row.kind}")(placed)
             for who, lines in placed.notes.items():
@@ -218,6 +228,8 @@ class Layout:
             yield Text(x, placed.y + 11 + n * LINE, line, "s dim" if own and n == len(lines) - 1 else "")
         if row.source and not own and row.at >= 0:
             yield Text(x + svg.width(lines[-1] + "  "), placed.y + 11 + (len(lines) - 1) * LINE, row.source, "s dim")
+
+    _kept = _line
 
     def _segment(self, placed: Placed) -> Iterator[svg.Piece]:
         row, base = placed.row, placed.y + 11
@@ -260,8 +272,8 @@ class Layout:
 
     def _gap(self, placed: Placed) -> Iterator[svg.Piece]:
         """Yields a zigzag beside the times, and how long nothing happened."""
-        yield Path(f"M{svg.number(LEFT - 22)} {svg.number(placed.y + 1)}" + "l8 4l-8 4" * 2 + "l8 4", "ink w")
-        yield Text(LEFT - 26, placed.y + 13, placed.row.words, "s t", "end")
+        yield Path(f"M{svg.number(LEFT - MARK - 20)} {svg.number(placed.y + 1)}" + "l8 4l-8 4" * 2 + "l8 4", "ink w")
+        yield Text(LEFT - MARK - 24, placed.y + 13, placed.row.words, "s t", "end")
 
     def _cycle(self, placed: Placed) -> Iterator[svg.Piece]:
         row, base = placed.row, placed.y + 11
@@ -295,9 +307,9 @@ class Layout:
                 kind = "open" if state in _OPENING else "made" if state == "ESTABLISHED" else "shut"
                 pieces.append(self._bar(lane.band(track), BAND, begin, end, kind, f"{name}: {state}"))
             for unacked, begin, end in _spans([(self._y_within(one), str(one.unacked)) for one in mine if one.unacked >= 0], "0"):
-                pieces.append(self._bar(lane.sent(track), SENT, begin, end, "sent", f"{name}: {unacked} bytes sent and not acknowledged"))
+                pieces.append(self._bar(lane.sent(track), SENT, begin, end, "sent", f"{name}: {count(int(unacked), 'byte')} sent and not acknowledged"))
             for unread, begin, end in _spans([(self._y_within(one), str(one.unread)) for one in mine if one.unread >= 0], "0"):
-                pieces.append(self._bar(lane.strip(track), STRIP, begin, end, "queue", f"{name}: {unread} bytes unread"))
+                pieces.append(self._bar(lane.strip(track), STRIP, begin, end, "queue", f"{name}: {count(int(unread), 'byte')} unread"))
             yield Group("", "", pieces)
 
     def _bar(self, x: float, wide: float, begin: float, end: float, kind: str, title: str) -> Bar:
@@ -344,7 +356,13 @@ class Layout:
     # -- the foot -----------------------------------------------------------------------------------------------------
 
     def _foot(self) -> Iterator[Group]:
-        y = self.bottom + 24
+        y = self.bottom + 28
+        for n, words in enumerate(self.told, 1):
+            number = f"{n}. "
+            for k, line in enumerate(svg.wrap(words, self.wide - 24 - svg.width(number), most=9)):
+                yield Group("", "", [Text(12 + svg.width(number), y, line), *([Text(12 + svg.width(number), y, number.strip() + " ", "b", "end")] if not k else [])])
+                y += LINE
+        y += 6
         for words in self._remarks():
             for line in svg.wrap(words, self.wide - 24, SMALL, most=9):
                 yield Group("", "", [Text(12, y, line, "s dim")])
@@ -352,13 +370,18 @@ class Layout:
 
     def _remarks(self) -> Iterator[str]:
         run = self.run
-        yield ("An arrow begins where a segment left, and ends where it had arrived. A cross ends what a reset refused. Band: the state of a connection's end; hatched: "
+        yield ("Rows stand in the run's order. A time can be a little earlier than the one above it, because programs, kernels and the lab each take their own. "
+               "An arrow begins where a segment left, and ends where it had arrived. A cross ends what a reset refused. Band: the state of a connection's end; hatched: "
                "it opens, full: ESTABLISHED, striped: it closes. Thin strip beside it: bytes that it sent and that are not acknowledged. Crossed strip: bytes that "
-               "arrived and are not read. Bar beside a program: it is in a call. In a browser, point at anything for more.")
+               "arrived and are not read. Bar beside a program: it is in a call. A bold number at a row: the sentence about what was done there, or shortly before."
+               f"{' [2]: on connection 2.' if any(one.number > 1 for one in run.connections) else ''} "
+               "Open the picture by itself in a browser, and point at anything for more.")
         if any(arrival.lost == "again" for arrival in self.scene.came.values()):
             yield "An arrow that ends on its way: the segment had not arrived when the other side sent something later, and it was sent again."
         if self.scene.folded:
-            yield f"Folded: {self.scene.folded} rows that are like earlier ones; each bold row says how many, and of which kinds. The trace has them all."
+            yield f"Folded: {self.scene.folded} rows that are like earlier ones; each bold row says how many, and of which kinds (# is a number). The trace has them all."
+        if run.outputs:
+            yield "A line with stdout: or stderr: stands where the lab read it. Its order is known only within its program."
         if not run.wire:
             yield "No segment was seen: packets can't be captured here."
         elif run.missing:
@@ -376,9 +399,10 @@ def _head_at(x: float, y: float, way: int) -> str:
 
 
 def _spans(changes: "list[tuple[float, str]]", nothing: str) -> "Iterator[tuple[str, float, float]]":
-    """Yields (what, from, to) for what lasts from one change to the next one. `to` is -1 if it lasts to the end."""
+    """Yields (what, from, to) for what lasts from one change to the next one. `to` is -1 if it lasts to the end. Of several changes
+    at one place, as in a row that stands for many, the last one counts."""
     for n, (place, what) in enumerate(changes):
-        if what != nothing:
+        if what != nothing and (n + 1 == len(changes) or changes[n + 1][0] > place):
             yield what, place, changes[n + 1][0] if n + 1 < len(changes) else -1
 
 

@@ -6,12 +6,16 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Iterable, Iterator, Optional
 
+from ...judge import standard
+from ...judge.moments import moments
 from ...judge.sides import Side, Sides
 from ...judge.states import Arrival, arrivals
 from ...judge.wire import Reading
 from ...trace import Run, Segment
 from .. import rows as telling
 from .. import wire
+from ..phrases import count
+from ..player.data import UNKNOWN, stream, told
 from ..words import names_of
 
 MOST = 120          # if there are more rows, those that are like earlier ones are folded
@@ -32,7 +36,7 @@ class Participant:
 
 @dataclass(frozen=True)
 class Row:
-    """One row. `kind`: line, segment, gap, more, cycle, held."""
+    """One row. `kind`: line, segment, gap, more, cycle, held, kept."""
 
     seq: int
     ns: int
@@ -64,7 +68,7 @@ class Scene:
             shown = list(_fold(rows))
             self.folded = len(rows) - sum(row.kind != "more" for row in shown)
             rows = shown
-        self.rows = [*_with_gaps(run, rows), *self._held(), *self._cycle()]
+        self.rows = [*_with_gaps(run, rows), *self._held(), *self._kept(), *self._cycle()]
 
     # -- who ----------------------------------------------------------------------------------------------------------
 
@@ -129,6 +133,23 @@ class Scene:
                 held[who].append(f"{one.unacked:,} not acked")
         if held:
             yield Row(_LAST, 0, "held", "at the end", "what the kernels held when the run was over", held=tuple(held.items()))
+
+    def _kept(self) -> Iterator[Row]:
+        """Yields a row for each connection of which a program, when the run was over, had read more bytes than its lines tell of."""
+        ways = {moment.side: moment.way for moment in moments(self.run)} if self.run.stop.sockets else {}
+        for one in self.run.stop.sockets:
+            side = self.sides.of(one)
+            other = self.sides.other(side)
+            if side is None or other not in ways:
+                continue
+            counted = [upto for _, upto in told(self.sides, side)]
+            read = ways[other].read
+            if counted and read is not None and read > counted[-1]:
+                data = stream(self.run, self.sides, other)[counted[-1]:read]
+                text = f": {standard.quoted(data, read - counted[-1])}" if data and UNKNOWN not in data else ""
+                words = f"has read {count(read - counted[-1], 'byte')} that its lines do not tell of{text}"
+                number = f"[{one.connection}] " if one.connection > 1 else ""
+                yield Row(_LAST, 0, "kept", number + words, f"the {one.who} {words}", at=self.of(one.who, one.pid))
 
     def _cycle(self) -> Iterator[Row]:
         """Yields who waits for whom in a deadlock, one row with an arrow each."""
@@ -202,33 +223,24 @@ def _kind(row: Row) -> str:
 
 def _with_gaps(run: Run, rows: "list[Row]") -> Iterator[Row]:
     """Yields the rows, and between them the times in which nothing happened: real time, and time that the virtual clock left out."""
-    skipped = _skipped(run)
-    places = sorted(skipped)
+    pauses = [(e.resumed_after, e.seq, e.ns, e.count) for e in run.events if e.resumed_after >= 0]
+    pauses = sorted(pauses + [(call.resumed_after, call.seq, call.ns, call.limit) for call in run.calls if call.resumed_after >= 0])
+    left_out: "list[tuple[int, int]]" = []      # (the place after which the clock ended a pause, the ns that it left out there)
     before: Optional[Row] = None
     for row in rows:
         if before is not None:
-            took = (row.ns - before.ns) / 1e9
+            took = row.ns - before.ns
             begin = max(before.seq, before.last)
-            while places and places[0] < begin:
-                places.pop(0)
-            if places and places[0] < row.seq:
-                took = max(took, skipped[places[0]] / 1e9)
-            if took >= PAUSE:
-                yield Row(begin, row.ns, "gap", seconds(took), f"nothing happened for {seconds(took)}")
+            while pauses and pauses[0][0] < row.seq:
+                ended, began, ns, lasted = pauses.pop(0)
+                # What was left out since this pause began is a part of it, and the times of the records lack it.
+                rest = ns + lasted - sum(gone for place, gone in left_out if place >= began) - before.ns
+                left_out.append((ended, max(rest, 0)))
+                took = max(took, rest) if ended >= begin else took
+            if took >= PAUSE * 1e9:
+                yield Row(begin, row.ns, "gap", seconds(took / 1e9), f"nothing happened for {seconds(took / 1e9)}")
         yield row
         before = row if before is None or row.ns >= before.ns else replace(row, ns=before.ns)
-
-
-def _skipped(run: Run) -> "dict[int, int]":
-    """Returns, by the place after which it did so, how many ns the virtual clock left out. If a pause had begun before another
-    one ended, only its rest was left out."""
-    pauses = [(e.resumed_after, e.seq, e.count) for e in run.events if e.resumed_after >= 0]
-    pauses += [(call.resumed_after, call.seq, call.limit) for call in run.calls if call.resumed_after >= 0]
-    found: "dict[int, int]" = {}
-    for ended, began, lasted in sorted(pauses):
-        before = sum(took for place, took in found.items() if place >= began)
-        found[ended] = found.get(ended, 0) + max(lasted - before, 0)
-    return found
 
 
 def seconds(took: float) -> str:

@@ -62,6 +62,7 @@ def data(played: Played) -> "dict[str, Any]":
         "steps": steps, "ways": list(_ways(run, steps)), "sentences": [plain(one) for one in played.sentences],
         "marks": [{"e": places[max(bisect_right(places, one.at) - 1, 0)], "words": plain(one.words), "code": one.code} for one in played.findings if one.at >= 0 and places],
         "sources": {plain(name): _source(one) for name, one in played.sources.items()}, "began": plain(run.began),
+        "skipped": any(one.resumed_after >= 0 for one in run.events) or any(one.resumed_after >= 0 for one in run.calls),
         "threadNames": dict(_threads(run)), "ended": dict(_ended(run)), "main": played.main, "stop": run.stop.kind, "cycle": list(run.stop.cycle),
         "outcomes": [plain(one) for one in played.outcomes], "shares": [list(one) for one in played.shares],
         "decided": plain(played.decided), "decidedAt": played.decided_at,
@@ -175,25 +176,25 @@ def _ways(run: Run, steps: "list[dict[str, Any]]") -> "Iterator[dict[str, Any]]"
             other = sides.other(side)
             if side in changes and other is not None:
                 yield {"c": made.number, "from": names.get(sides.name(side), -1), "to": names.get(sides.name(other), -1),
-                       "bytes": _bytes(run, sides, side), "changes": changes[side], "told": list(_told(sides, other))}
+                       "bytes": stream(run, sides, side), "changes": changes[side], "told": list(told(sides, other))}
 
 
-def _told(sides: Sides, side: "tuple[int, str]") -> "Iterator[list[int]]":
+def told(sides: Sides, side: "tuple[int, str]") -> "Iterator[list[int]]":
     """Yields [seq, how many received bytes the lines of this end have reported up to it]."""
-    told = 0
+    counted = 0
     for line in sides.lines(side):
         if line.kind == "recv":
-            told += line.count
-            yield [line.seq, told]
+            counted += line.count
+            yield [line.seq, counted]
 
 
 def _numbers(way: Way) -> "list[Any]":
     return [way.written, way.sent, way.arrived, way.acked, way.read, way.taking, way.gone, int(way.refused), int(way.fin)]
 
 
-def _bytes(run: Run, sides: Sides, side: "tuple[int, str]") -> str:
+def stream(run: Run, sides: Sides, side: "tuple[int, str]") -> str:
     """Returns the stream's first bytes, one character each. A private-use character stands for a byte that no record kept."""
-    known = [_UNKNOWN] * BYTES
+    known = [UNKNOWN] * BYTES
     longest = at = 0
     for call in run.calls:
         if call.name in WRITES and call.result > 0 and sides.of(call) == side and call.name != "sendmmsg":
@@ -205,7 +206,7 @@ def _bytes(run: Run, sides: Sides, side: "tuple[int, str]") -> str:
     return "".join(known[:longest])
 
 
-_UNKNOWN = "\ue000"
+UNKNOWN = "\ue000"
 
 
 def _put(known: "list[str]", at: int, text: str) -> int:

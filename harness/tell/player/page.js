@@ -113,6 +113,7 @@
         const e = run().steps.length ? step().e : 0;
         number = n;
         whole();
+        runs.children[n].focus({ preventScroll: true });
         goTo(e);
     }
     function stop() {
@@ -164,7 +165,7 @@
     // -- what changes with the run ----------------------------------------------------------------------------------------
     function whole() {
         const one = run();
-        heading.textContent = `${one.heading}   (${one.began ? `run at ${one.began.replace("T", " ").replace("Z", " UTC")}; ` : ""}again: ${one.reproduce})`;
+        heading.textContent = `${one.heading}   (${one.began ? `run at ${one.began.replace("T", " ").replace("Z", " UTC")}; ` : ""}${one.skipped ? "its pauses took no time; " : ""}again: ${one.reproduce})`;
         runs.replaceChildren(...(told.runs.length < 2 ? [] : told.runs.map((each, n) =>
             make("button", { type: "button", "aria-pressed": String(n === number), onclick: () => choose(n) }, `${LETTERS[n]}: ${each.heading}`))));
         slider.max = one.steps.length - 1;
@@ -286,18 +287,20 @@
 
     function list() {
         const one = run(), from = Math.max(0, at - AROUND), rows = [];
+        const held = moments.contains(document.activeElement);      // the row with the keyboard's focus is made anew
         const here = (each) => focus === "" || name(each.w) === focus || each.k === "segment";
         for (let n = from; n < Math.min(one.steps.length, at + AROUND + 1); n++) {
             const each = one.steps[n];
             if (n !== at && !here(each)) continue;
             const what = each.a && each.a.length ? `${each.x}   · ${each.a.join(", ")}` : each.x;
             rows.push(make("li", { class: `k-${each.k} ${n === at ? "lit" : ""} ${one.marked.has(each.e) ? "marked" : ""}`, "aria-current": n === at ? "true" : false },
-                make("button", { type: "button", class: "mono", onclick: () => go(n) },
+                make("button", { type: "button", class: "mono", tabindex: n === at ? 0 : -1, onclick: () => go(n) },
                     make("span", { class: "e" }, `e${each.e}`), make("span", { class: `w${Math.min(each.w, 1)}` }, each.k === "segment" ? `${name(each.w)} → ` : `${name(each.w)}: `), what)));
         }
         moments.replaceChildren(...rows);
         const lit = moments.querySelector(".lit");
         if (lit) moments.scrollTop = Math.max(0, lit.offsetTop - moments.offsetTop - moments.clientHeight / 2);
+        if (lit && held) lit.firstChild.focus({ preventScroll: true });
     }
 
     function way(one) {
@@ -325,7 +328,7 @@
     function inside(one, to, read) {
         const found = last(one.told, step().e, (each) => each[0]), lines = found < 0 ? 0 : one.told[found][1];
         if (!one.told.length || read === null || lines >= read) return [];
-        return [make("div", { class: "queue full" }, `of these, in the ${to} and not told of by any line of it: ${read - lines} byte${read - lines === 1 ? "" : "s"} `,
+        return [make("div", { class: "queue full" }, `of these, the ${to}'s lines do not tell of the last ${read - lines === 1 ? "byte" : `${read - lines} bytes`}: `,
             make("span", { class: "mono" }, bytes(one.bytes, lines, read)))];
     }
     const SIGNS = { "\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\" };
@@ -353,7 +356,9 @@
             const on = one.steps[n].c ? `, on connection ${one.steps[n].c}` : "";
             rows.push(make("li", { class: ever ? "ever" : "" }, `${who}in ${one.steps[n].x} since e${entry}${on}${ever ? "; it never returned" : ""}`));
         }
-        const none = begun ? "in none of the calls shown here" : "no call of it was seen yet";
+        const mine = [...one.threads].filter(([, thread]) => thread.w === w);
+        const none = !begun ? "no call of it was seen yet" : !mine.every(([tid]) => one.ended[tid] <= e) ? "in none of the calls shown here"
+            : mine.some(([, thread]) => thread.name.startsWith("process")) ? "its processes that made a call have ended" : "its process has ended";
         return rows.length ? rows : [make("li", { class: "faint" }, none)];
     }
 
@@ -361,7 +366,7 @@
     function sideBySide() {
         compare.hidden = told.runs.length < 2;
         if (compare.hidden) return;
-        const choice = make("select", { "aria-label": "the run to compare with", onchange: () => { other = Number(choice.value); sideBySide(); note(); } },
+        const choice = make("select", { "aria-label": "the run to compare with", onchange: () => { other = Number(choice.value); sideBySide(); compare.querySelector("select").focus({ preventScroll: true }); note(); } },
             make("option", { value: -1 }, "no other run"), ...told.runs.map((each, n) => make("option", { value: n }, `${LETTERS[n]}: ${each.heading}`)));
         choice.value = other;
         compare.replaceChildren(make("h2", {}, "side by side with"), choice);

@@ -96,7 +96,7 @@ def test_scenario_2_shows_the_two_blocked_reads_and_the_five_bytes(browser, scen
         browser.open(put(tmp_path, played(scenarios["2"])))
         shown = there(browser)
         bytes_, = [queue for queue in shown["queues"] if '" test"' in queue and "5 bytes" in queue]
-        assert bytes_.startswith("of these, in the server and not told of by any line of it")
+        assert bytes_ == 'of these, the server\'s lines do not tell of the last 5 bytes: " test"'
         assert [[re.search(r"in (read)\(.*on connection 1; it never returned", line) is not None for line in lines] for lines in shown["calls"]] == [[True], [False, True]]
         assert [line.partition(" is ")[0] for line in shown["calls"][1]] == ["thread 1", "thread 2"]
         assert sorted(shown["states"]) == ["client's end: ESTABLISHED", "server's end: ESTABLISHED"]
@@ -112,7 +112,7 @@ def test_a_program_without_a_pane_has_its_calls_too(browser, scenarios, tmp_path
     titles = browser.run("return [...document.querySelectorAll('.grid h2')].map((one) => one.textContent)")
     assert titles == ["client", "moments", "server"]
     apart = "const list = [...document.querySelectorAll('section > .calls')].find((one) => one.previousSibling.textContent === 'second' && !one.closest('.grid')); return list && list.textContent"
-    assert browser.run(apart) == "in none of the calls shown here"
+    assert browser.run(apart) == "its process has ended"
     browser.run("const choice = document.querySelector('select'); choice.value = 1; choice.dispatchEvent(new Event('change'))")
     assert browser.run(apart) is None
 
@@ -165,6 +165,39 @@ def test_every_control(browser, scenarios, tmp_path):
     assert browser.complaints() == []
 
 
+def test_a_control_that_is_used_keeps_the_keyboard_s_focus(browser, scenarios, tmp_path):
+    """The page makes some controls anew when they are used: the moments, the runs, the choice of a run to compare with."""
+    browser.open(put(tmp_path, played(scenarios["1"], "one"), played(scenarios["2"], "two")) + "#step=0")
+    focused = "return document.activeElement.textContent.trim() || document.activeElement.tagName"
+    browser.run("document.querySelector('.moments .lit button').focus()")
+    browser.press("Right", "Right")
+    assert browser.run("return document.activeElement === document.querySelector('.moments .lit button')") and there(browser)["place"].startswith("3 of")
+    assert browser.run("return [...document.querySelectorAll('.moments [tabindex=\"0\"]')].length") == 1
+    browser.run("document.querySelectorAll('[role=group] button')[1].focus()")
+    browser.press("Enter")
+    assert there(browser)["pressed"] == ["b: two"] and browser.run(focused) == "b: two"
+    browser.run("const other = document.querySelector('[aria-label^=\"the run to\"]'); other.focus(); other.value = 0; other.dispatchEvent(new Event('change'))")
+    assert browser.run("return document.activeElement.ariaLabel") == "the run to compare with" and "with=a" in there(browser)["hash"]
+
+
+def test_a_program_that_has_ended_is_not_said_to_run(browser, scenarios, tmp_path):
+    browser.open(put(tmp_path, played(scenarios["9"])))
+    browser.press("End")
+    assert there(browser)["calls"][0] == ["its process has ended"]
+
+
+def test_a_page_says_that_pauses_took_no_time(browser, scenarios, tmp_path):
+    for number, said in (("2", True), ("3", False)):
+        browser.open(put(tmp_path, played(scenarios[number])))
+        assert ("its pauses took no time" in browser.run("return document.querySelector('p.faint').textContent")) is said
+
+
+def test_on_paper_the_page_is_light(browser, scenarios, tmp_path):
+    style = (Path(harness.tell.player.__file__).parent / "page.css").read_text()
+    dark = [before for before, block in re.findall(r"(@media[^{]*)\{\s*:root[^{]*\{([^}]*)\}", style) if "--page: #15181c" in block]
+    assert len(dark) == style.count("--page: #15181c") == 2 and all("screen" in one for one in dark)
+
+
 def test_an_address_leads_to_a_moment_a_run_a_program(browser, scenarios, tmp_path):
     one = played(scenarios["1"])
     address = put(tmp_path, one, dataclasses.replace(one, heading="the same again"))
@@ -204,7 +237,9 @@ def test_all_is_reached_by_the_keyboard_and_has_a_name(browser, scenarios, tmp_p
     unlike = browser.run("""return [...document.querySelectorAll('button[aria-label]')].map((one) => [one.textContent, one.getAttribute('aria-label')])
         .filter(([seen, said]) => /[a-z]/.test(seen) && !said.includes(seen))""")
     assert unlike == []     # WCAG 2.1, 2.5.3
-    wanted = browser.run("""return [...document.querySelectorAll('button, select, input, [tabindex]')].filter((one) => one.offsetParent).length""")
+    # Of the moments Tab reaches the present one. The arrow keys lead from it to the others.
+    wanted = browser.run("""return [...document.querySelectorAll('button, select, input, [tabindex]')]
+        .filter((one) => one.offsetParent && (one.tabIndex >= 0 || !one.closest('.moments'))).length""")
     reached = set()
     for _ in range(wanted + 5):
         browser.press("Tab")
