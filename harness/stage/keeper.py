@@ -46,7 +46,7 @@ PROCESSES = 64              # processes of one run, of all programs together
 THREADS = 512
 FILE_SIZE = 64 << 20        # bytes of a file that a program writes
 DESCRIPTORS = 1024
-
+_YIELDS = 32                # how often the keeper lets programs run before it looks again whether the harness asks for something
 
 GONE = "the lab's own process that starts the programs is gone: it was killed; a program of this run may have done that"
 _GOODBYE = b'{"gone": true}'      # the keeper's last message: none of its programs is alive any more
@@ -338,9 +338,10 @@ def _keep(control: socket.socket, isolate: bool, observe: bool) -> int:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDINGS)
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    waker, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})      # a handler would cost time at each stop of a program
+    waker = _libc.signalfd(-1, struct.pack("=Q120x", 1 << signal.SIGCHLD - 1), os.O_NONBLOCK | os.O_CLOEXEC)
     inside = _Inside(control, waker, isolate, observe)
     try:
         inside.serve()
@@ -560,13 +561,19 @@ class _Inside:
 
     def collect(self) -> bool:
         """Takes all statuses that wait(2) has. Returns whether there are still processes to wait for."""
+        yields, restarted = _YIELDS, False
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG | ptrace.WALL)
             except ChildProcessError:
                 return False
             if pid == 0:
-                return True
+                if not restarted or not yields:
+                    return True
+                yields, restarted = yields - 1, False
+                os.sched_yield()    # on one processor the thread that was restarted comes to its next stop now: that is cheaper than poll(2)
+                continue
+            restarted = True
             if not self.tracer.status(pid, status) and not os.WIFSTOPPED(status):
                 self._ended(pid, status)
 

@@ -74,7 +74,11 @@ class Watch:
             pytest.skip(f"system calls can't be looked at here: {made.why_not}")
         os.close(made.err)
         self.pid, self.pipe = made.pid, made.out
+        self.take_endings()     # one may have come before the answer to the start
         return made.pid
+
+    def take_endings(self) -> None:
+        self.status.update((one.pid, one.status) for one in self.keeper.ended())
 
     def until(self, done) -> None:
         while not done():
@@ -88,8 +92,7 @@ class Watch:
                     os.close(self.pipe)
                     self.pipe = -1
             if self.keeper.control in ready:
-                for ended in self.keeper.ended():
-                    self.status[ended.pid] = ended.status
+                self.take_endings()
 
     def drain(self) -> None:
         while True:
