@@ -51,6 +51,7 @@ _NAMES = {both[_PLACE]: name for name, both in {**_ON_DESCRIPTOR, **_ALWAYS}.ite
 
 _FOR_OTHERS = ("wait4", "waitid", "pause", "rt_sigsuspend")     # they wait for a child, or for a signal
 SLEEPS = ("nanosleep", "clock_nanosleep")
+_STOPS = (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 # These are reported even if their descriptor is not open: a program may have closed it too early, and may ask again and again.
 _FAILS_ON_NONE = ("accept", "accept4", "connect", "shutdown", "read", "readv", "recvfrom", "recvmsg", "write", "writev", "sendto", "sendmsg")
 # These are also reported on the descriptors 0, 1 and 2 if no socket is there, because then they fail.
@@ -160,12 +161,13 @@ class Tracer:
             elif event == ptrace.EXIT:
                 self._exiting(thread)
             elif event == ptrace.STOP:
-                if number in (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
+                if number in _STOPS:
                     ptrace.listen(tid)
                 else:
                     self._on(thread)
             else:
-                self._on(thread, number)
+                stopped = thread.pid == self.spawner and number in _STOPS       # a program may try that: it must not get its way
+                self._on(thread, 0 if stopped else number)
             return True
         thread = self._threads.pop(tid, None)
         self._early.pop(tid, None)

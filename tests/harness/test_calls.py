@@ -345,6 +345,15 @@ def test_what_a_program_is_started_with_is_the_same_observed_or_not(tmp_path):
     assert said[0] == said[1] and said[0].endswith(b" fd 0 fd 1 fd 2 65\n"), said
 
 
+def test_whoever_stops_the_process_that_starts_the_programs_they_are_started(watch, tmp_path):
+    """A program may do that before the start of that program itself was answered."""
+    program = build(tmp_path, "int main(void) { return 3; }")
+    assert watch.run(program) == 3 << 8
+    for pid in watch.keeper.own:
+        os.kill(pid, signal.SIGSTOP)
+    assert watch.run(program) == 3 << 8
+
+
 def test_a_killed_harness_takes_everything_with_it(tmp_path):
     """Threads are held, others wait: when the harness dies, all of it dies."""
     made = pair(tmp_path / "pair", "connect; say 1; pause-for-ever", "listen; accept; fork; setsid; hear 5; hear 5; end; wait")
