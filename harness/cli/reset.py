@@ -52,7 +52,7 @@ def go(args: argparse.Namespace) -> int:
         raise Usage(f"{scenario.name} could not be put back: {error.filename or ''}: {error.strerror}. Not as the lab has them: {left}. "
                     f"What a reset has copied lies in {_short(kept)}") from None
     mine = [name for name in names if name in now]
-    print(f"{scenario.name} is as the lab has it. " + (f"Your {', '.join(mine)}: {_short(copy)}" if mine else ""))
+    print(f"{scenario.name} is as the lab has it." + (f"\nYour {', '.join(mine)}: {_short(copy)}" if mine else ""))
     return 0
 
 

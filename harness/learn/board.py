@@ -168,7 +168,18 @@ class _Board:
         first = next((n for n, (number, _, _) in enumerate(contract) if self.state.checked and number == self.state.checked.first), (wrong or [0])[0])
         size = room - 1
         begin = 0 if len(contract) <= size else max(0, min(first - size // 2, len(contract) - size))
-        return [head, *(f"  {self._sign(mark)} {line}" for _, mark, line in contract[begin:begin + size])]
+        shown = [f"  {self._sign(mark)} {self._short(line)}" for _, mark, line in contract[begin:begin + size]]
+        if 2 < size < len(contract):
+            above, below = begin, len(contract) - begin - size
+            if above:
+                shown[0] = f"    ... {above + 1} lines above"
+            if below:
+                shown[-1] = f"    ... {below + 1} lines more"
+        return [head, *shown]
+
+    def _short(self, line: str) -> str:
+        room = self.columns - 4     # a sign stands before it
+        return line if len(line) <= room else line[:room - 3] + "..."
 
     def _sign(self, mark: str) -> str:
         return self._dyed(SIGNS[mark][0 if self.unicode else 1], COLOURS[mark])
@@ -194,5 +205,5 @@ class _Board:
         if s.asking:
             return []
         if self.narrow:
-            return ["", " ".join(f"{key}:{what.split()[0]}" for key, what in s.keys)]
+            return ["", *self._folded(" ".join(f"{key}:{what.split()[0]}" for key, what in s.keys))]
         return ["", *self._folded("   ".join(f"{key} {what}" for key, what in s.keys))]

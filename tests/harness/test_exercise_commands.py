@@ -204,7 +204,7 @@ def test_a_reset_shows_asks_keeps_and_restores(lab):
     terminal = Terminal("4", "reset", QUESTION, SCENARIOS=str(lab.scenarios), BUILD=str(lab.build))
     terminal.until_asked()
     said = terminal.key("y")
-    assert f"{NAME} is as the lab has it. Your extra.c, server.c: " in said and terminal.status() == 0
+    assert f"{NAME} is as the lab has it.\r\nYour extra.c, server.c: " in said and terminal.status() == 0
     assert contents(folder) == {**original, "notes.txt": b"my notes\n"}
     kept = lab.build / "kept" / f"{NAME}-1"
     assert contents(kept) == {name: before[name] for name in ("extra.c", "server.c")}

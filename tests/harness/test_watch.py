@@ -445,6 +445,16 @@ def test_the_board_fits_every_screen(columns, rows):
         assert any("h" in line and "q" in line for line in plain[-2:]) and any("✗" in line for line in plain)
 
 
+def test_lines_of_a_contract_for_which_there_is_no_room_are_counted():
+    contract, first = tuple((n, f"client: line {n} " + "x" * 90) for n in range(1, 40)), 20
+    state = State("04-x", 1, checked=checked(contract=contract, marks=tuple((n, "held") for n in range(1, 40)), first=first))
+    shown = [line for line in board.lines(state, 80, 24, False) if "line " in line or "lines" in line][1:]
+    above, below = (int(re.fullmatch(r" {4}\.\.\. (\d+) lines (?:above|more)", line)[1]) for line in (shown[0], shown[-1]))
+    assert above + below + len(shown) - 2 == 39 and all(line.endswith("xxx...") for line in shown[1:-1]) and any(f"line {first} " in line for line in shown)
+    narrow = board.lines(State("04-x", 1, checked=checked(), keys=tuple((key, "something") for key in "hsedrnq")), 45, 24, False)
+    assert narrow[-1].strip().endswith("q:something")
+
+
 def test_without_colours_and_unicode_the_marks_are_letters():
     state = State("04-x", 1, checked=checked(contract=((1, "client: a"), (2, "client: b")), marks=((1, "held"), (2, "differs"))))
     text = "\n".join(board.lines(state, 80, 24, False, False))
