@@ -36,7 +36,7 @@ class Asked:
     def prompt(self) -> str:
         if self.form == "number":
             return "A number"
-        return f"A number, 1 to {self.most}" if self.form == "choice" else f"The numbers 1 to {self.most} in order"
+        return f"A number, 1 to {self.most}" if self.form == "choice" else f"The numbers 1 to {self.most} in order, with blanks"
 
     def read(self, typed: str) -> Optional[str]:
         """Returns a typed answer in the form of `answer`; None if it is no answer to this question."""
