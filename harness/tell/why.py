@@ -83,6 +83,9 @@ class Why:
             else:
                 yield from _luck(d)
                 yield from self._no_pause(d) if by_clock(d) else ()
+        elif d.kind == "bytes" and self.run.wire and not self.run.missing and (told_of := re.fullmatch(r"(\d+) by its lines", d.found)):
+            yield (f"The wire carried what the contract asks for, {count(int(d.expected.split()[0]), 'byte')}. The {role_of(d.who)}'s lines tell the lab of {told_of[1]}: "
+                   "event_sending(conn, n, ...) tells of n bytes, event(...) of none.")
         elif d.kind == "port":
             yield f"It listens on port {d.found}. The lab looked for it and told the others; by hand a client would be refused."
         elif d.found == "nearly" and d.observed and not slips:

@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -75,6 +76,17 @@ def test_who_counts_reads_passes_once_and_is_refused_where_each_read_brings_one_
     status, out, _ = ask("exercise", "0a")
     assert status == 1 and "reproduce: DELIVERY=bytes make exercise-0a\n" in out and "\nnote: DELIVERY=bytes: the lab lets each read of a connection ask" in out
     assert "Why it works" not in out and facts(made) == ""
+
+
+def test_a_line_that_tells_no_number_of_bytes_is_named_as_such(lab):
+    solve(lab, "b")
+    server = lab.scenarios / NAME / "server.c"
+    text, number = re.subn(r'event_sending\(conn, \w+, "sending .*', 'event("sending \\\\"And goodbye.\\\\\\\\n\\\\"");', server.read_text())
+    server.write_text(text)
+    status, out, _ = ask("exercise", "4b")
+    assert (number, status) == (1, 1) and "differs: the server was to send 31 bytes to the client; it sent 18 by its lines\n" in out
+    assert ("The wire carried what the contract asks for, 31 bytes. The server's lines tell the lab of 18: event_sending(conn, n, ...) tells of n bytes, "
+            "event(...) of none.\n") in out
 
 
 def test_a_delivery_of_which_the_exercise_says_nothing_is_no_way_to_pass_it(lab, monkeypatch):
