@@ -319,6 +319,24 @@ def test_of_a_long_run_of_equal_rows_the_picture_says_how_many_it_leaves_out():
     assert any(f"Folded: {scene.folded} rows" in text.words for text in draw(found).texts())
 
 
+def test_the_words_of_folded_segments_stand_on_the_wire():
+    frames = [(0, 101 + n, 501, PSH | ACK, 1, 1000) for n in range(MOST)]
+    found = spoken(*HELLO, *frames)
+    picture = draw(found)
+    words = [text for group in picture.groups if " to e" in group.title for text in group.pieces if isinstance(text, svg.Text) and text.kind == "b"]
+    bands = [piece for group in picture.groups for piece in group.pieces if isinstance(piece, svg.Bar)]
+    left, right = sorted({(bar.x, bar.x + bar.wide) for bar in bands if bar.kind == "made"})
+    assert words and all(left[1] < text.box()[0] and text.box()[2] < right[0] for text in words)
+
+
+def test_the_lines_below_the_names_touch_no_bar_of_a_call():
+    picture = draw(made("03-ack-per-packet"))
+    rules = [tuple(map(float, one)) for group in picture.groups for path in group.pieces if isinstance(path, svg.Path) and path.kind == "w" and not group.name
+             for one in re.findall(r"M([\d.]+) [\d.]+h([\d.]+)", path.data)]
+    bars = [piece for group in picture.groups for piece in group.pieces if isinstance(piece, svg.Bar) and piece.kind == "wait"]
+    assert len(rules) >= 4 and bars and not any(bar.x < x + wide and x < bar.x + bar.wide for x, wide in rules for bar in bars)
+
+
 def with_reads(found: Run) -> Run:
     """The same, and each of its lines is followed by a read of one byte."""
     apart = {name: tuple(dataclasses.replace(one, seq=4 * one.seq) for one in getattr(found, name)) for name in ("events", "segments")}

@@ -136,6 +136,8 @@ class Layout:
     def _words(self, row: Row) -> "list[str]":
         if row.kind in ("gap", "held"):
             return [row.words]
+        if row.kind == "more" and row.at >= 0 and row.at != row.to:
+            return svg.wrap(row.words, self.gap - 16, most=9)
         if row.kind == "more" or row.at < 0:
             return svg.wrap(row.words, self.wide - LEFT - 40)
         lane = self.lanes[row.at]
@@ -195,7 +197,8 @@ class Layout:
             for n, line in enumerate(svg.wrap(one.name, lane.wide - 8)):
                 yield Text(lane.program + lane.wide / 2, y + 11 + n * LINE, line, "b", "middle")
             yield Text(lane.notes(), y + 11, "its kernel", "s dim")
-        data = "".join(f"M{svg.number(lane.program + 6)} {svg.number(y + LINE * self._head_lines() + 3)}h{svg.number(lane.wide - 12)}" for lane in self.lanes)
+        bars = TRACKS * (WAIT + 2) + 4
+        data = "".join(f"M{svg.number(lane.program + (bars if lane.mirrored else 6))} {svg.number(y + LINE * self._head_lines() + 3)}h{svg.number(lane.wide - 6 - bars)}" for lane in self.lanes)
         yield Path(data, "w")
 
     def _records(self) -> Iterator[Group]:
@@ -268,7 +271,10 @@ class Layout:
         return last.y + last.high - 3
 
     def _more(self, placed: Placed) -> Iterator[svg.Piece]:
-        yield from (Text(LEFT + 12, placed.y + 11 + n * LINE, line, "b") for n, line in enumerate(placed.words))
+        """Yields the words of a row that stands for many: on the wire between two participants, if all of them are segments there."""
+        row = placed.row
+        x = self.lanes[row.at].edge(1e9) + 8 if row.at >= 0 and row.at != row.to else LEFT + 12
+        yield from (Text(x, placed.y + 11 + n * LINE, line, "b") for n, line in enumerate(placed.words))
 
     def _gap(self, placed: Placed) -> Iterator[svg.Piece]:
         """Yields a zigzag beside the times, and how long nothing happened."""

@@ -45,7 +45,7 @@ class Row:
     title: str = ""
     source: str = ""
     at: int = -1                        # the participant whose line it is, or that sent the segment; -1: none
-    to: int = -1                        # the participant to which the segment was sent
+    to: int = -1                        # the participant to which the segment was sent. more: `at` and `to` are the two of all its segments
     last: int = -1                      # more: the place of the last row that is folded into this one
     arrival: Optional[Arrival] = None
     marks: "tuple[str, ...]" = ()
@@ -212,7 +212,9 @@ def _more(held: "list[Row]") -> Iterator[Row]:
     words = "; ".join(f"{many} x {kind}" for (_, kind), many in kinds.most_common(4))
     rest = len(kinds) - 4
     words = f"x {len(held)}, like the ones above: {words}" + (f"; and {rest} kinds more" if rest > 0 else "")
-    yield Row(held[0].seq, held[0].ns, "more", words, f"e{held[0].seq} to e{held[-1].seq}: {words}", last=held[-1].seq)
+    pairs = {tuple(sorted((row.at, row.to))) if row.kind == "segment" else (-1, -1) for row in held}
+    at, to = pairs.pop() if len(pairs) == 1 else (-1, -1)
+    yield Row(held[0].seq, held[0].ns, "more", words, f"e{held[0].seq} to e{held[-1].seq}: {words}", at=at, to=to, last=held[-1].seq)
 
 
 def _kind(row: Row) -> str:
