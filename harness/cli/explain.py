@@ -19,7 +19,7 @@ from ..stage.conductor import Conductor
 from ..stage.keeper import CantStart
 from ..tell import brought as page
 from ..tell import player
-from ..tell.phrases import with_source
+from ..tell.phrases import titled, with_source
 from ..tell.player import Played
 from . import play, recorded, shared, step
 from .outcome import Outcome, Usage
@@ -100,7 +100,7 @@ def _run(cast: brought.Brought, args: argparse.Namespace, texts: "dict[str, str]
         commands = zip(cast.stage.names, (*args.server, *args.client))
         main = {name: Path(files[0]).name for name, command in commands for files in [_files(command)] if files}
         played = Played(run, word, (*(with_source(one.words, one.source) for one in found), *page.waits(run)), outcome.reproduce, found, sources, main)
-        play.show(Path(args.play), player.page("tcplab: explain", [played]), stream=shown.stream)
+        play.show(Path(args.play), player.page(f"tcplab: {titled(run.name)}", [played]), stream=shown.stream)
     if args.json:
         print(outcome.json(), flush=True)
     return status

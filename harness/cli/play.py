@@ -19,6 +19,7 @@ from ..judge import findings
 from ..stage import sources as built_of
 from ..stage.scenarios import ROOT, Scenario, UnknownScenario, find
 from ..tell import explored, story
+from ..tell.phrases import titled
 from ..tell.player import Played, Source, page
 from . import recorded, shared
 from .outcome import Outcome, attempt, failed
@@ -65,7 +66,7 @@ def _play(scenario: Scenario, file: Path, lab: shared.Lab, interrupt: shared.Int
         return failed(scenario.name, KeyboardInterrupt())
     played = Played(judged.run, judged.verdict.word, tuple(story.happened(judged.run, judged.verdict)), judged.reproduce,
                     judged.findings, sources(scenario, judged.run), _main(scenario))
-    show(file, page(f"tcplab: {scenario.name}", [played]))
+    show(file, page(f"tcplab: {titled(scenario.name)}", [played]))
     return judged.outcome()
 
 
@@ -82,7 +83,7 @@ def _recorded(trace_file: Path, output: Optional[str]) -> int:
         print(f"note: {name} has changed since this run: its text is not on the page", file=sys.stderr)
     played = Played(got.run, got.verdict.word, tuple(story.happened(got.run, got.verdict)), got.reproduce, findings.find(got.run), found,
                     _main(scenario) if scenario is not None else {})
-    show(file, page(f"tcplab: {got.run.name}", [played]))
+    show(file, page(f"tcplab: {titled(got.run.name)}", [played]))
     return 0
 
 
@@ -99,7 +100,7 @@ def _outcomes(scenario: Scenario, file: Path, lab: shared.Lab, interrupt: shared
         runs.append(Played(run, told[n], tuple(story.happened(run, group[0].verdict)), explored.command(group[0].schedule, scenario.number, found.skip),
                            findings.find(run), sources(scenario, run), _main(scenario), tuple(told), tuple((share.seq, share.counts) for share in where.shares),
                            explored.where_decided(where), where.lines[0].seq if where.lines else 0))
-    show(file, page(f"tcplab: {scenario.name}, {len(runs)} outcome{'' if len(runs) == 1 else 's'}", runs))
+    show(file, page(f"tcplab: {titled(scenario.name)}, {len(runs)} outcome{'' if len(runs) == 1 else 's'}", runs))
     return Outcome(scenario.name, "explored", found.status)
 
 

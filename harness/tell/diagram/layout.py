@@ -385,7 +385,7 @@ class Layout:
         if any(arrival.lost == "again" for arrival in self.scene.came.values()):
             yield "An arrow that ends on its way: the segment had not arrived when the other side sent something later, and it was sent again."
         if self.scene.folded:
-            yield f"Folded: {self.scene.folded} rows that are like earlier ones; each bold row says how many, and of which kinds (# is a number). The trace has them all."
+            yield f"Folded: {self.scene.folded} rows that are like earlier ones; each bold row says how many, and of which kinds (# is a number). There the strips show what was so at its end. The trace has all rows."
         if run.outputs:
             yield "A line with stdout: or stderr: stands where the lab read it. Its order is known only within its program."
         if not run.wire:

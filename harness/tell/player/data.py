@@ -53,14 +53,13 @@ def data(played: Played) -> "dict[str, Any]":
     """Returns all that the page shows of one run."""
     run = played.run
     steps = sorted(_steps(run), key=lambda one: int(one["e"]))
-    places = [int(one["e"]) for one in steps]
     numbers = {name: n for n, name in enumerate(_names(run))}
     for step in steps:
         step["w"] = numbers.get(step["w"], -1)
     return {
         "heading": plain(played.heading), "reproduce": plain(played.reproduce), "names": list(numbers),
         "steps": steps, "ways": list(_ways(run, steps)), "sentences": [plain(one) for one in played.sentences],
-        "marks": [{"e": places[max(bisect_right(places, one.at) - 1, 0)], "words": plain(one.words), "code": one.code} for one in played.findings if one.at >= 0 and places],
+        "marks": [{"e": _step_of(steps, one, numbers), "words": plain(one.words), "code": one.code} for one in played.findings if one.at >= 0 and steps],
         "sources": {plain(name): _source(one) for name, one in played.sources.items()}, "began": plain(run.began),
         "skipped": any(one.resumed_after >= 0 for one in run.events) or any(one.resumed_after >= 0 for one in run.calls),
         "threadNames": dict(_threads(run)), "ended": dict(_ended(run)), "main": played.main, "stop": run.stop.kind, "cycle": list(run.stop.cycle),
@@ -69,6 +68,14 @@ def data(played: Played) -> "dict[str, Any]":
         "unseen": [why for why, seen in (("The system calls were not seen: what lies where is not known.", run.observed),
                                          ("The wire was not seen: what lies where is not known.", run.wire)) if not seen],
     }
+
+
+def _step_of(steps: "list[dict[str, Any]]", finding: Finding, numbers: "dict[str, int]") -> int:
+    """Returns the place of the moment to which a finding leads: the last one of its program up to the act, else of any program."""
+    for mine in ([int(one["e"]) for one in steps if one["w"] == numbers.get(finding.who, -1)], [int(one["e"]) for one in steps]):
+        if mine and mine[0] <= finding.at:
+            return mine[bisect_right(mine, finding.at) - 1]
+    return int(steps[0]["e"])
 
 
 def _names(run: Run) -> "list[str]":

@@ -243,7 +243,7 @@
         const n = last(one.shares, moment.e, (each) => each[0]);
         const now_ = n < 0 ? null : one.shares[n][1];
         const text = now_ === null ? "" : "Of the schedules that go like this one up to here: " +
-            one.outcomes.map((each, k) => `${now_[k]} end so: ${each}`).filter((_, k) => now_[k]).join("; ") + ".";
+            one.outcomes.map((each, k) => `${now_[k]} end${now_[k] === 1 ? "s" : ""} so: ${each}`).filter((_, k) => now_[k]).join("; ") + ".";
         return one.decided && moment.e >= one.decidedAt ? `${text} ${one.decided}` : text;
     }
 
@@ -263,7 +263,9 @@
             pane.list.setAttribute("aria-label", file);
         }
         const states = { run: `as it was run (sha256 ${text && text.hash})`, changed: "has changed since this run: its text is not shown", "": "as it was when this page was made" };
-        pane.file.textContent = text ? `${file}: ${states[text.state]}` : where ? `${where} (its source is not on this page)` : "no place in its source is known yet";
+        pane.list.hidden = !text || !text.lines.length;
+        pane.file.textContent = text ? `${file}: ${states[text.state]}` : where ? `${where} (its source is not on this page)` :
+            mine.length ? "no place in its source is known yet" : "no place in its source is known";
         for (const each of pane.list.querySelectorAll(".lit, .also")) { each.className = ""; each.removeAttribute("aria-current"); }
         const thread = found < 0 ? 0 : one.steps[mine[found]].i;
         const others = new Set();       // where its other threads are

@@ -192,6 +192,35 @@ def test_a_page_says_that_pauses_took_no_time(browser, scenarios, tmp_path):
         assert ("its pauses took no time" in browser.run("return document.querySelector('p.faint').textContent")) is said
 
 
+def test_a_finding_leads_to_a_moment_of_its_program(scenarios):
+    one = played(scenarios["2"])
+    whose = {step["e"]: data(one)["names"][step["w"]] for step in data(one)["steps"]}
+    moved = [dataclasses.replace(finding, at=place + 1, who=who) for finding in one.findings[:1] for place in list(whose)[:-1] for who in ("client", "server")]
+    for finding, mark in zip(moved, data(dataclasses.replace(one, findings=tuple(moved)))["marks"]):
+        before = [place for place in whose if place <= finding.at and whose[place] == finding.who]
+        assert mark["e"] == (before[-1] if before else max(place for place in whose if place <= finding.at))
+
+
+def test_a_program_without_source_has_no_empty_box(browser, scenarios, tmp_path):
+    one = played(scenarios["1"])
+    bare = dataclasses.replace(one.run, calls=tuple(dataclasses.replace(call, source="") for call in one.run.calls), events=tuple(dataclasses.replace(e, source="") for e in one.run.events))
+    browser.open(put(tmp_path, dataclasses.replace(one, run=bare, sources={}, main={})))
+    browser.press("End")
+    assert there(browser)["files"][:2] == ["no place in its source is known"] * 2
+    assert browser.run("return [...document.querySelectorAll('.source')].every((one) => one.hidden)")
+    browser.open(put(tmp_path, one))
+    assert not browser.run("return [...document.querySelectorAll('.source')].some((one) => one.hidden)")
+
+
+def test_scroll_bars_have_the_colours_of_the_page_s_theme(browser, scenarios, tmp_path):
+    browser.open(put(tmp_path, played(scenarios["1"])))
+    schemes = set()
+    for _ in range(2):
+        schemes.add(browser.run("const style = getComputedStyle(document.documentElement); return `${style.colorScheme} ${getComputedStyle(document.body).backgroundColor}`"))
+        browser.click("[title^=light]")
+    assert schemes == {"light rgb(255, 255, 255)", "dark rgb(21, 24, 28)"}
+
+
 def test_on_paper_the_page_is_light(browser, scenarios, tmp_path):
     style = (Path(harness.tell.player.__file__).parent / "page.css").read_text()
     dark = [before for before, block in re.findall(r"(@media[^{]*)\{\s*:root[^{]*\{([^}]*)\}", style) if "--page: #15181c" in block]
@@ -369,7 +398,7 @@ def test_explain_writes_a_page_of_foreign_programs(tmp_path):
     file = tmp_path / "page.html"
     status, out, _ = ask("explain", "--server", f"python3 {tmp_path}/srv.py", "--client", f"python3 {tmp_path}/cli.py", "--play", str(file))
     text = file.read_text()
-    assert status == 0 and str(file) in out and "sending 6 bytes" in text and "create_server" in text
+    assert status == 0 and str(file) in out and "<title>tcplab: your programs</title>" in text and "sending 6 bytes" in text and "create_server" in text
     (tmp_path / "notes.txt").write_text("mine")
     status, _, err = ask("explain", "--server", f"python3 {tmp_path}/srv.py", "--client", f"python3 {tmp_path}/cli.py", "--play", str(tmp_path / "notes.txt"))
     assert status == 2 and "is no page" in err
