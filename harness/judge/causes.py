@@ -130,7 +130,7 @@ def derive(run: Run, sides: Optional[Sides] = None) -> Order:
     notes: list[str] = []
     partings = _Partings(run, events, sides)
     doubtful: set[Side] = set()
-    causes = [*_program(events), *_bytes(sides, events, notes, doubtful), *_fin(events, partings), *_reset(events, partings),
+    causes = [*_program(events), *_bytes(run, sides, notes, doubtful), *_fin(events, partings), *_reset(events, partings),
               *_connect(sides, events), *_start(run, events)]
     edges: dict[int, list[Cause]] = {}
     for cause in causes:
@@ -175,7 +175,8 @@ def _program(events: Iterable[Event]) -> Iterator[Cause]:
 
 # --- bytes -----------------------------------------------------------------------------------------------------------
 
-def _bytes(sides: Sides, events: Iterable[Event], notes: list[str], doubtful: set[Side]) -> Iterator[Cause]:
+def _bytes(run: Run, sides: Sides, notes: list[str], doubtful: set[Side]) -> Iterator[Cause]:
+    events, other_line = run.events, "" if run.observed else ", or a line is about another connection"
     unsure = sorted({e.connection for e in events if e.kind in ("send", "recv") and e.connection > 0 and sides.of(e) is None})
     notes.extend(f"orders on connection {number}: which of its two ends a line is about can't be told" for number in unsure)
     for side in sides.known():
@@ -188,7 +189,7 @@ def _bytes(sides: Sides, events: Iterable[Event], notes: list[str], doubtful: se
         if received > sent:
             doubtful.add(other)
             notes.append(f"orders by bytes from {sides.name(side)} to {sides.name(other)}: the lines count {sent} sent and {received} "
-                         "received, so they prove no order: a count is wrong, or bytes went without a line")
+                         f"received, so they prove no order: a count is wrong, or bytes went without a line{other_line}")
         else:
             yield from _covered(sends, recvs)
 

@@ -863,6 +863,9 @@ class _Comparison:
         """Does the difference `late` follow from the difference `early`, or may it?"""
         if early.kind == "bytes" and late.kind in _LINES:
             return self._has_sent(early, late)
+        if early.kind == "ends" and late.kind in _LINES and late.who != early.who:
+            brought = self._brought(late)
+            return brought is not None and brought.how == "exit" and brought.pid in {end.pid for end in self._endings(early.who)}
         if late.kind not in _DEPARTURES or early.kind not in _DEPARTURES:
             return False
         if late.who == early.who:

@@ -329,8 +329,9 @@ class Conductor:
             self.release(held)
             self._clock_moved = time.monotonic()
             self._count_sleeps(held)
+            if self.policy.hold_calls != "reads" or held.kind != "call" or self.intake.moved != self._alone[0]:
+                self.watch.touch()      # a read that is let go again, and has brought nothing since, is no progress
             self._count_alone(held)
-            self.watch.touch()
             return True
         anyway = self.starts.anyway()
         if anyway is not None:

@@ -110,6 +110,8 @@ class Why:
         elif event and read and read.asked == read.result == POINTER and os.path.commonprefix([d.expected, plain(event.text)]).endswith(read.data):
             yield (f"The {role_of(d.who)}'s read{at(read.source)} asked for {POINTER} bytes. That is the size of a pointer: `sizeof` of a `char *` gives it on a "
                    "64-bit machine, however much room the pointer leads to.")
+        if d.kind == "unwritten" and d.expected == "-1":
+            yield "A call that fails returns -1. As a size (size_t) that is 18,446,744,073,709,551,615."
         if d.kind == "bytes" and act and self._zeros_too_many(d, act) or d.kind == "missing" and event and event.text == f'{d.expected[:-1]}\\0"':
             yield 'The last byte is a 0: `sizeof "text"` and `strlen(text) + 1` count the byte 0 that ends a text in C.'
         if event and d.kind == "missing" and d.expected and event.text != d.expected and (event.text.endswith(d.expected) or event.text.startswith(d.expected)):
@@ -185,8 +187,8 @@ class Why:
         yield WHY[kind].format(late=role_of(d.who), early=early)
         yield from self._no_pause(d) if kind == "clock" else ()
         if kind not in ("clock", "program", "start") and not self._ended_before(d, early):
-            yield 'A log that says otherwise has a line in the wrong place: say before you act ("closing", then close), ' \
-                  "say after you learn."
+            lacks = "" if self.run.observed else ", or lacks one"
+            yield f'A log that says otherwise has a line in the wrong place{lacks}: say before you act ("closing", then close), say after you learn.'
 
     def _no_pause(self, d: Difference) -> Iterator[str]:
         """Yields a sentence if WHO's last line said "pausing", and its thread did not wait."""

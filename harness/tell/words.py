@@ -577,7 +577,8 @@ def proof(run: Run) -> str:
     """Returns the proof of a deadlock in words: who waits for whom, in which call, and where the bytes are."""
     waits = [f"{w.who} waits for {w.on} in {w.call}" for w in sorted(run.stop.waiting, key=lambda w: w.who) if w.on]
     waits = waits or [f"{who} waits" for who in run.stop.cycle]
-    return " ".join([f"Proven: {', '.join(dict.fromkeys([*waits, *_queues(run)]))}.", *blind(run)])
+    word = "Seen" if run.stop.words else "Proven"
+    return " ".join([f"{word}: {', '.join(dict.fromkeys([*waits, *_queues(run)]))}.", *blind(run)])
 
 
 def blind(run: Run) -> Iterator[str]:

@@ -70,6 +70,19 @@ def test_no_program_is_blamed_for_a_reset_of_the_labs(tmp_path):
     assert not {one.code for one in findings.find(between(tmp_path, "reset", client, server))} & {"reset-by-unread", "written-after-close"}
 
 
+def test_a_read_that_its_time_limit_ends_again_and_again_is_no_progress(tmp_path):
+    from harness.judge import findings
+    client = "s = dial()\ns.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack('qq', 0, 5000))\nwhile True:\n    try:\n        s.recv(9)\n    except OSError:\n        pass\n"
+    run = between(tmp_path, "bytes", "import struct\n" + client, "c = listen().accept()[0]\nsignal.pause()\n".replace("signal.pause()", "__import__('signal').pause()"))
+    assert run.stop.kind == "no progress" and "does not block" not in " ".join(one.words for one in findings.find(run)), run.stop
+
+
+def test_a_read_that_the_lab_still_holds_at_the_end_was_called(tmp_path):
+    from harness.judge import findings
+    run = between(tmp_path, "bytes", "s = dial()\ns.recv(9)\n", "c = listen().accept()[0]\nc.send(b'x')\nwhile True:\n    pass\n")
+    assert run.stop.kind == "runaway" and "called no read" not in " ".join(one.words for one in findings.find(run))
+
+
 @pytest.mark.parametrize("flag, first", [("socket.MSG_WAITALL", 4), ("socket.MSG_PEEK", 10)])
 def test_reads_that_insist_or_only_look_are_not_cut(tmp_path, flag, first):
     server = f"c = listen().accept()[0]\nc.recv({4 if 'WAITALL' in flag else 100}, {flag})\nwhile c.recv(100):\n    pass\nc.send(b'x')\n"

@@ -10,7 +10,7 @@ from harness.judge import comparison as judge
 from harness.judge import contract
 from harness.observe import kernel, quiescence
 from harness.stage.conductor import Conductor, Live, VirtualClock
-from harness.tell import story
+from harness.tell import story, words
 from pairs import pair, run, texts
 
 pytestmark = pytest.mark.skipif(not kernel.tells(), reason="this system does not tell what a thread waits for")
@@ -79,6 +79,10 @@ def test_without_the_calls_an_alarm_is_not_seen_and_the_words_say_so(tmp_path):
     made = Conductor(pair(tmp_path / "pair", "connect; hear 9; close", HEARS), VirtualClock(), observe=False).run()
     assert made.stop.kind == "deadlock" and not made.observed
     assert "As far as this system shows" in " ".join(story.happened(made))
+    rules = contract.parse("client others allowed\nserver others allowed\nclient: connected\ndeadlock: client, server")
+    verdict = judge.judge(made, rules)
+    told = words.tell(verdict, made, rules, reproduce="")
+    assert verdict.word == "as expected" and "a deadlock, as far as this system shows, as the contract says" in told and "roven" not in words.proof(made)
 
 
 def test_a_plain_sleep_costs_no_time_under_the_virtual_clock(tmp_path):

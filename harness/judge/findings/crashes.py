@@ -37,6 +37,14 @@ def died(facts: Facts) -> "Iterator[Finding]":
                       last.source if last else "")
 
 
+def child_killed(facts: Facts) -> "Iterator[Finding]":
+    """A child process of a program was ended by a signal that somebody sent to it."""
+    for end in facts.run.children:
+        number = end.how[7:] if end.how.startswith("signal ") else ""
+        if number in _SENT_BY_OTHERS and number != "PIPE":
+            yield Finding("child-killed", f"{_process(end)} was ended by SIG{number}.", (end.seq,), end.seq, end.who)
+
+
 def sanitized(facts: Facts) -> "Iterator[Finding]":
     """A sanitizer has found an error. Gives its report, with the place in the program's own file."""
     for who in dict.fromkeys(output.who for output in facts.run.outputs):
@@ -123,4 +131,4 @@ def _last_output(facts: Facts, end: Ending) -> "Optional[tuple[str, int]]":
     return (lines[-1].text.strip(), lines[-1].seq) if lines else None
 
 
-FINDINGS = (died, sanitized, broken_pipe, ended_early)
+FINDINGS = (died, child_killed, sanitized, broken_pipe, ended_early)

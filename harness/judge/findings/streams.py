@@ -8,7 +8,7 @@ from typing import Iterator, Optional
 from ...trace import Call, Event, Socket, Waiting
 from .. import causes
 from ..sides import READS, WRITES, Side
-from .acts import ACCEPTS, POLLS, at, capital, count, gone_before, listed, name, not_looked_at, shut_down_before, waits
+from .acts import ACCEPTS, POLLS, SLEEPS, at, capital, count, gone_before, listed, name, not_looked_at, shut_down_before, waits
 from .facts import Facts, Finding
 from .timing import limit_of
 
@@ -28,6 +28,8 @@ def unread(facts: Facts) -> "Iterator[Finding]":
         mine = [w for w in facts.run.stop.waiting if w.pid in holders]
         if any(w.call in (*POLLS, "read") for w in mine if w.connection == side[0]):
             continue            # the program is about to read, or waits for more bytes
+        if any(call.returned < 0 for call in facts.calls(side, READS)):
+            continue            # its read had not returned when the lab ended the run
         if any(w.call == "write" and facts.sides.of(w) == facts.sides.other(side) for w in facts.run.stop.waiting):
             continue            # window() reports these bytes
         tried = [call for call in facts.calls(side, READS) if call.returned >= 0]
@@ -321,6 +323,11 @@ _STANDARD = {0: " (0 is the standard input)", 1: " (1 is the standard output)", 
 
 
 def _why_no_write(facts: Facts, side: Side, call: Call) -> "tuple[str, tuple[int, ...]]":
+    if call.error == "EBADF":
+        close = next((one for one in reversed(facts.calls(side, ("close",))) if one.pid == call.pid and one.fd == call.fd and not one.error and one.seq < call.returned), None)
+        return (f" The {call.who} had closed that descriptor by then{at(close.source)}.", (close.seq,)) if close is not None else ("", ())
+    if call.error not in ("EPIPE", "ECONNRESET"):
+        return "", ()
     other = facts.sides.other(side)
     words, proof = shut_down_before(facts, side, call)
     if words:
@@ -461,12 +468,15 @@ def asked_nothing(facts: Facts) -> "Iterator[Finding]":
 
 
 def not_yet(facts: Facts) -> "Iterator[Finding]":
-    """A read found nothing and failed with EAGAIN, and the next that its thread did was to close the connection."""
+    """A read found nothing and failed with EAGAIN, and the next that its thread did with a connection was to close this one: it waited for
+    nothing. (perror closes a descriptor of its own.)"""
     for side in facts.sides.all():
         for read in facts.reads(side):
             if read.error != "EAGAIN" or read.returned < 0:
                 continue
             after = facts.next_of(read)
+            while after is not None and not after.connection and after.name not in (*POLLS, *SLEEPS):
+                after = facts.next_of(after)
             if (after is not None and after.name == "close" and after.fd == read.fd and limit_of(facts, read) is None
                     and not any(call.result > 0 for call in facts.reads(side))):
                 yield Finding("eagain-then-close", f"The {read.who}'s {name(read)} on connection {side[0]}{at(read.source)} failed with EAGAIN: nothing had come yet. Then the {read.who} closed "

@@ -145,6 +145,9 @@ def edge_triggered(facts: Facts) -> "Iterator[Finding]":
                       reads[-1].source if reads else wait.source, "26")
 
 
+_AT_ONCE = 1_000_000        # ns: a call that does not wait is back by then, most times
+
+
 # --- no wait at all --------------------------------------------------------------------------------------------------
 
 def spins(facts: Facts) -> "Iterator[Finding]":
@@ -159,6 +162,9 @@ def spins(facts: Facts) -> "Iterator[Finding]":
         if found is not None:
             first, period, times = found
             round_ = calls[first:first + period]
+            again = [call for call in calls[first:first + period * times] if call.error == "EAGAIN"]
+            if again and all(call.returned_ns - call.ns > _AT_ONCE for call in again):
+                continue            # a time limit may have ended these: timing.py has them
             yield Finding("spin", f"{capital(facts.process(round_[0].who, round_[0].pid))} {_again(round_, times)}. {_meaning(round_)}".strip(),
                           (round_[0].seq, calls[first + period * times - 1].seq), round_[0].seq, round_[0].who, round_[0].source)
 
