@@ -20,7 +20,7 @@ int main(int argc, char **argv)
 {
     const char *host = argc > 1 ? argv[1] : "localhost";
     const char *port = argc > 2 ? argv[2] : "8080";
-    if (argc == 2 && strspn(host, "0123456789") == strlen(host)) { // as a host, 8080 would be 0.0.31.144
+    if (argc == 2 && strspn(host, "0123456789") == strlen(host)) { // 8080 as a host would mean the address 0.0.31.144
         fprintf(stderr, "usage: %s [host [port]]   The host comes first: %s localhost %s\n", argv[0], argv[0], host);
         return 2;
     }

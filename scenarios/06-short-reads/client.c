@@ -26,7 +26,7 @@ int main(int argc, char **argv)
     event_conn(conn, "connected");
 
     say(conn, "hello");
-    // Of all reads, that of one byte can't be short: it gives the byte or EOF.
+    // A read of one byte can't be short: it gives that byte, or EOF.
     event("reading data, 1 byte at most");
     char go;
     if (must(read(conn, &go, 1)) == 1)

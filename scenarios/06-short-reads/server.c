@@ -14,7 +14,7 @@
 static size_t receive(int conn, char *buf, size_t n)
 {
     event("reading data, %zu bytes at most", n);
-    ssize_t got = read(conn, buf, n); // n is a limit, not a wish
+    ssize_t got = read(conn, buf, n); // at most n bytes, and often fewer
     if (got > 0)
         event_received(conn, got, "Received %zd bytes: %s", got, quoted(buf, (size_t)got));
     else if (got == 0)

@@ -39,7 +39,7 @@ char *frame_space(struct frame *in, size_t *room)
     return in->payload + (in->got - FRAME_HEADER);
 }
 
-// The length is whole: from here on it is known how many bytes belong to the frame. They may be a lie.
+// The length is whole, and says how many bytes the frame has. It may be a lie, so a large one is refused.
 static int begin_payload(struct frame *in)
 {
     uint32_t length;

@@ -12,7 +12,7 @@
 #include "net.h"
 #include "quote.h"
 
-// The next frame: 1, and its bytes are in the log; or why there is none.
+// Receives one frame and logs its bytes. Returns 1; 0 at the end of the stream; -1 after an error.
 static int receive(int conn, struct frame *in)
 {
     event("reading data");
@@ -21,7 +21,7 @@ static int receive(int conn, struct frame *in)
         event_received(conn, FRAME_HEADER, "length %zu", in->length);
         got = read_payload(in, conn);
     }
-    // Where the stream ends says whether it may end there.
+    // The stream may end between two frames. In the middle of a frame it is cut off.
     if (got == 1)
         event_received(conn, in->length, "Received message: %s", quoted(in->payload, in->length));
     else if (got == 0 && in->got == 0)

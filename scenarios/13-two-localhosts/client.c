@@ -29,7 +29,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < 2 && conn == -1; i++) {
         server.host = localhost[i];
         event("connecting to %s", server.host);
-        conn = dial(&server); // a new socket each time: of one whose connect failed POSIX promises nothing
+        conn = dial(&server); // a new socket each time: POSIX does not say what one is good for after a failed connect
         if (conn == -1)
             event("Error connecting: %s", errno_name(errno));
     }

@@ -40,7 +40,7 @@ static void handle(int conn)
 int main(int argc, char **argv)
 {
     struct address here = address_from(argc, argv);
-    here.host = "127.0.0.1"; // where nobody listens, our kernel refuses: ::1 is another address
+    here.host = "127.0.0.1"; // ::1 is another address. Nobody listens there, so our kernel refuses
     int listener = must_say(listen_on(&here), here.error);
     event_listening(listener, "listening");
     must(serve(listener, handle));

@@ -33,7 +33,7 @@ static void say(int conn, struct gob_encoder *out, int seq, const char *text)
     int n = must_say((int)gob_encode(out, &type, &message, bytes, sizeof bytes), out->error);
     event_sending(conn, n, "sending {Seq: %d, Text: %s}", seq, quoted(text, strlen(text)));
     for (int i = 0; i < n; i++)
-        must(send_all(conn, bytes + i, 1)); // a gob tells by itself where it ends: cut it anywhere
+        must(send_all(conn, bytes + i, 1)); // byte by byte: a gob says itself where it ends, so it may be cut anywhere
 }
 
 int main(int argc, char **argv)
@@ -43,7 +43,7 @@ int main(int argc, char **argv)
     int conn = must_say(dial(&server), server.error);
     event_conn(conn, "connected");
 
-    struct gob_encoder out = {0}; // knows what it has described already: one for each connection
+    struct gob_encoder out = {0}; // remembers which types it has described, so each connection has its own
     say(conn, &out, 1, "This is a message\n");
     say(conn, &out, 2, "This is a message 2\n test");
     event("shutting down SHUT_WR");

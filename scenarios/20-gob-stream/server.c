@@ -51,7 +51,7 @@ static void handle(int conn)
     }
     char rest[1024];
     while (read(conn, rest, sizeof rest) > 0)
-        ; // after an error there may be more: a close with bytes unread would be a reset
+        ; // after an error we read to the end: a close with bytes unread would send a reset
 
     event("closing");
     close(conn);
