@@ -160,11 +160,16 @@ def _where(address: str) -> str:
     return f" (port {port})" if host == "0.0.0.0" else f" ({address})" if address else ""
 
 
-def quoted(data: str, count: int) -> str:
+def quoted(data: str, count: int, most: int = 0) -> str:
     r"""Returns bytes (one character each) as a C string: "GET / HTTP/1.1\r\n". Three dots follow if `count` is more than `data`
-    has."""
-    text = data.encode("latin-1").decode("utf-8", "surrogateescape")
-    return f'"{printable(text)}"' + ("..." if count > len(data) else "")
+    has, or if the string is cut: it has at most `most` characters then (0: it is not cut)."""
+    parts = [printable(c) for c in data.encode("latin-1").decode("utf-8", "surrogateescape")]
+    dots = "..." if count > len(data) else ""
+    if most and sum(map(len, parts)) + len(dots) + 2 > most:
+        dots = "..."
+        while parts and sum(map(len, parts)) + len(dots) + 2 > most:
+            parts.pop()
+    return f'"{"".join(parts)}"{dots}'
 
 
 def printable(text: str) -> str:

@@ -17,6 +17,7 @@ from .phrases import count, titled
 from .rows import Row, rows
 from .words import names_of
 
+SHOWN = 80         # so many characters of a payload stand in a short sentence
 FLAGS = {"S": "SYN", "F": "FIN", "R": "RST", "P": "PSH", "A": "ACK"}
 
 # By mark: the filter for such segments, and what Wireshark writes in its Info column ("": it has no word for it).
@@ -99,7 +100,7 @@ def brief(reading: Reading, data: bool = False) -> str:
     upto = s.ack - 1 - reading.of_fin
     ack = f"ACK {upto}{' and the FIN' if reading.of_fin else ''}" if upto > 0 else "ACK of the FIN" if reading.of_fin else "ACK"
     ack = ack if "A" in s.flags and "R" not in s.flags else ""
-    words = [shown, f"{size} {payload(s)}" if data and s.data else size, ack if s.ack > 1 else ""] if size else [f"{shown} {ack}".strip()]
+    words = [shown, f"{size} {payload(s, SHOWN)}" if data and s.data else size, ack if s.ack > 1 else ""] if size else [f"{shown} {ack}".strip()]
     words += [note(reading) for mark, note in _NOTES.items() if mark in reading.marks]
     return ", ".join(filter(None, words))
 
@@ -118,8 +119,7 @@ def payload(segment: Segment, most: int = 0) -> str:
     """Returns the segment's first bytes as a C string of at most `most` characters (0: all that the record has)."""
     if not segment.data:
         return ""
-    text = standard.quoted(segment.data, segment.length)
-    return text if not most or len(text) <= most else text[:max(most - 4, 1)].rstrip("\\") + '"...'
+    return standard.quoted(segment.data, segment.length, most)
 
 
 _Clause = Callable[[Reading, str, str], str]

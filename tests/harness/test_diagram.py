@@ -317,6 +317,7 @@ def test_of_a_long_run_of_equal_rows_the_picture_says_how_many_it_leaves_out():
     assert len(draw(crowd(5000)).svg().encode()) < 60_000
     assert sum(counted) == scene.folded == 6000 - sum(row.kind in ("line", "segment") for row in scene.rows)
     assert any(f"Folded: {scene.folded} rows" in text.words for text in draw(found).texts())
+    assert any("x client: says something #" in row.words for row in scene.rows) and any(row.words.endswith("; and 1 kind more") for row in scene.rows)
 
 
 def test_the_words_of_folded_segments_stand_on_the_wire():

@@ -88,6 +88,14 @@ def shown(all_lines):
     return [f"{one.count} more, {one.bytes}" if isinstance(one, standard.More) else one.text for one in standard.folded(tuple(all_lines))]
 
 
+def test_a_string_that_is_cut_has_whole_characters_and_says_so():
+    assert standard.quoted("\0\xff\n" * 20, 60, 20) == '"\\x00\\xff\\n\\x00"...'
+    for most in range(5, 40):
+        shown = standard.quoted("\0a\n\xc3\xa9" * 8, 999, most)
+        assert len(shown) <= most and shown.endswith('"...') and standard.quoted("\0a\n\xc3\xa9" * 8, 40).startswith(shown[:-4])
+    assert standard.quoted("hello", 5, 7) == '"hello"' and standard.quoted("hello", 9, 10) == '"hello"...' and standard.quoted("hello", 5) == '"hello"'
+
+
 def test_a_long_run_of_equal_lines_is_folded_and_counted():
     assert shown(lines(*["EOF"] * 1004)) == ["EOF"] * 4 + ["1000 more, 10000"]
     assert shown(lines(*["received"] * 6, "EOF")) == ["received"] * 4 + ["2 more, 20", "EOF"]

@@ -211,14 +211,14 @@ def _more(held: "list[Row]") -> Iterator[Row]:
     kinds = Counter((row.alike, _kind(row)) for row in held)
     words = "; ".join(f"{many} x {kind}" for (_, kind), many in kinds.most_common(4))
     rest = len(kinds) - 4
-    words = f"x {len(held)}, like the ones above: {words}" + (f"; and {rest} kinds more" if rest > 0 else "")
+    words = f"x {len(held)}, like the ones above: {words}" + (f"; and {count(rest, 'kind')} more" if rest > 0 else "")
     pairs = {tuple(sorted((row.at, row.to))) if row.kind == "segment" else (-1, -1) for row in held}
     at, to = pairs.pop() if len(pairs) == 1 else (-1, -1)
     yield Row(held[0].seq, held[0].ns, "more", words, f"e{held[0].seq} to e{held[-1].seq}: {words}", at=at, to=to, last=held[-1].seq)
 
 
 def _kind(row: Row) -> str:
-    return re.sub(r"\d+", "#", row.words)[:40] if row.kind == "segment" else row.title.partition(" ")[2][:40]
+    return re.sub(r"\d+", "#", row.words if row.kind == "segment" else row.title.partition(" ")[2])[:40]
 
 
 # --- gaps ----------------------------------------------------------------------------------------------------------------

@@ -148,7 +148,7 @@ def in_words(call: Call) -> str:
     if call.name in READS:
         arguments += ["...", str(call.asked)]
     elif call.name in WRITES:
-        arguments += [standard.quoted(call.data, call.asked), str(call.asked)]
+        arguments += [standard.quoted(call.data, call.asked, wire.SHOWN), str(call.asked)]
     elif call.name in ("connect", "bind"):
         arguments += [call.address.rpartition(">")[2]]
     elif call.option:
@@ -161,7 +161,7 @@ def returned_in_words(call: Call) -> str:
     brief = f"{call.name}({call.fd if call.fd >= 0 else ''})"
     if call.error:
         return f"{brief} = -1 {call.error}"
-    data = f" {standard.quoted(call.data, call.result)}" if call.name in READS and call.result > 0 and call.data else ""
+    data = f" {standard.quoted(call.data, call.result, wire.SHOWN)}" if call.name in READS and call.result > 0 and call.data else ""
     return f"{brief} = {call.result}{data}{', end of the stream' if call.name in READS and call.result == 0 and call.asked else ''}"
 
 

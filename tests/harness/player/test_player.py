@@ -21,8 +21,8 @@ from harness.stage.conductor import Conductor, VirtualClock
 from harness.stage.scenarios import Scenario, find_all
 from harness.tell import story
 from harness.tell.player import Played, Source, page
-from harness.tell.player.data import data
-from harness.trace import Run, plain
+from harness.tell.player.data import data, in_words, returned_in_words
+from harness.trace import Call, Run, plain
 
 EVIL = "</script><script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">\u202e\x1b[31m"
 
@@ -219,6 +219,12 @@ def test_scroll_bars_have_the_colours_of_the_page_s_theme(browser, scenarios, tm
         schemes.add(browser.run("const style = getComputedStyle(document.documentElement); return `${style.colorScheme} ${getComputedStyle(document.body).backgroundColor}`"))
         browser.click("[title^=light]")
     assert schemes == {"light rgb(255, 255, 255)", "dark rgb(21, 24, 28)"}
+
+
+def test_a_call_with_many_odd_bytes_is_shown_shortly():
+    many = Call(1, 0, "client", 100, 100, "write", 3, 1, 300000, "\0" * 64, returned=2, returned_ns=0, result=300000)
+    assert in_words(many) == 'write(3, "' + "\\x00" * 18 + '"..., 300000)'
+    assert len(returned_in_words(dataclasses.replace(many, name="read"))) < 120
 
 
 def test_on_paper_the_page_is_light(browser, scenarios, tmp_path):
