@@ -78,7 +78,7 @@ class Why:
         elif d.kind == "luck":
             read = uncounted(d, self.run)
             if read:
-                yield (f"Before that line the {role_of(d.who)} read {count(sum(call.result for call in read), 'byte')}{at(read[-1].source)}, and the line does not tell the lab "
+                yield (f"Before that line the {role_of(d.who)} read {count(sum(call.result for call in read), 'byte')}{at(read[-1].source)}, and its thread's lines since then do not tell the lab "
                        "so: event_received(conn, n, ...) does, event(...) does not.")
             else:
                 yield from _luck(d)
@@ -334,12 +334,12 @@ def by_clock(d: Difference) -> bool:
 
 
 def uncounted(d: Difference, run: Run) -> "list[Call]":
-    """Returns the reads that brought bytes between a line that nothing forces and its thread's line before. Returns [] if the
-    line itself says how many bytes it is about."""
+    """Returns the reads that brought bytes before a line that nothing forces, and of which no line of its thread has told since then. Returns [] if
+    the line itself tells how many bytes were received."""
     line = next((event for event in d.witnesses if role_of(d.who) == event.who and event.text == d.expected), None) if d.found in ("", "clock") else None
-    if line is None or line.kind != "note":
+    if line is None or line.kind == "recv":
         return []
-    begin = max((event.seq for event in run.events if (event.pid, event.tid) == (line.pid, line.tid) and event.seq < line.seq), default=-1)
+    begin = max((event.seq for event in run.events if (event.pid, event.tid) == (line.pid, line.tid) and event.seq < line.seq and event.kind == "recv"), default=-1)
     return [call for call in run.calls if (call.pid, call.tid) == (line.pid, line.tid) and call.connection and call.name in READS
             and begin < call.returned < line.seq and call.result > 0]
 
@@ -363,7 +363,8 @@ def _luck(d: Difference) -> Iterator[str]:
     elif by_clock(d):
         yield f"The contract counts on a pause here, and in this run no pause held the {d.who} back until then."
     elif d.found == "count":
-        yield "Does each line that tells of bytes sent or received give their number, and the right one?"
+        yield "Does each line that tells of bytes sent or received give their number, and the right one? event_sending(conn, n, ...) and " \
+              "event_received(conn, n, ...) tell the lab of n bytes, event(...) of none."
     else:
         yield "No cause leads from the one to the other: no program, no byte, no FIN, no reset, no connect, no pause."
         yield remedy
