@@ -245,6 +245,9 @@ def test_bytes_that_are_not_acknowledged_have_a_strip():
 def test_the_picture_of_a_deadlock_shows_the_bytes_that_were_read_and_not_told_of():
     texts = " ".join(text.words for text in draw(made("02-no-break-deadlock")).texts())
     assert 'has read 5 bytes that its lines do not tell of: " test"' in texts
+    found = made("02-no-break-deadlock")
+    held = dataclasses.replace(found.stop, sockets=found.stop.sockets * 2)      # as if a child held them, too
+    assert len([row for row in Scene(dataclasses.replace(found, stop=held)).rows if row.kind == "kept"]) == 1
     assert all("do not tell of" not in text.words for name in ("04-half-close", "12-silent-peer") for text in draw(made(name)).texts())
 
 

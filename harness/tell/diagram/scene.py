@@ -137,8 +137,8 @@ class Scene:
     def _kept(self) -> Iterator[Row]:
         """Yields a row for each connection of which a program, when the run was over, had read more bytes than its lines tell of."""
         ways = {moment.side: moment.way for moment in moments(self.run)} if self.run.stop.sockets else {}
-        for one in self.run.stop.sockets:
-            side = self.sides.of(one)
+        ends = {self.sides.of(one): one for one in self.run.stop.sockets}      # several processes may hold one end
+        for side, one in ends.items():
             other = self.sides.other(side)
             if side is None or other not in ways:
                 continue
