@@ -63,7 +63,7 @@ def data(played: Played) -> "dict[str, Any]":
         "sources": {plain(name): _source(one) for name, one in played.sources.items()}, "began": plain(run.began),
         "skipped": any(one.resumed_after >= 0 for one in run.events) or any(one.resumed_after >= 0 for one in run.calls),
         "threadNames": dict(_threads(run)), "ended": dict(_ended(run)), "main": played.main, "stop": run.stop.kind, "cycle": list(run.stop.cycle),
-        "outcomes": [plain(one) for one in played.outcomes], "shares": [list(one) for one in played.shares],
+        "wire": run.wire, "outcomes": [plain(one) for one in played.outcomes], "shares": [list(one) for one in played.shares],
         "decided": plain(played.decided), "decidedAt": played.decided_at,
         "unseen": [why for why, seen in (("The system calls were not seen: what lies where is not known.", run.observed),
                                          ("The wire was not seen: what lies where is not known.", run.wire)) if not seen],

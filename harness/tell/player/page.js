@@ -317,14 +317,14 @@
                 make("span", { class: "mono" }, size ? bytes(one.bytes, low, high) : ""));
         };
         return make("div", {},
-            make("p", {}, make("strong", {}, `connection ${one.c}: ${from} → ${to} `), make("span", { class: "state mono" }, `${from}'s end: ${state || "no segment yet"}`)),
+            make("p", {}, make("strong", {}, `connection ${one.c}: ${from} → ${to} `), make("span", { class: "state mono" }, `${from}'s end: ${state || (run().wire ? "no segment yet" : "state not known")}`)),
             queue(state === "CLOSED" ? "never sent" : `not sent yet, in the ${from}'s kernel`, sent, written, known(sent) ? "not known before the write returns" : "not known"),
             ...(known(sent) && sent > arrived ? [queue(refused ? `sent, and refused by the ${to}'s kernel` : "sent, and not arrived yet", arrived, sent)] : []),
             queue(gone ? `never read: gone with the ${to}'s socket` : `not read yet, in the ${to}'s kernel`, taken, arrived),
             ...(taken > read ? [queue(`in a read of the ${to} that waits for more`, read, taken)] : []),
             queue(`read by the ${to}`, 0, read),
             ...inside(one, to, read),
-            make("p", { class: "faint" }, `acknowledged: ${known(acked) ? acked : "not known"}${known(written) ? ` of ${written} written` : ""}.${fin ? ` A FIN has gone${sent ? ` behind byte ${sent}` : ""}: the ${from} sends no more.` : ""}`));
+            make("p", { class: "faint" }, `acknowledged: ${known(acked) ? acked : "not known"}${known(written) ? `${known(acked) ? " of" : ";"} ${written} written` : ""}.${fin ? ` A FIN has gone${sent ? ` behind byte ${sent}` : ""}: the ${from} sends no more.` : ""}`));
     }
     // A program may have read bytes that it has not told of: they lie in a buffer of its own, or are lost there.
     function inside(one, to, read) {

@@ -227,6 +227,15 @@ def test_a_call_with_many_odd_bytes_is_shown_shortly():
     assert len(returned_in_words(dataclasses.replace(many, name="read"))) < 120
 
 
+def test_where_the_wire_was_not_seen_no_segment_is_waited_for(browser, scenarios, tmp_path):
+    conductor = Conductor(scenarios["2"], VirtualClock(), isolate=False)
+    browser.open(put(tmp_path, Played(conductor.run(), "told", (), "make check-2")))
+    browser.press("End")
+    shown = there(browser)
+    assert "client's end: state not known" in shown["states"] and not any("no segment" in one for one in shown["states"])
+    assert "acknowledged: not known; 43 written." in browser.run("return document.querySelector('.ways').textContent")
+
+
 def test_on_paper_the_page_is_light(browser, scenarios, tmp_path):
     style = (Path(harness.tell.player.__file__).parent / "page.css").read_text()
     dark = [before for before, block in re.findall(r"(@media[^{]*)\{\s*:root[^{]*\{([^}]*)\}", style) if "--page: #15181c" in block]
