@@ -105,7 +105,7 @@ def _ended(run: Run) -> "Iterator[tuple[int, int]]":
 def _source(one: Source) -> "dict[str, Any]":
     """Returns a source file for the page. If its text is not the one that was run it has no lines, because the line numbers of
     the run would not fit it."""
-    lines = [] if one.state == "changed" else [plain(line, keep="\t") for line in one.text.split("\n")]
+    lines = [] if one.state == "changed" else [plain(line, keep="\t") for line in one.text.removesuffix("\n").split("\n")]
     return {"lines": lines, "state": one.state, "hash": hashlib.sha256(one.text.encode("utf-8", "replace")).hexdigest()[:12]}
 
 

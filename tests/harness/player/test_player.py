@@ -236,6 +236,12 @@ def test_where_the_wire_was_not_seen_no_segment_is_waited_for(browser, scenarios
     assert "acknowledged: not known; 43 written." in browser.run("return document.querySelector('.ways').textContent")
 
 
+def test_a_source_has_as_many_lines_as_its_file(scenarios):
+    one = played(scenarios["1"])
+    for name, source in data(one)["sources"].items():
+        assert len(source["lines"]) == len(one.sources[name].text.splitlines()), name
+
+
 def test_on_paper_the_page_is_light(browser, scenarios, tmp_path):
     style = (Path(harness.tell.player.__file__).parent / "page.css").read_text()
     dark = [before for before, block in re.findall(r"(@media[^{]*)\{\s*:root[^{]*\{([^}]*)\}", style) if "--page: #15181c" in block]
