@@ -51,7 +51,7 @@ class Difference:
     open        WHO said "closing" and still holds the connection when the run is over; found: "another" if another process of it does.
                 Or WHO said "shutting down" and made no such call; found: "close" if it closed instead, else "no shutdown".
                 found "used": WHO said "closing", and then made the write `act`. found "elsewhere": WHO made the call `act` on
-                another descriptor
+                another descriptor. found "holds": calls were not seen, and WHO may have closed a copy
     unwritten   WHO announced `expected` bytes, and wrote `found`. `act` is the write that went beyond them, or a write on another
                 descriptor. expected "0": no line announces the `found` bytes of the write `act`
     unlike      WHO's line quotes the bytes that it sends, and the write `act` has other bytes
@@ -386,7 +386,7 @@ class _Comparison:
         elif self.deeds.still_holds(event):
             copy = self.deeds.closed_a_copy(event)
             other = None if copy else self.deeds.misdirected(event, ("close",))
-            yield replace(told, kind="open", found="a copy" if copy else "elsewhere" if other else "", act=other.seq if other else -1,
+            yield replace(told, kind="open", found="a copy" if copy else "elsewhere" if other else "" if self.run.observed else "holds", act=other.seq if other else -1,
                           hints=fitting(line.hints, "a copy" if copy else "no close"))
         elif on is not None:
             yield replace(told, kind="open", found="used", act=on.seq, hints=fitting(line.hints, "no close"))
@@ -412,6 +412,8 @@ class _Comparison:
             return replace(told, act=other.seq)
         if beyond is None:
             return told
+        if written < event.count:
+            return replace(told, act=beyond.seq)
         last = [e for e in self.cast.of(event.who) if (e.pid, e.tid) == (event.pid, event.tid) and e.seq < beyond.seq][-1]
         if written - event.count == beyond.result:      # one write more
             told = replace(told, expected="0", found=str(beyond.result), observed=last, witnesses=(last,), hints=())
@@ -448,7 +450,10 @@ class _Comparison:
             yield from self._reset_early(d) if brought is None else ()
             if brought is None or brought.how not in ("shutdown", "close") or brought.who == role_of(d.who):
                 continue
-            last = [e for e in self.cast.of(brought.who) if (e.pid, e.tid) == (brought.pid, brought.tid) and e.seq < brought.place][-1:]
+            before = [e for e in self.cast.of(brought.who) if e.seq < brought.place]
+            last = [e for e in before if (e.pid, e.tid) == (brought.pid, brought.tid)][-1:]
+            if not any(e.pid == brought.pid for e in self.cast.of(brought.who)):
+                last = before[-1:]      # a child that logs nothing
             call = self.deeds.act(brought)
             if call is None or not last or last[0].kind == "output":
                 continue
@@ -576,6 +581,10 @@ class _Comparison:
             self.unseen.append(f'"{line.who}: {line.text} after {ref}": without the calls nobody knows when process {before.pid} of '
                                f"the {before.who} ended")
             self.skipped.add(line.number)
+        elif self._is_luck(ref, before, event) and self._is_of_nobody(event):
+            self.unseen.append(f'"{line.who}: {line.text} after {ref}": without the calls nobody knows on which connection process {event.pid} of '
+                               f"the {event.who} learnt of that")
+            self.skipped.add(line.number)
         elif self._is_luck(ref, before, event):
             forced = self.order.forced(before.seq, event.seq)
             brought = self._by_another_holder(before, event)
@@ -583,6 +592,12 @@ class _Comparison:
             yield replace(told, kind="luck", found=found, brought=brought)
         else:
             self.orders += 1
+
+    def _is_of_nobody(self, event: Event) -> bool:
+        """Does a line of a run without calls tell what came, and is it not known on which connection? A child that was forked logs no
+        line about the connection that it inherited."""
+        tells = event.kind == "recv" or any(causes.is_a(event, what) for what in ("EOF", "reset"))
+        return tells and not self.run.observed and event.pid > 0 and self.cast.sides.of(event) is None
 
     def _is_doubtful(self, event: Event) -> bool:
         """Does the line count bytes of a stream of which more were received than sent, if one believes the lines? Then the bytes may

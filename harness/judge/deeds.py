@@ -162,8 +162,10 @@ class Deeds:
 
     def still_holds(self, event: Event) -> bool:
         """Does the process that logged this "closing" still hold that connection when the run is over, though nothing kept it
-        from closing?"""
+        from closing? Where calls are not seen, the sockets at the end tell."""
         side = self.sides.of(event)
+        if side is not None and not self.run.observed and self.run.stop.kind in _FINISHED and causes.is_a(event, "closing"):
+            return any(s.connection == side[0] and s.pid == event.pid and s.fd >= 0 for s in self.run.stop.sockets)
         end = self.sides.end(side) if side is not None else None
         if side is None or end is None or not self.run.observed or self.run.stop.kind not in _FINISHED or not causes.is_a(event, "closing"):
             return False
@@ -217,9 +219,9 @@ class Deeds:
 
     def written_after(self, event: Event) -> "Optional[tuple[int, Optional[Call]]]":
         """Returns how many bytes the thread of a "sending" line wrote before its next such line, if the line announced another
-        number; and the write that went beyond the announced number, None if none did. Returns None if the number is right, or if
-        nobody can tell: other lines make up for it, another thread writes to the connection, a write failed or still waits, or
-        the program was ended there."""
+        number; and the write that went beyond the announced number, or the last one if none did; None if there was no write.
+        Returns None if the number is right, or if nobody can tell: other lines make up for it, another thread writes to the
+        connection, a write failed or still waits, or the program was ended there."""
         side = self.sides.of(event)
         if event.kind != "send" or not self.exact or side is None or event.pid in self._blind:
             return None
@@ -239,7 +241,7 @@ class Deeds:
             return None
         sums = list(itertools.accumulate(max(c.result, 0) for c in calls))
         mine = sums[-1] if sums else 0
-        beyond = next((c for c, so_far in zip(calls, sums) if so_far > event.count), None)
+        beyond = next((c for c, so_far in zip(calls, sums) if so_far > event.count), calls[-1] if calls else None)
         return (mine, beyond) if mine != event.count and (mine < event.count) == (written < announced) else None
 
     def written_otherwise(self, event: Event) -> Optional[Call]:

@@ -333,8 +333,9 @@ class Intake:
         if entry is None:
             return
         before = self.book.call(entry)
-        if self.frozen and (told.get("error") == "EINTR" or before.name in _IN_PARTS and 0 < told["result"] < told.get("asked", before.asked)):
-            return      # stopping the programs did that, and not the run: a write that waits for room returns what it has done
+        in_parts = before.name in _IN_PARTS or before.name in READS and before.option != "MSG_WAITALL"
+        if self.frozen and (told.get("error") == "EINTR" or in_parts and 0 < told["result"] < told.get("asked", before.asked)):
+            return      # stopping the programs did that, and not the run: a write that waits for room, or a read for SO_RCVLOWAT, returns what it has done
         place = self.book.place()
         self._running[told["tid"]] = told["pid"]
         call = replace(before, returned=place, returned_ns=told["ns"] - self.start, result=told["result"], error=told.get("error", ""),

@@ -24,12 +24,12 @@ from .phrases import at, count, of_them, quoted, the, with_source
 
 POINTER = 8     # bytes of a pointer on a 64-bit machine
 MOST = 2        # how many findings a verdict shows at most
-FIRST = {"deadlock": ("deadlock", "no-newline", "no-write", "wants-more", "edge-not-drained", "urgent"),     # by word: the findings that go first
+FIRST = {"deadlock": ("deadlock", "no-newline", "no-write", "wants-more", "edge-not-drained", "urgent", "low-water"),     # by word: the findings that go first
          "crash": ("died-of-signal", "sanitizer", "sigpipe")}
 ALONE = ("late", "open", "unwritten", "unlike", "miscount", "unheard", "deaf", "act", "reset", "bytes", "wire", "call", "free")     # need no finding
 
 # By the kind of difference: the findings that explain one of those.
-REASONS = {"reset": ("reset-by-linger", "reset-by-unread"), "open": ("held-by-another",), "bytes": ("wrong-descriptor", "no-connection", "write-failed", "short-write")}
+REASONS = {"reset": ("reset-by-linger", "reset-by-unread"), "unwritten": ("wrong-descriptor",), "open": ("held-by-another",), "bytes": ("wrong-descriptor", "no-connection", "write-failed", "short-write")}
 
 # What a contract may ask for: findings of a reset, of how a program waits when the run is over, and of how it ends.
 RESETS = ("reset-by-unread", "reset-by-linger", "reset-unaccepted", "written-after-close", "read-reset")
@@ -105,7 +105,7 @@ class Why:
         wrote = {"unwritten": d.found, "bytes": str(act.result) if act else "", "missing": str(event.count) if event and d.expected.startswith(event.text[:-1]) else ""}
         wanted = int(d.expected) if d.expected.isdigit() else LATE
         read = self._last_read(event) if event and d.kind == "missing" else None
-        if wrote.get(d.kind) == str(POINTER) and wanted > POINTER:
+        if wrote.get(d.kind) == str(POINTER) and wanted > POINTER and (d.kind != "unwritten" or self._wrote_at_once(d, POINTER)):
             yield f"{POINTER} bytes is the size of a pointer: `sizeof` of a `char *` gives that on a 64-bit machine, however long the text is."
         elif event and read and read.asked == read.result == POINTER and os.path.commonprefix([d.expected, plain(event.text)]).endswith(read.data):
             yield (f"The {role_of(d.who)}'s read{at(read.source)} asked for {POINTER} bytes. That is the size of a pointer: `sizeof` of a `char *` gives it on a "
@@ -119,6 +119,11 @@ class Why:
             if any(not c.isprintable() or c == "\ufffd" for c in before + behind):
                 yield (f"{'Before' if before else 'Behind'} {quoted(d.expected)} stand bytes that are no text. `%s` and `strlen` go on up to a byte 0, and `read` puts "
                        "none behind the bytes that it brings.")
+
+    def _wrote_at_once(self, d: Difference, n: int) -> bool:
+        """Did WHO ask one write for so many bytes, after the line that the difference is about?"""
+        return d.observed is not None and any(c.name in WRITES and c.asked == n and c.seq > d.observed.seq and (c.pid, c.tid) == (d.observed.pid, d.observed.tid)
+                                              for c in self.run.calls)
 
     def _zeros_too_many(self, d: Difference, act: Call) -> bool:
         """Did the sender send as many bytes too many as it made writes that end in a byte 0?"""
@@ -139,7 +144,7 @@ class Why:
         """Returns the last findings before the place where the run left the contract."""
         if d is not None and d.kind in ALONE and self.verdict.word != "crash":
             return [one for one in self.findings if one.code == "deadlock" and not self._is_asked_for(one, d)
-                    or one.code in REASONS.get(d.kind, ()) and one.who == role_of(d.who)]
+                    or one.code in REASONS.get(d.kind, ()) and one.who == role_of(d.who) and (d.kind != "unwritten" or d.act in one.evidence)]
         place = d.at if d is not None and self.verdict.word == "differs" else LATE
         found = [one for one in self.findings if one.at <= place and not one.remark and not self._is_asked_for(one, d)] or [one for one in self.findings if self._is_its_reason(one, d)]
         first = FIRST.get(self.verdict.word, ())
@@ -376,4 +381,5 @@ def _held(brought: causes.Brought, earlier: Event, came: str) -> Iterator[str]:
     who = f"process {brought.pid} of the {brought.who}" if brought.who == earlier.who else f"the {brought.who}"
     did = {"close": f"{who} closed it", "exit": f"{who} ended", "exec": f"{who} ran another program"}[brought.how]
     yield f"Another process still held the connection then: {who}. The {came} came when {did}."
-    yield "A connection ends when the last process that holds it gives it up: let the contract name that one's last line."
+    yield "A connection ends when the last process that holds it gives it up. If that process is to hold it so long, let the contract name its last line. " \
+          "If not, it must close its copy before."

@@ -448,6 +448,8 @@ def _open(d: Difference, run: Run) -> str:
         return f"{the(d.who)} said {quoted(d.expected)}, and called {act.name} on connection{number} after that"
     if d.found in ("close", "no shutdown"):
         return f"{the(d.who)} said {quoted(d.expected)}, and called {'close in its place' if d.found == 'close' else f'no shutdown on connection{number}'}"
+    if d.found == "holds":
+        return f"{the(d.who)} said {quoted(d.expected)}, and still holds connection{number} when the run is over"
     if d.found == "a copy":
         return f"{the(d.who)} said {quoted(d.expected)} and closed one descriptor of connection{number}, and it still has another one when the run is over"
     if d.found:

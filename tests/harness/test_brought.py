@@ -202,6 +202,7 @@ WHY = [
     ("asked-nothing", "c.recv(1)", "s.send(b'')", "The client's send on connection 1 asked for 0 bytes, so it returned 0 at once. It sent nothing."),
     ("eagain-then-close", "c.setblocking(False)\ntry: c.recv(1)\nexcept BlockingIOError: c.close()", "s.recv(1)", "The server's recv on connection 1 failed with EAGAIN: nothing had come "
      "yet. Then the server closed the connection."),
+    ("low-water", "c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 9); c.recv(9)", "s.send(b'x'); s.recv(1)", "The server had set SO_RCVLOWAT to 9 on connection 1"),
     ("eagain-then-close", "c.setblocking(False)\ntry: c.recv(1)\nexcept BlockingIOError: os.close(os.dup(2)); c.close()", "s.recv(1)", "Then the server closed the connection."),
     ("unread-at-end", "select.select([l], [], [])", "s.send(b'x'); s.recv(1)", "That select does not look at descriptor 4, which is connection 1."),
     ("unread-at-end", "r = [l]\nselect.select(r, [c], [])\nselect.select(r, [], [])", "s.send(b'x'); s.recv(1)", "select leaves only what was ready in its sets, so they must be filled anew "

@@ -85,6 +85,20 @@ def test_without_the_calls_an_alarm_is_not_seen_and_the_words_say_so(tmp_path):
     assert verdict.word == "as expected" and "a deadlock, as far as this system shows, as the contract says" in told and "roven" not in words.proof(made)
 
 
+@pytest.mark.parametrize("act, word", [("event closing", "differs"), ("close", "as expected")])
+def test_without_the_calls_a_connection_that_is_only_said_to_be_closed_is_seen_at_the_end(act, word, tmp_path):
+    made = Conductor(pair(tmp_path / "pair", "connect; say 5; close", f"listen; accept; hear 5; hear 5; {act}; accept"), VirtualClock(), observe=False).run()
+    verdict = judge.judge(made, contract.parse("client others allowed\nserver others allowed\nserver: EOF\nserver: closing"))
+    assert verdict.word == word and [d.found for d in verdict.differences] == (["holds"] if word == "differs" else [])
+
+
+def test_without_the_calls_it_is_not_luck_what_a_child_receives_on_a_connection_that_it_inherited(tmp_path):
+    made = Conductor(pair(tmp_path / "pair", "connect; fork; hear 5; end; wait; close", "listen; accept; pause 1; say 5; hear 5; close; closelistener"), VirtualClock(), observe=False).run()
+    rules = contract.parse("client others allowed\nserver others allowed\nserver: sending 5 bytes\nclient: received 5 bytes after server: sending 5 bytes")
+    verdict = judge.judge(made, rules)
+    assert verdict.word == "as expected" and any("without the calls nobody knows on which connection" in words for words in verdict.unseen), verdict
+
+
 def test_a_plain_sleep_costs_no_time_under_the_virtual_clock(tmp_path):
     made = observed(run(tmp_path / "pair", "connect; sleep 40; say 5; slow 30000; close", "listen; accept; hear 5; hear 5; close; closelistener"))
     assert texts(made, "server")[2:4] == ["received 5 bytes", "EOF"]

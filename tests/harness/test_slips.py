@@ -20,6 +20,7 @@ SLIPS = {
     "the terminator is sent, too, raw": ("0", "client.c", '"This is a message\\n", 18)', '"This is a message\\n", sizeof "This is a message\\n")', ZERO),
     "another length": ("4", "client.c", "size_t n = strlen(message);", "size_t n = strlen(message) - 1;", ""),
     "another word": ("0", "client.c", 'printf("EOF\\n");', 'printf("it is EOF\\n");', ""),
+    "eight of nine bytes, in a write each": ("8", "client.c", "size_t i = 0; i < n; i++", "size_t i = 1; i < n; i++", ""),
     "eight bytes of another text": ("4", "client.c", '"This is a message\\n"', '"This it\\n"', ""),
 }
 
@@ -31,7 +32,7 @@ def build(tmp_path_factory):
 
 @pytest.mark.parametrize("number, file, right, slip, words", SLIPS.values(), ids=SLIPS)
 def test_the_verdict_says_what_c_does_there(tmp_path, build, number, file, right, slip, words):
-    name = {"0": "00-anatomy", "4": "04-half-close"}[number]
+    name = {"0": "00-anatomy", "4": "04-half-close", "8": "08-length-prefix"}[number]
     lab = changes.Lab(tmp_path, build, [name])
     path = lab.scenarios / name / file
     assert path.read_text().count(right) == 1

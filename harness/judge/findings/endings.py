@@ -77,7 +77,8 @@ def held_by_another(facts: Facts) -> "Iterator[Finding]":
         if not fds:
             continue            # it may have closed it by a call that nobody saw
         where = f" as descriptor {fds[0]}" if len(fds) == 1 else ""
-        since = next((one for one in facts.calls(side, ("accept", "accept4", "connect")) if one.pid == keeps.pid and one.returned == keeps.since), None)
+        since = next((one for one in facts.calls(side, ("accept", "accept4", "connect")) if one.pid == keeps.pid and one.returned == keeps.since
+                      and fds == [one.fd if one.name == "connect" else one.result]), None)
         wait = next((w for w in facts.run.stop.waiting if facts.sides.of(w) == facts.sides.other(side) and w.call == "read"), None)
         waiting = f" The {wait.who} waits {waits(wait)}." if wait is not None else ""
         yield Finding("held-by-another", f"{capital(who)} {how}, but {facts.process(keeps.who, keeps.pid) if keeps.pid != _pid(call) else 'it'} still has it open{where}"

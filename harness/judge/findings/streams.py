@@ -335,7 +335,7 @@ def _why_no_write(facts: Facts, side: Side, call: Call) -> "tuple[str, tuple[int
     reset = next((s for s in facts.segments(other, "R") if s.seq < call.returned), None) if other is not None else None
     if reset is not None:
         return f" The {facts.sides.name(other)}'s kernel had reset that connection (RST) before.", (reset.seq,)
-    return gone_before(facts, other, call.seq) if other is not None else "", ()
+    return gone_before(facts, other, call.seq) if other is not None and facts.run.mode != "reset" else "", ()      # else the lab may have reset it
 
 
 def urgent(facts: Facts) -> "Iterator[Finding]":

@@ -145,6 +145,19 @@ def edge_triggered(facts: Facts) -> "Iterator[Finding]":
                       reads[-1].source if reads else wait.source, "26")
 
 
+def low_water(facts: Facts) -> "Iterator[Finding]":
+    """A program waits in a read until a number of bytes have come that it has set itself (SO_RCVLOWAT)."""
+    for wait in facts.run.stop.waiting:
+        side = facts.sides.of(wait)
+        if wait.call != "read" or side is None:
+            continue
+        read = next((call for call in facts.reads(side) if call.returned < 0 and call.tid == wait.tid), None)
+        option = next((call for call in reversed(facts.calls(side, ("setsockopt",))) if call.option == "SO_RCVLOWAT" and not call.error), None)
+        if read is not None and option is not None and 1 < option.value <= read.asked and read.option != "MSG_WAITALL":
+            yield Finding("low-water", f"The {option.who} had set SO_RCVLOWAT to {option.value:,} on connection {side[0]}{at(option.source)}: a read there returns when "
+                          f"{option.value:,} bytes have come, or the stream has ended.", (option.seq, read.seq), option.seq, option.who, option.source)
+
+
 _AT_ONCE = 1_000_000        # ns: a call that does not wait is back by then, most times
 
 
@@ -292,4 +305,4 @@ def standard_input(facts: Facts) -> "Iterator[Finding]":
             yield Finding("waits-for-input", f"{capital(facts.process(one.who, one.pid))} waits for its standard input.", (), _end(facts), one.who)
 
 
-FINDINGS = (in_the_accept_queue, deadlock, edge_triggered, spins, spins_without_calls, queue_is_full, closed_while_waiting, standard_input)
+FINDINGS = (low_water, in_the_accept_queue, deadlock, edge_triggered, spins, spins_without_calls, queue_is_full, closed_while_waiting, standard_input)
