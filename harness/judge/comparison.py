@@ -884,7 +884,9 @@ class _Comparison:
         if late.kind not in _DEPARTURES or early.kind not in _DEPARTURES:
             return False
         if late.who == early.who:
-            return late.at > early.at
+            # A line that was only printed stood in the program before the lab read it. So it may come before an act that has an earlier place.
+            printed = [d for d in (late, early) if d.observed and d.observed.kind == "output"]
+            return printed == [early] if printed and "reset" in (late.kind, early.kind) else late.at > early.at
         if late.kind == "reset" and early.at < late.at and self.deeds.wrote_since(role_of(early.who), int(early.at), int(late.at)):
             return True     # a close with bytes unread sends a reset
         brought = self._brought(late)
