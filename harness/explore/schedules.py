@@ -115,6 +115,12 @@ class Delays:
             self.moot.add(self.places[first.seq])
         return self.let_go(first)
 
+    def goes_at_once(self, held: "list[Held]") -> bool:
+        """Does a thread go on next that is held at a call, and not at a delayed place? What it does comes before the end of a time
+        limit of another thread."""
+        first = self.order(held)[0] if held else None
+        return first is not None and first.kind == "call" and self.places[first.seq] not in self.delays
+
     def _pauses(self, held: Held) -> bool:
         return held.kind == "pause" and not self.skip
 

@@ -281,6 +281,9 @@ class Conductor:
         if seen.timed and self._somebody_types():
             self.watch.touch()
             return _LAST_LOOK
+        if seen.timed and self.held and getattr(self.policy, "goes_at_once", _no)(self.held) and not self._pump(0.0) and self.stop is None:
+            self._go_on()
+            return self._first_look()
         if (seen.timed or self._spins(seen)) and self.held and all(held.kind == "pause" for held in self.held) and self._waited_as_long_as_a_pause():
             self._go_on()
             return _FIRST_LOOK
@@ -473,6 +476,10 @@ class Conductor:
             pass
         self.intake.last_output()
         return ending.run(self)
+
+
+def _no(held: "list[Held]") -> bool:
+    return False
 
 
 def _sanitized(program: Path) -> bool:

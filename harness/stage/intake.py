@@ -110,6 +110,8 @@ class Intake:
         self._open: dict[int, int] = {}             # by serial number of a call that has not returned: the place of its entry
         self._callers: dict[int, tuple[str, list[int]]] = {}    # by place of a call's entry: the program, and addresses on its stack
         self._inodes: dict[int, int] = {}           # by place of a call's entry: the inode of the socket behind its descriptor
+        self._inner: set[int] = set()               # places of pending calls at which threads of one process wake each other
+        self._users: dict[str, set[int]] = {}       # by pipe: the processes that have made calls on it
         self._bound: dict[int, str] = {}            # by inode: the address to which the socket is bound
         self._later: list[tuple[int, Any, Optional[socket.socket]]] = []     # news of the queue that wait for the next batch
         self._segments_later: list[Seen] = []
@@ -317,6 +319,8 @@ class Intake:
         self._open[told["n"]] = place
         self._running.pop(tid, None)
         self._inodes[place] = inode
+        if self._is_inner(pid, told.get("what", "")):
+            self._inner.add(place)
         if name == "close":
             self.registry.closed(place, pid, tid, fd)
         elif name == "shutdown" and told.get("how") != "SHUT_RD":
@@ -327,6 +331,15 @@ class Intake:
                 self.registry.closed(place, pid, tid, one)
         if told.get("held"):
             self._held(call, place, entry=True)
+
+    def _is_inner(self, pid: int, what: str) -> bool:
+        """Is a descriptor one at which the threads of a single process wake each other: an eventfd, or a pipe that no other process
+        has used? Bytes that move there are no progress of the run: a runtime moves some at each tick of a timer."""
+        if not what.startswith("pipe:"):
+            return what.startswith("anon_inode:")
+        users = self._users.setdefault(what, set())
+        users.add(pid)
+        return len(users) == 1
 
     def _on_return(self, told: "dict[str, Any]") -> None:
         entry = self._open.pop(told["n"], None)
@@ -345,9 +358,11 @@ class Intake:
         self.book.update_call(call)
         self._touches(call, self._inodes.get(entry, 0))
         self.timers.returned(call, self._inodes.pop(entry, 0))
-        if call.name in _MOVES and call.result > 0 and call.option != "MSG_PEEK":
+        inner = entry in self._inner
+        self._inner.discard(entry)
+        if call.name in _MOVES and call.result > 0 and call.option != "MSG_PEEK" and not inner:
             self.progress()
-        if call.name in _WAITS and call.limit >= 0 and call.result == 0 and not call.error:
+        if call.name in _WAITS and call.limit > 0 and call.result == 0 and not call.error:
             self.fruitless[call.tid] = self.fruitless.get(call.tid, 0) + 1
         elif call.name in ("connect", "accept", "accept4", "close", "shutdown"):
             self.fruitless.clear()
@@ -399,7 +414,7 @@ class Intake:
         return call
 
     def _held(self, call: Call, place: int, entry: bool) -> None:
-        sleeps = call.name in _SLEEPS or call.name in ("poll", "ppoll", "select", "pselect6") and call.limit >= 0 and call.fd < 0
+        sleeps = call.name in _SLEEPS or call.name in ("poll", "ppoll", "select", "pselect6") and call.limit >= 0 and not call.asked
 
         def release() -> None:
             self.keeper.go(call.tid, 0 if entry and sleeps else None, held.length)

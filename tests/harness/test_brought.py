@@ -1,6 +1,7 @@
 """Programs of anybody's: what explain runs, and the word that it has for the run."""
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from dataclasses import replace
@@ -306,13 +307,36 @@ def test_a_reader_that_goes_on_at_the_end_of_the_stream_is_a_runaway(tmp_path):
     assert words.startswith("the server spins: read on connection 1 returns 0 again and again")
 
 
+def hasty(tmp_path, server, client, limit=1):
+    """Returns a run that is given up after a second without progress."""
+    cast = brought.cast([script(tmp_path, "srv.py", server)], [script(tmp_path, "cli.py", client)], tmp_path / "built", stdin={})
+    return Conductor(replace(cast, brought=replace(cast.stage, limit=limit)), Live(), keeper=pairs.lent(True)).run()
+
+
 def test_a_loop_that_only_looks_at_what_came_is_a_runaway(tmp_path):
-    server = script(tmp_path, "srv.py", "import socket\nl = socket.create_server(('127.0.0.1', 9000))\nc, _ = l.accept()\nwhile len(c.recv(9, socket.MSG_PEEK)) < 9: pass\n")
-    client = script(tmp_path, "cli.py", "import socket\ns = socket.create_connection(('127.0.0.1', 9000))\ns.sendall(b'few')\ns.recv(1)\n")
-    cast = brought.cast([server], [client], tmp_path / "built", stdin={})
-    made = Conductor(replace(cast, brought=replace(cast.stage, limit=1)), Live(), keeper=pairs.lent(True)).run()
+    server = "import socket\nl = socket.create_server(('127.0.0.1', 9000))\nc, _ = l.accept()\nwhile len(c.recv(9, socket.MSG_PEEK)) < 9: pass\n"
+    client = "import socket\ns = socket.create_connection(('127.0.0.1', 9000))\ns.sendall(b'few')\ns.recv(1)\n"
+    made = hasty(tmp_path, server, client)
     assert page.verdict(made)[:2] == ("runaway", 1)
     assert len(made.calls) < CALLS      # and not because there were too many to look at
+
+
+def test_a_wait_that_ends_soon_is_waited_for_though_another_one_is_long(tmp_path):
+    client = ("import socket, threading\nthreading.Thread(target=threading.Event().wait, args=(99,), daemon=True).start()\n"
+              "s = socket.create_connection(('127.0.0.1', 9000), timeout=0.5)\ntry: s.recv(1)\nexcept TimeoutError: print('gave up')\n")
+    made = hasty(tmp_path, SERVING, client, limit=10)
+    assert (page.verdict(made)[0], printed(made, "client")) == ("told", ["gave up"])
+
+
+@pytest.mark.parametrize("ends", ["os.pipe()", "(os.eventfd(0),) * 2"])
+def test_what_threads_of_one_program_tell_each_other_is_no_progress(tmp_path, ends):
+    if "eventfd" in ends and not hasattr(os, "eventfd"):
+        pytest.skip("this Python has no eventfd")
+    client = (f"import os, select, socket, threading, time\ns = socket.create_connection(('127.0.0.1', 9000))\nr, w = {ends}\n"
+              "def tick():\n    while True:\n        time.sleep(0.05)\n        os.write(w, bytes(7) + b'1')\nthreading.Thread(target=tick, daemon=True).start()\n"
+              "while s not in select.select([s, r], [], [])[0]:\n    os.read(r, 8)\n")
+    made = hasty(tmp_path, SERVING, client)
+    assert page.verdict(made)[0] == "idle"
 
 
 def test_three_hundred_lines_of_output_are_all_there(tmp_path):
@@ -396,6 +420,13 @@ ASKS = "import socket\nsocket.create_connection(('127.0.0.1', 9001)).recv(1)\n"
 def test_a_relay_is_stuck_only_if_both_of_its_ends_are(tmp_path, waits, word):
     servers = [script(tmp_path, "srv.py", SILENT.format(waits)), script(tmp_path, "relay.py", RELAY)]
     assert page.verdict(run(tmp_path, servers, [script(tmp_path, "cli.py", ASKS)]))[0] == word
+
+
+def test_a_poll_with_a_limit_looks_at_its_descriptors_where_programs_are_held(tmp_path):
+    server = script(tmp_path, "srv.py", "import socket\nl = socket.create_server(('127.0.0.1', 9000))\nc, _ = l.accept()\nc.sendall(c.recv(9))\n")
+    client = script(tmp_path, "cli.py", "import socket\ns = socket.create_connection(('127.0.0.1', 9000), timeout=20)\ns.sendall(b'x')\nprint(s.recv(9))\n")
+    made = Conductor(brought.cast([server], [client], tmp_path / "built", stdin={}), schedules.Delays()).run()
+    assert printed(made, "client") == ["b'x'"]
 
 
 def test_exploring_holds_at_calls_and_shows_both_ends_of_a_race(tmp_path):

@@ -69,15 +69,16 @@ def other_limit(facts: Facts) -> "Iterator[Finding]":
 
 
 def poll_limit(facts: Facts) -> "Iterator[Finding]":
-    """A poll ended because of its limit, with nothing ready."""
-    found: "dict[tuple[int, int, str, int, str], list[Call]]" = {}
+    """A poll ended because of its limit, with nothing ready. Polls of one place in a program are told of together, whatever their limits."""
+    found: "dict[tuple[int, str, str], list[Call]]" = {}
     for call in facts.run.calls:
         if call.name in POLLS and call.limit > 0 and call.result == 0 and not call.error and call.returned >= 0 and (call.asked or call.fd >= 0):
-            found.setdefault((call.pid, call.tid, call.name, call.limit, call.source), []).append(call)
+            found.setdefault((call.pid, call.name, call.source), []).append(call)
     for calls in found.values():
-        first = calls[0]
+        first, least, most = calls[0], *(_seconds(find(call.limit for call in calls)) for find in (min, max))
         times = f" {len(calls):,} times" if len(calls) > 1 else ""
-        yield Finding("poll-time-limit", f"The {first.who}'s {name(first)}{at(first.source)} ended{times} because of its own limit of {_seconds(first.limit)}, "
+        limit = f"limit of {least}" if least == most else f"limits, of {least} to {most}"
+        yield Finding("poll-time-limit", f"The {first.who}'s {name(first)}{at(first.source)} ended{times} because of its own {limit}, "
                       "with nothing ready.", tuple(call.seq for call in calls[:3]), first.returned, first.who, first.source)
 
 

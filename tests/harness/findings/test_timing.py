@@ -46,6 +46,11 @@ def test_a_poll_that_its_limit_has_ended(tmp_path: Path, client: str, found: "li
     assert [one.words.rpartition(", ")[2].rstrip(".") for one in of(run, "poll-time-limit")] == found
 
 
+def test_polls_of_several_limits_are_told_of_together(tmp_path: Path) -> None:
+    run = scripts.run(tmp_path / "pair", "s = dial()\np = select.poll()\np.register(s, select.POLLIN)\nfor n in (30, 20):\n    p.poll(n)", "listen().accept()[0].recv(1)")
+    assert [one.words for one in of(run, "poll-time-limit")] == ["The client's poll ended 2 times because of its own limits, of 20 ms to 30 ms, with nothing ready."]
+
+
 @pytest.mark.parametrize("act, words", [("itimer 200", "ended with EINTR: the alarm of 200 ms went off, which it had set with setitimer"), ("itimer 20000", "")])
 def test_a_read_that_an_alarm_has_ended(tmp_path: Path, act: str, words: str) -> None:
     run = pairs.run(tmp_path / "pair", "connect; slow 500; write 1; read 9", f"listen; accept; {act}; read 9; write 1")
