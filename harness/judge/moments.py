@@ -118,6 +118,7 @@ class _Kernels:
             return ()
         self.inside.setdefault(side, {})[call.seq] = call.asked
         way = self.ways.get(side, self._nothing())
+        way = replace(way, read=None) if call.option == "MSG_OOB" else way      # reads may leave an urgent byte out
         self.ways[side] = replace(way, written=self._written(side, way))
         return (side,)
 

@@ -90,7 +90,6 @@ def waits_on(conductor: "Conductor", seen: quiescence.Look) -> "Optional[Stop]":
     nothing came of it. If clients still run, that must have gone on for as long as a run may have no progress. Else returns None.
     Waits that are longer than the run waits do not count."""
     timed = [thread for thread in seen.threads if not kernel.waits_for_ever(thread) and (kernel.limit(thread) or 0.0) <= most(conductor)]
-    timed = [thread for thread in timed if thread.call != "futex"] or timed     # the threads of one program take turns: futex calls are not seen
     if not timed or any(conductor.intake.fruitless.get(thread.tid, 0) < AGAIN for thread in timed):
         return None
     ended = conductor._clients_ended()

@@ -174,6 +174,9 @@ class Facts:
         end = self.sides.end(side)
         if end is None or not end.holders or not self.seen(side) or any(call.name in _NOT_COUNTED for call in self.calls(side)):
             return False
+        other = self.sides.other(side)
+        if other is not None and any(call.option == "MSG_OOB" for call in self.writes(other)):
+            return False            # reads may leave an urgent byte out
         if not self.captured:
             return True
         writing = any(call.returned < 0 for call in self.writes(side))

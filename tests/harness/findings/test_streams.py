@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pairs
 import pytest
+import scripts
+from harness.judge.findings import find
 from harness.judge.findings.streams import FINDINGS
+from harness.judge.moments import moments
 
 found = functools.partial(pairs.found, FINDINGS)
 
@@ -124,3 +127,11 @@ def test_the_zero_window_says_who_does_not_read(tmp_path: Path) -> None:
     words = found(tmp_path, "rcvbuf 4096; connect; hear-nothing", "sndbuf 4096; listen; accept; writeall 1000000")["zero-window"].words
     assert words.startswith("The server waits in write on connection 1. ") and "lie unread in the client's kernel, which has no room for more." in words
     assert words.endswith("The client does not read them: it waits in poll.")
+
+
+@pytest.mark.parametrize("server, told", [("", ["urgent"]), ("p = select.poll(); p.register(c, select.POLLPRI); p.poll(); c.recv(1, socket.MSG_OOB)", [])])
+def test_where_a_byte_is_urgent_nobody_says_which_bytes_a_read_returned(tmp_path: Path, server: str, told: "list[str]") -> None:
+    client = "s = dial()\ns.send(b'abc')\ns.send(b'X', socket.MSG_OOB)\ns.send(b'def')\ns.shutdown(1)\ns.recv(1)"
+    run = scripts.run(tmp_path / "pair", client, f"c = listen().accept()[0]\n{server}\nwhile c.recv(9):\n    pass\n")
+    assert [one.code for one in find(run)] == told
+    assert [one.way.read for one in moments(run) if one.side == (1, "opener")][-1] is None
