@@ -5,7 +5,7 @@ A moment is a record of the run, or the return of a call. Its number is its plac
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_right
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import Any, Iterator, Union
 
@@ -71,11 +71,9 @@ def data(played: Played) -> "dict[str, Any]":
 
 
 def _step_of(steps: "list[dict[str, Any]]", finding: Finding, numbers: "dict[str, int]") -> int:
-    """Returns the place of the moment to which a finding leads: the last one of its program up to the act, else of any program."""
-    for mine in ([int(one["e"]) for one in steps if one["w"] == numbers.get(finding.who, -1)], [int(one["e"]) for one in steps]):
-        if mine and mine[0] <= finding.at:
-            return mine[bisect_right(mine, finding.at) - 1]
-    return int(steps[0]["e"])
+    """Returns the place of the moment to which a finding leads: the act, or the first moment of its program after it."""
+    mine = [int(one["e"]) for one in steps if one["w"] == numbers.get(finding.who, -1)] or [int(one["e"]) for one in steps]
+    return mine[min(bisect_left(mine, finding.at), len(mine) - 1)]
 
 
 def _names(run: Run) -> "list[str]":

@@ -197,8 +197,8 @@ def test_a_finding_leads_to_a_moment_of_its_program(scenarios):
     whose = {step["e"]: data(one)["names"][step["w"]] for step in data(one)["steps"]}
     moved = [dataclasses.replace(finding, at=place + 1, who=who) for finding in one.findings[:1] for place in list(whose)[:-1] for who in ("client", "server")]
     for finding, mark in zip(moved, data(dataclasses.replace(one, findings=tuple(moved)))["marks"]):
-        before = [place for place in whose if place <= finding.at and whose[place] == finding.who]
-        assert mark["e"] == (before[-1] if before else max(place for place in whose if place <= finding.at))
+        mine = [place for place in whose if whose[place] == finding.who]
+        assert mark["e"] == next((place for place in mine if place >= finding.at), mine[-1])
 
 
 def test_a_program_without_source_has_no_empty_box(browser, scenarios, tmp_path):
