@@ -67,7 +67,8 @@ class Outcome:
             said = compiler.shown(self.message, screen.wants_colour(sys.stderr))
             print(f"{said}\n{self.scenario}: does not build" if self.scenario else f"{said}\ndoes not build", file=sys.stderr)
         elif self.message:
-            print(self.message if self.word in ("stage error", "exercise error", "wrong usage") else f"{self.word}: {self.message}", file=sys.stderr)
+            said = self.message if self.word in ("stage error", "exercise error", "wrong usage") else f"{self.word}: {self.message}"
+            print("\n".join(screen.fitted(said.split("\n"), sys.stderr)), file=sys.stderr)
         return self.status
 
 

@@ -78,6 +78,13 @@ def test_who_counts_reads_passes_once_and_is_refused_where_each_read_brings_one_
     assert "Why it works" not in out and facts(made) == ""
 
 
+def test_a_message_about_a_mistake_is_broken_between_words(lab):
+    terminal = Terminal("9z", command="exercise", SCENARIOS="scenarios")
+    said = terminal.until_asked()
+    assert terminal.status() == 2 and "there is no exercise 9z. There are: 0a 0b" in said
+    assert said.count("\r\n") > 2 and all(len(line) <= 80 for line in said.split("\r\n")) and re.search(r"\r\n  \d+[abc] ", said)
+
+
 def test_a_line_that_tells_no_number_of_bytes_is_named_as_such(lab):
     solve(lab, "b")
     server = lab.scenarios / NAME / "server.c"
