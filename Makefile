@@ -83,7 +83,7 @@ step-%: FORCE           ## scenario N one line at a time: you say who goes on
 hint-%: FORCE           ## one more hint each time, for what is wrong with N now
 	@$(lab) hint "$$stem"
 
-explore-%: FORCE        ## every schedule with one delay (DELAYS=2: two; WHERE=1)
+explore-%: FORCE        ## many runs, one delay each (DELAYS=2: two; WHERE=1: why)
 	@$(lab) explore "$$stem" --delays "$${DELAYS:-1}" $(if $(filter-out 0,$(WHERE)),--where)
 
 play-%: FORCE           ## a run as a page (WHERE=1: one of each outcome)
@@ -124,10 +124,10 @@ reset-%: FORCE          ## put N back; shows what you would lose, keeps a copy
 	@$(lab) reset "$$stem"
 
 $(verbs):
-	@echo 'Which one? For example: make $@-1$(if $(filter diff,$@),-2). The numbers are:$(foreach name,$(names), $(firstword $(subst -, ,$(name))))' >&2; exit 2
+	@printf 'Which one? For example: make $@-1$(if $(filter diff,$@),-2)\nThe numbers are: $(foreach name,$(names),$(firstword $(subst -, ,$(name))))\n' >&2; exit 2
 
 $(lettered):
-	@echo 'Which one? For example: make $@-2a. make progress lists the lessons and their exercises.' >&2; exit 2
+	@printf 'Which one? For example: make $@-2a\nmake progress lists the lessons and their exercises.\n' >&2; exit 2
 
 FORCE:
 
