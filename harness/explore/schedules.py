@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import gc
 import itertools
 import math
 import mmap
@@ -87,6 +88,7 @@ class Delays:
         self.places: dict[int, Place] = {}          # by seq of an event: its place
         self.moot: set[Place] = set()               # the places at which a delay would have changed nothing
         self._counts: dict[tuple[str, str], int] = {}
+        self._ranks: dict[int, tuple[int, int, int, str, int]] = {}     # by seq of an event: the thread that has the lowest one goes on next
 
     def arrived(self, held: Held) -> bool:
         held.due = self.now + held.count
@@ -94,12 +96,17 @@ class Delays:
 
     def order(self, held: "list[Held]") -> "list[Held]":
         """Returns the held threads. The one that goes on next comes first."""
+        self._place(held)
+        return sorted(held, key=lambda h: self._ranks[h.seq])
+
+    def _place(self, held: "list[Held]") -> None:
+        """Gives each thread that is new among these its turn, its place and its rank."""
         for one in sorted((h for h in held if h.seq not in self.turns), key=lambda h: (h.who, h.tid)):
             key = (one.who, one.text)
             self._counts[key] = self._counts.get(key, 0) + 1
             self.places[one.seq] = Place(*key, self._counts[key])
             self.turns[one.seq] = self.turn
-        return sorted(held, key=self._rank)
+            self._ranks[one.seq] = self._rank(one)
 
     def _rank(self, held: Held) -> "tuple[int, int, int, str, int]":
         seq = held.seq
@@ -110,7 +117,8 @@ class Delays:
     def quiet(self, held: "list[Held]") -> Optional[Held]:
         if not held:
             return None
-        first = self.order(held)[0]
+        self._place(held)
+        first = min(held, key=lambda h: self._ranks[h.seq])
         if len(held) == 1 or self._pauses(first):
             self.moot.add(self.places[first.seq])
         return self.let_go(first)
@@ -320,6 +328,7 @@ class _Workers:
         if os.getppid() != parent:
             os._exit(1)
         signal.signal(signal.SIGINT, signal.SIG_IGN)    # the parent handles Ctrl-C
+        gc.freeze()     # what all runs share need not be looked through again and again
         number = free.get()
         os.sched_setaffinity(0, {self._processors[number]})
         _worker = replace(self.job, tick=lambda: self._stopped[0] != 0), self.keepers[number]

@@ -201,12 +201,11 @@ class Conductor:
         """Returns the ports on which processes of that name listen. A program counts only if it has logged a line that says so,
         or has gone on since its listen. Else the line of a program that is slow to log would come after the lines of a client
         that is quick to connect."""
-        found = self._listening(name)
-        if not found or self.stage.program(name).as_written or any(e.kind == "listen" and e.who == name for e in self.book.events):
-            return found
-        listens = {call.tid: call.returned for call in self.book.calls if call.who == name and call.name == "listen" and call.returned >= 0}
-        went_on = any(call.seq > listens.get(call.tid, call.seq) and call.name not in _OF_A_LINE for call in self.book.calls)
-        return found if went_on else []
+        if not self.stage.program(name).as_written and not any(e.kind == "listen" and e.who == name for e in self.book.events):
+            listens = {call.tid: call.returned for call in self.book.calls if call.who == name and call.name == "listen" and call.returned >= 0}
+            if not any(call.seq > listens.get(call.tid, call.seq) and call.name not in _OF_A_LINE for call in self.book.calls):
+                return []
+        return self._listening(name)
 
     def _listening(self, name: str) -> "list[int]":
         """Returns the ports on which processes of that name listen, as the kernel says; as their lines say if the kernel does not

@@ -108,6 +108,7 @@ class Intake:
         self._running: dict[int, int] = {}          # by thread that is in no call that is seen, and was not seen to wait: its process
         self.idle: dict[int, int] = {}              # by thread: how many of its last calls brought nothing
         self._open: dict[int, int] = {}             # by serial number of a call that has not returned: the place of its entry
+        self._limited: dict[int, int] = {}          # by serial number of such a call that has a time limit: when it ends, in ns of the run
         self._callers: dict[int, tuple[str, list[int]]] = {}    # by place of a call's entry: the program, and addresses on its stack
         self._inodes: dict[int, int] = {}           # by place of a call's entry: the inode of the socket behind its descriptor
         self._inner: set[int] = set()               # places of pending calls at which threads of one process wake each other
@@ -127,7 +128,7 @@ class Intake:
 
     def somebody_runs(self, held: "set[int]") -> bool:
         """Does a thread run, as far as calls and lines show? It has left its last call, and has not yet made its next one."""
-        return any(tid not in held for tid in self._running)
+        return not self._running.keys() <= held
 
     def spins(self, least: int = ENDS) -> str:
         """Returns in words which program makes the same call again and again, and in vain, since anything moved; "" if none has
@@ -317,6 +318,8 @@ class Intake:
         self.book.add_call(call)
         self._touches(call, inode)
         self._open[told["n"]] = place
+        if call.limit > 0:
+            self._limited[told["n"]] = call.ns + call.limit
         self._running.pop(tid, None)
         self._inodes[place] = inode
         if self._is_inner(pid, told.get("what", "")):
@@ -343,6 +346,7 @@ class Intake:
 
     def _on_return(self, told: "dict[str, Any]") -> None:
         entry = self._open.pop(told["n"], None)
+        self._limited.pop(told["n"], None)
         if entry is None:
             return
         before = self.book.call(entry)
@@ -583,8 +587,7 @@ class Intake:
     def due(self, now: int) -> "list[int]":
         """Returns, in ns of the run, when each pending timer expires that expires only once, and when each open call with a time
         limit ends."""
-        calls = [self.book.call(place) for place in self._open.values()]
-        return [one.due for one in self.timers.pending(now) if not one.again] + [call.ns + call.limit for call in calls if call.limit > 0]
+        return [one.due for one in self.timers.pending(now) if not one.again] + [*self._limited.values()]
 
     def pairs(self) -> "Optional[set[Pair]]":
         """Returns the two addresses of each connection that was begun in the run's network, as the wire shows them. Returns None
