@@ -31,7 +31,7 @@ __all__ = ["Conductor", "Held", "Live", "Policy", "VirtualClock"]
 
 _OF_A_LINE = ("close", "fcntl")      # the calls that common/ makes itself while it logs a line
 _FIRST_LOOK, _LAST_LOOK = 0.0001, 0.02      # seconds between two looks at the kernel: the least and the most
-_SURE_LOOK = 0.006          # seconds after which the kernel is asked whether a thread that should be running really runs
+_SURE_LOOK, _SURE_GLANCE = 0.006, 0.0003    # seconds after which the kernel is asked whether a thread that should be running really runs
 
 
 class Conductor:
@@ -58,6 +58,7 @@ class Conductor:
         self._sleeps = 0                            # how many sleeps the clock has ended since anything came of one
         self._alone = 0, 0                          # what had moved, and how many calls one thread has made since then while nobody else could do anything
         self._moved = 0
+        self._soon, self._sure = (0.0, _SURE_GLANCE) if policy.name == "explore" else (_FIRST_LOOK, _SURE_LOOK)     # a glance costs less than a look
         self._clock_moved = 0.0                     # the real time at which a held thread went on last
 
     # -- the run ------------------------------------------------------------------------------------------------------
@@ -103,21 +104,24 @@ class Conductor:
         distance = _FIRST_LOOK
         self.watch.touch()
         while self.stop is None:
+            if not distance:
+                os.sched_yield()    # if this processor is the run's only one, all threads come to where they wait before the first glance
             if self.tick():
                 self.stop = Stop("interrupted", "Ctrl-C")
             elif not self._somebody_types() and (over := self.watch.over()) is not None:
                 self.stop = over
             elif self._pump(distance):
                 distance = self._first_look()
-            elif distance < _SURE_LOOK and self._first_look() > distance:
-                distance = _SURE_LOOK
+            elif distance < self._sure and self._first_look() > distance:
+                distance = self._sure
             elif self.stop is None and not self._all_ended():
-                distance = self._glance(distance) or self._consider(self._look(), distance)
+                after = self._glance(distance)
+                distance = self._consider(self._look(), distance) if after is None else after
 
     def _first_look(self) -> float:
         """Returns the seconds until the next look at the kernel, if no news come before. No look is needed soon if a thread runs,
         because its next call or line will come by itself."""
-        return _SURE_LOOK if self.intake.somebody_runs(self._held_tids()) else _FIRST_LOOK
+        return self._sure if self.intake.somebody_runs(self._held_tids()) else self._soon
 
     def _pump(self, seconds: float) -> bool:
         """Waits for news and takes them in. Returns whether there were any."""
@@ -245,22 +249,22 @@ class Conductor:
 
     # -- when nothing more comes --------------------------------------------------------------------------------------
 
-    def _glance(self, distance: float) -> float:
-        """Lets a thread go on if a glance is enough for that. Returns the seconds to the next look; 0 if a full look is needed."""
+    def _glance(self, distance: float) -> Optional[float]:
+        """Lets a thread go on if a glance is enough for that. Returns the seconds to the next look; None if a full look is needed."""
         if self.policy.name != "explore" or distance >= _LAST_LOOK or all(held.kind == "pause" for held in self.held):
-            return 0.0      # what comes before the end of a pause counts as forced: so only a proof may end a pause
+            return None     # what comes before the end of a pause counts as forced: so only a proof may end a pause
         if not ending.all_observed(self) or self.intake.timers.pending(self.intake.now()):
-            return 0.0
+            return None
         pids = self.intake.alive
         if any(not one.ended and one.pid not in pids for one in self.starts.started.values()):
-            return min(distance * 2, _LAST_LOOK)        # a program is ending, and the keeper has not yet said how
+            return _later(distance)     # a program is ending, and the keeper has not yet said how
         seen = self.glances.glance(pids, self._held_tids(), self.intake.touched, self.intake.options)
         if seen is Seen.UNKNOWN:
-            return 0.0
+            return None
         self.intake.seen_waiting(self.glances.waiting)
         if seen is Seen.MOVES:
-            return min(distance * 2, _LAST_LOOK)
-        return self._first_look() if self._pump(0.0) or self.stop is not None or self._go_on() else 0.0
+            return _later(distance)
+        return self._first_look() if self._pump(0.0) or self.stop is not None or self._go_on() else None
 
     def _consider(self, seen: quiescence.Look, distance: float) -> float:
         """Lets a thread go on, or ends the run, if the look allows it. Returns the seconds to the next look."""
@@ -299,7 +303,7 @@ class Conductor:
             spins = self.intake.spins() if self.stop is not None and self.stop.kind in ("runaway", "no progress") else ""
             if spins:
                 self.stop = Stop("runaway", spins)
-        return min(distance * 2, _LAST_LOOK)
+        return _later(distance)
 
     def _somebody_types(self) -> bool:
         """Does a program run that has the harness's own terminal? Then a person may end any wait."""
@@ -479,6 +483,11 @@ class Conductor:
 
 def _no(held: "list[Held]") -> bool:
     return False
+
+
+def _later(distance: float) -> float:
+    """Returns the seconds to the next look, if this one came after so many seconds and found that something moves."""
+    return min(max(distance * 2, _FIRST_LOOK), _LAST_LOOK)
 
 
 def _sanitized(program: Path) -> bool:
