@@ -43,11 +43,21 @@ class _Thread:
         """Returns its stat (0) or its schedstat (1); b"" if the thread has gone."""
         try:
             if self.files:
-                return os.pread(self.files[which], 4096, 0)
+                return os.pread(self.files[which], 128, 0)     # the state stands at the beginning
             with open(f"/proc/{self.pid}/task/{self.tid}/{('stat', 'schedstat')[which]}", "rb", buffering=0) as file:
                 return file.read(4096)
         except OSError:
             return b""
+
+    def rests(self) -> bool:
+        """Does it sleep, and has it not run since `ran` was read?"""
+        try:
+            if self.files:      # in this order: else what it ran before its sleep could be missed
+                stat = os.pread(self.files[0], 128, 0)
+                return stat[stat.rfind(b")") + 2:][:1] == b"S" and os.pread(self.files[1], 128, 0) == self.ran
+        except OSError:
+            return False
+        return self.state == b"S" and self.read(1) == self.ran
 
     @property
     def state(self) -> bytes:
@@ -68,6 +78,7 @@ class Glances:
         self._options = 0
         self._threads: "dict[int, _Thread]" = {}
         self._limits: "dict[int, Limits]" = {}      # by inode
+        self._tids: "dict[int, list[int]]" = {}     # by process: its threads at the last glance
 
     def glance(self, pids: "Iterable[int]", held: Container[int], touched: "set[Optional[tuple[str, str]]]", options: int) -> Seen:
         """Looks at the processes. `held` has the ids of the threads that the conductor holds; they are left out. `touched` has
@@ -82,7 +93,7 @@ class Glances:
             self._options = options
         there: "dict[int, int]" = {}
         for pid in pids:
-            tids = kernel.thread_ids(pid)
+            tids = self._tids[pid] = kernel.thread_ids(pid, self._tids.get(pid))
             if not tids:
                 return Seen.MOVES       # it is ending
             there.update(dict.fromkeys(tids, pid))
@@ -106,7 +117,7 @@ class Glances:
         if seen is not Seen.CALM:
             return seen
         for thread in waiting:
-            if thread.state != b"S" or thread.read(1) != thread.ran:    # in this order: else what it ran before its sleep could be missed
+            if not thread.rests():
                 thread.ran = b""
                 seen = Seen.MOVES
         if seen is Seen.CALM:
@@ -139,6 +150,7 @@ class Glances:
         if state != b"S":
             if not state:       # its number may be another thread's by now
                 self._threads.pop(thread.tid).close()
+                self._tids.pop(thread.pid, None)
             return Seen.MOVES
         if not ran:
             return Seen.UNKNOWN

@@ -87,12 +87,14 @@ def threads(pid: int, but: Container[int] = (), again: bool = False) -> list[Thr
     return [t for t in (_thread(pid, tid, again) for tid in thread_ids(pid) if tid not in but) if t is not None]
 
 
-def thread_ids(pid: int) -> list[int]:
-    """Returns the ids of the threads of a process; [] if it has gone."""
+def thread_ids(pid: int, known: "Optional[list[int]]" = None) -> list[int]:
+    """Returns the ids of the threads of a process; [] if it has gone. If there are as many as in `known`, returns those: whoever
+    gives them learns by himself that one has ended, and of each birth."""
     folder = f"/proc/{pid}/task"
     try:
-        if os.stat(folder).st_nlink == 3:   # itself, its parent, and one thread: no need to list it
-            return [pid]
+        count = os.stat(folder).st_nlink - 2    # itself, its parent, and a folder for each thread
+        if count == 1 or known is not None and count == len(known):
+            return [pid] if count == 1 else known or []
         return sorted(map(int, os.listdir(folder)))
     except OSError:
         return []

@@ -5,13 +5,16 @@ import contextlib
 import os
 import select
 import socket
+import subprocess
+import sys
+from typing import Optional
 
 import pytest
 
 from harness.explore import schedules
 from harness.explore.schedules import Delays
 from harness.observe import diag, kernel, sockets
-from harness.observe.glance import Seen
+from harness.observe.glance import Glances, Seen
 from harness.stage.conductor import Conductor, VirtualClock
 from harness.stage.scenarios import find
 from harness.trace import Run
@@ -28,7 +31,7 @@ class Checked(Conductor):
         self.said: "list[Seen]" = []
         return super().run()
 
-    def _glance(self, distance: float) -> float:
+    def _glance(self, distance: float) -> Optional[float]:
         glance = self.glances.glance
         self.calm = False
 
@@ -82,6 +85,41 @@ def test_a_calm_glance_is_a_calm_look_whatever_ends_the_waits(client, server, tm
     _, made = explored(scenario)
     for event in made.events[1::3]:
         explored(scenario, (schedules.Place(event.who, event.text, 1),))
+
+
+def waiting_threads(pid: int, but: int = 0) -> "list[int]":
+    """The two threads of a process, when both wait in read(2) and neither of them is `but`."""
+    while True:
+        tids = kernel.thread_ids(pid)
+        if len(tids) == 2 and but not in tids and all(one is not None and one.call == "read" for one in [kernel.waiting_in(pid, tid) for tid in tids]):
+            return tids
+
+
+def test_a_thread_that_takes_the_place_of_another_one_is_looked_at():
+    """The process has as many threads as before."""
+    code = """
+import os, threading
+first, second = os.pipe(), os.pipe()
+one = threading.Thread(target=os.read, args=(first[0], 1))
+one.start()
+os.read(0, 1)
+os.write(first[1], b"x")
+one.join()
+threading.Thread(target=os.read, args=(second[0], 1), daemon=True).start()
+os.read(0, 1)
+os._exit(0)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
+    glances = Glances(sockets.Network())
+    before = waiting_threads(process.pid)
+    assert glances.glance([process.pid], (), set(), 0) is Seen.CALM and sorted(glances.waiting) == before
+    process.stdin.write(b"x")
+    process.stdin.flush()
+    after = waiting_threads(process.pid, before[1])
+    said = [glances.glance([process.pid], (), set(), 0) for _ in range(3)]      # it waited; it has gone; the other one waits
+    assert said == [Seen.MOVES, Seen.MOVES, Seen.CALM] and sorted(glances.waiting) == after
+    glances.close()
+    process.communicate(b"x")
 
 
 def test_no_pause_ends_by_a_glance():
