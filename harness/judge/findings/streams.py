@@ -169,6 +169,33 @@ def no_answer(facts: Facts) -> "Iterator[Finding]":
                       wait.who, reads[-1].source)
 
 
+def unanswered(facts: Facts) -> "Iterator[Finding]":
+    """A program waits for bytes. Its peer has read all that came, and waits in a poll for that program and for others, too. Whether it
+    owes an answer is not known, so this is a remark. (no_answer() reports a peer that waits for this program alone.)"""
+    waits_now = list(_waiting_for_bytes(facts)) if facts.run.stop.kind != "deadlock" else []
+    alone = {side for _, side in waits_now}
+    for wait, side in waits_now:
+        other, who = facts.sides.other(side), wait.who
+        ends = [facts.sides.end(one) for one in (side, other) if one is not None]
+        if other is None or other in alone or any(end is None or end.shut >= 0 for end in ends) or len(facts.kept(other)) != 1:
+            continue
+        pid, peer, reads = facts.kept(other)[0].pid, facts.sides.name(other), _that_brought(facts, other)
+        poll = next((w for w in facts.run.stop.waiting if w.pid == pid and w.call in POLLS and who in w.on.split(" and ")), None)
+        shared = [one for one in facts.sides.all() if pid in [holder.pid for holder in facts.kept(one)] and facts.sides.name(facts.sides.other(one)) == who]
+        if poll is None or shared != [other] or not reads or not (facts.counted(side) and facts.counted(other) and _all_taken(facts, side) and _all_taken(facts, other)):
+            continue
+        since = sum(max(call.result, 0) for call in facts.writes(other) if call.seq > reads[-1].seq)
+        last = _last_byte(reads[-1]) if _is_text(reads) else ""
+        cut = last not in ("", "\n") and not since
+        ends_with = f', and the last one is "{last}", no newline' if cut and last.isprintable() else ""
+        wrote = f"has written {count(since, 'byte')} there since, which the {who} has read" if since else "has written nothing there since"
+        if_lines = f" If the {peer} reads lines, it waits for a newline, or for the end of the stream." if ends_with else ""
+        if_end = "" if since else f" If the {peer} answers only at the end of the stream, the {who} must end its sending first (shutdown with SHUT_WR)."
+        yield Finding("unanswered", f"The {peer} has read {'all ' if facts.took(other) > 1 else 'the '}{count(facts.took(other), 'byte')} that came on connection {side[0]}{ends_with}. It {wrote}. "
+                      f"Now the {who} waits in {wait.call}{' for more' if wait.call == 'read' else ''}, and the {peer} in {poll.call}; no FIN has come.{if_lines}{if_end}",
+                      (reads[-1].seq, *_pending(facts, wait)), reads[-1].returned, peer, reads[-1].source, remark=True)
+
+
 def shared_reads(facts: Facts) -> "Iterator[Finding]":
     """Two threads, or two processes, wait in read on the same end of a connection."""
     waiting: "dict[Side, list[Waiting]]" = {}
@@ -621,5 +648,5 @@ def _pieces(calls: "list[Call]") -> "list[_Piece]":
     return found
 
 
-FINDINGS = (unread, wants_more, no_newline, no_answer, shared_reads, window, announced, end_not_read, short_write, write_failed, no_connection, wrong_descriptor,
+FINDINGS = (unread, wants_more, no_newline, no_answer, unanswered, shared_reads, window, announced, end_not_read, short_write, write_failed, no_connection, wrong_descriptor,
             read_reset, glued, kept_apart, cut, eof_again, asked_nothing, not_yet, own_shutdown, urgent, lines_tell_more)
