@@ -500,7 +500,7 @@ def _asked(thread: _Thread, name: str, args: "tuple[int, ...]") -> Optional["dic
             told["what"] = what
         return _on_descriptor(thread, name, args, told)
     if name == "socket":
-        return {"asked": args[1] & 0xF} if args[0] in (socket.AF_INET, socket.AF_INET6) else None
+        return {"asked": args[1] & 0xF, "value": args[0]} if args[0] in (socket.AF_INET, socket.AF_INET6) else None
     if name in SLEEPS:
         limit = _timespec(pid, args[0] if name == "nanosleep" else args[2])
         if name == "clock_nanosleep" and args[1] & 1 and limit >= 0:       # TIMER_ABSTIME

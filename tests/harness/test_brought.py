@@ -199,6 +199,8 @@ WHY = [
     ("udp-to-tcp", "c.recv(1)", "socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 9000))", "The client sent to 127.0.0.1:9000 by UDP: its socket is one of SOCK_DGRAM. The server "
      "listens on 127.0.0.1:9000 for TCP. UDP and TCP have ports of their own, so nothing of that comes to the listener."),
     ("address-family", "c.recv(1)", "t = socket.socket(); ctypes.CDLL(None).connect(t.fileno(), bytes(16), 16)", "The client's connect names an address of AF_UNSPEC (0)."),
+    ("address-family", "c.recv(1)", "t = socket.socket(socket.AF_INET6); ctypes.CDLL(None).connect(t.fileno(), bytes((2, 0, 35, 40, 127, 0, 0, 1)) + bytes(8), 16)",
+     "The client's connect names an address of AF_INET, which is not the family of its socket: it failed with EINVAL."),
     ("asked-nothing", "ctypes.CDLL(None).recv(c.fileno(), bytes(1), 0, 0)", "s.send(b'x')", "The server's recv on connection 1 asked for 0 bytes, so it returned 0 at once. That 0 is not the end of the stream."),
     ("asked-nothing", "c.recv(1)", "s.send(b'')", "The client's send on connection 1 asked for 0 bytes, so it returned 0 at once. It sent nothing."),
     ("eagain-then-close", "c.setblocking(False)\ntry: c.recv(1)\nexcept BlockingIOError: c.close()", "s.recv(1)", "The server's recv on connection 1 failed with EAGAIN: nothing had come "
@@ -231,6 +233,7 @@ NOT_SO = [
     ("own-shutdown", "c.close()", "s.recv(1); s.shutdown(2) if 0 else s.recv(1)"),
     ("udp-to-tcp", "c.recv(1)", "socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 9001))"),
     ("address-family", "c.recv(1)", "s.close()"),
+    ("address-family", "c.recv(1)", "t = socket.socket(); ctypes.CDLL(None).connect(t.fileno(), bytes((2, 0, 35, 40)), 4)"),    # EINVAL: it is too short
 ]
 
 

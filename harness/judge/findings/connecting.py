@@ -213,9 +213,9 @@ def address_family(facts: Facts) -> "Iterator[Finding]":
         if call.value == 0 and not call.address and not call.error:
             yield Finding("address-family", f"The {call.who}'s connect{at(call.source)} names an address of AF_UNSPEC (0). It returned 0, but such a connect opens no connection. "
                           "Was the address's family (sin_family) not set?", (call.seq,), call.seq, call.who, call.source)
-        elif call.error == "EAFNOSUPPORT":
+        elif call.error == "EAFNOSUPPORT" or call.error == "EINVAL" and calls[0].name == "socket" and calls[0].value not in (0, call.value):
             yield Finding("address-family", f"The {call.who}'s connect{at(call.source)} names an address of {family}, which is not the family of its socket{at(calls[0].source)}: "
-                          "it failed with EAFNOSUPPORT.", (calls[0].seq, call.seq), call.seq, call.who, call.source)
+                          f"it failed with {call.error}.", (calls[0].seq, call.seq), call.seq, call.who, call.source)
 
 
 _FAMILIES = {0: "AF_UNSPEC (0)", 1: "AF_UNIX", 2: "AF_INET", 10: "AF_INET6"}
