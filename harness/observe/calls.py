@@ -505,6 +505,7 @@ def _asked(thread: _Thread, name: str, args: "tuple[int, ...]") -> Optional["dic
         limit = _timespec(pid, args[0] if name == "nanosleep" else args[2])
         if name == "clock_nanosleep" and args[1] & 1 and limit >= 0:       # TIMER_ABSTIME
             limit = max(0, limit - time.clock_gettime_ns(args[0]))
+            limit += -limit % 1_000_000 if limit >= 10_000_000 else 0       # some of it has passed since the program asked for a whole number
         return {"limit": limit, "sleep": limit >= 0}
     if name == "alarm":
         return {"limit": (args[0] & 0xFFFFFFFF) * 1_000_000_000}

@@ -423,7 +423,7 @@ class Intake:
         def release() -> None:
             self.keeper.go(call.tid, 0 if entry and sleeps else None, held.length)
         kind = "pause" if entry and sleeps else "call"
-        text = f"sleeping {call.limit / 1e9:g} s" if kind == "pause" else in_words(call, entry)
+        text = f"sleeping {f'{call.limit / 1e9:g} s' if call.limit >= 1_000_000 else f'{call.limit / 1e6:g} ms'}" if kind == "pause" else in_words(call, entry)
         held = Held(place, call.who, call.pid, call.tid, kind, text, self.sources.get(call.tid, ""), max(call.limit, 0), release)
         self.hold(held)
 

@@ -425,6 +425,14 @@ def test_a_relay_is_stuck_only_if_both_of_its_ends_are(tmp_path, waits, word):
     assert page.verdict(run(tmp_path, servers, [script(tmp_path, "cli.py", ASKS)]))[0] == word
 
 
+def test_a_sleep_until_a_point_in_time_is_told_as_what_was_asked_for(tmp_path):
+    client = script(tmp_path, "cli.py", "import ctypes, time\nclass At(ctypes.Structure): _fields_ = [('s', ctypes.c_long), ('ns', ctypes.c_long)]\n"
+                                        "now = time.clock_gettime_ns(1) + 200_000_000\nctypes.CDLL(None).clock_nanosleep(1, 1, ctypes.byref(At(*divmod(now, 10**9))), None)\n")
+    made = Conductor(brought.cast([], [client], tmp_path / "built", stdin={}), Live(), keeper=pairs.lent(True)).run()
+    limits = [call.limit for call in made.calls if call.name == "clock_nanosleep"]
+    assert limits and limits[0] % 1_000_000 == 0 and 0 < limits[0] <= 200_000_000
+
+
 def test_a_poll_with_a_limit_looks_at_its_descriptors_where_programs_are_held(tmp_path):
     server = script(tmp_path, "srv.py", "import socket\nl = socket.create_server(('127.0.0.1', 9000))\nc, _ = l.accept()\nc.sendall(c.recv(9))\n")
     client = script(tmp_path, "cli.py", "import socket\ns = socket.create_connection(('127.0.0.1', 9000), timeout=20)\ns.sendall(b'x')\nprint(s.recv(9))\n")
