@@ -135,3 +135,10 @@ def test_where_a_byte_is_urgent_nobody_says_which_bytes_a_read_returned(tmp_path
     run = scripts.run(tmp_path / "pair", client, f"c = listen().accept()[0]\n{server}\nwhile c.recv(9):\n    pass\n")
     assert [one.code for one in find(run)] == told
     assert [one.way.read for one in moments(run) if one.side == (1, "opener")][-1] is None
+
+
+def test_of_three_threads_that_leave_bytes_unread_none_is_left_out(tmp_path: Path) -> None:
+    server = ("import threading\nl = listen()\nc = l.accept()[0]\nlock = threading.Lock()\nlock.acquire()\nthreading.Thread(target=lock.acquire).start()\n"
+              "threading.Thread(target=l.accept).start()\nos.read(os.pipe()[0], 1)\n")
+    words = next(one.words for one in find(scripts.run(tmp_path / "pair", "s = dial()\ns.send(b'x')\ns.recv(1)", server)) if one.code == "unread-at-end")
+    assert "3 threads of the server wait: " in words and all(what in words for what in ("in accept", "in read", "for another thread of its own, in futex"))
