@@ -26,6 +26,7 @@ from unittest import mock
 from harness import trace
 from harness.__main__ import main
 from harness.stage.scenarios import ROOT
+from ready import ready
 
 
 def places(change: str) -> Iterator[tuple[Path, list[str]]]:
@@ -71,14 +72,14 @@ def ask(*arguments: str) -> "tuple[int, str, str]":
 
 
 class Lab:
-    """A folder with its own copy of the scenarios, or of the named ones. Labs that share a build folder must be made and used one
-    after the other, because make builds what is newer, and a later copy is newer."""
+    """A folder with its own copy of the scenarios, or of the named ones. Labs may share a build folder, one after the other. The copy
+    has the times of the original, and the harness tells by the texts what is to be built anew."""
 
     def __init__(self, folder: Path, build: Path, names: Iterable[str] = ()) -> None:
         self.scenarios = folder / "scenarios"
-        self.build = build
+        self.build = ready(build)
         for name in names or [entry.name for entry in (ROOT / "scenarios").iterdir()]:
-            shutil.copytree(ROOT / "scenarios" / name, self.scenarios / name, copy_function=shutil.copy)
+            shutil.copytree(ROOT / "scenarios" / name, self.scenarios / name)
 
     def show(self, command: str, number: str, *more: str) -> Shown:
         """Does what `python3 -m harness run` (or check) does, in this process. Pauses take no time."""

@@ -86,12 +86,12 @@ class Build:
         if any(name.endswith(".h") for name in changed):
             changed = {name for name in self.before if name.endswith(".c")}
         gone = [self.build / f"{name[:-2]}.o" for name in changed if name.endswith(".c")]
-        if changed:
-            for path in gone:
-                with contextlib.suppress(OSError):
-                    path.unlink()
-            for path in programs:
-                outdate(path)
+        for path in gone:
+            with contextlib.suppress(OSError):
+                path.unlink()
+        own = {f"{path.name}.c" for path in programs}       # a file that is no program's own goes into each of them
+        for path in programs if changed - own else [path for path in programs if f"{path.name}.c" in changed]:
+            outdate(path)
 
     def _made(self, name: str) -> str:
         """Returns a text that tells the present object of a .c file from earlier ones, because each compilation makes a new one.

@@ -12,6 +12,7 @@ from harness.stage import build, scenarios, sources
 from harness.stage.scenarios import ROOT
 from harness.tell import compiler
 from changes import ask
+from ready import ready
 
 NAME = "00-anatomy"
 
@@ -21,7 +22,7 @@ def scenario(tmp_path, monkeypatch) -> scenarios.Scenario:
     """A copy of a scenario, with a folder of its own for what is built."""
     shutil.copytree(ROOT / "scenarios" / NAME, tmp_path / "scenarios" / NAME, copy_function=shutil.copy)
     monkeypatch.setenv("SCENARIOS", str(tmp_path / "scenarios"))
-    monkeypatch.setenv("BUILD", str(tmp_path / "build"))
+    monkeypatch.setenv("BUILD", str(ready(tmp_path / "build")))
     return scenarios.find("0")
 
 

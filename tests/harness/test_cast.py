@@ -12,6 +12,7 @@ from harness.stage import build, cast
 from harness.stage.cast import Program, Signal, Stage, StageError, Start
 from harness.stage.scenarios import ROOT, Scenario, find_all
 from harness.trace import Role
+from ready import ready
 
 STAGES = sorted((ROOT / "tests/harness/stages").glob("*/stage.txt"))
 RELAY = "server: listens on 8080\nrelay: listens on 8081\nrelay: connects to server\nclient: connects to relay\n"
@@ -374,7 +375,7 @@ def scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scenario:
                        ("stage.txt", "client: starts at once\ntalker: starts at once\n")):
         (folder / name).write_text(text)
     monkeypatch.setenv("SCENARIOS", str(folder.parent))
-    monkeypatch.setenv("BUILD", str(tmp_path / "b"))
+    monkeypatch.setenv("BUILD", str(ready(tmp_path / "b")))
     return Scenario("90-a", folder, tmp_path / "b/90-a")
 
 

@@ -27,6 +27,7 @@ from harness.tell import words
 from harness.trace import Stop, Waiting
 import pairs
 import runs
+from ready import ready
 from terminal import Terminal
 
 FIELDS = {"scenario", "word", "status", "message", "file", "line", "misconception", "differences", "findings", "notes", "reproduce",
@@ -47,6 +48,7 @@ def lab(tmp_path_factory) -> Path:
     (folder / "95-spins/client.c").write_text(SPINS)
     (folder / "96-no-client/client.c").unlink()
     (folder / "97-differs/contract.txt").write_text("server: listening\n    ? M05: Who?\n    ? Why?\nothers allowed\nserver ends: exit 3\n    ? M04: And then?\n")
+    ready(folder / "build")
     return folder
 
 

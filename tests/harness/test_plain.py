@@ -16,6 +16,7 @@ from harness.tell import terminal, words
 from harness.trace import Output, plain
 
 import runs
+from ready import ready
 
 CORPUS = {
     "colour": "\x1b[31mred\x1b[0m", "clear": "\x1b[2J\x1b[H", "title": "\x1b]0;gone\x07", "answer": "\x1b[6n\x1b[c", "keys": "\x1bP+q\x1b\\",
@@ -68,7 +69,7 @@ def scenario(folder: Path, client: str, contract: str) -> "dict[str, str]":
     (place / "server.c").write_text("int main(void)\n{\n    return 0;\n}\n")
     if contract:
         (place / "contract.txt").write_text(contract)
-    return {**os.environ, "SCENARIOS": str(folder / "scenarios"), "BUILD": str(folder / "build"), "SCHEDULE": "", "TERM": "xterm", "CC": "cc"}
+    return {**os.environ, "SCENARIOS": str(folder / "scenarios"), "BUILD": str(ready(folder / "build")), "SCHEDULE": "", "TERM": "xterm", "CC": "cc"}
 
 
 def on_a_terminal(command: str, env: "dict[str, str]") -> str:

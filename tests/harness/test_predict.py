@@ -27,6 +27,7 @@ from harness.stage.conductor import Conductor, VirtualClock
 from harness.stage.scenarios import ROOT, find
 from harness.tell import phrases
 from pairs import lent
+from ready import ready
 from terminal import Terminal
 
 NAMES = ("01-break-after-first-message", "04-half-close", "08-length-prefix")
@@ -184,7 +185,7 @@ def test_a_spoilt_file_costs_nothing_but_its_own_lines(tmp_path):
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """One folder for what is built."""
-    return tmp_path_factory.mktemp("build")
+    return ready(tmp_path_factory.mktemp("build"))
 
 
 @pytest.fixture

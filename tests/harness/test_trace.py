@@ -19,6 +19,7 @@ from harness.stage.conductor import Conductor, Live, VirtualClock
 from harness.stage.scenarios import ROOT
 from harness.trace import Output
 from pairs import pair, run
+from ready import ready
 from terminal import Terminal
 
 PAGE = (ROOT / "harness/TRACE.md").read_text()
@@ -76,7 +77,7 @@ def test_a_trace_has_the_fields_of_the_page_in_every_mode(policy, tmp_path):
 
 
 def test_step_leaves_a_trace_too(tmp_path):
-    terminal = Terminal("1", BUILD=str(tmp_path / "build"), SCHEDULE="")
+    terminal = Terminal("1", BUILD=str(ready(tmp_path / "build")), SCHEDULE="")
     terminal.until_asked()
     terminal.key("c")
     assert terminal.status() == 0
