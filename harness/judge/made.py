@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from ..observe.kernel import PLAIN
 from ..trace import Call
 from .cast import Cast
+from .causes import brought_by
 from .contract import Made, index_of, role_of
 from .deeds import Deeds
 from .findings.acts import POLLS
+from .seen import falls_short
 from .sides import READS
 
 
@@ -34,8 +36,8 @@ def ask(said: Made, cast: Cast, deeds: Deeds) -> Answer:
     name, numbers = role_of(said.who), cast.connections(said.who)
     pid = cast.pid(said.who) if index_of(said.who) and not cast.listens(name) else 0
     calls = [call for call in cast.run.calls if call.who == name and (_looks(call) if said.name == "look" else PLAIN.get(call.name, call.name) == said.name)
-             and (not said.half or call.option == said.half) and (said.count < 0 or call.returned >= 0 and call.result == said.count)
-             and (not pid or call.pid == pid)]
+             and (not said.half or call.option == said.half) and (not pid or call.pid == pid)
+             and (said.count < 0 or call.returned >= 0 and call.result == said.count or (said.name, said.count) == ("read", 0) and _met_the_end(call, deeds))]
     mine = calls if said.name == "look" else [call for call in calls if _failed_to_connect(call) and said.error or call.connection > 0 and (numbers is None or call.connection in numbers)]
     if any(call.error == said.error or said.name == "look" for call in mine):
         return Answer(True)
@@ -51,6 +53,16 @@ def _looks(call: Call) -> bool:
     if call.name in POLLS:
         return call.limit == 0
     return call.connection > 0 and call.name in READS and (call.option == "MSG_PEEK" or call.returned >= 0 and (call.result == 0 or call.error == "EAGAIN"))
+
+
+def _met_the_end(call: Call, deeds: Deeds) -> bool:
+    """Did a read with MSG_WAITALL return with fewer bytes than it asked for, when the stream had ended and no byte of it was left? It
+    has met the end as a read that returns 0 has."""
+    side = deeds.sides.of(call)
+    other = deeds.sides.other(side)
+    if side is None or other is None or not falls_short(call) or not deeds.seen(side) or not deeds.seen(other):
+        return False
+    return brought_by(deeds.run, deeds.sides, call) is not None and deeds.took(side, call.returned + 1) >= deeds.wrote(other)
 
 
 def _failed_to_connect(call: Call) -> bool:

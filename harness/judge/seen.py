@@ -26,7 +26,13 @@ def _makes_a_low_one(call: Call) -> bool:
 def _may_tell_of_an_end(call: Call) -> bool:
     """Did this call tell its program, or may it have told it, that the other end of some connection is done?"""
     return (call.name in (*_ASKS, *_UNTOLD) or call.error in _ENDED or
-            call.name in READS and call.asked > 0 and call.result == 0 and not call.error)
+            call.name in READS and call.asked > 0 and call.result == 0 and not call.error or falls_short(call))
+
+
+def falls_short(call: Call) -> bool:
+    """Did a read that was to wait for all of its bytes (MSG_WAITALL) return with some of them? The end of the stream does this. So do
+    a signal, a time limit, and an error behind these bytes."""
+    return call.name in READS and call.option == "MSG_WAITALL" and call.returned >= 0 and 0 < call.result < call.asked
 
 
 class Seen:

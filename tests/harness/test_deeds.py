@@ -199,6 +199,15 @@ def test_a_line_about_an_end_or_an_error_that_no_call_has_told_is_refused(said, 
     assert kinds(f"client: {said}\nserver: x", run) == kind
 
 
+@pytest.mark.parametrize("option, brought, known", [("MSG_WAITALL", 3, True), ("MSG_WAITALL", 9, False), ("", 3, False)])
+def test_a_read_that_was_to_wait_for_all_tells_of_an_end_by_what_is_missing(option, brought, known):
+    run = runs.spread(runs.run("client@101#1: EOF after 3 of 9 bytes\nserver@200#1: x", ENDS))
+    ends = runs.end("client", 101, (101, 1, 500, "close", 101)), runs.end("server", 200, (200, 1, 500, "close", 200))
+    run = runs.facts(run, ends, calls=f"5-6 client@101#1 recvfrom 9 = {brought}", learnt=False)
+    run = replace(run, calls=tuple(replace(one, option=option) for one in run.calls))
+    assert kinds("client: `EOF after 3 of 9 bytes`\nserver: x", run) == ([] if known else ["unheard"])
+
+
 def test_a_connect_that_no_line_announces_is_told_before_who_accepted_it():
     log = "client@101#1: connecting\nclient@101#1: a\nserver@200#2: accepted"
     run = made(log, "15-16 client@101#1 connect 0 = 0\n25-26 client@101#2 connect 0 = 0")

@@ -62,6 +62,17 @@ def test_a_poll_looks_if_it_may_not_wait(limit, held):
     assert [d.kind for d in found.differences] == ([] if held else ["call"])
 
 
+@pytest.mark.parametrize("option, read, wrote, closed, held", [
+    ("MSG_WAITALL", 3, 3, 15, True), ("MSG_WAITALL", 3, 3, 25, False), ("MSG_WAITALL", 3, 4, 15, False), ("MSG_WAITALL", 10, 10, 15, False),
+    ("", 3, 3, 15, False)])
+def test_a_read_that_waits_for_all_and_falls_short_at_the_end_of_the_stream_has_met_it(option, read, wrote, closed, held):
+    """It asks for 10 bytes. A signal could end it, too: then the stream has not ended, or there are bytes that it has not taken."""
+    run = runs.facts(runs.run(LOG), (runs.end("client", 101, (101, 1, closed, "close", 101)), SERVER),
+                     calls=f"10-11 client@101#1 write 10 = {wrote}\n12-20 server@200#1 recvfrom 10 = {read}")
+    found = verdict("call: server read 0", made=replace(run, calls=tuple(replace(one, option=option if one.name == "recvfrom" else "") for one in run.calls)))
+    assert [d.kind for d in found.differences] == ([] if held else ["call"])
+
+
 def test_a_log_line_makes_no_call():
     run = runs.facts(runs.run(LOG + "\nclient: shutting down SHUT_WR"), (CLIENT, SERVER))
     found = judge(run, contract.parse("others allowed\nclient: shutting down SHUT_WR\ncall: client shutdown"))
