@@ -47,10 +47,9 @@ teardown() {
 }
 
 @test "other flags rebuild" {
-    make
-    run make -n CFLAGS=-O2
+    make -s BUILD="$BATS_TEST_TMPDIR/b" "$BATS_TEST_TMPDIR/b/libcommon.a"
+    run make -n BUILD="$BATS_TEST_TMPDIR/b" CFLAGS=-O2 "$BATS_TEST_TMPDIR/b/libcommon.a"
     [[ "$output" == *"common/reader.o"* ]]
-    make
 }
 
 @test "make scenario-1 shows the run, what happened and the verdict" {
@@ -181,7 +180,8 @@ teardown() {
 }
 
 @test "a further file with a main is a program of its own, and the others go into it, too" {
-    cp -r scenarios "$BATS_TEST_TMPDIR"
+    mkdir "$BATS_TEST_TMPDIR/scenarios"
+    cp -r scenarios/04-half-close "$BATS_TEST_TMPDIR/scenarios"
     cd "$BATS_TEST_TMPDIR/scenarios/04-half-close"
     echo 'int codec(void); int codec(void) { return 7; }' >codec.c
     printf 'int codec(void);\nint\nmain(void)\n{\n    return codec();\n}\n' >relay.c
@@ -208,7 +208,8 @@ teardown() {
 }
 
 @test "a scenario's folder with a blank in its name is in nobody's way" {
-    cp -r scenarios "$BATS_TEST_TMPDIR"
+    mkdir "$BATS_TEST_TMPDIR/scenarios"
+    cp -r scenarios/04-half-close "$BATS_TEST_TMPDIR/scenarios"
     cp -r scenarios/04-half-close "$BATS_TEST_TMPDIR/scenarios/99-my copy"
     make -s SCENARIOS="$BATS_TEST_TMPDIR/scenarios" BUILD="$BATS_TEST_TMPDIR/b"
     [ -x "$BATS_TEST_TMPDIR/b/04-half-close/client" ]
