@@ -142,11 +142,13 @@ class Delays:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a learner can see of a run: each program's lines and output, how each program ended, and how the run stopped."""
+    """What a learner can see of a run: each program's lines and output, how each program ended, and how the run stopped. A deadlock is
+    `proven` if all was looked at that could end it."""
 
     lines: "tuple[tuple[str, tuple[str, ...]], ...]"
     endings: "tuple[tuple[str, str], ...]"
     stop: str
+    proven: bool = True
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,7 @@ def outcome_of(run: Run, turns: "dict[int, int]") -> Outcome:
     events = sorted(run.events, key=lambda e: (turns.get(e.seq, math.inf), e.tid, e.seq))
     told.sort(key=lambda line: (turns.get(line.seq, math.inf), line.tid, line.seq))
     lines = tuple((who, (*(e.text for e in events if e.who == who), *(SEEN + line.text for line in told if line.who == who), *(o.text for o in run.outputs if o.who == who))) for who in whos)
-    return Outcome(lines, tuple(sorted((e.who, e.how) for e in run.endings)), run.stop.kind)
+    return Outcome(lines, tuple(sorted((e.who, e.how) for e in run.endings)), run.stop.kind, run.stop.kind != "deadlock" or not run.stop.words)
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ def _count(delays: int) -> str:
 
 def how_it_ended(outcome: Outcome) -> str:
     ends = [f"the {who} {'ended with ' if how.startswith(('exit', 'signal')) else 'was '}{how}" for who, how in outcome.endings]
-    stop = {"deadlock": "; a deadlock, proven", "over": "", "waiting": "", "crash": ""}.get(outcome.stop, f"; {outcome.stop}")
+    stop = {"deadlock": f"; a deadlock, {'proven' if outcome.proven else 'as far as this system shows'}", "over": "", "waiting": "", "crash": ""}.get(outcome.stop, f"; {outcome.stop}")
     return ", ".join(ends) + stop
 
 

@@ -6,8 +6,11 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
+
+import runs
 
 from harness.cli import step
 from harness.explore import schedules as explore
@@ -315,3 +318,9 @@ def test_without_a_terminal_it_says_so_and_ends_with_2():
                           text=True, check=False)
     assert done.returncode == 2
     assert "needs a terminal" in done.stderr
+
+
+@pytest.mark.parametrize("words, told", [("", "a deadlock, proven"), ("a timer would not be seen", "a deadlock, as far as this system shows")])
+def test_a_deadlock_is_called_proven_where_nothing_else_could_end_it(words, told):
+    made = runs.run("client@1: a\nserver@2: b", stop=replace(runs.deadlock(), words=words))
+    assert explored.how_it_ended(explore.outcome_of(made, {})).endswith(f"; {told}")
