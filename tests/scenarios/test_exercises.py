@@ -63,6 +63,13 @@ class Tried:
         return comparison.judge(Conductor(scenario, VirtualClock(), keeper=lent()).run(), scenario.load_contract())
 
 
+    def under(self, way: str, monkeypatch) -> comparison.Verdict:
+        """The verdict about a run with another way of delivery."""
+        scenario, policy = self.built(monkeypatch), Delivery(way)
+        policy.conductor = Conductor(scenario, policy, keeper=lent())
+        return comparison.judge(policy.conductor.run(), scenario.load_contract())
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("exercises")
@@ -125,20 +132,18 @@ def test_the_solution_passes_whichever_program_is_delayed_and_without_a_private_
 @each([one for one in ALL if exercises.load_contract(load(*one), find(one[0])).deliveries])
 def test_the_solution_passes_however_its_reads_are_served(name, letter, place, monkeypatch):
     exercise = load(name, letter)
-    scenario = Tried(exercise, exercises.solved(exercise, files_of(name)), place).built(monkeypatch)
-    contract = scenario.load_contract()
-    for way in contract.deliveries:
-        policy = Delivery(way)
-        policy.conductor = Conductor(scenario, policy, keeper=lent())
-        assert comparison.judge(policy.conductor.run(), contract).status == 0, way
+    tried = Tried(exercise, exercises.solved(exercise, files_of(name)), place)
+    for way in tried.scenario.load_contract().deliveries:
+        assert tried.under(way, monkeypatch).status == 0, way
 
 
 @pytest.mark.parametrize("name, letter, answer", wrong_answers(), ids=lambda value: value.partition("-")[0] if value[:1].isdigit() else value)
 def test_a_wrong_answer_fails(name, letter, answer, place, monkeypatch):
     exercise = load(name, letter)
     path = exercise.folder / "wrong" / f"{answer}.diff"
-    files = exercises.changed(exercise, path.read_text(), path, files_of(name))
-    assert Tried(exercise, files, place).verdict(monkeypatch).status == 1
+    tried = Tried(exercise, exercises.changed(exercise, path.read_text(), path, files_of(name)), place)
+    ways = tried.scenario.load_contract().deliveries
+    assert tried.verdict(monkeypatch).status == 1 or 1 in (tried.under(way, monkeypatch).status for way in ways)
 
 
 def own_lines(exercise: Exercise) -> "list[str]":
