@@ -11,7 +11,6 @@ from dataclasses import replace
 import pytest
 
 import runs
-
 from harness.cli import step
 from harness.explore import schedules as explore
 from harness.explore.schedules import Place
