@@ -285,14 +285,19 @@ class LeavesAlone(Conductor):
     """A conductor that leaves the programs alone when it has proven that they are done, and looks whether anything still happens."""
 
     longest = 0.0
-    left_alone = False
+    left_alone = guessed = False
     moved: "list[str]" = []
 
     @property
     def proven(self) -> bool:
-        """Does the run's end say that nothing can happen any more, while programs are still alive?"""
+        """Does the run's end say that nothing can happen any more, while programs are still alive? An end that is a guess does not."""
         stop = self.stop
-        return stop is not None and stop.kind in ("deadlock", "waiting", "over") and not stop.words.startswith("all wait") and bool(self._pids())
+        return stop is not None and not self.guessed and stop.kind in ("deadlock", "waiting", "over") and not stop.words.startswith("all wait") and bool(self._pids())
+
+    def _guess(self) -> bool:
+        went = super()._guess()
+        self.guessed = self.stop is not None
+        return went
 
     def _finish(self) -> Run:
         self.left_alone = self.proven
