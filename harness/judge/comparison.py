@@ -51,7 +51,8 @@ class Difference:
     open        WHO said "closing" and still holds the connection when the run is over; found: "another" if another process of it does.
                 Or WHO said "shutting down" and made no such call; found: "close" if it closed instead, else "no shutdown".
                 found "used": WHO said "closing", and then made the write `act`. found "elsewhere": WHO made the call `act` on
-                another descriptor. found "holds": calls were not seen, and WHO may have closed a copy
+                another descriptor. found "holds": calls were not seen, and WHO may have closed a copy. found "again" and "exit":
+                WHO went on and had not closed when it said "closing" once more, or when it ended
     unwritten   WHO announced `expected` bytes, and wrote `found`. `act` is the write that went beyond them, or a write on another
                 descriptor. expected "0": no line announces the `found` bytes of the write `act`
     unlike      WHO's line quotes the bytes that it sends, and the write `act` has other bytes
@@ -380,6 +381,7 @@ class _Comparison:
         told = Difference("late", who, line.number, line.written, line.text, event, witnesses=(event,), at=event.seq)
         call, written, read = self.deeds.before_its_line(event), self.deeds.written_after(event), self.deeds.read_by(event)
         on, half, unheard = self.deeds.wrote_on(event), self.deeds.in_place_of_shutdown(event), self.deeds.unheard(event)
+        left = self.deeds.left_open(event)
         unlike, once = self.deeds.written_otherwise(event), self.deeds.read_once(event)
         if call is not None:
             yield replace(told, act=call.seq, at=call.seq, found=call.name, hints=fitting(line.hints, f"{call.name} before"))
@@ -390,6 +392,9 @@ class _Comparison:
                           hints=fitting(line.hints, "a copy" if copy else "no close"))
         elif on is not None:
             yield replace(told, kind="open", found="used", act=on.seq, hints=fitting(line.hints, "no close"))
+        elif left:
+            other = self.deeds.misdirected(event, ("close",))
+            yield replace(told, kind="open", found="elsewhere" if other else left, act=other.seq if other else -1, hints=fitting(line.hints, "no close"))
         elif half:
             other = self.deeds.misdirected(event, ("shutdown",)) if half == "no shutdown" else None
             yield replace(told, kind="open", found="elsewhere" if other else half, act=other.seq if other else -1, hints=fitting(line.hints, half))

@@ -32,7 +32,7 @@ WHERE = re.compile(r"\[((?:[^]\\]|\\.)+)\]\s+")     # the condition in front of 
 DELIVERIES = ("bytes", "coalesced", "split", "reset")      # the ways of delivery that may stand behind `holds under`
 FACTS = re.compile(r"SYN|FIN|RST|zero window|byte [1-9][0-9]*")
 KEYWORDS = ("never", "free", "either", "bytes", "wire", "call", "deadlock")
-MADE = ("accept", "close", "connect", "look", "read", "shutdown", "write")     # calls that a contract may ask for; look: made.py
+MADE = ("accept", "close", "connect", "empty", "fork", "look", "poll", "read", "shutdown", "write")     # calls that a contract may ask for; look: made.py
 HALVES = ("SHUT_RD", "SHUT_WR", "SHUT_RDWR")
 BEGINNINGS = "never, free, either, or, others allowed, holds under, bytes, wire, call, deadlock, ? or #"
 SPLITTERS = (" after ", " before ", " and ", " / ")     # words of the notation that may stand behind a text
@@ -144,7 +144,7 @@ class Wire(Statement):
 
 @dataclass(frozen=True)
 class Made(Statement):
-    """WHO makes this call on a connection. `name` is one of MADE. `half` is the direction of a shutdown, "SHUT_WR"; "" for any.
+    """WHO makes this call, on a connection if it is not "empty", "fork", "look" or "poll". `name` is one of MADE. `half` is the direction of a shutdown, "SHUT_WR"; "" for any.
     `count` is what a read or a write returns, in bytes; -1 for any number. With `error` ("EPIPE") the call fails so; else it does not fail."""
 
     who: str = ""

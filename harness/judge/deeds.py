@@ -172,6 +172,23 @@ class Deeds:
         pending = any(c.name == "close" and c.returned < 0 and c.pid == event.pid for c in self.by_side.get(side, ()))
         return not pending and event.pid not in self._blind and any(h.pid == event.pid and h.until < 0 for h in end.holders)
 
+    def left_open(self, event: Event) -> str:
+        """Returns what shows that a process did not close when it had logged this "closing": "again" if its thread logged "closing" once
+        more about this connection, and the process closed nothing of it between the two lines; "exit" if the thread logged more lines, and
+        the process had the connection until it ended. Returns "" if it closed or shut down, or if nobody knows."""
+        side = self.sides.of(event)
+        end = self.sides.end(side) if side is not None else None
+        if side is None or end is None or not self.run.observed or self.run.stop.kind not in _FINISHED or not causes.is_a(event, "closing") or event.pid in self._blind:
+            return ""
+        later = list(_behind(self._lines.get((event.pid, event.tid), []), event.seq))
+        again = next((e.seq for e in later if causes.is_a(e, "closing") and self.sides.of(e) == side), -1)
+        mine = [h for h in end.holders if h.pid == event.pid]
+        gave = [c.seq for c in self.by_side.get(side, ()) if c.name in ("close", "shutdown") and c.pid == event.pid and c.seq > event.seq]
+        gave += [h.until for h in mine if h.how != "exit" and h.until > event.seq]
+        if again >= 0:
+            return "again" if mine and not any(place < again for place in gave) and all(h.until < 0 or h.until > again for h in mine) else ""
+        return "exit" if later and not gave and any(h.how == "exit" and h.until > later[0].seq for h in mine) else ""
+
     def wrote_on(self, event: Event) -> Optional[Call]:
         """Returns the write that a thread made to a connection after it had logged "closing" and then another line, if the connection
         was neither closed nor shut down between those lines. Returns None if there is no such write."""

@@ -13,7 +13,7 @@ from .cast import Cast
 from .causes import brought_by
 from .contract import Made, index_of, role_of
 from .deeds import Deeds
-from .findings.acts import POLLS
+from .findings.acts import ACCEPTS, POLLS
 from .seen import falls_short
 from .sides import READS
 
@@ -34,12 +34,14 @@ def ask(said: Made, cast: Cast, deeds: Deeds) -> Answer:
     if not cast.run.observed:
         return Answer(False, unknown="the programs' calls were not seen")
     name, numbers = role_of(said.who), cast.connections(said.who)
+    if said.name == "fork":
+        return Answer(bool(_processes(name, cast) - {one.pid for one in cast.run.endings}) or any(one.who == name for one in cast.run.children))
     pid = cast.pid(said.who) if index_of(said.who) and not cast.listens(name) else 0
-    calls = [call for call in cast.run.calls if call.who == name and (_looks(call) if said.name == "look" else PLAIN.get(call.name, call.name) == said.name)
+    calls = [call for call in cast.run.calls if call.who == name and (OF_NO_CONNECTION[said.name](call) if said.name in OF_NO_CONNECTION else PLAIN.get(call.name, call.name) == said.name)
              and (not said.half or call.option == said.half) and (not pid or call.pid == pid)
              and (said.count < 0 or call.returned >= 0 and call.result == said.count or (said.name, said.count) == ("read", 0) and _met_the_end(call, deeds))]
-    mine = calls if said.name == "look" else [call for call in calls if _failed_to_connect(call) and said.error or call.connection > 0 and (numbers is None or call.connection in numbers)]
-    if any(call.error == said.error or said.name == "look" for call in mine):
+    mine = calls if said.name in OF_NO_CONNECTION else [call for call in calls if _failed_to_connect(call) and said.error or call.connection > 0 and (numbers is None or call.connection in numbers)]
+    if any(call.error == said.error or said.name in OF_NO_CONNECTION for call in mine):
         return Answer(True)
     if any(map(deeds.is_blind, _processes(name, cast))):
         return Answer(False, unknown=f"some calls of the {name} could not be seen, or not on which connection")
@@ -63,6 +65,20 @@ def _met_the_end(call: Call, deeds: Deeds) -> bool:
     if side is None or other is None or not falls_short(call) or not deeds.seen(side) or not deeds.seen(other):
         return False
     return brought_by(deeds.run, deeds.sides, call) is not None and deeds.took(side, call.returned + 1) >= deeds.wrote(other)
+
+
+def _polls(call: Call) -> bool:
+    """Does the call ask, about descriptors that it names, which of them are ready?"""
+    return call.name in POLLS and not call.error and (call.name in ("epoll_wait", "epoll_pwait") or bool(call.data) or call.asked > 0)
+
+
+def _finds_none(call: Call) -> bool:
+    """Does the call tell its program that nobody waits in an accept queue? An accept that gave EAGAIN does, and a poll that may not
+    wait and found nothing. The records do not say on which sockets it looked, nor whether an accept was to wait."""
+    return call.name in ACCEPTS and call.error == "EAGAIN" or call.name in POLLS and call.limit == 0 and call.returned >= 0 and call.result == 0
+
+
+OF_NO_CONNECTION = {"empty": _finds_none, "look": _looks, "poll": _polls}     # they are asked of a program, and not of one of its connections
 
 
 def _failed_to_connect(call: Call) -> bool:

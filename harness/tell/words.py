@@ -448,6 +448,10 @@ def _open(d: Difference, run: Run) -> str:
         return f"{the(d.who)} said {quoted(d.expected)}, and called {act.name} on connection{number} after that"
     if d.found in ("close", "no shutdown"):
         return f"{the(d.who)} said {quoted(d.expected)}, and called {'close in its place' if d.found == 'close' else f'no shutdown on connection{number}'}"
+    if d.found == "again":
+        return f"{the(d.who)} said {quoted(d.expected)}, and closed nothing of connection{number} before it said \"closing\" once more"
+    if d.found == "exit":
+        return f"{the(d.who)} said {quoted(d.expected)} and went on, and had connection{number} until it ended: it did not close it"
     if d.found == "holds":
         return f"{the(d.who)} said {quoted(d.expected)}, and still holds connection{number} when the run is over"
     if d.found == "a copy":
@@ -555,6 +559,12 @@ def _wire(d: Difference, run: Run) -> str:
 def _call(d: Difference, run: Run) -> str:
     if d.expected == "look":
         return f"{the(d.who)} never looked, without waiting, whether anything had come"
+    if d.expected == "empty":
+        return f"{the(d.who)} never found its accept queue empty: no accept gave EAGAIN, and no poll with a time limit of 0 found nothing"
+    if d.expected == "poll":
+        return f"{the(d.who)} never asked with poll, select or epoll_wait which of its descriptors is ready"
+    if d.expected == "fork":
+        return f"{the(d.who)} never made a child process, as fork does"
     if d.found:
         return f"{the(d.who)} called {d.expected} on a connection, and it failed ({d.found})"
     return f"{the(d.who)} never called {d.expected} on a connection"

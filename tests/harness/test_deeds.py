@@ -123,6 +123,29 @@ def test_who_says_closing_and_writes_on_is_told_so():
     assert kinds(rules, made(log, "15-16 client@101#1 shutdown SHUT_RD = 0\n25-26 client@101#1 write 2 = 2")) == []
 
 
+@pytest.mark.parametrize("calls, held_until, left", [
+    ("", (500, "exit"), True), ("11-12 client@101#1 close 0 = 0", (12, "close"), False), ("25-26 client@101#1 close 0 = 0", (26, "close"), False),
+    ("11-12 client@101#1 close 0 = 0", (500, "exit"), False), ("11-12 client@101#1 shutdown SHUT_RDWR = 0", (500, "exit"), False),
+    ("", (500, "exec"), False), ("5-6 client@101#1 dup2 4 = 0", (500, "exit"), False)],
+    ids=["never", "at once", "after the next line", "one of two copies", "shut down", "given up by exec", "behind a low descriptor"])
+def test_who_says_closing_and_goes_on_with_the_connection_until_it_ends_is_told_so(calls, held_until, left):
+    log, rules = "client@101#1: closing\nclient@101#1: connecting", "client: closing\nclient: connecting"
+    run = made(log, calls, client=(101, 1, *held_until, 101))
+    assert kinds(rules, run) == ["open"] * left
+    assert ('the client said "closing" and went on, and had connection 1 until it ended: it did not close it' in told(rules, run)) == left
+    assert kinds("client: closing", made("client@101#1: closing", client=(101, 1, 500, "exit", 101))) == []
+
+
+@pytest.mark.parametrize("calls, left", [
+    ("25-26 client@101#1 close 0 = 0", True), ("11-12 client@101#1 close 0 = 0\n25-26 client@101#1 close 0 = 0", False),
+    ("11-12 client@101#1 shutdown SHUT_WR = 0\n25-26 client@101#1 close 0 = 0", False)], ids=["one close", "two closes", "a half-close"])
+def test_who_says_closing_twice_has_closed_something_between(calls, left):
+    log, rules = "client@101#1: closing\nclient@101#1: closing the copy", "client: closing\nclient: closing the copy"
+    run = made(log, calls, client=(101, 1, 26, "close", 101))
+    assert kinds(rules, run) == ["open"] * left
+    assert ('the client said "closing", and closed nothing of connection 1 before it said "closing" once more' in told(rules, run)) == left
+
+
 def test_a_handler_of_a_connection_that_nobody_made_waits_nowhere():
     waits = Waiting("server", 200, 200, "accept", 3, 0, "", "server.c:9")
     run = made("client@101#1: a\nserver@200#1: b", stop=Stop("over", waiting=(waits,)))

@@ -73,6 +73,36 @@ def test_a_read_that_waits_for_all_and_falls_short_at_the_end_of_the_stream_has_
     assert [d.kind for d in found.differences] == ([] if held else ["call"])
 
 
+@pytest.mark.parametrize("call, limit, held", [
+    ("poll 1 = 1", 0, True), ("poll 1 = 0", 10**9, True), ("epoll_wait 0 = 1", -1, True), ("poll 0 = 0", 10**9, False), ("poll 1 = EINTR", -1, False),
+    ("accept4 1 = 1", -1, False)])
+def test_a_poll_is_asked_for_with_any_time_limit_and_names_a_descriptor(call, limit, held):
+    run = runs.facts(runs.run(LOG), (CLIENT, SERVER), calls=f"10-11 client@101#0 {call}")
+    run = replace(run, calls=tuple(replace(call, limit=limit) for call in run.calls))
+    found, sentence = verdict("call: client poll", made=run), "the client never asked with poll, select or epoll_wait which of its descriptors is ready"
+    assert [words._call(d, run) for d in found.differences] == ([] if held else [sentence])
+
+
+@pytest.mark.parametrize("call, limit, held", [
+    ("accept4 1 = EAGAIN", -1, True), ("poll 1 = 0", 0, True), ("poll 1 = 1", 0, False), ("poll 1 = 0", 10**9, False), ("accept4 1 = 5", -1, False),
+    ("poll 1 = EINTR", -1, False)])
+def test_an_accept_queue_is_found_empty_by_an_accept_or_by_a_poll_that_does_not_wait(call, limit, held):
+    run = runs.facts(runs.run(LOG), (CLIENT, SERVER), calls=f"10-11 server@200#0 {call}")
+    run = replace(run, calls=tuple(replace(call, limit=limit) for call in run.calls))
+    found = verdict("call: server empty", made=run)
+    assert [words._call(d, run)[:44] for d in found.differences] == ([] if held else ["the server never found its accept queue empt"])
+
+
+def test_a_child_is_asked_for_and_a_second_process_of_the_stage_is_none():
+    run = runs.facts(runs.run(LOG), (CLIENT, SERVER))
+    found = verdict("call: server fork", made=run)
+    assert [words._call(d, run) for d in found.differences] == ["the server never made a child process, as fork does"]
+    ended = replace(run.endings[0], who="server", pid=250, child=True)
+    assert verdict("call: server fork", made=replace(run, children=(ended,))).differences == ()
+    held = runs.end("server", 200, (200, 2, 8, "close", 200), (250, 3, 9, "close", 250))
+    assert verdict("call: server fork", made=runs.facts(runs.run(LOG), (CLIENT, held))).differences == ()
+
+
 def test_a_log_line_makes_no_call():
     run = runs.facts(runs.run(LOG + "\nclient: shutting down SHUT_WR"), (CLIENT, SERVER))
     found = judge(run, contract.parse("others allowed\nclient: shutting down SHUT_WR\ncall: client shutdown"))
