@@ -28,15 +28,16 @@ def question(asked: Question, width: int) -> "list[str]":
 
 
 def cards(dealt: "Sequence[Card]", placed: "Sequence[int]", width: int) -> "list[str]":
-    """Returns the cards that have no place yet, with their numbers. The cards of two programs stand side by side, those of more
-    below each other."""
+    """Returns the cards that have no place yet, with their numbers, in two columns: one for each of two programs. The cards of more
+    programs, or of one, stand in the order of their numbers, down the first column and then down the second one."""
     left = [(n, card) for n, card in enumerate(dealt, 1) if n not in placed]
     whos = list(dict.fromkeys(sorted(card.who for card in dealt)))
-    if len(whos) != 2:
-        longest = max(map(len, whos), default=0)
-        return [line for n, card in left for line in _entry(n, f"{card.who:{longest}}  {card.text}", width)]
     room = width // 2 - 1
-    columns = [[f"    {who}", *(line for n, card in left if card.who == who for line in _entry(n, card.text, room))] for who in whos]
+    if len(whos) == 2:
+        columns = [[f"    {who}", *(line for n, card in left if card.who == who for line in _entry(n, card.text, room))] for who in whos]
+    else:
+        longest, half = max(map(len, whos), default=0), (len(left) + 1) // 2
+        columns = [[line for n, card in part for line in _entry(n, f"{card.who:{longest}}  {card.text}", room)] for part in (left[:half], left[half:])]
     height = max(map(len, columns))
     one, other = (column + [""] * (height - len(column)) for column in columns)
     return [f"{a:{room + 2}}{b}".rstrip() for a, b in zip(one, other)]
@@ -118,7 +119,7 @@ def pairs(judged: Judged, other_way: "Callable[[Pair], Optional[tuple[Place, ...
 
 def _why(pair: Pair) -> str:
     if pair.cause == "start":
-        return f"The lab starts the {role_of(pair.second.who)} only when that line of the {role_of(pair.first.who)} has come."
+        return f'The lab starts the program "{role_of(pair.second.who)}" only after that line of the {role_of(pair.first.who)}.'
     return WHY[pair.cause].format(late=role_of(pair.second.who), early=role_of(pair.first.who))
 
 

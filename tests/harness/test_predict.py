@@ -25,7 +25,7 @@ from harness.learn.predictions import Prediction, Predictions
 from harness.stage.build import build
 from harness.stage.conductor import Conductor, VirtualClock
 from harness.stage.scenarios import ROOT, find
-from harness.tell import phrases
+from harness.tell import phrases, predicted
 from pairs import lent
 from ready import ready
 from terminal import Terminal
@@ -131,6 +131,22 @@ def test_the_cards_are_dealt_alike_each_time_and_not_in_the_contract_s_order(run
     dealt = cards.deal(contract, "04-half-close")
     assert dealt == cards.deal(contract, "04-half-close") != cards.deal(contract, "x")
     assert sorted(map(str, dealt)) == sorted(map(str, cards.lines_of(contract))) != list(map(str, dealt))
+
+
+def test_a_program_that_the_lab_starts_later_is_named_as_a_program(runs):
+    """Its name may be a word such as "second"."""
+    _, _, run, _ = runs["04-half-close"]
+    first, second = (replace(run.events[0], who=who) for who in ("client", "second"))
+    assert predicted._why(orders.Pair(first, second, "start")) == 'The lab starts the program "second" only after that line of the client.'
+
+
+def test_the_cards_of_three_programs_fit_into_a_screen_with_the_words_above_them():
+    scenario = find("15")
+    dealt = cards.deal(scenario.load_contract(), scenario.name)
+    lines = predicted.cards(dealt, [], 80)
+    assert len(dealt) == 29 and len(lines) < 24 - 5 and max(map(len, lines)) < 80
+    shown = re.sub(r"\s+", "", "".join(line[:40].ljust(40) for line in lines) + "".join(line[40:] for line in lines))
+    assert [int(n) for n in re.findall(r"(\d+)(?:client|second|server)", shown)] == list(range(1, 30))
 
 
 # --- what is typed ---------------------------------------------------------------------------------------------------
