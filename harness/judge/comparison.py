@@ -310,10 +310,11 @@ class _Comparison:
         blocked, end = None if nearly else self._blocked(match), None if match.stray else self._end_of(match)
         seen = match.stray.text if match.stray else f"waiting in {blocked.call}" if blocked else end.how if end else ""
         failed = end is not None and end.how in self._failures
+        others = [e.text for e in match.events if not match.stray and not (before and e.seq <= before[0].seq)]
         return Difference(
             kind="unexpected" if match.stray and (line is None or comes) else "missing", who=match.who,
             line=about.number if about else 0, statement=about.written if about else "",
-            expected=line.text if line else "", observed=match.stray, hints=fitting(about.hints, seen, otherwise=not failed) if about else (),
+            expected=line.text if line else "", observed=match.stray, hints=fitting(about.hints, seen, not failed, others) if about else (),
             witnesses=tuple(before + ([match.stray] if match.stray else [])), blocked=blocked,
             at=end.seq if end and end.how.startswith(("exit ", "signal ")) else LATE, extra=self._is_extra(match),
             found="nearly" if nearly else "")

@@ -242,12 +242,16 @@ def code_of(hints: Iterable[str]) -> str:
     return next((found[1] for found in (CODED.match(WHERE.sub("", hint, count=1)) for hint in hints) if found), "")
 
 
-def fitting(hints: Iterable[str], seen: str, otherwise: bool = False) -> tuple[str, ...]:
-    """Returns the hints whose conditions fit what was seen in place of the line, without the conditions. If there is none, and
-    `otherwise` is true, returns the hints that have no condition."""
+def fitting(hints: Iterable[str], seen: str, otherwise: bool = False, others: Iterable[str] = ()) -> tuple[str, ...]:
+    """Returns the hints whose conditions fit what was seen in place of the line, without the conditions. If there is none, returns
+    those that fit the first of `others` that has one: lines that the contract allows. If there is still none, and `otherwise` is true,
+    returns the hints that have no condition."""
     found = [(WHERE.match(hint), hint) for hint in hints]
-    chosen = tuple(hint[where.end():] for where, hint in found if where and any(fits(text.strip(), seen) for text in where[1].split(" | ")))
-    return chosen or tuple(hint for where, hint in found if where is None and otherwise)
+    for text in (seen, *others):
+        chosen = tuple(hint[where.end():] for where, hint in found if where and any(fits(one.strip(), text) for one in where[1].split(" | ")))
+        if chosen:
+            return chosen
+    return tuple(hint for where, hint in found if where is None and otherwise)
 
 
 def role_of(who: str) -> str:

@@ -95,6 +95,12 @@ def test_others_allowed_lets_lines_come_between_and_keeps_the_order():
     assert first(rules, runs.run("client: b\nclient: a")).expected == "b"
 
 
+def test_where_others_are_allowed_a_hint_fits_each_line_behind_the_last_of_the_contract():
+    rules = "client others allowed\nclient: a\nclient: b\n    ? [c] Which?\n    ? [d] Why?\n    ? Whose?"
+    for log, shown in (("client: c\nclient: a\nclient: d", "Why?"), ("client: a\nclient: d\nclient: c", "Why?"), ("client: c\nclient: a\nclient: e", "Whose?")):
+        assert first(rules, runs.run(log)).hints == (shown,)
+
+
 def test_others_allowed_for_one_does_not_hold_for_the_other():
     assert first("client others allowed\nserver: a", runs.run("server: a\nserver: b")).kind == "unexpected"
 
