@@ -175,6 +175,8 @@ SERVES = "import ctypes, os, select, socket, struct, threading, time\nl = socket
 ASKS_FOR = "import ctypes, os, socket, struct, time\ns = socket.create_connection(('127.0.0.1', 9000))\n"
 IN_ALL = "n, got = {0}, b''\nwhile len(got) < n: got += c.recv(n - len(got))\nc.send(b'ok')\n"
 LENGTH = "n, = struct.unpack('!I', c.recv(4))\nc.recv(n, socket.MSG_WAITALL)\nc.send(b'ok')\n"
+CHILD_ENDS = ("import signal; signal.signal(17, lambda *a: None); signal.pthread_sigmask(signal.SIG_BLOCK, {17})\nr, w = os.pipe()\n"
+              "if os.fork() == 0: os._exit(0)\nos.close(w); os.read(r, 1)\n")     # its signal waits until a call lets it in
 WHY = [
     ("wants-more", IN_ALL.format(18), "s.send(bytes(8)); s.recv(1)", "The server asked recv for 18 bytes on connection 1, has got 8, and waits in read for the other 10. The client "
      "has written 8 bytes there in all, and waits in read, too. No FIN has come, either: if the server reads until the end of the stream, the client must end its sending "
@@ -210,8 +212,9 @@ WHY = [
     ("unread-at-end", "select.select([l], [], [])", "s.send(b'x'); s.recv(1)", "That select does not look at descriptor 4, which is connection 1."),
     ("unread-at-end", "r = [l]\nselect.select(r, [c], [])\nselect.select(r, [], [])", "s.send(b'x'); s.recv(1)", "select leaves only what was ready in its sets, so they must be filled anew "
      "before each call."),
-    ("interrupted", "import signal; signal.signal(17, lambda *a: 1 / 0)\nif os.fork() == 0: os._exit(0)\ntry: l.accept()\nexcept ZeroDivisionError: pass", "pass", "A signal interrupted the "
-     "server's accept, which failed with EINTR; it did not call it again. A child process of the server had just ended, and that sends SIGCHLD."),
+    ("interrupted", CHILD_ENDS + "ctypes.CDLL(None).ppoll(struct.pack('ihh', l.fileno(), 1, 0), 1, None, bytes(128))", "pass", "A signal interrupted the "
+     "server's poll, which failed with EINTR; it did not call it again. A child process of the server had just ended, and that sends SIGCHLD. "
+     "The kernel restarts no poll that a signal has ended"),
     ("unreachable", "c.recv(1)", "socket.create_connection(('10.1.2.3', 80))", "The client asked for 10.1.2.3:80, and its kernel knows no way there (ENETUNREACH). The programs run in a network "
      "of their own"),
     ("unreachable", "socket.create_server(('10.1.2.3', 80))", "pass", "The server could not bind 10.1.2.3:80: EADDRNOTAVAIL. 10.1.2.3 is no address of this network."),

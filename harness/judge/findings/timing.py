@@ -11,7 +11,7 @@ from .facts import Facts, Finding
 
 _DELAYED = 30_000_000       # ns: a kernel delays an acknowledgement by at least 40 ms (TCP_DELACK_MIN), or sends it at once
 _SMALL = 500                # bytes: less than any kernel's largest segment, so that Nagle's algorithm may hold it back
-_SLACK = 1_000_000_000      # ns: a signal counts as the alarm's if it comes within this time after the alarm was due
+_SLACK = 1_000_000_000      # ns: a signal counts as the alarm's if it comes within this time after the alarm was due, and a child has just ended
 
 
 def _seconds(ns: int) -> str:
@@ -108,10 +108,12 @@ def interrupted(facts: Facts) -> "Iterator[Finding]":
         if not facts.all_wait or facts.last_of[call.tid, call.name, call.fd] > call.seq:
             continue
         where = f" on connection {call.connection}" if call.connection else ""
-        child = next((end for end in facts.run.children if end.who == call.who and call.seq < end.seq < call.returned), None)
+        child = next((end for end in facts.run.children if end.who == call.who and end.seq < call.returned and call.ns - end.ns < _SLACK), None)
         words = f"A signal interrupted the {call.who}'s {name(call)}{where}{at(call.source)}, which failed with EINTR; it did not call it again."
         words += f" A child process of the {call.who} had just ended, and that sends SIGCHLD." if child is not None else ""
-        yield Finding("interrupted", f"{words} SA_RESTART, set with sigaction for that signal's handler, lets the kernel go on with most such calls.",
+        again = (f"The kernel restarts no {name(call)} that a signal has ended, also not with SA_RESTART: the program must call it again." if call.name in POLLS else
+                 "SA_RESTART, set with sigaction for that signal's handler, lets the kernel go on with most such calls.")
+        yield Finding("interrupted", f"{words} {again}",
                       (*([child.seq] if child is not None else []), call.seq), call.returned, call.who, call.source)
 
 
