@@ -138,7 +138,7 @@ def dyed(text: str, code: str, colour: bool) -> str:
 def tell(verdict: Verdict, run: Run, contract: Contract, *, reproduce: str, width: int = 100, colour: bool = False,
          fold: bool = False, lead: str = "", every: bool = False, picture: bool = True, hints: bool = True, rows: int = 0) -> str:
     """Returns the whole verdict, without a newline at its end. With `every` each difference is told, and not only the first one.
-    Without `picture` the lines around the place are left out. Without `hints` the hints, the lesson and the command are left out,
+    Without `picture` the lines around the place are left out. Without `hints` the hints, the lesson and the commands are left out,
     because something else shows them. `reproduce` is the command that makes the run again. `lead` stands before the first word.
     With `fold` sentences are broken between words at `width`. Where the verdict has more lines than `rows`, fewer lines around the place
     are shown, so that its first line stays on the screen; 0 for no limit."""
@@ -149,7 +149,7 @@ def tell(verdict: Verdict, run: Run, contract: Contract, *, reproduce: str, widt
     teller = _Teller(verdict, run, contract, width, colour, fold, lead)
     teller.every = every
     above = [*teller.headline(), *teller.witnesses(), *teller.folded(teller.why())]
-    below = [*(teller.folded(teller.hint()) if hints else ()), *teller.others(), *_not_looked_at(verdict, width, fold), *(again(reproduce) if hints else [])]
+    below = [*(teller.folded(teller.hint()) if hints else ()), *teller.others(hints), *_not_looked_at(verdict, width, fold), *(again(reproduce) if hints else [])]
     shown: "list[str]" = []
     for around in range(AROUND, 0, -1) if picture else ():
         shown = list(teller.picture(around))
@@ -372,10 +372,10 @@ class _Teller:
         if self.verdict.misconception in (scenarios.misconceptions() or ()):
             yield f"misconception {self.verdict.misconception}: lessons/misconceptions.md#{self.verdict.misconception.lower()}"
 
-    def others(self) -> Iterator[str]:
+    def others(self, command: bool) -> Iterator[str]:
         others = self.verdict.differences[1:]
         if others and not self.every:
-            yield f"{count(len(others), 'more difference')}; mend this first (ALL=1 shows all)"
+            yield f"{count(len(others), 'more difference')}; mend this first{' (ALL=1 shows all)' * command}"
         elif others:
             yield "what differs besides, and may follow from that:"
             yield from self.folded(f"  {sentence_of(one, self.run)}{f'  ({self.contract.path}:{one.line})' if one.line else ''}" for one in others)

@@ -626,6 +626,12 @@ def test_the_deleted_shutdown_is_told_as_the_design_tells_it(line):
     assert line in half_close_told()
 
 
+def test_a_screen_that_can_not_be_asked_again_names_no_setting():
+    rules = scenario("04-half-close")
+    text = words.tell(judge.judge(runs.stuck(), rules), runs.stuck(), rules, reproduce="", hints=False)
+    assert "mend this first" in text and "ALL=1" not in text and "mend this first (ALL=1 shows all)" in half_close_told()
+
+
 def test_the_telling_keeps_the_designs_order():
     text = half_close_told()
     places = [text.index(x) for x in ("deadlock:", "seen", "EOF at", "The client and the server wait", "  > ", "What says", "lesson 4", "misconception M05:",
