@@ -15,13 +15,14 @@ on a pause.
 from __future__ import annotations
 
 import bisect
+import itertools
 import re
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Iterable, Iterator, Optional
 
 from ..observe import address
-from ..trace import Call, Event, Holder, Run
+from ..trace import Call, End, Event, Holder, Run
 from .seen import Seen
 from .sides import OPENER, Side, Sides
 
@@ -326,9 +327,16 @@ class _Partings:
         if not holders or any(h.until < 0 for h in holders) or any(h.until >= before for h in holders[:-1]):
             return None
         last = holders[-1]
-        if last.until >= before and last.how != "exec":     # an exec is seen when it is done: the other side may have read before that
+        # An exec and an exit are seen when they are done: the other side may have read before that.
+        if last.until >= before and last.how != "exec" and not (last.how == "exit" and self._had_ended(last.pid, end, before)):
             return None
         return Brought(last.how, last.who, last.pid, last.tid, min(last.until, before), tuple(holders[:-1]))
+
+    def _had_ended(self, pid: int, end: Optional[End], before: int) -> bool:
+        """Had this process, the last one that held the end, ended before that place, at which the other side knew of an EOF or a reset?
+        Yes if the process did nothing from then on, and nothing else brings one: no shutdown, and no reset by the lab."""
+        did = itertools.chain((e.seq for e in self.events if e.pid == pid), (max(c.seq, c.returned) for c in self.run.calls if c.pid == pid))
+        return end is not None and end.shut < 0 and self.run.mode != "reset" and all(place < before for place in did)
 
     def _lines_before(self, act: Brought) -> list[int]:
         """Returns the seq of the last line that the acting thread logged before the act. For an exit, returns one for each thread

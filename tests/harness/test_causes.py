@@ -200,6 +200,21 @@ def test_eof_comes_after_the_last_line_of_the_last_process_that_held_the_connect
     assert (brought.how, brought.who, brought.pid, [h.pid for h in brought.earlier]) == ("exit", "server", 299, [200])
 
 
+@pytest.mark.parametrize("how, log, calls, mode, forced", [
+    ("exit", HELPER, "", "", True), ("close", HELPER, "", "", False), ("exit", HELPER + "server@299#1: still here", "", "", False),
+    ("exit", HELPER, "68-72 server@299#1 write 1 = 1", "", False), ("exit", HELPER, "72- server@299#1 read 1", "", False),
+    ("exit", HELPER, "", "reset", False)],
+    ids=["seen late", "a close", "it logged later", "its call returned later", "it called later", "the lab resets"])
+def test_an_exit_that_is_seen_after_the_eof_that_it_brought_is_its_cause_all_the_same(how, log, calls, mode, forced):
+    made = runs.facts(helped((45, "close", 200), (85, how, 299 if how == "close" else 0), log), *_ends(helped((45, "close", 200), (85, how, 0), log)), calls=calls)
+    made = replace(made, mode=mode or made.mode)
+    assert kinds(made, "server: helper exiting", "client: EOF") == (["FIN"] if forced else None)
+
+
+def _ends(made):
+    return [(one.opener, one.acceptor) for one in made.connections]
+
+
 def test_where_the_parent_closes_last_its_closing_is_the_cause():
     made = helped((65, "close", 200), (62, "exit", 0))
     assert kinds(made, "server: closing", "client: EOF") == ["FIN"]
