@@ -64,7 +64,7 @@ def _met_the_end(call: Call, deeds: Deeds) -> bool:
     other = deeds.sides.other(side)
     if side is None or other is None or not falls_short(call) or not deeds.seen(side) or not deeds.seen(other):
         return False
-    return brought_by(deeds.run, deeds.sides, call) is not None and deeds.took(side, call.returned + 1) >= deeds.wrote(other)
+    return deeds.took(side, call.returned + 1) >= deeds.wrote(other) and brought_by(deeds.run, deeds.sides, call) is not None
 
 
 def _polls(call: Call) -> bool:
