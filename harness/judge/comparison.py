@@ -920,17 +920,18 @@ class _Comparison:
 
     def _has_sent(self, early: Difference, late: Difference) -> bool:
         """`early` is a wrong number of bytes. Had its sender sent all that it was to send? Only then can the receiver's lines, or
-        the sender's wait for an answer, follow from the number."""
-        sender = self.matches.get(early.who)
-        if sender is None or self.deeds.write_failed(early.who):
+        the sender's wait for an answer, follow from the number. What a numbered WHO of the sender was to send belongs to it."""
+        senders = [match for who, match in self.matches.items() if who == early.who or not index_of(early.who) and role_of(who) == early.who]
+        if not senders or self.deeds.write_failed(early.who):
             return False
-        if sender.stray is not None and any(e.kind == "send" and e.seq >= sender.stray.seq for e in sender.events):
+        if any(one.stray is not None and any(e.kind == "send" and e.seq >= one.stray.seq for e in one.events) for one in senders):
             return False
+        left = any(causes.TEXTS["sending"].match(line.text) for one in senders for line in one.lines[one.left_at:])
         if late.who == early.who and (late.at == LATE or late.at > early.act >= 0):     # it waits for an answer to what it sent, or got another one
-            return not any(causes.TEXTS["sending"].match(line.text) for line in sender.lines[sender.left_at:])
+            return not left
         if role_of(late.who) != early.expected.partition(" to the ")[2].partition("[")[0]:
             return False
-        return not any(causes.TEXTS["sending"].match(line.text) for line in sender.lines[sender.left_at:])
+        return not left
 
     def _waits_for(self, late: Difference, early: Difference) -> bool:
         """Does the expected line of `late` name, behind its `after`, a line that is missing because of `early`?"""

@@ -410,6 +410,12 @@ def test_a_wrong_number_of_bytes_is_told_before_the_line_that_waits_for_the_rest
     assert kinds(rules, failed)[0] == "missing"
 
 
+def test_who_left_the_contract_before_its_peer_made_a_second_connection_is_told_before_the_bytes_that_lack_there():
+    rules = "client: a\nclient: connecting\nserver[1]: a\nserver[2]: a\nserver[2]: sending \"xy\"\nbytes: server -> client = 4"
+    run = made("client@101#1: a\nserver@200#1: a\nclient@101#1: y", "11-12 server@200#1 write 2 = 2\n13-14 client@101#1 read 9 = 2")
+    assert kinds(rules, run)[0] == "missing" and found(rules, run)[0].who == "client" and "bytes" in kinds(rules, run)
+
+
 def test_a_byte_0_at_the_end_is_told_only_where_it_is_one_too_many():
     run = made("client@101#1: a\nserver@200#1: b", "11-12 client@101#1 write 3 = 3")
     run = replace(run, calls=tuple(replace(call, data="ab\0") for call in run.calls))
