@@ -15,6 +15,7 @@ itself starts the others.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import ctypes
 import errno
 import fcntl
@@ -302,6 +303,12 @@ _leaving: list[int] = []
 
 
 @atexit.register
+def _at_the_end() -> None:
+    """Waits for the keepers that are ending. A signal that comes meanwhile ends the wait; they end all the same."""
+    with contextlib.suppress(KeyboardInterrupt):
+        see_off()
+
+
 def see_off(flags: int = 0) -> None:
     for pid in list(_leaving):
         try:

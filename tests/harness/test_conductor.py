@@ -14,6 +14,7 @@ from harness.observe.lines import LogLine
 from harness.stage.book import Book
 from harness.stage.conductor import Conductor, VirtualClock
 from harness.stage.intake import Intake
+from harness.stage import keeper as keepers
 from harness.stage.keeper import open_keeper
 from harness.stage.scenarios import ROOT
 from pairs import lent, pair, run, texts
@@ -227,3 +228,15 @@ def test_calls_in_vain_are_counted_since_a_program_logged_however_many_news_come
         if logs:
             intake._line(LogLine(0, 7, 7, "client", "note", -1, 0, "", "client.c:1", "again"), None)
     assert (not ended) is logs
+
+
+def test_a_signal_while_the_keepers_end_is_no_traceback(monkeypatch):
+    def interrupted(pid: int, flags: int) -> "tuple[int, int]":
+        waited.append(pid)
+        raise KeyboardInterrupt
+
+    waited: "list[int]" = []
+    monkeypatch.setattr(keepers, "_leaving", [7])
+    monkeypatch.setattr(os, "waitpid", interrupted)
+    keepers._at_the_end()
+    assert waited == [7]
