@@ -97,8 +97,11 @@ END
 }
 
 @test "nothing is left behind" {
-    explain --server "$PAIRS/echo.c 9000 away" --client true
+    # A folder of its own tells this server from those of tests that run meanwhile.
+    TMPDIR=$BATS_TEST_TMPDIR explain --server "$PAIRS/echo.c 9000 away" --client true
     [ "$status" -eq 0 ]
-    run pgrep -f "tcplab-[^ ]*/server/echo"
+    run pgrep -f "$BATS_TEST_TMPDIR/tcplab-[^ ]*/server/echo"
     [ "$status" -eq 1 ]
+    run ls -A "$BATS_TEST_TMPDIR"
+    [[ "$output" != *tcplab-* ]]
 }
