@@ -17,7 +17,7 @@ from ..judge.comparison import Difference, Verdict
 from ..judge.contract import Contract, Ends, Line, role_of
 from ..observe import sanitizer
 from ..stage import scenarios
-from ..trace import Ending, Event, Output, Role, Run, Waiting, plain
+from ..trace import Call, Ending, Event, Output, Role, Run, Waiting, plain
 from .phrases import again, all_of, count, ended, quoted, the
 from .why import Why, uncounted, what_came
 
@@ -439,33 +439,32 @@ def _late(d: Difference, run: Run) -> str:
 
 
 def _open(d: Difference, run: Run) -> str:
-    number = f" {d.observed.connection}" if d.observed else ""
-    act = next((call for call in run.calls if call.seq == d.act), None)
+    said, number = f"{the(d.who)} said {quoted(d.expected)}", f" {d.observed.connection}" if d.observed else ""
+    act, still = _deed(d, run), f"still holds connection{number} when the run is over"
     if d.found == "elsewhere" and act is not None:
         failed = f", and failed with {act.error}" if act.error else ""
-        return f"{the(d.who)} said {quoted(d.expected)}, and its {act.name} was on descriptor {act.fd}, which is not connection{number}{failed}"
+        return f"{said}, and its {act.name} was on descriptor {act.fd}, which is not connection{number}{failed}"
     if d.found == "used" and act is not None:
-        return f"{the(d.who)} said {quoted(d.expected)}, and called {act.name} on connection{number} after that"
-    if d.found in ("close", "no shutdown"):
-        return f"{the(d.who)} said {quoted(d.expected)}, and called {'close in its place' if d.found == 'close' else f'no shutdown on connection{number}'}"
-    if d.found == "again":
-        return f"{the(d.who)} said {quoted(d.expected)}, and closed nothing of connection{number} before it said \"closing\" once more"
-    if d.found == "exit":
-        return f"{the(d.who)} said {quoted(d.expected)} and went on, and had connection{number} until it ended: it did not close it"
-    if d.found == "holds":
-        return f"{the(d.who)} said {quoted(d.expected)}, and still holds connection{number} when the run is over"
-    if d.found == "a copy":
-        return f"{the(d.who)} said {quoted(d.expected)} and closed one descriptor of connection{number}, and it still has another one when the run is over"
-    if d.found:
-        return f"{the(d.who)} said {quoted(d.expected)}, and another process of it still holds connection{number} when the run is over"
-    return f"{the(d.who)} said {quoted(d.expected)}, and still holds connection{number} when the run is over: it did not close it"
+        return f"{said}, and called {act.name} on connection{number} after that"
+    return said + {"close": ", and called close in its place",
+                   "no shutdown": f", and called no shutdown on connection{number}",
+                   "again": f", and closed nothing of connection{number} before it said \"closing\" once more",
+                   "exit": f" and went on, and had connection{number} until it ended: it did not close it",
+                   "holds": f", and {still}",
+                   "a copy": f" and closed one descriptor of connection{number}, and it still has another one when the run is over",
+                   "": f", and {still}: it did not close it"}.get(d.found, f", and another process of it {still}")
+
+
+def _deed(d: Difference, run: Run) -> Optional[Call]:
+    """Returns the call that the difference is about; None if it is about none."""
+    return next((call for call in run.calls if call.seq == d.act), None)
 
 
 def _unwritten(d: Difference, run: Run) -> str:
     said = f"{the(d.who)} said {quoted(d.observed.text if d.observed else d.expected)}"
     if int(d.expected) < 0:
         return f"{said} with a count of {d.expected} bytes"
-    act = next((call for call in run.calls if call.seq == d.act), None)
+    act = _deed(d, run)
     where = f" on connection {d.observed.connection}" if d.observed else ""
     if d.expected == "0":
         return f"{the(d.who)} wrote {count(int(d.found), 'byte')}{where} that no line of it announces"
