@@ -188,3 +188,12 @@ def test_json_is_not_mixed_with_the_compilers_words(scenario):
     server = scenario.folder / "server.c"
     server.write_text(server.read_text().replace("{\n", "{\n    int unused;\n", 1))
     assert json.loads(ask("check", "0", "--json")[1])["word"] == "as expected"
+
+
+def test_only_the_program_whose_source_has_changed_is_linked_anew(scenario):
+    build.build([scenario])
+    before = {name: scenario.program(name).stat().st_ino for name in ("client", "server")}
+    write(scenario, "dialling")
+    build.build([scenario])
+    assert says(scenario, "dialling")
+    assert {name: scenario.program(name).stat().st_ino == before[name] for name in before} == {"client": False, "server": True}
