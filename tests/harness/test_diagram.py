@@ -202,8 +202,9 @@ def test_an_acknowledgement_of_a_fin_does_not_look_like_a_fin():
 
 
 def test_a_bar_stands_beside_a_call_that_waits_and_beside_no_other(tmp_path):
-    """A write of few bytes does not wait for what its segment brings about; nor does a read of bytes that are there."""
-    found = run(tmp_path / "pair", "connect; event go; write 5; write 4; readall 1", "listen; event up; polllistener; accept; read 5; read 4; write 1; pause-for-ever")
+    """A write of few bytes does not wait for what its segment brings about; nor does a read of bytes that are there. The server pauses until
+    the client waits in its read."""
+    found = run(tmp_path / "pair", "connect; event go; write 5; write 4; readall 1", "listen; event up; polllistener; accept; read 5; read 4; pause 1; write 1; pause-for-ever")
     if not found.wire or not found.observed:
         pytest.skip("packets can't be captured, or calls not be seen, here")
     bars = [piece.title for group in draw(found).groups for piece in group.pieces if isinstance(piece, svg.Bar) and piece.kind == "wait"]
