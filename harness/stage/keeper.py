@@ -364,8 +364,22 @@ def _keep(control: socket.socket, isolate: bool, observe: bool) -> int:
 
 @dataclass(frozen=True)
 class _Network:
+    """A run's network, and the sockets that watch it. The harness gets copies of them. `wire` stays open here, because closing it is
+    slow. `place` is a descriptor of the network's namespace; -1 if the keeper's main thread made the network, and is in it."""
+
     why_not: str                        # why the run has no private network; "": it has one
-    wire: Optional[socket.socket]       # the keeper's copy of the socket: with it the harness need not wait for the slow close
+    name: str                           # the name of the socket for events
+    events: socket.socket
+    wire: Optional[socket.socket]
+    diag: Optional[socket.socket]
+    place: int = -1
+
+
+def _network(why_not: str, apart: bool = False) -> _Network:
+    """Opens the sockets that watch the network of the calling thread. `apart`: the network is for another thread."""
+    events, name = _event_socket()
+    place = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC) if apart else -1
+    return _Network(why_not, name, events, None if why_not else wire.open_socket("lo"), diag.open_socket(), place)
 
 
 def _leave_network(flags: int) -> str:
@@ -438,7 +452,8 @@ class _Inside:
         self.asked = False          # whether the spawner has still to answer a request
         self.hold = ""
         self.own_shm = False        # whether /dev/shm belongs to the run alone
-        self.closing: Optional[threading.Thread] = None     # the thread that closes the last run's wire
+        self.prepared: Optional[_Network] = None            # the network of the next run
+        self.aside: Optional[threading.Thread] = None       # the thread that makes it
 
     def serve(self) -> None:
         poller = select.poll()
@@ -500,30 +515,52 @@ class _Inside:
         if last is None:
             why_not = _leave_network(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC) if self.isolate else "switched off (TCPLAB_ISOLATION=none)"
             self.own_shm = not why_not and _own_shm()
+            _limit(not why_not)
         else:
             self.kill_all(False)
             if self.own_shm:
                 _empty(_SHM)
-            why_not = last.why_not or _leave_network(_CLONE_NEWNET)
-            if last.wire is not None:   # the kernel takes some 10 ms to close it (an RCU grace period): a thread waits for that
-                self.closing = threading.Thread(target=last.wire.close, daemon=True)
-                self.closing.start()
-        events, name = _event_socket()
-        self.network = _Network(why_not, None if why_not else wire.open_socket("lo"))
-        if last is None:
-            _limit(not why_not)
-        elif self.spawner is not None and not why_not:
-            self.spawner.join_network()
+            why_not = last.why_not
+        self.network = now = self._next_network() or _network(why_not)
+        if last is not None and not why_not:
+            if self.spawner is not None:
+                self.spawner.join_network()
+            self.aside = threading.Thread(target=self._prepare, args=(last,), daemon=True)
+            self.aside.start()
         reports = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        reports.connect("\0" + name[1:])
+        reports.connect("\0" + now.name[1:])
         self.tracer.renew(reports)
-        made = {"events": events, "wire": self.network.wire, "diag": diag.open_socket()}
-        there = {what: sock for what, sock in made.items() if sock is not None}
-        self._answer({"isolated": not why_not, "why not": why_not, "name": name, "own": [self.spawner.pid] if self.spawner else [],
+        there = {what: sock for what, sock in (("events", now.events), ("wire", now.wire), ("diag", now.diag)) if sock is not None}
+        self._answer({"isolated": not now.why_not, "why not": now.why_not, "name": now.name, "own": [self.spawner.pid] if self.spawner else [],
                       "sockets": list(there)}, [sock.fileno() for sock in there.values()])
         for what, sock in there.items():
             if what != "wire":
                 sock.close()
+
+    def _prepare(self, last: _Network) -> None:
+        """In a thread of its own: closes the wire of the run before, and makes the network of the run after this one. For both the
+        kernel waits some 10 ms (an RCU grace period), and nobody needs to wait with it. unshare(2) moves the calling thread alone."""
+        if last.wire is not None:
+            last.wire.close()
+        self.prepared = _network(_leave_network(_CLONE_NEWNET), apart=True)
+
+    def _next_network(self) -> Optional[_Network]:
+        """Moves the keeper into a network that nobody has used. Returns it, None if there is no run before this one, or no private
+        network."""
+        if self.network is None or self.network.why_not:
+            return None
+        self._wait_for_aside()
+        prepared, self.prepared = self.prepared, None
+        if prepared is None:
+            return _network(_leave_network(_CLONE_NEWNET))
+        _libc.setns(prepared.place, _CLONE_NEWNET)
+        os.close(prepared.place)
+        return prepared
+
+    def _wait_for_aside(self) -> None:
+        if self.aside is not None:
+            self.aside.join()
+            self.aside = None
 
     def _spawn(self, request: dict[str, Any], fds: "list[int]", poller: select.poll) -> None:
         self.tracer.hold = request["hold"]
@@ -540,8 +577,7 @@ class _Inside:
             os.close(fd)
 
     def _start_spawner(self, poller: select.poll) -> None:
-        if self.closing is not None:
-            self.closing.join()
+        self._wait_for_aside()
         try:
             self.spawner = Spawner(self.tracer, self.network is not None and not self.network.why_not)
             self.tracer.apart = self.spawner.apart

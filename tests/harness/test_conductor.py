@@ -1,6 +1,7 @@
 """What a program may do, how a run ends, and that nothing is left of it."""
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import signal
@@ -87,6 +88,32 @@ def test_children_are_counted_and_killed_with_the_run(tmp_path):
 def test_two_runs_do_not_share_a_network(tmp_path):
     made = [run(tmp_path / str(i), "connect; close", QUIET_SERVER) for i in range(2)]
     assert all(e.address == "127.0.0.1:8080" for one in made if one.isolated for e in one.events if e.kind == "listen")
+
+
+def test_all_that_watches_a_run_is_in_its_programs_network_and_no_other_run_was_there():
+    """The keeper makes the network of the next run while this run goes on: nothing of a run may see the network of another one."""
+    keeper, seen = open_keeper(), []
+    try:
+        if not keeper.isolated or keeper.wire is None or keeper.diag is None:
+            pytest.skip("needs a network of its own, and captured packets")
+        for _ in range(4):
+            keeper.fresh()
+            made = keeper.spawn(["/bin/cat"], dict(os.environ), True, stdin="/dev/zero")
+            os.close(made.err)
+            seen.append({_network_of(sock) for sock in (keeper.events, keeper.wire, keeper.diag)} | {os.stat(f"/proc/{made.pid}/ns/net").st_ino})
+            os.close(made.out)
+    finally:
+        keeper.end()
+    assert all(len(one) == 1 for one in seen) and len(set.union(*seen)) == 4, seen
+
+
+def _network_of(sock):
+    """Returns the number of the network namespace in which the socket was made: SIOCGSKNS, see linux/sockios.h."""
+    namespace = fcntl.ioctl(sock, 0x894C)
+    try:
+        return os.fstat(namespace).st_ino
+    finally:
+        os.close(namespace)
 
 
 def test_without_a_network_of_its_own_a_run_says_so_and_takes_another_port(tmp_path):
