@@ -110,7 +110,7 @@ def _compared(exercise: Exercise, scenario: Scenario) -> "list[str]":
         original = originals.of(home)
         theirs = _code(originals.text(originals.present(scenario, original)))
         reference = _code(exercises.solved(exercise, originals.text(original)))
-    except (originals.NoOriginal, OSError) as error:
+    except (originals.NoOriginal, exercises.ExerciseError, OSError) as error:
         return [f"The reference can't be compared with your code: {error}"]
     lines = list(changes.difference(theirs, reference, ("yours", "the reference")))
     return ["How the reference differs from your code (- yours, + the reference):", *lines] if lines else ["Your code is the reference, letter by letter."]

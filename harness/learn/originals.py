@@ -1,8 +1,8 @@
 """A scenario as the lab has it. It is used to tell what a learner has changed, and to put that back.
 
-If the scenario is in a folder of somebody's own ($SCENARIOS), the original is in the lab's own folder. Else it is in the last
-commit of the git repository. If there is no repository (the lab was unpacked from an archive), it is in a copy that the first
-build has made, in .originals/.
+If the scenario is in a folder of somebody's own ($SCENARIOS), the original is in the lab's own folder. Else it is in the git
+repository: in the newest commit to which the changes of its exercises fit. A learner may have committed work of their own since then.
+If there is no repository (the lab was unpacked from an archive), it is in a copy that the first build has made, in .originals/.
 """
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from typing import Mapping
 
 from ..stage.scenarios import ROOT, Scenario
 from ..stage.sources import NOT_BUILT
-from .exercises import OWN
+from . import changes, exercises
+from .exercises import OWN, Exercise
 
 Bytes = Mapping[str, bytes]     # the content of each file, by its path in the scenario's folder
 COPIES = ".originals"
@@ -112,21 +113,52 @@ def _read(folder: Path) -> "dict[str, bytes]":
 
 
 def _committed(scenario: Scenario) -> "dict[str, bytes]":
-    """Returns the files of the last commit. Raises NoOriginal if git can't tell."""
+    """Returns the files of the newest commit to which the exercises fit. If there is no such commit, those of the last one. Raises NoOriginal
+    if git can't tell."""
+    last = _archived(scenario, "HEAD")
+    meant = exercises.of_folder(scenario)
+    if _fits(meant, last):
+        return last
+    for commit in _git(scenario, "log", "--format=%H", "HEAD", "--", f"scenarios/{scenario.name}").decode().split()[1:]:
+        with contextlib.suppress(NoOriginal):       # raised if the folder was not there
+            older = _archived(scenario, commit)
+            if _fits(meant, older):
+                return older
+    return last
+
+
+def _fits(meant: "list[Exercise]", files: Bytes) -> bool:
+    """Tells whether all changes of the exercises can be made to these files."""
+    texts = text(files)
     try:
-        told = subprocess.run(["git", "-C", str(ROOT), "archive", "--format=tar", "HEAD", f"scenarios/{scenario.name}"],
-                              stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    except OSError as error:
-        raise NoOriginal(f"git can't be asked what {scenario.name} was: {error.strerror}; install git") from None
-    if told.returncode != 0:
-        said = told.stderr.decode("utf-8", "replace").strip().partition("\n")[0]
-        raise NoOriginal(f"git can't tell what {scenario.name} was: {said}")
+        for exercise in meant:
+            for change in (exercise.solution, exercise.start, *(path.read_text("utf-8") for path in exercise.wrong)):
+                changes.apply(change, exercise.source, texts) if change else None
+    except (changes.ChangeError, OSError, ValueError):
+        return False
+    return True
+
+
+def _archived(scenario: Scenario, commit: str) -> "dict[str, bytes]":
+    """Returns the scenario's files in a commit. Raises NoOriginal."""
     found = {}
     import tarfile      # here: all other commands start sooner without it
-    with tarfile.open(fileobj=io.BytesIO(told.stdout)) as archive:
+    with tarfile.open(fileobj=io.BytesIO(_git(scenario, "archive", "--format=tar", commit, f"scenarios/{scenario.name}"))) as archive:
         for member in archive:
             file = archive.extractfile(member) if member.isfile() else None
             name = "/".join(member.name.split("/")[2:])
             if file is not None and name.partition("/")[0] not in NOT_BUILT:
                 found[name] = file.read()
     return found
+
+
+def _git(scenario: Scenario, *words: str) -> bytes:
+    """Returns what git prints. Raises NoOriginal if it fails."""
+    try:
+        told = subprocess.run(["git", "-C", str(ROOT), *words], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    except OSError as error:
+        raise NoOriginal(f"git can't be asked what {scenario.name} was: {error.strerror}; install git") from None
+    if told.returncode != 0:
+        said = told.stderr.decode("utf-8", "replace").strip().partition("\n")[0]
+        raise NoOriginal(f"git can't tell what {scenario.name} was: {said}")
+    return told.stdout

@@ -356,6 +356,28 @@ def test_a_changed_scenario_is_told_in_one_line_and_put_back(unpacked, repositor
     assert (unpacked / "build" / "kept" / f"{NAME}-1" / "server.c").read_bytes().endswith(b"// mine\n")
 
 
+def test_work_that_was_committed_is_still_ones_own(unpacked):
+    commit(unpacked)
+    server = unpacked / "scenarios" / NAME / "server.c"
+    original = server.read_bytes()
+    changes.apply((FOLDER / "exercises/a/solution.diff").read_text(), unpacked / "scenarios")
+    commit(unpacked)
+    server.write_bytes(server.read_bytes() + b"// mine\n")
+    commit(unpacked)
+    told = run(unpacked, sys.executable, "-m", "harness", "exercise", "4a")
+    assert told.returncode == 0 and told.stdout.endswith("-// mine\n"), told.stdout + told.stderr
+    assert "(server.c)" in run(unpacked, "make", "check-4").stdout and "Your code" not in run(unpacked, "make", "start-4c").stdout
+    assert run(unpacked, sys.executable, "-m", "harness", "reset", "4", "--yes").returncode == 0 and server.read_bytes() == original
+
+
+def test_where_the_original_is_lost_a_success_is_still_one(unpacked):
+    changes.apply((FOLDER / "exercises/a/solution.diff").read_text(), unpacked / "scenarios")
+    commit(unpacked)
+    told = run(unpacked, sys.executable, "-m", "harness", "exercise", "4a")
+    assert told.returncode == 0 and "Why it works" in told.stdout and told.stderr == ""
+    assert re.search(r"\nThe reference can't be compared with your code: .*solution\.diff:\d+: .*\n$", told.stdout)
+
+
 def test_an_archive_that_was_never_built_says_that_nobody_knows(unpacked):
     told = run(unpacked, sys.executable, "-m", "harness", "reset", "4", "--yes")
     assert told.returncode == 2 and "nobody knows what 04-half-close was" in told.stderr and "nothing was changed" in told.stderr
