@@ -28,7 +28,7 @@ STATES = 74.0                           # room for the names of states
 TRACKS = 4                              # how many bands, and how many blocked calls, one participant has side by side at most
 _OPENING = ("SYN-SENT", "SYN-RECEIVED")
 _BLOCKS = ("read", "readv", "recvfrom", "recvmsg", "write", "writev", "sendto", "sendmsg", "sendfile", "connect", "accept", "accept4", "poll", "ppoll",
-           "select", "pselect6", "epoll_wait", "epoll_pwait", "nanosleep", "clock_nanosleep")
+           "select", "pselect6", "epoll_wait", "epoll_pwait", "nanosleep", "clock_nanosleep", "pause", "rt_sigsuspend", "wait4", "waitid")
 
 
 @dataclass
@@ -116,7 +116,7 @@ class Layout:
         notes = self._notes()
         y, since = TOP + 22, NAMES
         for n, row in enumerate(self.scene.rows):
-            if since >= NAMES:
+            if since >= NAMES and (n == 0 or len(self.scene.rows) - n > NAMES // 5):       # a few last rows need no names of their own
                 self.heads.append(y)
                 y, since = y + LINE * self._head_lines() + 8, 0
             lines_of = {who: [line for words in held for line in svg.wrap(words, STATES - 6, SMALL)] for who, held in row.held}
@@ -232,7 +232,7 @@ class Layout:
         if row.source and not own and row.at >= 0:
             yield Text(x + svg.width(lines[-1] + "  "), placed.y + 11 + (len(lines) - 1) * LINE, row.source, "s dim")
 
-    _kept = _line
+    _kept = _copies = _line
 
     def _segment(self, placed: Placed) -> Iterator[svg.Piece]:
         row, base = placed.row, placed.y + 11
@@ -342,7 +342,7 @@ class Layout:
             if call.name not in _BLOCKS or who < 0 or call.name in ("nanosleep", "clock_nanosleep") and call.limit < 1e7:
                 continue
             first, last = self.index(call.seq), self.index(call.returned) if call.returned >= 0 else len(self.rows)
-            if call.returned >= 0 and (self.waits.at_once(call) or not any(placed.row.at != who or placed.row.kind != "line" for placed in self.rows[first:last])):
+            if call.returned >= 0 and (self.waits.at_once(call) or not any(placed.row.at != who or placed.row.kind not in ("line", "copies") for placed in self.rows[first:last])):
                 continue
             y, end = (self.rows[first].y if first < len(self.rows) else self.bottom), (self.rows[last].y if last < len(self.rows) else self.bottom)
             free = busy.setdefault(who, [])

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Iterable, Iterator, Optional
@@ -36,7 +37,7 @@ class Participant:
 
 @dataclass(frozen=True)
 class Row:
-    """One row. `kind`: line, segment, gap, more, cycle, held, kept."""
+    """One row. `kind`: line, segment, copies, gap, more, cycle, held, kept."""
 
     seq: int
     ns: int
@@ -63,6 +64,7 @@ class Scene:
         self.told = wire.Told(run)
         self.came = arrivals(run)
         rows = sorted([*self._lines(), *self._segments()], key=lambda row: row.seq)
+        rows = sorted([*rows, *self._copies(rows)], key=lambda row: row.seq)
         self.folded = 0
         if len(rows) > MOST:
             shown = list(_fold(rows))
@@ -116,6 +118,25 @@ class Scene:
         parts = [f"{head}; {sender} to {receiver}, {wire.flags(s)}, length {s.length}, acknowledges {wire.acknowledges(reading)}, window {s.window}",
                  wire.payload(s), *more, became]
         return "; ".join(filter(None, parts))
+
+    def _copies(self, rows: "list[Row]") -> Iterator[Row]:
+        """Yields a row where it changes how many processes have one end of a connection, as after fork. That one process has it goes
+        without saying. If a copy was sent to another process (SCM_RIGHTS), it is not known from then on how many have it."""
+        places = [row.seq for row in rows]
+        for end, number in ((end, made.number) for made in self.run.connections for end in (made.opener, made.acceptor) if end is not None and end.holders):
+            began = next((one.since for one in end.holders if one.pid == end.pid), end.holders[0].since)
+            spans = [(max(one.since, began), one.until if one.until >= 0 else _LAST) for one in end.holders]
+            sent = min((one.since for one in end.holders if one.pid < 0), default=_LAST)
+            before = 1
+            for place in sorted({place for span in spans for place in span if place <= min(sent, _LAST - 1)}):
+                many = sum(since <= place < until for since, until in spans)
+                verb = "keep" if many < before else "have"
+                words = "a copy was sent to another process" if place == sent else f"{many} processes {verb} the connection" if many > 1 else "1 process keeps the connection"
+                words = f"[{number}] ({words})" if number > 1 else f"({words})"
+                if many and many != before:
+                    at = bisect_right(places, place)
+                    yield Row(place, rows[at - 1].ns if at else 0, "copies", words, f"e{place} {end.who}: {words}", at=self.of(end.who, end.pid), alike=f"{end.who} copies")
+                before = many or 1
 
     def _held(self) -> Iterator[Row]:
         """Yields a row with what the kernels held when the run was over."""
