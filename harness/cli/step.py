@@ -20,8 +20,8 @@ from .outcome import Usage
 KEYS = "Enter: the marked one  1, 2, ...: that one  c: run on  r: restart  q: quit > "
 LINES = """Each program is held at each of its lines. You say who goes on to its next line."""
 CALLS = """Each program is held before each of its calls, and when it has returned.
-You say who goes on. write(4) is about to be made on descriptor 4;
-write(4) = 18 has returned 18."""
+You say who goes on. "write(4)" is a write on descriptor 4 that is about to be
+made. "write(4) = 18" is a write that has returned 18."""
 
 
 def add(commands: Any) -> None:

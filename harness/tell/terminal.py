@@ -6,8 +6,8 @@ from typing import Any, TextIO
 
 from ..trace import plain
 
-# The sequences that the lab itself writes to a terminal: a colour, its end, and the ones that draw a line anew.
-_A_COLOUR = r"\x1b\[(?:3[1-6]|9[3-6]|0)m"
+# The sequences that the lab itself writes to a terminal: a colour (2 makes it pale), its end, and the ones that draw a line anew.
+_A_COLOUR = r"\x1b\[(?:(?:2;)?(?:3[1-6]|9[3-6])|0)m"
 COLOUR = re.compile(f"({_A_COLOUR})")
 _OURS = re.compile(rf"({_A_COLOUR}|\r\x1b\[K|\r)")
 

@@ -13,7 +13,7 @@ import pytest
 from harness.judge.findings import find
 from harness.stage.scenarios import ROOT
 from harness.tell import terminal, words
-from harness.trace import Output, plain
+from harness.trace import Output, Role, plain
 
 import runs
 from ready import ready
@@ -52,6 +52,16 @@ def test_no_line_of_a_program_is_printed_raw(text: str) -> None:
 class _Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+
+@pytest.mark.parametrize("dim", [False, True])
+def test_a_row_of_each_programs_colour_reaches_a_terminal_as_a_colour(dim: bool) -> None:
+    cast = tuple(Role(f"p{n}", n == 0) for n in range(len(words.COLOURS)))
+    for role in cast:
+        row = words.row(1, role.name, "\u00b7 EOF", width=120, colour=True, cast=cast, dim=dim)
+        out = terminal.Stream(_Terminal())
+        out.write(row)
+        assert "\x1b[" in row and out.getvalue() == row
 
 
 def test_the_way_out_lets_the_labs_own_colours_pass_and_nothing_else() -> None:
