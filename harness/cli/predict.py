@@ -23,9 +23,9 @@ from ..trace import Run
 from . import shared
 from .outcome import Usage
 
-HOW = """Put the lines into the order that you expect: type their numbers, in one line
-or in several. Of cards with the same words take any. Enter shows the order so
-far and the cards that are left, b takes the last one back.{editor}"""
+HOW = """Put the cards into the order that you expect: type their numbers, in one line
+or in several. If cards have the same words, take any of them. Enter shows the
+order so far and the cards that are left, b takes the last card back.{editor}"""
 EDITOR = " e opens your\neditor: there you move the lines, and save."
 
 

@@ -112,6 +112,16 @@ def test_a_skeleton_is_built_without_a_warning(name, letter, tmp_path):
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("name, letter", [one for one in ALL if load(*one).start])
+def test_what_the_scenario_says_of_itself_stands_in_no_program_of_the_exercise_that_is_another(name, letter):
+    """What a skeleton says at its top is true of it, and the reference says the same: so it does not differ from a learner's there."""
+    exercise, files = load(name, letter), files_of(name)
+    skeleton, solved = exercises.skeleton(exercise, files), exercises.solved(exercise, files)
+    for file in (file for file in files if not files[file] == skeleton[file] == solved[file] and files[file].startswith("//")):
+        tops = {text[file].partition("#include")[0] for text in (skeleton, solved)}
+        assert len(tops) == 1 and not set(tops.pop().splitlines()) & set(files[file].splitlines()) - {""}, file
+
+
 @each()
 def test_the_untouched_scenario_fails_it(name, letter, place, monkeypatch):
     exercise = load(name, letter)
