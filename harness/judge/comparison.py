@@ -49,7 +49,8 @@ class Difference:
     port        WHO listens on another port (`found`) than the one that it was given (`expected`)
     late        WHO logged the line after the act that it announces; `act` is the call
     open        WHO said "closing" and still holds the connection when the run is over; found: "another" if another process of it does.
-                Or WHO said "shutting down" and made no such call; found: "close" if it closed instead, else "no shutdown".
+                Or WHO said "shutting down" and made no such call; found: "close" if it closed instead, else "no shutdown". found "failed": its
+                shutdown, the call `act`, failed.
                 found "used": WHO said "closing", and then made the write `act`. found "elsewhere": WHO made the call `act` on
                 another descriptor. found "holds": calls were not seen, and WHO may have closed a copy. found "again" and "exit":
                 WHO went on and had not closed when it said "closing" once more, or when it ended
@@ -62,7 +63,7 @@ class Difference:
     deaf        WHO ended its own reading by the call `act`, and was to read after that
     act         WHO gave up its end of the connection by the call `act`, and no line of it says so. Another program learnt of it
     reset       WHO's close, the call `act`, sent a reset. `expected` is EOF if the program `found` was to read that, or FIN if the
-                contract has one there. Or `expected` is ECONNRESET: the close sent a FIN, and `found` was to read a reset
+                contract has one there (of the program `found`, whose FIN could not come any more; "": WHO's own). Or `expected` is ECONNRESET: the close sent a FIN, and `found` was to read a reset
     call        WHO did not make the call `expected` on a connection. found: the error, if it made the call and each one failed
     ends, deadlock, bytes, wire    `expected` is what the contract says, `found` is what the run shows
     """
@@ -398,7 +399,8 @@ class _Comparison:
             yield replace(told, kind="open", found="elsewhere" if other else left, act=other.seq if other else -1, hints=fitting(line.hints, "no close"))
         elif half:
             other = self.deeds.misdirected(event, ("shutdown",)) if half == "no shutdown" else None
-            yield replace(told, kind="open", found="elsewhere" if other else half, act=other.seq if other else -1, hints=fitting(line.hints, half))
+            act = self.deeds.failed_shutdown(event) if half == "failed" else other
+            yield replace(told, kind="open", found="elsewhere" if other else half, act=act.seq if act else -1, hints=fitting(line.hints, half))
         elif written is not None and not self._asked_for(event):
             yield self._unwritten(told, event, *written, fitting(line.hints, f"{written[0]} of {event.count} bytes"))
         elif unlike is not None:
@@ -531,12 +533,23 @@ class _Comparison:
                 continue
             yield from self._held_on(sides[0])
             call = self.deeds.reset_by_close(sides[0])
-            if call is not None:
+            if call is None:
+                yield from self._reset_before_its_fin(sides[0])
+            else:
                 last = [e for e in self.cast.of(call.who) if (e.pid, e.tid) == (call.pid, call.tid) and e.seq < call.seq][-1:]
                 peer = self.cast.sides.other(sides[0])
                 reads = any(line.who == self.cast.sides.name(peer) and line.text.startswith("EOF") for line in self.plan.of(Line)) if peer else False
                 yield Difference("reset", self._who_said(last[0]) if last else d.who, 0, "", "EOF" if reads else "FIN", act=call.seq, at=call.seq,
                                  witnesses=tuple(last), found=self.cast.sides.name(peer) if reads and peer else "")
+
+    def _reset_before_its_fin(self, side: Side) -> Iterator[Difference]:
+        """Yields the close of the other end that sent a reset, if this end was given up only after that: then its kernel sent no FIN."""
+        other, end = self.cast.sides.other(side), self.cast.sides.end(side)
+        call = self.deeds.reset_by_close(other) if other is not None else None
+        reset = next((s.seq for s in self.run.segments if "R" in s.flags and self.cast.sides.of_segment(s) == other), LATE)
+        if call is not None and end is not None and end.shut < 0 and end.holders and all(h.until > reset for h in end.holders):
+            last = [e for e in self.cast.of(call.who) if (e.pid, e.tid) == (call.pid, call.tid) and e.seq < call.seq][-1:]
+            yield Difference("reset", self._who_said(last[0]) if last else call.who, 0, "", "FIN", act=call.seq, at=call.seq, witnesses=tuple(last), found=self.cast.sides.name(side))
 
     def _kept(self, d: Difference) -> Iterator[Difference]:
         """Yields the "closing" of a process if another process of the same program held the connection on. So a WHO that waits
@@ -893,6 +906,8 @@ class _Comparison:
             # A line that was only printed stood in the program before the lab read it. So it may come before an act that has an earlier place.
             printed = [d for d in (late, early) if d.observed and d.observed.kind == "output"]
             return printed == [early] if printed and "reset" in (late.kind, early.kind) else late.at > early.at
+        if late.observed and late.kind in _LINES and self.deeds.unheard(late.observed):
+            return False    # nothing that another program did had told it so
         if late.kind == "reset" and early.at < late.at and self.deeds.wrote_since(role_of(early.who), int(early.at), int(late.at)):
             return True     # a close with bytes unread sends a reset
         brought = self._brought(late)

@@ -223,16 +223,26 @@ class Deeds:
         return side is not None and any(c.name == "close" and not c.error and c.pid == event.pid for c in self.by_side.get(side, ()))
 
     def in_place_of_shutdown(self, event: Event) -> str:
-        """Returns what a program did that says "shutting down SHUT_WR" and makes no such call: "close" if it closed, else "no
-        shutdown". Returns "" if it did shut down, or if it was ended before it could, or if nobody knows."""
+        """Returns what a program did that says "shutting down SHUT_WR" and does not do it: "close" if it closed in place of that, "failed" if
+        its shutdown was wrong, else "no shutdown". Returns "" if it did shut down, or if it was ended before it could, or if nobody knows.
+        (A shutdown fails with ENOTCONN if the other end has reset the connection: then the call is not wrong.)"""
         side = self.sides.of(event)
         if side is None or not self.run.observed or self.run.stop.kind not in _FINISHED or not causes.is_a(event, "half-closing") or event.pid in self._blind:
             return ""
         calls = [c for c in self.by_side.get(side, ()) if c.pid == event.pid]
         then = next((c for c in calls if c.seq > event.seq and c.name in ("close", *READS, *WRITES)), None)
-        if any(c.name == "shutdown" for c in calls) or then is None and event.pid in self._failed:
+        if any(c.name == "shutdown" and c.error in ("", "ENOTCONN") for c in calls):
+            return ""
+        if self.failed_shutdown(event) is not None:
+            return "failed"
+        if then is None and event.pid in self._failed:
             return ""
         return "close" if then is not None and then.name == "close" else "no shutdown"
+
+    def failed_shutdown(self, event: Event) -> Optional[Call]:
+        """Returns the first shutdown that the process of a line made at the line's end of its connection, and that failed; None if there is none."""
+        side = self.sides.of(event)
+        return next((c for c in self.by_side.get(side, ()) if c.name == "shutdown" and c.error and c.pid == event.pid), None) if side is not None else None
 
     def written_after(self, event: Event) -> "Optional[tuple[int, Optional[Call]]]":
         """Returns how many bytes the thread of a "sending" line wrote before its next such line, if the line announced another

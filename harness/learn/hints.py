@@ -36,7 +36,7 @@ QUESTIONS = {
     "unheard": "Which call tells the {who} of such an end? Has the program made that call when it comes to the line?",
     "deaf": "Which direction of the connection has the {who} ended, and which one does it still need?",
     "act": "Which call ends the connection there? Is the other program done with it?",
-    "reset": "Which bytes had the {who} not read when it closed?",
+    "reset": "What decides whether a close sends a FIN or a reset? Which bytes had the {who} not read, and which option had it set?",
     "ends": "What is the last thing that the {who} does? What does it wait for, or what lets it end?",
     "deadlock": "What does each program wait for, and who could send it?",
     "bytes": "Which calls of the {who} send bytes? Count what each of them hands over.",

@@ -10,7 +10,7 @@ import os
 import re
 from typing import Iterator, Optional
 
-from ..judge import causes, findings
+from ..judge import causes, findings, standard
 from ..judge.cast import Cast
 from ..judge.comparison import LATE, Difference, Verdict
 from ..judge.contract import After, Contract, Deadlock, Ends, Line, Wire, role_of
@@ -89,8 +89,10 @@ class Why:
         elif d.kind == "port":
             yield f"It listens on port {d.found}. The lab looked for it and told the others; by hand a client would be refused."
         elif d.found == "nearly" and d.observed and not slips:
-            theirs = f", the program's in {d.observed.source}" if d.observed.source else ""
-            yield f"The two texts are nearly the same. Is one of them misspelt? The contract's stands in {self.path}:{d.line}{theirs}."
+            theirs, came = f", the program's in {d.observed.source}" if d.observed.source else "", list(self._came_before(d, d.observed))
+            yield (f"The two texts are nearly the same. Is one of them misspelt{', or did other bytes come' if came else ''}? The contract's stands in "
+                   f"{self.path}:{d.line}{theirs}.")
+            yield from came
         elif d.kind in ("missing", "unexpected"):
             line = next((x for x in self.plan.of(Line) if x.number == d.line and d.expected), None)
             yield from self._of_the_line(d, line)
@@ -114,6 +116,12 @@ class Why:
             yield "A call that fails returns -1. As a size (size_t) that is 18,446,744,073,709,551,615."
         if d.kind == "bytes" and act and self._zeros_too_many(d, act) or d.kind == "missing" and event and event.text == f'{d.expected[:-1]}\\0"':
             yield 'The last byte is a 0: `sizeof "text"` and `strlen(text) + 1` count the byte 0 that ends a text in C.'
+        more = self._beyond(d, act)
+        if more == "\0":
+            yield 'The last byte is a 0: `sizeof "text"` and `strlen(text) + 1` count the byte 0 that ends a text in C.'
+        elif more:
+            c = "" if more in ("\n", "\r\n") else " `strlen` counts up to a byte 0, wherever that stands, and `sizeof` counts a whole array."
+            yield f"Behind the {count(int(d.expected), 'byte')} that the line announces it sent {standard.quoted(more, len(more))}.{c}"
         if event and d.kind == "missing" and d.expected and event.text != d.expected and (event.text.endswith(d.expected) or event.text.startswith(d.expected)):
             before, _, behind = event.text.partition(d.expected)
             if any(not c.isprintable() or c == "\ufffd" for c in before + behind):
@@ -130,6 +138,24 @@ class Why:
         writes = [call for call in self.run.calls if call.name in WRITES and self.cast.sides.of(call) == self.cast.sides.of(act)]
         extra = {int(words.split()[0]) - int(d.expected.split()[0]) for words in d.found.split(" and ")}
         return extra == {sum(call.data.endswith("\0") and call.result > 0 for call in writes)} != {0}
+
+    def _beyond(self, d: Difference, act: Optional[Call]) -> str:
+        """Returns the bytes that a write sent behind those that its "sending" line announces; "" if it sent none, or if the record has not all of it."""
+        event = d.observed
+        if d.kind != "unwritten" or event is None or act is None or not 0 < event.count == int(d.expected) < int(d.found):
+            return ""
+        before = sum(max(c.result, 0) for c in self.run.calls if c.name in WRITES and (c.pid, c.tid, c.connection) == (act.pid, act.tid, act.connection) and event.seq < c.seq < act.seq)
+        more = before + act.result - event.count
+        return act.data[act.result - more:act.result] if 0 < more <= act.result <= len(act.data) else ""
+
+    def _came_before(self, d: Difference, event: Event) -> Iterator[str]:
+        """Yields which bytes a thread read between its last line that was right and a line that says what it received, and who had sent them."""
+        right = max((e.seq for e in d.witnesses if e != event), default=-1)
+        read = self._last_read(event) if _tells_of_what_came(event.text) else None
+        other = self.cast.sides.other(self.cast.sides.of(read)) if read is not None and read.returned > right else None
+        writes = [c for c in self.deeds.by_side.get(other, ()) if c.name in WRITES and c.result > 0 and c.seq < read.returned] if other is not None and read is not None else []
+        if read is not None and writes:
+            yield f"The last bytes that the {read.who} read before that line{at(read.source)} are bytes that the {writes[-1].who} had sent{at(writes[-1].source)}."
 
     def _last_read(self, event: Event) -> Optional[Call]:
         """Returns the last read of a connection that the line's thread made before the line, and that brought bytes; None if
@@ -218,11 +244,25 @@ class Why:
     def _of_the_line(self, d: Difference, line: Optional[Line]) -> Iterator[str]:
         if d.extra:
             yield "That is one line more than the contract lists; all others are as it says. For notes of your own, write to standard error."
-        elif line is not None and line.text.startswith("pausing"):
+        if d.observed and len({e.pid for e in d.witnesses}) == 2 and {e.who for e in d.witnesses} == {d.observed.who} and all(e.pid for e in d.witnesses):
+            yield f"These two lines are of two processes of the {d.observed.who}. A fork returns in both processes, and each goes on behind it."
+        if line is not None and _announces_bytes(line) and d.observed and d.kind == "missing":
+            yield from self._unsaid_write(d, d.observed)
+        if line is not None and line.text.startswith("pausing"):
             slept = self._slept(d)
             if slept is not None:
                 yield (f"It slept in place of that{at(slept.source)}. The clock treats a sleep and a pause alike, but the contract asks for the line: "
                        "pause_seconds() logs it.")
+
+    def _unsaid_write(self, d: Difference, event: Event) -> Iterator[str]:
+        """Yields the first write that a thread made between its last line that was right and the line that was not. If the first of these
+        lines announces bytes, the write may be of those."""
+        right = max((e for e in d.witnesses if e != event), key=lambda e: e.seq, default=None)
+        if right is None or right.kind == "send" or right.kind == "output":
+            return
+        call = next((c for c in self.run.calls if c.name in WRITES and c.connection and c.result > 0 and (c.pid, c.tid) == (event.pid, event.tid) and right.seq < c.seq < event.seq), None)
+        if call is not None:
+            yield f"Before that the {call.who} wrote {count(call.result, 'byte')} on connection {call.connection}{at(call.source)}, and no line of it announces them."
 
     def _slept(self, d: Difference) -> Optional[Call]:
         """Returns a sleep of the same thread between the last line that was right and the line that was not; None if there is

@@ -446,6 +446,8 @@ def _open(d: Difference, run: Run) -> str:
         return f"{said}, and its {act.name} was on descriptor {act.fd}, which is not connection{number}{failed}"
     if d.found == "used" and act is not None:
         return f"{said}, and called {act.name} on connection{number} after that"
+    if d.found == "failed" and act is not None:
+        return f"{said}, and its shutdown failed with {act.error}"
     return said + {"close": ", and called close in its place",
                    "no shutdown": f", and called no shutdown on connection{number}",
                    "again": f", and closed nothing of connection{number} before it said \"closing\" once more",
@@ -488,7 +490,7 @@ def _miscount(d: Difference, run: Run) -> str:
 
 
 def _unheard(d: Difference, run: Run) -> str:
-    none = "none of its reads had returned 0" if d.found == "EOF" else f"none of its calls had failed with {d.found}"
+    none = "none of its reads had told it so" if d.found == "EOF" else f"none of its calls had failed with {d.found}"
     return f"{the(d.who)} said {quoted(d.observed.text if d.observed else d.expected)}, and {none} by then"
 
 
@@ -505,7 +507,8 @@ def _act(d: Difference, run: Run) -> str:
 def _reset(d: Difference, run: Run) -> str:
     if d.expected == "ECONNRESET":
         return f"{the(d.who)}'s close sent a FIN, and the {d.found} was to read {d.expected}"
-    return f"{the(d.who)}'s close sent a reset (RST), and {f'the {d.found} was to read EOF' if d.found else 'the contract has a FIN'}"
+    wanted = f"the contract has a FIN{f' of the {d.found}' if d.found else ''}" if d.expected == "FIN" else f"the {d.found} was to read EOF"
+    return f"{the(d.who)}'s close sent a reset (RST), and {wanted}"
 
 
 def _luck(d: Difference, run: Run) -> str:

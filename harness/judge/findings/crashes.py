@@ -5,7 +5,7 @@ from typing import Iterator, Optional
 
 from ...observe import sanitizer
 from ...trace import Call, Ending, plain
-from .acts import at, gone_before, name, returned, shut_down_before
+from .acts import ACCEPTS, at, gone_before, name, returned, shut_down_before
 from .facts import Facts, Finding
 
 MEANS = {"SEGV": "it used memory that is not its own", "BUS": "it used memory that is not there", "FPE": "a division by zero, or one that overflows",
@@ -93,6 +93,9 @@ def ended_early(facts: Facts) -> "Iterator[Finding]":
         failed = _last_call(facts, end)
         if failed is not None and failed.error and failed.name not in ("wait4", "waitid") and failed.error not in ("EAGAIN", "EINTR", "EINPROGRESS"):
             words += f" The last call that was seen of it is {name(failed)}{at(failed.source)}, which {returned(failed)}."
+        elif failed is not None and failed.error == "EAGAIN" and failed.name in ACCEPTS:
+            words += (f" The last call that was seen of it is {name(failed)}{at(failed.source)}, which {returned(failed)}: no connection waited to be accepted, and the "
+                      "call did not wait for one.")
         else:
             failed = None
         said = errors[-1] if errors and alone else None

@@ -256,7 +256,8 @@ def end_not_read(facts: Facts) -> "Iterator[Finding]":
         for line in facts.sides.lines(side):
             came = next((what for what in ("EOF", "reset") if causes.is_a(line, what)), "")
             if came and not facts.may_know_of_an_end(side, line):
-                none = "None of its reads there had returned 0" if came == "EOF" else "None of its calls there had failed so"
+                none = "None of its reads there had told it so" if came == "EOF" else "None of its calls there had failed so"
+                none = none if any(0 <= call.returned < line.seq for call in facts.calls(side, READS)) else "It had called no read there"
                 yield Finding("said-not-read", f"The {line.who} said {line.text!r} on connection {side[0]}. {none} by then.", (line.seq,), line.seq, line.who, line.source)
                 break
 
@@ -509,7 +510,7 @@ def not_yet(facts: Facts) -> "Iterator[Finding]":
             if (after is not None and after.name == "close" and after.fd == read.fd and limit_of(facts, read) is None
                     and not any(call.result > 0 for call in facts.reads(side))):
                 yield Finding("eagain-then-close", f"The {read.who}'s {name(read)} on connection {side[0]}{at(read.source)} failed with EAGAIN: nothing had come yet. Then the {read.who} closed "
-                              f"the connection{at(after.source)}. EAGAIN is no end of the stream: only a read that returns 0 tells that.", (read.seq, after.seq), after.seq,
+                              f"the connection{at(after.source)}. EAGAIN is no end of the stream: only a read that returns 0 tells that.", (read.seq, after.seq), read.returned,
                               read.who, after.source)
                 break
 
