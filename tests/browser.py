@@ -52,6 +52,12 @@ class Browser:
         self._ask("POST", f"{self._session}/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": {
             "width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}})
 
+    def media(self, kind: str = "", **features: str) -> None:
+        """Shows the page as on this medium ("print", "" for the screen), and as for a reader who asks for these features
+        (forced_colors="active"); without features as for any reader."""
+        self._ask("POST", f"{self._session}/goog/cdp/execute", {"cmd": "Emulation.setEmulatedMedia", "params": {
+            "media": kind, "features": [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]}})
+
     def run(self, script: str, *arguments: Any) -> Any:
         """Returns what a script returns. In the script `arguments[0]` is the first argument."""
         return self._ask("POST", f"{self._session}/execute/sync", {"script": script, "args": list(arguments)})

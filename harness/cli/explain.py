@@ -99,7 +99,7 @@ def _run(cast: brought.Brought, args: argparse.Namespace, texts: "dict[str, str]
         sources = {name: player.Source(text, "run" if texts.get(name) == text else "") for name, text in _texts(args).items()}
         commands = zip(cast.stage.names, (*args.server, *args.client))
         main = {name: Path(files[0]).name for name, command in commands for files in [_files(command)] if files}
-        played = Played(run, word, (*(with_source(one.words, one.source) for one in found), *page.waits(run)), outcome.reproduce, found, sources, main)
+        played = Played(run, f"{word}: {sentence}", (*(with_source(one.words, one.source) for one in found), *page.waits(run)), outcome.reproduce, found, sources, main)
         play.show(Path(args.play), player.page(f"tcplab: {titled(run.name)}", [played]), stream=shown.stream)
     if args.json:
         print(outcome.json(), flush=True)

@@ -64,7 +64,7 @@ def _play(scenario: Scenario, file: Path, lab: shared.Lab, interrupt: shared.Int
     judged = shared.one_run(scenario, arguments, shared.policy(scenario, real_time=False), lab, story=True, tick=lambda: interrupt.came)
     if interrupt.came:
         return failed(scenario.name, KeyboardInterrupt())
-    played = Played(judged.run, judged.verdict.word, tuple(story.happened(judged.run, judged.verdict)), judged.reproduce,
+    played = Played(judged.run, judged.tell(after_story=True).split("\n")[0], tuple(story.happened(judged.run, judged.verdict)), judged.reproduce,
                     judged.findings, sources(scenario, judged.run), _main(scenario))
     show(file, page(f"tcplab: {titled(scenario.name)}", [played]))
     return judged.outcome()

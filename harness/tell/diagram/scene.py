@@ -15,6 +15,7 @@ from ...judge.wire import Reading
 from ...trace import Run, Segment
 from .. import rows as telling
 from .. import wire
+from ..copies import copies
 from ..phrases import count
 from ..player.data import UNKNOWN, stream, told
 from ..words import names_of
@@ -120,23 +121,14 @@ class Scene:
         return "; ".join(filter(None, parts))
 
     def _copies(self, rows: "list[Row]") -> Iterator[Row]:
-        """Yields a row where it changes how many processes have one end of a connection, as after fork. That one process has it goes
-        without saying. If a copy was sent to another process (SCM_RIGHTS), it is not known from then on how many have it."""
+        """Yields a row where it changes how many processes have one end of a connection. Its time is that of the row above it."""
         places = [row.seq for row in rows]
-        for end, number in ((end, made.number) for made in self.run.connections for end in (made.opener, made.acceptor) if end is not None and end.holders):
-            began = next((one.since for one in end.holders if one.pid == end.pid), end.holders[0].since)
-            spans = [(max(one.since, began), one.until if one.until >= 0 else _LAST) for one in end.holders]
-            sent = min((one.since for one in end.holders if one.pid < 0), default=_LAST)
-            before = 1
-            for place in sorted({place for span in spans for place in span if place <= min(sent, _LAST - 1)}):
-                many = sum(since <= place < until for since, until in spans)
-                verb = "keep" if many < before else "have"
-                words = "a copy was sent to another process" if place == sent else f"{many} processes {verb} the connection" if many > 1 else "1 process keeps the connection"
-                words = f"[{number}] ({words})" if number > 1 else f"({words})"
-                if many and many != before:
-                    at = bisect_right(places, place)
-                    yield Row(place, rows[at - 1].ns if at else 0, "copies", words, f"e{place} {end.who}: {words}", at=self.of(end.who, end.pid), alike=f"{end.who} copies")
-                before = many or 1
+        for end, number in ((end, made.number) for made in self.run.connections for end in (made.opener, made.acceptor) if end is not None):
+            for place, words in copies(end):
+                at = bisect_right(places, place)
+                said = f"[{number}] ({words})" if number > 1 else f"({words})"
+                if words:
+                    yield Row(place, rows[at - 1].ns if at else 0, "copies", said, f"e{place} {end.who}: {said}", at=self.of(end.who, end.pid), alike=f"{end.who} copies")
 
     def _held(self) -> Iterator[Row]:
         """Yields a row with what the kernels held when the run was over."""

@@ -17,6 +17,7 @@ from ...judge.states import stopped
 from ...judge.wire import readings
 from ...trace import Call, Ending, Event, Output, Run, Segment, Start, plain
 from .. import wire
+from ..copies import copies
 from ..phrases import ended
 
 BYTES = 4096        # at most so many bytes of each direction's stream are kept to be shown
@@ -178,10 +179,10 @@ def _ways(run: Run, steps: "list[dict[str, Any]]") -> "Iterator[dict[str, Any]]"
     for made in run.connections:
         for end in (OPENER, ACCEPTOR):
             side = made.number, end
-            other = sides.other(side)
+            other, mine = sides.other(side), made.opener if end == OPENER else made.acceptor
             if side in changes and other is not None:
                 yield {"c": made.number, "from": names.get(sides.name(side), -1), "to": names.get(sides.name(other), -1),
-                       "bytes": stream(run, sides, side), "changes": changes[side], "told": list(told(sides, other))}
+                       "bytes": stream(run, sides, side), "changes": changes[side], "told": list(told(sides, other)), "copies": list(copies(mine)) if mine else []}
 
 
 def told(sides: Sides, side: "tuple[int, str]") -> "Iterator[list[int]]":

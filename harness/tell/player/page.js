@@ -59,12 +59,13 @@
 
     // -- the page ---------------------------------------------------------------------------------------------------------
     const page = document.getElementById("player");
-    const heading = make("p", { class: "faint" });
+    const heading = make("p", {}), again = make("p", { class: "faint" });
     const runs = make("div", { class: "row", role: "group", "aria-label": "runs" });
     const slider = make("input", { type: "range", min: 0, value: 0, "aria-label": "moment of the run", oninput: () => go(Number(slider.value)) });
     const place = make("output", { class: "mono" });
     const play = make("button", { type: "button", onclick: toggle }, "play");
-    const strip = drawn("svg", { class: "strip", viewBox: "0 0 1000 46", preserveAspectRatio: "none", role: "img" });
+    const strip = drawn("svg", { class: "strip", preserveAspectRatio: "none", role: "img" });
+    const legend = make("p", { class: "legend faint" });
     const now = make("p", { class: "now", "aria-live": "polite" });
     const decided = make("p", { class: "mark" });
     const panes = ["first", "second"].map((which) => {
@@ -77,20 +78,20 @@
     const moments = make("ol", { class: "moments", "aria-label": "moments" });
     const ways = make("div", { class: "ways" });
     const others = make("section", { class: "panel" });      // programs that have no pane
-    const story = make("ul", {});
+    const story = make("ul", { class: "said" });
     const compare = make("section", { class: "panel" });
     const button = (text, title, what) => make("button", { type: "button", title, "aria-label": title, onclick: what }, text);
     page.append(
         make("div", { class: "row top" }, make("h1", {}, told.title), button("light / dark", "light / dark", theme)),
-        heading, runs,
+        heading, again, runs,
         make("section", { class: "controls", "aria-label": "controls" },
             make("div", { class: "row" },
                 button("|<", "first moment (Home)", () => go(0)), button("<", "one moment back (left arrow)", () => go(at - 1)),
                 play, button(">", "one moment on (right arrow)", () => go(at + 1)),
                 button(">|", "last moment (End)", () => go(run().steps.length - 1)), slider, place),
-            strip, now, decided),
+            strip, legend, now, decided),
         make("div", { class: "grid" }, panes[0].panel,
-            make("section", { class: "panel" }, make("h2", {}, "moments"), moments), panes[1].panel),
+            make("section", { class: "panel middle" }, make("h2", {}, "moments"), moments), panes[1].panel),
         others,
         make("section", { class: "panel" }, make("h2", {}, "where the bytes are"), ways),
         make("section", { class: "panel" }, make("h2", {}, "what happened, and why"), story),
@@ -165,7 +166,8 @@
     // -- what changes with the run ----------------------------------------------------------------------------------------
     function whole() {
         const one = run();
-        heading.textContent = `${one.heading}   (${one.began ? `run at ${one.began.replace("T", " ").replace("Z", " UTC")}; ` : ""}${one.skipped ? "its pauses took no time; " : ""}again: ${one.reproduce})`;
+        heading.textContent = one.heading;
+        again.textContent = `${one.began ? `run at ${one.began.replace("T", " ").replace("Z", " UTC")}; ` : ""}${one.skipped ? "its pauses took no time; " : ""}again: ${one.reproduce}`;
         runs.replaceChildren(...(told.runs.length < 2 ? [] : told.runs.map((each, n) =>
             make("button", { type: "button", "aria-pressed": String(n === number), onclick: () => choose(n) }, `${LETTERS[n]}: ${each.heading}`))));
         slider.max = one.steps.length - 1;
@@ -190,8 +192,16 @@
     // Under the slider: who did something when; the findings; the share of the continuations that end as this run does.
     function density() {
         const one = run(), count = one.steps.length, rows = 3, buckets = Math.min(count, 250), size = 1000 / buckets;
+        const high = one.shares.length ? 46 : 24;
         strip.replaceChildren();
-        strip.setAttribute("aria-label", "who did something when: the first program above, the wire in the middle, the others below");
+        strip.setAttribute("viewBox", `0 0 1000 ${high}`);
+        strip.setAttribute("class", one.shares.length ? "strip curve" : "strip");
+        const rest = one.names.slice(1), keys = [["w0", `top: ${one.names[0] || "nobody"}`], ["wire", "middle: the wire"]];
+        if (rest.length) keys.push(["w1", `bottom: ${rest.length > 3 ? "the others" : rest.join(", ")}`]);
+        if (one.marks.length) keys.push(["mark", "upright line: explained at the end"]);
+        if (one.shares.length) keys.push(["", "curve: how many of the schedules that go like this one up to there end like it"]);
+        strip.setAttribute("aria-label", `who did something when. ${keys.map(([, words]) => words).join("; ")}`);
+        legend.replaceChildren(...keys.map(([kind, words]) => make("span", { class: kind }, words)));
         const seen = new Set();
         one.steps.forEach((each, n) => {
             const row = each.k === "segment" ? 1 : each.w === 0 ? 0 : 2, bucket = Math.floor(n * buckets / count);
@@ -200,7 +210,7 @@
             strip.append(drawn("rect", { x: bucket * size, y: 2 + row * 7, width: Math.max(size - 1, 1), height: 5, fill: `var(--${["first", "wire", "second"][row]})` }));
         });
         const x = (e) => (last(one.steps, e, (each) => each.e) + 0.5) * 1000 / count;
-        for (const mark of one.marks) strip.append(drawn("rect", { x: x(mark.e) - 1, y: 0, width: 2, height: 46, fill: "var(--mark)" }));
+        for (const mark of one.marks) strip.append(drawn("rect", { x: x(mark.e) - 1, y: 0, width: 2, height: high, fill: "var(--mark)" }));
         if (one.shares.length) {
             const mine = number, points = [];
             let y = 44;
@@ -259,7 +269,7 @@
         if (pane.shown !== `${number} ${file}`) {
             pane.shown = `${number} ${file}`;
             pane.list.replaceChildren(...(text ? text.lines : []).map((line, n) =>
-                make("li", {}, make("span", { class: "n" }, String(n + 1)), make("span", {}, line))));
+                make("li", {}, make("span", { class: "n" }, String(n + 1)), make("span", { class: "code" }, line))));
             pane.list.setAttribute("aria-label", file);
         }
         const states = { run: `as it was run (sha256 ${text && text.hash})`, changed: "has changed since this run: its text is not shown", "": "as it was when this page was made" };
@@ -309,6 +319,7 @@
         const found = last(one.changes, step().e, (each) => each[0]);
         const [, state, written, sent, arrived, acked, read, taking, gone, refused, fin] = found < 0 ? [0, "", 0, 0, 0, 0, 0, 0, 0, 0, 0] : one.changes[found];
         const from = name(one.from), to = name(one.to);
+        const copies = last(one.copies, step().e, (each) => each[0]), kept = copies < 0 ? "" : one.copies[copies][1];
         const known = (n) => n !== null;
         const taken = known(read) ? Math.min(arrived, read + taking) : read;
         const queue = (text, low, high, unknown = "not known") => {
@@ -317,7 +328,7 @@
                 make("span", { class: "mono" }, size ? bytes(one.bytes, low, high) : ""));
         };
         return make("div", {},
-            make("p", {}, make("strong", {}, `connection ${one.c}: ${from} → ${to} `), make("span", { class: "state mono" }, `${from}'s end: ${state || (run().wire ? "no segment yet" : "state not known")}`)),
+            make("p", {}, make("strong", {}, `connection ${one.c}: ${from} → ${to} `), make("span", { class: "state mono" }, `${from}'s end: ${state || (run().wire ? "no segment yet" : "state not known")}${kept && `; ${kept}`}`)),
             queue(state === "CLOSED" ? "never sent" : `not sent yet, in the ${from}'s kernel`, sent, written, known(sent) ? "not known before the write returns" : "not known"),
             ...(known(sent) && sent > arrived ? [queue(refused ? `sent, and refused by the ${to}'s kernel` : "sent, and not arrived yet", arrived, sent)] : []),
             queue(gone ? `never read: gone with the ${to}'s socket` : `not read yet, in the ${to}'s kernel`, taken, arrived),
@@ -330,7 +341,7 @@
     function inside(one, to, read) {
         const found = last(one.told, step().e, (each) => each[0]), lines = found < 0 ? 0 : one.told[found][1];
         if (!one.told.length || read === null || lines >= read) return [];
-        return [make("div", { class: "queue full" }, `of these, the ${to}'s lines do not tell of the last ${read - lines === 1 ? "byte" : `${read - lines} bytes`}: `,
+        return [make("div", { class: "queue full" }, `no line of the ${to}'s log tells of the last ${read - lines === 1 ? "byte" : `${read - lines} bytes`} of these: `,
             make("span", { class: "mono" }, bytes(one.bytes, lines, read)))];
     }
     const SIGNS = { "\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\" };

@@ -96,7 +96,7 @@ def test_scenario_2_shows_the_two_blocked_reads_and_the_five_bytes(browser, scen
         browser.open(put(tmp_path, played(scenarios["2"])))
         shown = there(browser)
         bytes_, = [queue for queue in shown["queues"] if '" test"' in queue and "5 bytes" in queue]
-        assert bytes_ == 'of these, the server\'s lines do not tell of the last 5 bytes: " test"'
+        assert bytes_ == 'no line of the server\'s log tells of the last 5 bytes of these: " test"'
         assert [[re.search(r"in (read)\(.*on connection 1; it never returned", line) is not None for line in lines] for lines in shown["calls"]] == [[True], [False, True]]
         assert [line.partition(" is ")[0] for line in shown["calls"][1]] == ["thread 1", "thread 2"]
         assert sorted(shown["states"]) == ["client's end: ESTABLISHED", "server's end: ESTABLISHED"]
@@ -104,6 +104,28 @@ def test_scenario_2_shows_the_two_blocked_reads_and_the_five_bytes(browser, scen
         assert len(seen) == 5 and max(seen) <= 900
     finally:
         browser.size(1200, 900)
+
+
+def test_the_page_says_how_many_processes_have_a_connection(browser, scenarios, tmp_path):
+    one = played(scenarios["11"])
+    end, = [made.acceptor for made in one.run.connections]
+    child, parent = max(end.holders, key=lambda holder: holder.since), min(end.holders, key=lambda holder: holder.since)
+    address, places = put(tmp_path, one), [step["e"] for step in data(one)["steps"]]
+    for place, words in ((parent.since, ""), (child.since, "; 2 processes have the connection"), (parent.until, "; 1 process keeps the connection"), (child.until, "")):
+        browser.open(f"{address}#step={min(e for e in places if e >= place)}")
+        shown = there(browser)
+        assert [re.sub(r"[A-Z0-9]+(-[A-Z0-9]+)*", "STATE", state) for state in shown["states"]] == ["client's end: STATE", f"server's end: STATE{words}"], place
+
+
+def test_the_page_says_what_the_rows_below_the_slider_are_and_what_the_verdict_is(browser, explored, tmp_path):
+    file = tmp_path / "page.html"
+    assert ask("play", "2", "-o", str(file))[0] == 0
+    browser.open(f"file://{file}")
+    keys = "return [...document.querySelectorAll('.legend span')].map((one) => one.textContent)"
+    assert browser.run(keys) == ["top: client", "middle: the wire", "bottom: server", "upright line: explained at the end"]
+    assert "as expected: 13 lines, 4 orders that TCP forced, a deadlock, proven, as the contract says" in browser.run("return [...document.querySelectorAll('main > p')].map((one) => one.textContent)")
+    browser.open(f"file://{explored['file']}")
+    assert browser.run(keys)[-1] == "curve: how many of the schedules that go like this one up to there end like it"
 
 
 def test_a_program_without_a_pane_has_its_calls_too(browser, scenarios, tmp_path):
@@ -275,6 +297,60 @@ def test_it_fits_a_phone_and_a_wide_screen(browser, scenarios, tmp_path, width):
             assert browser.run("return document.documentElement.scrollWidth") <= width
     finally:
         browser.size(1200, 900)
+
+
+@pytest.fixture
+def shaped(browser) -> Iterator[Browser]:
+    """The browser, for a test that changes its size or its medium."""
+    yield browser
+    browser.size(1200, 900)
+    browser.media()
+
+
+def test_no_line_of_a_source_is_beyond_its_box(shaped, scenarios, tmp_path):
+    """The arrow keys move the run, so nobody could reach such a line without a mouse."""
+    shaped.open(put(tmp_path, played(scenarios["20"])))
+    for width in (320, 800, 1600):
+        shaped.size(width, 900)
+        for key in ("Home", "End"):
+            shaped.press(key)
+            assert shaped.run("return [...document.querySelectorAll('.source')].map((one) => one.scrollWidth - one.clientWidth)") == [0, 0]
+
+
+def test_both_programs_stand_side_by_side_before_the_moments_where_three_columns_have_no_room(shaped, scenarios, tmp_path):
+    shaped.size(800, 1000)
+    shaped.open(put(tmp_path, played(scenarios["2"])))
+    (client, left), (moments, _), (server, right) = shaped.run("return [...document.querySelectorAll('.grid section')].map((one) => [one.getBoundingClientRect().top, one.getBoundingClientRect().left])")
+    assert client == server < moments and left < right
+    shaped.size(360, 740)
+    assert max(shaped.run("return [...document.querySelectorAll('.calls .ever')].map((one) => one.getBoundingClientRect().top)")) < 800      # nearly one screen
+
+
+def test_the_controls_leave_room_on_a_low_screen(shaped, scenarios, tmp_path):
+    """A page at 400 % of 1280 x 1024 pixels."""
+    shaped.open(put(tmp_path, played(scenarios["2"])))
+    stays = "window.scrollTo(0, 400); return document.querySelector('.controls').getBoundingClientRect().bottom > 0"
+    shaped.size(320, 256)
+    assert not shaped.run(stays)
+    shaped.size(1200, 900)
+    assert shaped.run(stays)
+
+
+def test_paper_has_whole_sources_and_no_controls(shaped, scenarios, tmp_path):
+    shaped.open(put(tmp_path, played(scenarios["2"])))
+    hidden = "return [...document.querySelectorAll('button:not(.moments button), input')].filter((one) => one.offsetParent).length"
+    cut = "return [...document.querySelectorAll('.source, .moments')].filter((one) => one.scrollHeight > one.clientHeight + 1).length"
+    assert shaped.run(hidden) > 5 and shaped.run(cut) == 3
+    shaped.media("print")
+    assert shaped.run(hidden) == 0 and shaped.run(cut) == 0
+
+
+def test_with_forced_colours_the_present_place_has_an_outline(shaped, scenarios, tmp_path):
+    shaped.open(put(tmp_path, played(scenarios["2"])))
+    outlines = "return [...document.querySelectorAll('.source .lit, .moments .lit button')].map((one) => getComputedStyle(one).outlineStyle)"
+    assert shaped.run(outlines) == ["none"] * 3
+    shaped.media(forced_colors="active")
+    assert shaped.run(outlines) == ["solid"] * 3
 
 
 def test_all_is_reached_by_the_keyboard_and_has_a_name(browser, scenarios, tmp_path):
