@@ -3,6 +3,7 @@
 # Programs come out as $(BUILD)/NN-name/client and .../server. A scenario is a folder: its client.c, its server.c and every
 # further .c file with a main function is a program (relay.c). Its other .c files go into each of its programs, also those
 # in a folder inside (gob/gob.c), except exercises/ and mutants/. Adding a scenario needs no change here.
+# A program of an exercise (NN-name/exercises/a/other/client.c) is built only if it is asked for by name.
 
 BUILD     ?= build
 SCENARIOS ?= scenarios
@@ -28,10 +29,12 @@ files     = $(call stems,$(shell ls -d $(1) 2>/dev/null | grep -xE '[^][:space:]
 sources  := $(call files,$(SCENARIOS)/*/*.c)
 a_main    = ^[[:space:]]*((int|void)[[:space:]]+)?main[[:space:]]*[(]
 mains    := $(call stems,$(shell grep -lE '$(a_main)' $(SCENARIOS)/*/*.c 2>/dev/null))
-stems_of_programs := $(filter %/client %/server $(mains) $(MAKECMDGOALS:$(BUILD)/%=%),$(sources))
+asked     = $(MAKECMDGOALS:$(BUILD)/%=%)
+stems_of_programs := $(filter %/client %/server $(mains) $(asked),$(sources))
 shared   := $(filter-out $(stems_of_programs),$(sources)) $(call files,$(SCENARIOS)/*/*/*.c)
 extras    = $(patsubst %,$(BUILD)/%.o,$(filter-out $(1)/exercises/% $(1)/mutants/%,$(filter $(1)/%,$(shared))))
 names    := $(sort $(patsubst %/,%,$(dir $(stems_of_programs))))
+others   := $(filter %/other/client %/other/server,$(asked))
 programs := $(addprefix $(BUILD)/,$(stems_of_programs))
 common   := $(patsubst common/%.c,$(BUILD)/common/%.o,$(wildcard common/*.c))
 
@@ -154,12 +157,12 @@ $(BUILD)/libcommon.a: $(common)
 	@rm -f $@.$$$$ && $(AR) rc $@.$$$$ $^ && mv -f $@.$$$$ $@
 
 define link
-$(BUILD)/$(1): $(BUILD)/$(1).o $(call extras,$(patsubst %/,%,$(dir $(1)))) $(BUILD)/libcommon.a
+$(BUILD)/$(1): $(BUILD)/$(1).o $(call extras,$(firstword $(subst /, ,$(1)))) $(BUILD)/libcommon.a
 	@$$(CC) $$(ALL_FLAGS) -o $$@.$$$$$$$$ $$^ && mv -f $$@.$$$$$$$$ $$@
 endef
-$(foreach program,$(stems_of_programs),$(eval $(call link,$(program))))
+$(foreach program,$(stems_of_programs) $(others),$(eval $(call link,$(program))))
 
--include $(wildcard $(BUILD)/common/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
+-include $(wildcard $(BUILD)/common/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(addprefix $(BUILD)/,$(addsuffix .d,$(others))))
 
 # -- the lab's own checks -----------------------------------------------------------------------------------------------
 

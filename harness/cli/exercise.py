@@ -10,6 +10,8 @@ from typing import Any, Callable, Iterator
 
 from ..learn import changes, exercises, originals, progress
 from ..learn.exercises import Exercise
+from ..stage.build import build
+from ..stage.conductor import VirtualClock
 from ..stage.scenarios import Scenario, find
 from ..tell import screen, words
 from . import shared
@@ -51,9 +53,9 @@ def _judge(exercise: Exercise, scenario: Scenario, args: argparse.Namespace, lab
     print("\n".join(_fold([f"exercise {exercise.name}: {exercise.title}   (scenarios/{scenario.name})"], width, terminal)))
     if not passed:
         print("\n".join(_fold(exercise.task.split("\n"), width, terminal)) + "\n")
+        for said in judged.run.notes:
+            print("\n".join(_fold([f"note: {said}"], width, terminal)))
     print(judged.tell(width=width, colour=screen.wants_colour(sys.stdout), fold=terminal, rows=screen.rows_of(sys.stdout)), flush=True)
-    for said in judged.run.notes if not passed else ():
-        print(f"note: {said}")
     shared.compiler_said(scenario, not passed)
     if passed:
         told = ["", "Why it works:", *exercise.why.split("\n"), "", *_compared(exercise, scenario), *uncounted(judged)]
@@ -66,7 +68,8 @@ def _judge(exercise: Exercise, scenario: Scenario, args: argparse.Namespace, lab
 
 def run(exercise: Exercise, scenario: Scenario, place: str, lab: shared.Lab, stop: "Callable[[], bool]") -> shared.Judged:
     """Makes a run and judges it. If it passes, makes one more in each way of delivery under which the exercise's contract holds: so a program that
-    counts reads, or only says that it has read, does not pass. Returns the first run that does not pass, else the first one."""
+    counts reads, or only says that it has read, does not pass. Then runs one of the programs beside the exercise's other one, if it has one: so a
+    program that only knows what the first run brings does not pass. Returns the first run that does not pass, else the first one."""
     first = shared.one_run(scenario, argparse.Namespace(trace=None), shared.policy(scenario, real_time=False), lab, tick=stop)
     first = dataclasses.replace(first, reproduce=command(exercise, place))
     asked = os.environ.get("DELIVERY") or os.environ.get("SCHEDULE")
@@ -76,7 +79,20 @@ def run(exercise: Exercise, scenario: Scenario, place: str, lab: shared.Lab, sto
         other = shared.one_run(scenario, argparse.Namespace(trace=None), shared.delivery(way, shared.no_pause()), lab, tick=stop)
         if other.verdict.status or other.verdict.word == "interrupted":
             return dataclasses.replace(other, reproduce=f"DELIVERY={way} {first.reproduce}")
+    if exercise.other and first.verdict.status == 0 and first.verdict.word != "interrupted":
+        build([exercises.other(exercise)], only=exercise.other)
+        other = shared.one_run(exercises.beside(exercise, scenario), argparse.Namespace(trace=None), VirtualClock(shared.no_pause()), lab, tick=stop)
+        if other.verdict.status or other.verdict.word == "interrupted":
+            notes = (_with_another(exercise), *other.run.notes)
+            return dataclasses.replace(other, run=dataclasses.replace(other.run, notes=notes), reproduce=first.reproduce)
     return first
+
+
+def _with_another(exercise: Exercise) -> str:
+    """Returns in words what the run with the exercise's other program is."""
+    mine = "server" if exercise.other == "client" else "client"
+    return (f"your two programs passed together. Then your {mine} was run with another {exercise.other}. This is that run, and it did not pass. "
+            f"The other {exercise.other} is {exercise.source}/{exercises.FOLDER}/{exercise.letter}/{exercises.OTHER}/{exercise.other}.c")
 
 
 def command(exercise: Exercise, place: str) -> str:

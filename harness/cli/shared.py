@@ -339,6 +339,8 @@ def judged(scenario: Scenario, conductor: Conductor, files: "list[Path]", story:
     the source lines of the calls are looked up whatever the verdict is."""
     contract = scenario.load_contract()
     built = sources.load(scenario.build).sums
+    if scenario.other is not None:
+        built = {**built, **sources.load(scenario.other.parent).sums}
     way = ""
     if isinstance(conductor.policy, Delivery):
         way, conductor.policy.conductor = conductor.policy.way, conductor

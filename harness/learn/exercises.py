@@ -1,12 +1,14 @@
 """The exercises of the lessons: finds them in the scenarios' folders, reads them, and refuses broken ones.
 
 scenarios/NN-name/exercises/a/ has task.txt, contract.txt, solution.diff, why.txt and wrong/*.diff. If the exercise begins with a
-skeleton, it also has start.diff. CONTRACT.md, "Exercises", says what each of them is. All changes are made to the scenario as the
+skeleton, it also has start.diff. If the learner's server (or client) is also judged beside another client (or server), that program
+and its contract are in other/. CONTRACT.md, "Exercises", says what each of them is. All changes are made to the scenario as the
 lab has it.
 """
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import re
 import stat
@@ -19,6 +21,7 @@ from ..stage.scenarios import Scenario, UnknownScenario, find, find_all, misconc
 from . import changes
 
 FOLDER = "exercises"
+OTHER = "other"
 SIZE_MAX = 1 << 16      # bytes of each file
 OF_THE_LESSON = ("contract.txt", "question.txt")     # files of a scenario that an exercise's folder does not get
 OWN = 90                # scenarios from this number on are a learner's own
@@ -38,7 +41,8 @@ class UnknownExercise(Exception):
 
 @dataclass(frozen=True)
 class Exercise:
-    """One exercise. `start` is the change that makes its skeleton of the scenario; "" if it begins with the scenario itself."""
+    """One exercise. `start` is the change that makes its skeleton of the scenario; "" if it begins with the scenario itself.
+    `other` is the program that other/ has, "client" or "server"; "" if there is no such folder."""
 
     scenario: str           # "04-half-close"
     letter: str             # "a"
@@ -49,6 +53,7 @@ class Exercise:
     solution: str
     start: str
     wrong: "tuple[Path, ...]"
+    other: str = ""
 
     @property
     def name(self) -> str:
@@ -107,7 +112,7 @@ def load(folder: Path, letter: str) -> Exercise:
     start = _change(here / "start.diff") if os.path.lexists(here / "start.diff") else ""
     for path in wrong:
         _change(path)
-    return Exercise(folder.name, letter, here, title, task, why, _change(here / "solution.diff"), start, wrong)
+    return Exercise(folder.name, letter, here, title, task, why, _change(here / "solution.diff"), start, wrong, _other(here / OTHER))
 
 
 def _task(path: Path) -> "tuple[str, str]":
@@ -120,6 +125,18 @@ def _task(path: Path) -> "tuple[str, str]":
     if not task:
         raise ExerciseError(path, 3, "there is no task; say in about two sentences what is to be done")
     return lines[0].strip(), task
+
+
+def _other(folder: Path) -> str:
+    """Returns which program the folder has."""
+    if not os.path.lexists(folder):
+        return ""
+    found = [name for name in ("client", "server") if (folder / f"{name}.c").is_file()]
+    if len(found) != 1:
+        raise ExerciseError(folder, 0, "has to have one program: client.c, if the learner's server is to be run with it, or server.c")
+    if not (folder / "contract.txt").is_file():
+        raise ExerciseError(folder / "contract.txt", 0, "there is none; write what must be observed beside the other program")
+    return found[0]
 
 
 def _change(path: Path) -> str:
@@ -174,6 +191,18 @@ def _headed(exercise: Exercise, files: "dict[str, str]") -> "dict[str, str]":
     touched = {place.file for change in (exercise.start, exercise.solution) if exercise.start for place in changes.parse(change)}
     head = f"// Exercise {exercise.name}, {exercise.title}\n// `make exercise-{exercise.name}` tells the task, and judges this program.\n"
     return {name: re.sub(r"\A(//.*\n)+", lambda _: head, text) if f"{exercise.source}/{name}" in touched else text for name, text in files.items()}
+
+
+def other(exercise: Exercise) -> Scenario:
+    """Returns the program in other/ as a scenario that make can build. Its contract is that of the learner's program beside it."""
+    home, inside = find(exercise.scenario), f"{FOLDER}/{exercise.letter}/{OTHER}"
+    return Scenario(f"{home.name}/{inside}", exercise.folder / OTHER, home.build / inside, exercise.folder / OTHER / "contract.txt")
+
+
+def beside(exercise: Exercise, scenario: Scenario) -> Scenario:
+    """Returns the scenario with the program of other/ in place of the learner's, judged by the contract in other/."""
+    there = other(exercise)
+    return dataclasses.replace(scenario, rules=there.rules, other=there.program(exercise.other))
 
 
 def own_folder(exercise: Exercise) -> "Optional[Scenario]":

@@ -25,20 +25,21 @@ class DoesNotBuild(Exception):
     """The programs can't be built. The text is the compiler's own, or says what is wrong."""
 
 
-def build(scenarios: "list[Scenario]") -> str:
-    """Builds what has changed. Returns the compiler's warnings, "" if there are none. Raises DoesNotBuild, and StageError if a
-    stage.txt is wrong."""
+def build(scenarios: "list[Scenario]", only: str = "") -> str:
+    """Builds what has changed; with `only`, just the program of that name. Returns the compiler's warnings, "" if there are none.
+    Raises DoesNotBuild, and StageError if a stage.txt is wrong."""
     for scenario in scenarios:
         _refuse_odd_files(scenario.folder)
     env = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")}
     passed = [f"{name}={env[name]}" for name in ("BUILD", "SCENARIOS", "SANITIZE", "WERROR", "CC") if env.get(name)]
     prefix = env.get("BUILD") or "build"
-    targets = [f"{prefix}/{scenario.name}/{file}" for scenario in scenarios for file in _files(scenario)]
+    files = {scenario.name: [only] if only else _files(scenario) for scenario in scenarios}
+    targets = [f"{prefix}/{name}/{file}" for name in files for file in files[name]]
     command = [env.get("MAKE") or "make", "--no-print-directory", "-s", *passed, *targets]
     programs = [ROOT / target for target in targets]
     with _alone(ROOT / prefix):
         _take_away_strangers(programs)
-        builds = [sources.Build(one.folder, one.build, [one.program(file) for file in _files(one)]) for one in scenarios]
+        builds = [sources.Build(one.folder, one.build, [one.program(file) for file in files[one.name]]) for one in scenarios]
         said = _make(command, env)
         for one in builds:
             one.built(said)

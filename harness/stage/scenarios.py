@@ -20,12 +20,13 @@ ROOT = Path(__file__).resolve().parents[2]
 @dataclass(frozen=True)
 class Scenario:
     """The places of one scenario's files. `build` is the folder of its built programs. `rules` is a contract outside of the
-    scenario's folder."""
+    scenario's folder. `other` is a built program that runs in place of the scenario's program of the same name."""
 
     name: str               # "04-half-close"
     folder: Path
     build: Path
     rules: Optional[Path] = None
+    other: Optional[Path] = None
 
     @property
     def number(self) -> str:
@@ -49,8 +50,8 @@ class Scenario:
         return cast.load(self.folder)
 
     def program(self, file: str) -> Path:
-        """Returns the path of the program that make builds of FILE.c."""
-        return self.build / file
+        """Returns the path of the program that make builds of FILE.c, or of the other program that runs in its place."""
+        return self.other if self.other is not None and self.other.name == file else self.build / file
 
 
 def lesson(name: str) -> str:

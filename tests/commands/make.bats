@@ -185,8 +185,8 @@ teardown() {
     cd "$BATS_TEST_TMPDIR/scenarios/04-half-close"
     echo 'int codec(void); int codec(void) { return 7; }' >codec.c
     printf 'int codec(void);\nint\nmain(void)\n{\n    return codec();\n}\n' >relay.c
-    mkdir -p exercises
-    echo 'this is no C' >exercises/client.c
+    mkdir -p exercises/a/other
+    echo 'this is no C' | tee exercises/client.c >exercises/a/other/client.c
     cd "$CLONE"
     make -s SCENARIOS="$BATS_TEST_TMPDIR/scenarios" BUILD="$BATS_TEST_TMPDIR/b"
     run "$BATS_TEST_TMPDIR/b/04-half-close/relay"

@@ -1,6 +1,7 @@
 """make exercise, solution, start, reset and diff: does each do what it says, and is nothing of a learner's ever lost?"""
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -76,6 +77,43 @@ def test_who_counts_reads_passes_once_and_is_refused_where_each_read_brings_one_
     status, out, _ = ask("exercise", "0a")
     assert status == 1 and "reproduce: DELIVERY=bytes make exercise-0a\n" in out and "\nnote: DELIVERY=bytes: the lab lets each read of a connection ask" in out
     assert "Why it works" not in out and facts(made) == ""
+
+
+def test_who_knows_the_answer_by_heart_is_refused_beside_another_program(tmp_path, monkeypatch):
+    name = "09-write-after-goodbye"
+    made = changes.Lab(tmp_path, tmp_path / "build", [name])
+    monkeypatch.setenv("SCENARIOS", str(made.scenarios))
+    monkeypatch.setenv("BUILD", str(made.build))
+    inside = made.scenarios / name / "exercises/b"
+    shutil.copytree(made.scenarios / name, made.scenarios / "90-own", ignore=shutil.ignore_patterns("exercises", "mutants", "contract.txt"))
+    assert "another client" not in ask("exercise", "9b")[1] and not (made.build / name / "exercises").exists()
+    changes.apply((inside / "wrong/by-heart.diff").read_text(), made.scenarios)
+    status, out, _ = ask("exercise", "9b")
+    note = "your two programs passed together. Then your server was run with another client. This is that run, and it did not pass. " \
+           f"The other client is scenarios/{name}/exercises/b/other/client.c"
+    assert status == 1 and f'note: {note}\ndiffers: the server never said "Received 111 bytes in all"' in out and out.endswith("reproduce: make exercise-9b\n")
+    assert "Why it works" not in out and facts(made) == ""
+    told = json.loads(ask("exercise", "9b", "--json")[1])
+    assert (told["status"], told["notes"][0], told["reproduce"]) == (1, note, "make exercise-9b")
+    changes.apply((inside / "solution.diff").read_text().replace(name, "90-own"), made.scenarios)
+    shutil.copy(made.scenarios / "90-own/server.c", made.scenarios / name)
+    (made.scenarios / "90-own/client.c").write_text("int main(void) { return 1; }\n")
+    assert ask("exercise", "9b")[0] == 0 and facts(made) == "passed 09b\n"
+    assert ask("exercise", "9b", "--in", "90")[0] == 1
+    shutil.copy(made.scenarios / name / "client.c", made.scenarios / "90-own")
+    assert ask("exercise", "9b", "--in", "90")[::2] == (0, "")
+
+
+def test_the_record_of_a_run_beside_another_program_has_the_text_of_that_program(tmp_path, monkeypatch):
+    name = "09-write-after-goodbye"
+    made = changes.Lab(tmp_path, tmp_path / "build", [name])
+    monkeypatch.setenv("SCENARIOS", str(made.scenarios))
+    monkeypatch.setenv("BUILD", str(made.build))
+    changes.apply((made.scenarios / name / "exercises/b/solution.diff").read_text(), made.scenarios)
+    assert ask("exercise", "9b")[0] == 0
+    began = json.loads((made.build / "last" / f"{name}.jsonl").read_text().partition("\n")[0])
+    files = {"client.c": made.scenarios / name / "exercises/b/other/client.c", "server.c": made.scenarios / name / "server.c"}
+    assert began["sources"] == {file: hashlib.sha256(path.read_bytes()).hexdigest() for file, path in files.items()}
 
 
 def test_a_message_about_a_mistake_is_broken_between_words(lab):

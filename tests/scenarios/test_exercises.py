@@ -26,6 +26,7 @@ from ready import ready
 
 OWN = exercises.OWN
 ALL = [(s.name, letter) for s in find_all() if int(s.number) < OWN for letter in exercises.letters(s.folder)]
+BESIDE = [(name, letter) for name, letter in ALL if (ROOT / "scenarios" / name / "exercises" / letter / exercises.OTHER).exists()]
 LEAST = 12      # letters of a line of code that tells a solution: a brace alone tells none
 
 
@@ -44,6 +45,9 @@ class Tried:
 
     def __init__(self, exercise: Exercise, files: "dict[str, str]", folder: Path) -> None:
         place = folder / "scenarios" / exercise.scenario
+        self.exercise = dataclasses.replace(exercise, folder=place / exercises.FOLDER / exercise.letter)
+        others = sorted((exercise.folder / exercises.OTHER).glob("*.*"))
+        files = {**files, **{f"{exercises.FOLDER}/{exercise.letter}/{exercises.OTHER}/{path.name}": path.read_text() for path in others}}
         for path in [path for path in place.rglob("*") if path.is_file() and str(path.relative_to(place)) not in files]:
             path.unlink()
         for name, text in files.items():
@@ -58,16 +62,24 @@ class Tried:
         build([self.scenario])
         return self.scenario
 
-    def verdict(self, monkeypatch) -> comparison.Verdict:
+    def beside(self, monkeypatch) -> Scenario:
+        """The same, with the exercise's other program."""
         scenario = self.built(monkeypatch)
-        return comparison.judge(Conductor(scenario, VirtualClock(), keeper=lent()).run(), scenario.load_contract())
+        build([exercises.other(self.exercise)], only=self.exercise.other)
+        return exercises.beside(self.exercise, scenario)
 
+    def verdict(self, monkeypatch) -> comparison.Verdict:
+        return judged(self.built(monkeypatch))
 
     def under(self, way: str, monkeypatch) -> comparison.Verdict:
         """The verdict about a run with another way of delivery."""
         scenario, policy = self.built(monkeypatch), Delivery(way)
         policy.conductor = Conductor(scenario, policy, keeper=lent())
         return comparison.judge(policy.conductor.run(), scenario.load_contract())
+
+
+def judged(scenario: Scenario, isolate: bool = True) -> comparison.Verdict:
+    return comparison.judge(Conductor(scenario, VirtualClock(), keeper=lent(isolate)).run(), scenario.load_contract())
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +94,9 @@ def each(parameters=ALL):
 
 
 def wrong_answers():
-    return [(name, letter, path.stem) for name, letter in ALL for path in sorted((ROOT / "scenarios" / name / "exercises" / letter / "wrong").glob("*.diff"))]
+    """All of them but those that pass beside the learner's own program."""
+    return [(name, letter, path.stem) for name, letter in ALL for path in sorted((ROOT / "scenarios" / name / "exercises" / letter / "wrong").glob("*.diff"))
+            if path.stem != "by-heart" or (name, letter) not in BESIDE]
 
 
 # --- what it is to do ------------------------------------------------------------------------------------------------
@@ -135,7 +149,7 @@ def test_the_solution_passes_whichever_program_is_delayed_and_without_a_private_
     scenario = Tried(exercise, exercises.solved(exercise, files_of(name)), place).built(monkeypatch)
     found = schedules.explore(scenario)
     assert found.status == 0, [(one.schedule, [(d.kind, d.who, d.expected, d.found) for d in one.verdict.differences]) for one in found.broken[:3]]
-    verdict = comparison.judge(Conductor(scenario, VirtualClock(), keeper=lent(False)).run(), scenario.load_contract())
+    verdict = judged(scenario, isolate=False)
     assert verdict.status == 0, verdict.differences
 
 
@@ -154,6 +168,25 @@ def test_a_wrong_answer_fails(name, letter, answer, place, monkeypatch):
     tried = Tried(exercise, exercises.changed(exercise, path.read_text(), path, files_of(name)), place)
     ways = tried.scenario.load_contract().deliveries
     assert tried.verdict(monkeypatch).status == 1 or 1 in (tried.under(way, monkeypatch).status for way in ways)
+
+
+@each(BESIDE)
+def test_beside_the_other_program_the_solution_passes_whichever_program_is_delayed(name, letter, place, monkeypatch):
+    exercise = load(name, letter)
+    pair = Tried(exercise, exercises.solved(exercise, files_of(name)), place).beside(monkeypatch)
+    found = schedules.explore(pair)
+    assert found.status == 0, [(one.schedule, [(d.kind, d.who, d.expected, d.found) for d in one.verdict.differences]) for one in found.broken[:3]]
+    assert judged(pair, isolate=False).status == 0
+
+
+@each(BESIDE)
+def test_an_answer_by_heart_fails_only_beside_the_other_program(name, letter, place, monkeypatch):
+    exercise = load(name, letter)
+    path = exercise.folder / "wrong" / "by-heart.diff"
+    tried = Tried(exercise, exercises.changed(exercise, path.read_text(), path, files_of(name)), place)
+    assert tried.verdict(monkeypatch).status == 0
+    assert [way for way in tried.scenario.load_contract().deliveries if tried.under(way, monkeypatch).status] == []
+    assert judged(tried.beside(monkeypatch)).status == 1
 
 
 def own_lines(exercise: Exercise) -> "list[str]":
@@ -213,6 +246,17 @@ def test_a_broken_exercise_is_refused_with_its_place(doctored, file, text, words
 def test_without_a_wrong_answer_an_exercise_is_refused(doctored):
     shutil.rmtree(doctored / "exercises" / "a" / "wrong")
     with pytest.raises(ExerciseError, match="exercises/a/wrong: there is no wrong answer"):
+        exercises.load(doctored, "a")
+
+
+@pytest.mark.parametrize("files, words", [
+    ([], "other: has to have one program"), (["client.c", "server.c", "contract.txt"], "other: has to have one program"), (["client.c"], "other/contract.txt: there is none")])
+def test_an_other_program_that_can_not_judge_is_refused(doctored, files, words):
+    folder = doctored / "exercises" / "a" / "other"
+    folder.mkdir()
+    for file in files:
+        (folder / file).write_text("")
+    with pytest.raises(ExerciseError, match=f"^scenarios/04-half-close/exercises/a/{words}"):
         exercises.load(doctored, "a")
 
 
