@@ -5,6 +5,8 @@
 # in a folder inside (gob/gob.c), except exercises/ and mutants/. Adding a scenario needs no change here.
 # A program of an exercise (NN-name/exercises/a/other/client.c) is built only if it is asked for by name.
 
+MAKEFLAGS += --no-builtin-rules     # make starts in half the time: it need not ask for each file whether Fortran would make it
+
 BUILD     ?= build
 SCENARIOS ?= scenarios
 PYTHON    ?= python3
@@ -25,13 +27,13 @@ endif
 # main is misspelt: then the linker says so. (A line in a comment that looks like main makes a program, too.)
 stems     = $(patsubst $(SCENARIOS)/%.c,%,$(filter $(SCENARIOS)/%.c,$(1)))
 # Files whose names make or the shell would read as more than a name are not there for them.
-files     = $(call stems,$(shell ls -d $(1) 2>/dev/null | grep -xE '[^][:space:]["$$\#%:;&|<>()`!*?{}~^]+'))
-sources  := $(call files,$(SCENARIOS)/*/*.c)
+files    := $(call stems,$(shell ls -d $(SCENARIOS)/*/*.c $(SCENARIOS)/*/*/*.c 2>/dev/null | grep -xE '[^][:space:]["$$\#%:;&|<>()`!*?{}~^]+'))
+sources  := $(foreach file,$(files),$(if $(word 3,$(subst /, ,$(file))),,$(file)))
 a_main    = ^[[:space:]]*((int|void)[[:space:]]+)?main[[:space:]]*[(]
 mains    := $(call stems,$(shell grep -lE '$(a_main)' $(SCENARIOS)/*/*.c 2>/dev/null))
 asked     = $(MAKECMDGOALS:$(BUILD)/%=%)
 stems_of_programs := $(filter %/client %/server $(mains) $(asked),$(sources))
-shared   := $(filter-out $(stems_of_programs),$(sources)) $(call files,$(SCENARIOS)/*/*/*.c)
+shared   := $(filter-out $(stems_of_programs),$(files))
 extras    = $(patsubst %,$(BUILD)/%.o,$(filter-out $(1)/exercises/% $(1)/mutants/%,$(filter $(1)/%,$(shared))))
 names    := $(sort $(patsubst %/,%,$(dir $(stems_of_programs))))
 others   := $(filter %/other/client %/other/server,$(asked))
