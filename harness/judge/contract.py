@@ -32,7 +32,7 @@ WHERE = re.compile(r"\[((?:[^]\\]|\\.)+)\]\s+")     # the condition in front of 
 DELIVERIES = ("bytes", "coalesced", "split", "reset")      # the ways of delivery that may stand behind `holds under`
 FACTS = re.compile(r"SYN|FIN|RST|zero window|byte [1-9][0-9]*")
 KEYWORDS = ("never", "free", "either", "bytes", "wire", "call", "deadlock")
-MADE = ("accept", "close", "connect", "empty", "fork", "look", "poll", "read", "shutdown", "write")     # calls that a contract may ask for; look: made.py
+MADE = ("accept", "bind", "close", "connect", "empty", "fork", "look", "poll", "read", "shutdown", "write")     # calls that a contract may ask for; look: made.py
 HALVES = ("SHUT_RD", "SHUT_WR", "SHUT_RDWR")
 BEGINNINGS = "never, free, either, or, others allowed, holds under, bytes, wire, call, deadlock, ? or #"
 SPLITTERS = (" after ", " before ", " and ", " / ")     # words of the notation that may stand behind a text
@@ -144,7 +144,8 @@ class Wire(Statement):
 
 @dataclass(frozen=True)
 class Made(Statement):
-    """WHO makes this call, on a connection if it is not "empty", "fork", "look" or "poll". `name` is one of MADE. `half` is the direction of a shutdown, "SHUT_WR"; "" for any.
+    """WHO makes this call, on a connection if it is not "bind", "empty", "fork", "look" or "poll". `name` is one of MADE. `half` is the direction of a
+    shutdown, "SHUT_WR", the address of a connect, "::1", or the option that the socket of a bind has, "SO_REUSEADDR"; "" for any.
     `count` is what a read or a write returns, in bytes; -1 for any number. With `error` ("EPIPE") the call fails so; else it does not fail."""
 
     who: str = ""
@@ -154,8 +155,12 @@ class Made(Statement):
     count: int = -1
 
     def __str__(self) -> str:
-        returns = f", so that it returns {self.count}{' (EOF)' if self.name == 'read' and self.count == 0 else ''}," if self.count >= 0 else ""
-        return (f"{self.name}({self.half})" if self.half else self.name) + (f", so that it fails with {self.error}," if self.error else returns)
+        if self.name in ("empty", "fork", "look", "poll"):
+            return self.name
+        half = {"connect": f" to {self.half}", "bind": f" with {self.half} set,"}.get(self.name, f"({self.half})") if self.half else ""
+        what = f"{self.name}{half}" if self.name in ("bind", "connect") else f"{self.name}{half} on a connection"
+        result = f" with the result {self.count}{' (EOF)' if self.name == 'read' and self.count == 0 else ''}" if self.count >= 0 else ""
+        return what + (f" with the error {self.error}" if self.error else result)
 
 
 @dataclass(frozen=True)
@@ -608,9 +613,11 @@ class _At:
                             + (f". Did you mean {near[0]}?" if near else ""))
         error = words.pop() if words[-1] in errno.errorcode.values() else ""
         count = int(words.pop()) if name in ("read", "write") and not error and re.fullmatch("[0-9]{1,9}", words[-1]) else -1
-        if len(words) > 2 or words[1:] and (name != "shutdown" or words[1] not in HALVES):
+        may = {"shutdown": "|".join(HALVES), "connect": "[0-9a-f]*[.:][0-9a-f.:]+", "bind": "SO_REUSEADDR"}.get(name, "")
+        if len(words) > 2 or words[1:] and not re.fullmatch(may, words[1]):
             raise self.fail(f'unknown word "{words[-1]}"; a line that asks for a call is call: WHO NAME; behind shutdown may stand {", ".join(HALVES)}, '
-                            "behind read and write the number of bytes that it returns, and at the end an error with which it fails: EPIPE")
+                            "behind connect an address (::1), behind bind SO_REUSEADDR, behind read and write the number of bytes that it returns, "
+                            "and at the end an error with which it fails: EPIPE")
         return Made(*base, who=self.who(who), name=name, half=(words[1:] or [""])[0], error=error, count=count)
 
     def deadlock(self, rest: str, base: Base) -> Deadlock:
@@ -749,7 +756,7 @@ def _once(said: Any) -> str:
     if isinstance(said, Wire):
         return f"wire: {said.fact}"
     if isinstance(said, Made):
-        return f"call: {said.who} {said}"
+        return " ".join(word for word in ("call:", said.who, said.name, said.half, str(said.count) if said.count >= 0 else "", said.error) if word)
     return "deadlock" if isinstance(said, Deadlock) else ""
 
 

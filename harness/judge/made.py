@@ -18,6 +18,9 @@ from .seen import falls_short
 from .sides import READS
 
 
+EPOLL = "epoll"     # stands for the descriptor of any epoll instance
+
+
 @dataclass(frozen=True)
 class Answer:
     """`made`: the call was made. `error`: if all such calls failed, the error of the last one ("ENOTCONN"). `unknown`: why nobody
@@ -37,24 +40,65 @@ def ask(said: Made, cast: Cast, deeds: Deeds) -> Answer:
     if said.name == "fork":
         return Answer(bool(_processes(name, cast) - {one.pid for one in cast.run.endings}) or any(one.who == name for one in cast.run.children))
     pid = cast.pid(said.who) if index_of(said.who) and not cast.listens(name) else 0
-    calls = [call for call in cast.run.calls if call.who == name and (OF_NO_CONNECTION[said.name](call) if said.name in OF_NO_CONNECTION else PLAIN.get(call.name, call.name) == said.name)
-             and (not said.half or call.option == said.half) and (not pid or call.pid == pid)
-             and (said.count < 0 or call.returned >= 0 and call.result == said.count or (said.name, said.count) == ("read", 0) and _met_the_end(call, deeds))]
-    mine = calls if said.name in OF_NO_CONNECTION else [call for call in calls if _failed_to_connect(call) and said.error or call.connection > 0 and (numbers is None or call.connection in numbers)]
-    if any(call.error == said.error or said.name in OF_NO_CONNECTION for call in mine):
+    since = _since(name, cast) if said.name == "look" else {}
+    calls = [call for call in cast.run.calls if call.who == name and (not pid or call.pid == pid) and _is_meant(said, call, deeds, since)]
+    mine = [call for call in calls if said.name in OF_NO_CONNECTION or _failed_to_connect(call) or call.connection > 0 and (numbers is None or call.connection in numbers)]
+    if any(call.error == said.error or said.name in OF_ANY_ERROR for call in mine):
         return Answer(True)
     if any(map(deeds.is_blind, _processes(name, cast))):
         return Answer(False, unknown=f"some calls of the {name} could not be seen, or not on which connection")
     return Answer(False, error=mine[-1].error if mine and not said.error else "")
 
 
-def _looks(call: Call) -> bool:
-    """Does the call tell its program, without waiting, whether something has come? A poll that may not wait does, and a read that
-    takes nothing away. So does a read that returned the end of the stream, or one that would have had to wait. The records do not
+def _is_meant(said: Made, call: Call, deeds: Deeds, since: "dict[str, int]") -> bool:
+    """Is it the call that the contract names? Its connection and its error are not looked at here."""
+    if said.name == "look":
+        return _looks(call, since)
+    if said.name in ("empty", "poll"):
+        return _finds_none(call) if said.name == "empty" else _polls(call)
+    if said.name == "bind":
+        return call.name == "bind" and (not said.half or _may_reuse(call, deeds.run.calls))
+    if PLAIN.get(call.name, call.name) != said.name or said.half and said.half not in (call.option, _host(call) if call.name == "connect" else ""):
+        return False
+    return said.count < 0 or call.returned >= 0 and call.result == said.count or (said.name, said.count) == ("read", 0) and _met_the_end(call, deeds)
+
+
+def _host(call: Call) -> str:
+    """Returns the address to which a connect goes, without its port: "::1"."""
+    return call.address.rpartition(">")[2].rpartition(":")[0].strip("[]")
+
+
+def _may_reuse(call: Call, calls: "tuple[Call, ...]") -> bool:
+    """Was SO_REUSEADDR on for the socket of a bind?"""
+    before = [one for one in calls if one.pid == call.pid and 0 <= one.returned < call.seq and not one.error
+              and (one.name == "socket" and one.result == call.fd or one.fd == call.fd and one.option == "SO_REUSEADDR")]
+    return bool(before) and before[-1].option == "SO_REUSEADDR" and before[-1].value != 0
+
+
+def _looks(call: Call, since: "dict[str, int]") -> bool:
+    """Does the call tell its program, without waiting, whether something has come on a connection? A poll that may not wait does, and a
+    read that takes nothing away. So does a read that returned the end of the stream, or one that would have had to wait. The records do not
     say whether a read was to wait."""
     if call.name in POLLS:
-        return call.limit == 0
+        return call.limit == 0 and call.returned >= 0 and _is_about_a_connection(call, since)
     return call.connection > 0 and call.name in READS and (call.option == "MSG_PEEK" or call.returned >= 0 and (call.result == 0 or call.error == "EAGAIN"))
+
+
+def _is_about_a_connection(poll: Call, since: "dict[str, int]") -> bool:
+    """Is one of the descriptors that a poll looks at that of a connection? A poll that looks at so many descriptors that the record does not
+    name them is taken for one."""
+    named = [EPOLL] if poll.name in ("epoll_wait", "epoll_pwait") else poll.data.partition("|")[0].split()
+    return any(since.get(one, poll.seq) < poll.seq for one in named) or not named and poll.asked > 0
+
+
+def _since(name: str, cast: Cast) -> "dict[str, int]":
+    """Returns the descriptors that a program's connections had, and EPOLL if it has put one of them into an epoll instance; each with the place
+    of the first call that shows it."""
+    found: "dict[str, int]" = {}
+    for call in cast.run.calls:
+        if call.who == name and call.connection and not call.error:
+            found.setdefault(EPOLL if call.name == "epoll_ctl" else str(call.result if call.name in ACCEPTS else call.fd), call.seq)
+    return found
 
 
 def _met_the_end(call: Call, deeds: Deeds) -> bool:
@@ -78,11 +122,12 @@ def _finds_none(call: Call) -> bool:
     return call.name in ACCEPTS and call.error == "EAGAIN" or call.name in POLLS and call.limit == 0 and call.returned >= 0 and call.result == 0
 
 
-OF_NO_CONNECTION = {"empty": _finds_none, "look": _looks, "poll": _polls}     # they are asked of a program, and not of one of its connections
+OF_NO_CONNECTION = ("bind", "empty", "look", "poll")     # they are asked of a program, and not of one of its connections
+OF_ANY_ERROR = ("empty", "look", "poll")                 # they say themselves which results they mean
 
 
 def _failed_to_connect(call: Call) -> bool:
-    """Is this a connect to an address that failed, so that no connection was made? A contract can ask only for its error."""
+    """Is this a connect to an address that failed, so that no connection was made?"""
     return call.name == "connect" and call.connection == 0 and bool(call.error) and bool(call.address)
 
 

@@ -560,7 +560,7 @@ def _wire(d: Difference, run: Run) -> str:
 
 def _call(d: Difference, run: Run) -> str:
     if d.expected == "look":
-        return f"{the(d.who)} never looked, without waiting, whether anything had come"
+        return f"{the(d.who)} never looked, without waiting, whether anything had come on a connection"
     if d.expected == "empty":
         return f"{the(d.who)} never found its accept queue empty: no accept gave EAGAIN, and no poll with a time limit of 0 found nothing"
     if d.expected == "poll":
@@ -568,8 +568,8 @@ def _call(d: Difference, run: Run) -> str:
     if d.expected == "fork":
         return f"{the(d.who)} never made a child process, as fork does"
     if d.found:
-        return f"{the(d.who)} called {d.expected} on a connection, and it failed ({d.found})"
-    return f"{the(d.who)} never called {d.expected} on a connection"
+        return f"{the(d.who)} called {d.expected}, and it failed ({d.found})"
+    return f"{the(d.who)} never called {d.expected}"
 
 
 def _port(d: Difference, run: Run) -> str:

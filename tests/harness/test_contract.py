@@ -289,7 +289,7 @@ def test_dots_stand_for_any_characters_and_nothing_else_does():
     ("server: x\nwire: client FIN after server: x", 2, "after wire: WHO WHAT"),
     ("server: x\nwire: client FIN after wire: server FIN\nwire: server FIN after wire: client FIN", 2, "a circle"),
     ("server: x\ndeadlock: client", 2, "two participants"),
-    ("server: x\ncall: client shutdwn", 2, 'unknown call "shutdwn"; a contract may ask for accept, close, connect, empty, fork, look, poll, read, shutdown, write: '
+    ("server: x\ncall: client shutdwn", 2, 'unknown call "shutdwn"; a contract may ask for accept, bind, close, connect, empty, fork, look, poll, read, shutdown, write: '
                                            "call: client shutdown. Did you mean shutdown?"),
     ("server: x\ncall: clint shutdown", 2, 'unknown participant "clint"'),
     ("server: x\ncall:", 2, 'unknown call ""'),

@@ -48,11 +48,56 @@ def test_a_call_is_held_by_a_call_on_a_connection_that_did_not_fail(rule, call, 
 @pytest.mark.parametrize("rule, error, address, held", [
     ("client connect ECONNREFUSED", "ECONNREFUSED", "[::1]:8080", True), ("client connect ECONNREFUSED", "ETIMEDOUT", "[::1]:8080", False),
     ("client connect ECONNREFUSED", "ECONNREFUSED", "", False), ("client connect", "ECONNREFUSED", "[::1]:8080", False),
+    ("client connect ::1 ECONNREFUSED", "ECONNREFUSED", "[::1]:8080", True), ("client connect ::1 ECONNREFUSED", "ECONNREFUSED", "127.0.0.1:8080", False),
+    ("client connect 127.0.0.1 ECONNREFUSED", "ECONNREFUSED", "127.0.0.1:8080", True), ("client connect ::1", "ECONNREFUSED", "[::1]:8080", False),
     ("server connect ECONNREFUSED", "ECONNREFUSED", "[::1]:8080", False)])
 def test_a_refused_connect_makes_no_connection_and_is_found_by_its_error(rule, error, address, held):
     run = runs.facts(runs.run(LOG), (CLIENT, SERVER), calls=f"10-11 client@101#0 connect x = {error}")
     found = verdict(f"call: {rule}", made=replace(run, calls=tuple(replace(call, address=address) for call in run.calls)))
     assert [d.kind for d in found.differences] == ([] if held else ["call"])
+
+
+@pytest.mark.parametrize("rule, address, held", [
+    ("client connect ::1", "[::1]:4000>[::1]:8080", True), ("client connect ::1", "127.0.0.1:4000>127.0.0.1:8080", False),
+    ("client connect 127.0.0.1", "127.0.0.1:4000>127.0.0.1:8080", True), ("client connect 127.0.0.1", "127.0.0.1:4000>127.0.0.2:8080", False)])
+def test_a_connect_is_asked_for_with_the_address_to_which_it_goes(rule, address, held):
+    run = runs.facts(runs.run(LOG), (CLIENT, SERVER), calls="10-11 client@101#1 connect x = 0")
+    found = verdict(f"call: {rule}", made=replace(run, calls=tuple(replace(call, address=address) for call in run.calls)))
+    assert [d.kind for d in found.differences] == ([] if held else ["call"])
+
+
+def test_a_connect_that_failed_is_not_said_to_be_missing():
+    run = runs.facts(runs.run(LOG), (CLIENT, SERVER), calls="10-11 client@101#0 connect x = ECONNREFUSED")
+    run = replace(run, calls=tuple(replace(call, address="[::1]:8080") for call in run.calls))
+    for rule, sentence in (("client connect ::1", "the client called connect to ::1, and it failed (ECONNREFUSED)"), ("client connect 127.0.0.1", "the client never called connect to 127.0.0.1")):
+        assert [words._call(d, run) for d in verdict(f"call: {rule}", made=run).differences] == [sentence]
+
+
+@pytest.mark.parametrize("value, again, bound, rule, held", [
+    (1, False, "EADDRINUSE", "bind SO_REUSEADDR EADDRINUSE", True), (0, False, "EADDRINUSE", "bind SO_REUSEADDR EADDRINUSE", False),
+    (1, True, "EADDRINUSE", "bind SO_REUSEADDR EADDRINUSE", False), (1, False, "0", "bind SO_REUSEADDR EADDRINUSE", False),
+    (1, False, "0", "bind SO_REUSEADDR", True), (1, False, "EADDRINUSE", "bind SO_REUSEADDR", False), (0, True, "EADDRINUSE", "bind EADDRINUSE", True)])
+def test_a_bind_is_asked_for_with_its_error_and_with_the_option_of_its_socket(value, again, bound, rule, held):
+    """With `again` the option was set on an earlier socket, which had the same descriptor."""
+    calls = ["10-11 server@200#0 socket 1 = 5", "12-13 server@200#0 setsockopt SO_REUSEADDR = 0", *["14-15 server@200#0 socket 1 = 5"] * again, f"16-17 server@200#0 bind x = {bound}"]
+    run = runs.facts(runs.run(LOG), (CLIENT, SERVER), calls="\n".join(calls))
+    run = replace(run, calls=tuple(replace(call, fd=-1 if call.name == "socket" else 5, value=value if call.name == "setsockopt" else 0) for call in run.calls))
+    assert [d.kind for d in verdict(f"call: server {rule}", made=run).differences] == ([] if held else ["call"])
+
+
+@pytest.mark.parametrize("name, looked, held", [
+    ("poll", "5", True), ("poll", "3 5 7", True), ("poll", "3", False), ("poll", "", False), ("select", "|5", False), ("epoll_wait", "", False)])
+def test_a_poll_looks_only_if_one_of_its_descriptors_is_that_of_a_connection(name, looked, held):
+    run = runs.facts(runs.run(LOG), (CLIENT, SERVER), calls=f"10-11 client@101#1 write 5 = 5\n12-13 client@101#0 {name} 0 = 1")
+    run = replace(run, calls=tuple(replace(call, fd=5, limit=0, data=looked if call.name == name else call.data) for call in run.calls))
+    assert [d.kind for d in verdict("call: client look", made=run).differences] == ([] if held else ["call"])
+
+
+def test_an_epoll_instance_looks_once_a_connection_is_in_it():
+    for place, held in ((8, True), (14, False)):
+        run = runs.facts(runs.run(LOG), (CLIENT, SERVER), calls=f"{place}-{place + 1} client@101#1 epoll_ctl EPOLL_CTL_ADD = 0\n12-13 client@101#0 epoll_wait 0 = 0")
+        run = replace(run, calls=tuple(replace(call, limit=0) for call in run.calls))
+        assert [d.kind for d in verdict("call: client look", made=run).differences] == ([] if held else ["call"])
 
 
 @pytest.mark.parametrize("limit, held", [(0, True), (10**9, False), (-1, False)])
@@ -120,8 +165,11 @@ def test_what_is_missing_is_told_with_the_contracts_line_and_its_hint():
 
 
 def test_what_a_read_or_a_write_was_to_return_is_told():
-    for rule, sentence in (("client write 34", "the client never called write, so that it returns 34, on a connection"),
-                           ("server read 0", "the server never called read, so that it returns 0 (EOF), on a connection")):
+    for rule, sentence in (("client write 34", "the client never called write on a connection with the result 34"),
+                           ("client write EPIPE", "the client never called write on a connection with the error EPIPE"),
+                           ("client connect ::1 ECONNREFUSED", "the client never called connect to ::1 with the error ECONNREFUSED"),
+                           ("server bind SO_REUSEADDR EADDRINUSE", "the server never called bind with SO_REUSEADDR set, with the error EADDRINUSE"),
+                           ("server read 0", "the server never called read on a connection with the result 0 (EOF)")):
         loaded = contract.parse(f"server: accepted\nclient: connected\ncall: {rule}")
         run = runs.facts(runs.run(LOG), (CLIENT, SERVER), calls="10-11 client@101#1 write 18 = 18")
         assert f"differs: {sentence}" in words.tell(judge(run, loaded), run, loaded, reproduce="make check-4")
