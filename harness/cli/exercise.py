@@ -124,7 +124,7 @@ def _compared(exercise: Exercise, scenario: Scenario) -> "list[str]":
     home = find(exercise.scenario)
     try:
         original = originals.of(home)
-        theirs = _code(originals.text(originals.present(scenario, original)))
+        theirs = _code(exercises.headed(exercise, originals.text(originals.present(scenario, original))))     # what is said at the top is not compared
         reference = _code(exercises.solved(exercise, originals.text(original)))
     except (originals.NoOriginal, exercises.ExerciseError, OSError) as error:
         return [f"The reference can't be compared with your code: {error}"]

@@ -13,7 +13,7 @@ from ..learn.quiz import KINDS
 from ..learn.quiz.asked import Asked
 from ..learn.quiz.seen import Runs
 from ..stage.scenarios import Scenario, lesson
-from ..tell import screen
+from ..tell import screen, words
 from . import shared
 from .outcome import Outcome, Usage
 
@@ -118,4 +118,4 @@ def _answer(asked: Asked, keys: Keys) -> str:
         answer = asked.read(typed)
         if answer is not None:
             return answer
-        print(f"That is no answer to this one. {asked.prompt}; q leaves.")
+        print("\n".join(words.folded(f"That is no answer to this one. {asked.prompt}; q leaves.", screen.width_of(sys.stdout), True)))

@@ -177,15 +177,15 @@ def changed(exercise: Exercise, text: str, path: Path, files: changes.Files) -> 
 
 def solved(exercise: Exercise, files: changes.Files) -> "dict[str, str]":
     """Returns the reference solution: the scenario's files after the change in solution.diff."""
-    return _headed(exercise, changed(exercise, exercise.solution, exercise.folder / "solution.diff", files))
+    return headed(exercise, changed(exercise, exercise.solution, exercise.folder / "solution.diff", files))
 
 
 def skeleton(exercise: Exercise, files: changes.Files) -> "dict[str, str]":
     """Returns the files with which an exercise begins."""
-    return _headed(exercise, changed(exercise, exercise.start, exercise.folder / "start.diff", files)) if exercise.start else dict(files)
+    return headed(exercise, changed(exercise, exercise.start, exercise.folder / "start.diff", files)) if exercise.start else dict(files)
 
 
-def _headed(exercise: Exercise, files: "dict[str, str]") -> "dict[str, str]":
+def headed(exercise: Exercise, files: "dict[str, str]") -> "dict[str, str]":
     """Returns the files of an exercise that has a skeleton. What the scenario's programs say of themselves at their top is not true of
     these programs: it is replaced by two lines about the exercise."""
     touched = {place.file for change in (exercise.start, exercise.solution) if exercise.start for place in changes.parse(change)}

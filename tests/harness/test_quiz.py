@@ -274,6 +274,17 @@ def test_leaving_tells_the_score():
     assert done.returncode == 0 and re.search(r"You had [01] of 1 right\.\n$", done.stdout) and "q leaves." in done.stdout
 
 
+def test_each_line_fits_into_the_terminal_also_after_what_is_no_answer():
+    terminal = Terminal("4", command="quiz", prompt=" > ", SEED="3701")
+    said = terminal.until_asked()
+    while "with blanks" not in said:
+        said = terminal.key("1")
+    said = terminal.key("what")
+    assert "q leaves." in said.replace("\r\n  ", " ") and all(len(line) <= 80 for line in said.split("\r\n"))
+    terminal.key("q")
+    assert terminal.status() == 0
+
+
 def test_ctrl_c_is_clean():
     terminal = Terminal("4", command="quiz", prompt=" > ", SEED="7")
     assert "Scenario 04" in terminal.until_asked()
