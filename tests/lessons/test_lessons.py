@@ -209,7 +209,24 @@ def excerpt_complaints(page: str, real: str, wire: bool = True) -> list[str]:
         rest = iter([text for w, text in logged(real) if w == who])
         found += [f"{who} did not say then: {text}" for w, text in logged(page, cast) if w == who and text not in rest]
     others = [line for line in closing(page, wire) if line.strip() not in ("", "...")]
+    found += paused_complaints(page, real)
     return found + [f"not there: {line}" for line in others if line not in real.splitlines()]
+
+
+def paused_complaints(page: str, real: str) -> list[str]:
+    """A line that a program says behind its pauses is not shown with a time before their end."""
+    found, cast = [], columns(real)
+    times = [float(line.split()[0]) for line in page.splitlines() if LINE.fullmatch(line)]
+    for who in cast:
+        rest, least = iter([text for w, text in logged(real) if w == who]), 0
+        for time, text in [(time, text) for time, (w, text) in zip(times, logged(page, cast)) if w == who]:
+            for said in rest:
+                if said == text:
+                    break
+                least += int((re.match(r"(?:\[\d+\] )?pausing (\d+) s", said) or (0, 0))[1])
+            found += [f"said before {who} had paused for {least} s: {text}"] if time < least else []
+            least += int((re.match(r"(?:\[\d+\] )?pausing (\d+) s", text) or (0, 0))[1])
+    return found
 
 
 def beginning_complaints(page: str, real: str) -> list[str]:
