@@ -1,4 +1,4 @@
-// Another client for the server of exercise 6b: it leaves after 3 of 10 bytes, and then brings a whole message.
+// Another client for the server of exercise 6b: it leaves after 6 of 10 bytes, and then brings a whole message.
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -32,6 +32,6 @@ static void say(struct address *server, const char *message)
 int main(int argc, char **argv)
 {
     struct address server = address_from(argc, argv);
-    say(&server, "hel");
+    say(&server, "hello!");
     say(&server, "good night");
 }
