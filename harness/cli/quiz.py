@@ -81,8 +81,8 @@ class Quiz:
             places = self.runs.places(scenario)
             schedule = (self.chance.choice(places),) if places and self.chance.random() < 0.5 else ()
             asked = KINDS[kind](self.runs.of(scenario, schedule), self.chance)
-            if asked is not None and asked.lines not in self.asked:
-                self.asked.add(asked.lines)
+            if asked is not None and asked.subject not in self.asked:
+                self.asked.add(asked.subject)
                 return asked
             spare = asked or spare
         if spare is None:

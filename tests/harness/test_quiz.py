@@ -6,6 +6,7 @@ from the calls and the segments, while the quiz asked the kernel for its sockets
 """
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 import random
@@ -16,6 +17,7 @@ import sys
 
 import pytest
 
+from harness.cli.quiz import Quiz
 from harness.explore.schedules import Delays, parse
 from harness.judge.contract import Line
 from harness.judge.moments import moments
@@ -272,6 +274,21 @@ def test_leaving_tells_the_score():
     assert quiz("", "4").stdout.endswith("Nothing was answered.\n")
     done = quiz("1\nwhat\nq\n", "4", SEED="1")
     assert done.returncode == 0 and re.search(r"You had [01] of 1 right\.\n$", done.stdout) and "q leaves." in done.stdout
+
+
+def test_a_question_with_other_choices_or_cards_in_another_order_is_the_same_one():
+    one = Asked("state", "04-half-close", "", ("In which state?", "1 LISTEN   2 ESTABLISHED"), "2", "", "choice", 2)
+    assert one.subject == dataclasses.replace(one, lines=("In which state?", "1 ESTABLISHED   2 SYN-SENT"), answer="1").subject
+    assert one.subject != dataclasses.replace(one, lines=("Which end?", "1 LISTEN   2 ESTABLISHED")).subject
+    cards = dataclasses.replace(one, lines=("In which order?", "    1  a", "    2  b"), form="order")
+    assert cards.subject == dataclasses.replace(cards, lines=("In which order?", "    1  b", "    2  a")).subject
+    assert cards.subject != dataclasses.replace(cards, lines=("In which order?", "    1  b", "    2  c")).subject
+
+
+def test_no_question_of_a_quiz_comes_twice_while_there_are_others():
+    build([find("4")])
+    quiz = Quiz([find("4")], Runs(lent), 3701, sorted(KINDS))
+    assert len({quiz.next().subject for _ in range(20)}) == 20
 
 
 def test_each_line_fits_into_the_terminal_also_after_what_is_no_answer():

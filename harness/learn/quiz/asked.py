@@ -38,6 +38,13 @@ class Asked:
             return "A number"
         return f"A number, 1 to {self.most}" if self.form == "choice" else f"The numbers 1 to {self.most} in order, with blanks"
 
+    @property
+    def subject(self) -> "tuple[str, ...]":
+        """What is asked, without the choices and without the order of the cards. Two questions with one subject are one question to a learner."""
+        if self.form == "order":
+            return tuple(sorted(re.sub("^ +[0-9]+ ", "", line) for line in self.lines))
+        return tuple(line for line in self.lines if not re.match(" *[0-9]+ ", line))
+
     def read(self, typed: str) -> Optional[str]:
         """Returns a typed answer in the form of `answer`; None if it is no answer to this question."""
         typed = self.words.get(typed.lower(), typed)
