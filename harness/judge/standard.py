@@ -87,7 +87,7 @@ class Reader:
         elif call.name == "shutdown" and call.connection:
             yield _line(call, "shutting down", f"shutting down {call.option}")
         elif call.name == "close" and (call.connection or own in self._listeners):
-            yield _line(call, "closing", "closing" if call.connection else "closing its listener")
+            yield _line(call, "closing", ("closing" if call.connection else "closing its listener") + (f" ({call.option})" if call.option else ""))
             self._forget(own)
         elif call.name == "close":
             self._forget(own)

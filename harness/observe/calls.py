@@ -54,6 +54,7 @@ SLEEPS = ("nanosleep", "clock_nanosleep")
 _STOPS = (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 # These are reported even if their descriptor is not open: a program may have closed it too early, and may ask again and again.
 _FAILS_ON_NONE = ("accept", "accept4", "connect", "shutdown", "read", "readv", "recvfrom", "recvmsg", "write", "writev", "sendto", "sendmsg")
+_OVER = ("dup2", "dup3")    # they close what was behind their second argument
 # These are also reported on the descriptors 0, 1 and 2 if no socket is there, because then they fail.
 _ON_SOCKETS = ("connect", "accept", "accept4", "sendto", "recvfrom", "sendmsg", "recvmsg", "shutdown", "bind", "listen")
 _READS = ("read", "recvfrom")
@@ -71,8 +72,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def filter_program() -> bytes:
     """Returns the filter that a process installs so that its calls, and the calls of all that it starts, stop for the tracer."""
-    with_descriptor = {name: both for name, both in _ON_DESCRIPTOR.items() if name not in _ON_SOCKETS}
-    numbers = [[both[_PLACE] for both in table if both[_PLACE] >= 0] for table in (with_descriptor.values(), map(_ON_DESCRIPTOR.__getitem__, _ON_SOCKETS), _ALWAYS.values())]
+    on_low = (*_ON_SOCKETS, *_OVER)
+    with_descriptor = {name: both for name, both in _ON_DESCRIPTOR.items() if name not in on_low}
+    numbers = [[both[_PLACE] for both in table if both[_PLACE] >= 0] for table in (with_descriptor.values(), map(_ON_DESCRIPTOR.__getitem__, on_low), _ALWAYS.values())]
     made = _ALWAYS["socket"][_PLACE]
     but = [(_ON_DESCRIPTOR["fcntl"][_PLACE], 2, LAB, 1024), (_ON_DESCRIPTOR["close_range"][_PLACE], 3, _OURS, _OURS + 1),
            (made, 0, 0, socket.AF_INET), (made, 0, socket.AF_INET + 1, socket.AF_INET6), (made, 0, socket.AF_INET6 + 1, 0xFFFFFFFF)]
@@ -493,6 +495,9 @@ def _asked(thread: _Thread, name: str, args: "tuple[int, ...]") -> Optional["dic
             told = {"fd": fd, "name": "read" if reads else "write", "option": "splice", "asked": args[4]}
         if name != "close_range":
             what = _what(pid, fd)
+            if name in _OVER and what and (fd < 3 or not what.startswith("socket:")) and 3 <= args[1] < LAB and _what(pid, args[1]).startswith("socket:"):
+                thread.buffer = (0, 0)      # for the socket that was there, this is a close
+                return {"fd": args[1], "name": "close", "option": name, "what": _what(pid, args[1])}
             if 0 <= fd < 3 and (what.startswith("socket:") or name not in _ON_SOCKETS):
                 return None
             if not (0 <= fd < 3) and not what.startswith(("socket:", "pipe:", "anon_inode:")) and (what or name not in _FAILS_ON_NONE):

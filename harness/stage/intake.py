@@ -351,12 +351,15 @@ class Intake:
             return
         before = self.book.call(entry)
         in_parts = before.name in _IN_PARTS or before.name in READS and before.option != "MSG_WAITALL"
-        if self.frozen and (told.get("error") == "EINTR" or in_parts and 0 < told["result"] < told.get("asked", before.asked)):
-            return      # stopping the programs did that, and not the run: a write that waits for room, or a read for SO_RCVLOWAT, returns what it has done
+        asked = told.get("asked", before.asked)
+        if self.frozen and (told.get("error") == "EINTR" or in_parts and 0 < told["result"] < asked or before.name in READS and told["result"] == 0 < asked):
+            # Stopping the programs did that, and not the run: a write that waits for room, or a read for SO_RCVLOWAT, returns what it has done. And a
+            # connection that was closed while a thread read there ends when that read does: then the other end reads EOF.
+            return
         place = self.book.place()
         self._running[told["tid"]] = told["pid"]
         call = replace(before, returned=place, returned_ns=told["ns"] - self.start, result=told["result"], error=told.get("error", ""),
-                       asked=told.get("asked", before.asked),
+                       asked=asked,
                        option=told.get("events", "") or before.option, data=before.data or told.get("data", ""), address=told.get("address", "") or before.address)
         call = self._made(place, call, told)
         self.book.update_call(call)

@@ -298,7 +298,8 @@ class _Teller:
             yield from self._seen(event)
         act = self.calls.get(d.act) if d else None
         if act is not None:
-            what = " ".join(filter(None, (act.name, act.option, f"= {act.error or act.result}")))
+            name = act.option if act.name == "close" and act.option else f"{act.name} {act.option}".rstrip()
+            what = f"{name} = {act.error or act.result}"
             yield f"  call    {act.who:{self.wide}}{what:{self._room}}  {act.source}".rstrip()
         stderr = {o.who: o.text.rstrip("\n") for o in self.run.outputs if o.stream == "stderr"}      # the last line of each
         for who in dict.fromkeys(e.who for e in self.run.endings if e.how.startswith("exit ") and e.how != "exit 0"):
@@ -501,6 +502,8 @@ def _deaf(d: Difference, run: Run) -> str:
 def _act(d: Difference, run: Run) -> str:
     pid = next((call.pid for call in run.calls if call.seq == d.act), 0)
     child = "'s child process" if pid in {end.pid for end in run.children} else ""
+    if d.expected.startswith("dup"):
+        return f"{the(d.who)}{child} called {d.expected}, which closed the connection whose descriptor it took, and no line of it says so"
     return f"{the(d.who)}{child} called {d.found}{f'({d.expected})' if d.expected else ''}, and no line of it says so"
 
 

@@ -135,18 +135,22 @@ def kept_open(facts: Facts) -> "Iterator[Finding]":
 def closed_under_a_read(facts: Facts) -> "Iterator[Finding]":
     """A thread closed a connection while another thread of its process waited in read there: the kernel keeps it for that read."""
     for side in facts.sides.all():
-        end = facts.sides.end(side)
-        closes = [call for call in facts.calls(side, ("close",)) if not call.error and call.returned >= 0]
-        for read in facts.calls(side, READS) if closes else ():
-            if read.returned >= 0:
-                continue
-            close = next((call for call in closes if call.pid == read.pid and call.tid != read.tid and read.seq < call.seq), None)
-            if close is None or end is None or any(h.until < 0 for h in end.holders) or _sent_fin(facts, side, close.seq):
-                continue            # (a FIN behind the close was sent when the run was stopped, which ended the read)
+        for close, read in _closed_under(facts, side):
             yield Finding("closed-under-a-read", f"The {close.who} closed connection {side[0]}{at(close.source)} while another thread of it waited in {name(read)} there{at(read.source)}. "
                           "A close does not end that wait, and the kernel sends no FIN until it ends. shutdown with SHUT_RDWR ends both.",
                           (read.seq, close.seq), close.seq, close.who, close.source)
             break
+
+
+def _closed_under(facts: Facts, side: Side) -> "Iterator[tuple[Call, Call]]":
+    """Yields each close of an end, with a read of another thread that waits there still. (A FIN behind the close was sent when the run was
+    stopped, which ended the read.)"""
+    end = facts.sides.end(side)
+    closes = [call for call in facts.calls(side, ("close",)) if not call.error and call.returned >= 0]
+    for read in facts.calls(side, READS) if closes else ():
+        close = next((call for call in closes if call.pid == read.pid and call.tid != read.tid and read.seq < call.seq), None)
+        if read.returned < 0 and close is not None and end is not None and all(h.until >= 0 for h in end.holders) and not _sent_fin(facts, side, close.seq):
+            yield close, read
 
 
 def never_closed(facts: Facts) -> "Iterator[Finding]":
@@ -162,6 +166,8 @@ def never_closed(facts: Facts) -> "Iterator[Finding]":
             continue            # somebody waits for its FIN: held_by_another() and kept_open() report that
         told.add(side)
         other = facts.sides.other(side)
+        if other is not None and any(_closed_under(facts, other)):
+            continue            # stopping the run has brought that FIN
         fin = next(facts.segments(other, "F"), None) if other is not None else None
         peer = f"the {facts.sides.name(other)}" if facts.sides.name(other) else "the peer"
         doing = [w for w in facts.run.stop.waiting if w.pid == socket.pid]

@@ -336,6 +336,9 @@ def wrong_descriptor(facts: Facts) -> "Iterator[Finding]":
         proof = [call.seq]
         if call.error == "ENOTSOCK":
             what = f"which is no socket{_STANDARD.get(call.fd, '')}"
+            if closed is not None and closed.option:
+                what = f"which is no socket any more: a {closed.option}{at(closed.source)} has put something else there"
+                proof.insert(0, closed.seq)
         elif closed is not None:
             what = f"which it had closed before{at(closed.source)}"
             proof.insert(0, closed.seq)

@@ -8,6 +8,7 @@ import pytest
 
 import pairs
 import scripts
+from harness.judge import standard
 from harness.judge.findings import find
 from harness.judge.seen import Seen
 from harness.judge.sides import ACCEPTOR, OPENER, Sides
@@ -74,6 +75,13 @@ def test_a_copy_that_was_closed_by_a_call_that_nobody_saw_is_not_told_as_kept(tm
     kept = scripts.run(tmp_path / "b", "s = dial()\ns.recv(9)", "l = listen()\nc = l.accept()[0]\nos.dup2(c.fileno(), 0)\nc.close()\nl.accept()")
     assert {one.code for one in find(gone)} == set()
     assert "but it still has it open as descriptor 0. A FIN" in find(kept)[0].words
+
+
+@pytest.mark.parametrize("other", ["1", "os.open('/dev/null', os.O_RDWR)"], ids=["standard output", "a file"])
+def test_dup2_closes_the_connection_on_whose_descriptor_it_puts_something_else(tmp_path: Path, other: str) -> None:
+    run = scripts.run(tmp_path / "pair", ASKS, f"c = listen().accept()[0]\nos.dup2({other}, c.fileno())\nos.read(c.detach(), 0)\nsys.exit(3)")
+    assert "closing (dup2)" in [line.text for line in standard.lines(run) if line.who == "server"]
+    assert [h.how for h in run.connections[0].acceptor.holders] == ["close"]
 
 
 @pytest.mark.parametrize("low, words", [("os.close(0)\n", ""), ("", " The server listens on 127.0.0.1:8080: another port.")])
