@@ -1,0 +1,42 @@
+// Another client for the server of exercise 0b: its message has other bytes, and comes in two pieces.
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "event.h"
+#include "must.h"
+#include "net.h"
+#include "quote.h"
+#include "reader.h"
+
+static void say(int conn, const char *message)
+{
+    size_t n = strlen(message);
+    event_sending(conn, n, "sending %s", quoted(message, n));
+    must(send_all(conn, message, n));
+}
+
+int main(int argc, char **argv)
+{
+    struct address server = address_from(argc, argv);
+    event("connecting");
+    int conn = must_say(dial(&server), server.error);
+    event_conn(conn, "connected");
+
+    say(conn, "Hello, ");
+    pause_seconds(1);
+    say(conn, "server");
+    event("shutting down SHUT_WR");
+    must(shutdown(conn, SHUT_WR));
+
+    struct reader in;
+    reader_open(&in, conn);
+    struct slice line;
+    while (must(read_line(&in, &line)) == 1)
+        event_received(conn, line.len, "Received message: %s", quoted(line.data, line.len));
+    event("EOF");
+    reader_close(&in);
+
+    event("closing");
+    must(close(conn));
+}
