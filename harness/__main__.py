@@ -19,26 +19,34 @@ from .tell import terminal
 _COMMANDS = ("run", "check", "predict", "quiz", "watch", "step", "hint", "explore", "play", "draft", "wire", "diagram", "explain", "exercise", "solution",
              "start", "reset", "diff", "progress", "list")
 _EPILOG = """\
-exit status of check:  0 as expected; told (there is no contract)   1 differs, deadlock, crash, runaway, no progress
-                       2 does not build, contract error, stage error, wrong usage   3 the lab itself failed   130 Ctrl-C
+exit status of check:
+  0    as expected; told (there is no contract)
+  1    differs, deadlock, crash, runaway, no progress
+  2    does not build, contract error, stage error, wrong usage
+  3    the lab itself failed
+  130  Ctrl-C
 
 environment:
-  PAUSE=0                 run: pauses take no time (the virtual clock), as in check
-  SCHEDULE='...'          hold programs at the named places, as explore prints it
-  DELIVERY=WAY            what reads bring: bytes, coalesced, split, reset (harness/CONTRACT.md)
+  PAUSE=0                 run: pauses take no time, as in check
+  SCHEDULE='...'          hold programs at these places, as explore prints it
+  DELIVERY=WAY            what reads bring: bytes, coalesced, split, reset
+                          (harness/CONTRACT.md)
   NOPAUSE=1               pauses are nothing at all: shows what they hide
-  ALL=1                   a verdict tells each difference, and not the first one alone
-  TCPLAB_ISOLATION=none   no private network: a free port of this machine, no look at the wire
-  TCPLAB_CALLS=off        system calls are not looked at (gdb and strace can attach then)
+  ALL=1                   a verdict tells each difference, not only the first
+  TCPLAB_ISOLATION=none   no private network: a free port of this machine, and
+                          no look at the wire
+  TCPLAB_CALLS=off        system calls are not looked at (then gdb and strace
+                          can attach)
   NO_COLOR=1              no colours
-  BUILD=DIR SCENARIOS=DIR SANITIZE=1   as in make: other folders, other programs
+  BUILD=DIR SCENARIOS=DIR SANITIZE=1
+                          as in make: other folders, other programs
 """
 
 
 def _arguments(argv: "list[str]") -> argparse.Namespace:
     """Reads the arguments. Only the command that they name is loaded: to load all of them takes longer than a run."""
     parser = argparse.ArgumentParser(prog="python3 -m harness", epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                     description="Runs a scenario's client and server, watches them and the kernel, says what happened.")
+                                     description="Runs a scenario's client and server, watches them, and says what happened.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in argv[:1] if argv[:1] and argv[0] in _COMMANDS else _COMMANDS:
         importlib.import_module(f".cli.{command}", __package__).add(commands)

@@ -65,7 +65,7 @@ def _check(scenario: Scenario, args: argparse.Namespace, lab: shared.Lab, interr
                       rows=screen.rows_of(sys.stdout) if not several else 0, lead=f"{scenario.name}: " if several or status == 0 else ""), flush=True)
     print("".join(f"{line}\n" for line in judged.look() if sys.stdout.isatty() and not several), end="", flush=True)
     for note in judged.run.notes if status or not several else ():
-        print(f"note: {note}", flush=True)
+        screen.say(f"note: {note}", sys.stdout, flush=True)
     shared.compiler_said(scenario, status != 0)
     shared.tell_if_changed(scenario)
     return judged.outcome()

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..learn import changes, originals
 from ..stage.scenarios import ROOT, UnknownScenario, find
+from ..tell import screen
 from .outcome import Usage
 
 
@@ -31,7 +32,8 @@ def _two(first: str, second: str, both: str) -> int:
     print(told.stdout.decode("utf-8", "backslashreplace"), end="")
     for number in dict.fromkeys((first, second)) if told.returncode == 0 else ():
         note = originals.note(find(number))
-        print(note, end="\n" if note else "")
+        if note:
+            screen.say(note, sys.stdout)
     return told.returncode
 
 

@@ -8,13 +8,14 @@ from typing import Any
 
 from ..explore import drafts, schedules
 from ..stage.scenarios import find
+from ..tell import screen
 from . import shared
 from .outcome import Usage
 
 
 def add(commands: Any) -> None:
     command = commands.add_parser("draft", help="write a first contract from runs", description=drafts.__doc__,
-                                  formatter_class=argparse.RawDescriptionHelpFormatter)
+                                  formatter_class=shared.Help)
     command.add_argument("scenario", metavar="N", help="a scenario: 4, 04, half-close")
     command.add_argument("-o", "--output", metavar="FILE", help="write it to this file, which must not exist yet; default: standard output")
     command.add_argument("--limit", type=int, default=schedules.LIMIT, metavar="N", help="run at most N schedules (default %(default)s)")
@@ -42,8 +43,8 @@ def go(args: argparse.Namespace) -> int:
         raise _exists(args.output) from None
     except OSError as error:
         raise Usage(f"{args.output}: can't be written ({error.strerror}); name a file in a folder that exists") from None
-    print(f"{args.output} written. Now delete what you do not mean, and say why: a hint (? ...) below a line is shown when a run leaves the "
-          "contract there (harness/CONTRACT.md).", file=sys.stderr)
+    screen.say(f"{args.output} written. Now delete what you do not mean, and say why: a hint (? ...) below a line is shown when a run leaves the "
+               "contract there (harness/CONTRACT.md).", sys.stderr)
     return 0
 
 

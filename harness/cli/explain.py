@@ -30,16 +30,22 @@ with its own arguments and port. They listen and connect on localhost, 127.0.0.1
 Servers start first; clients start when the servers listen. Each has a terminal of its own, at which nobody types."""
 _EPILOG = """\
 examples:
-  python3 -m harness explain --server './srv 9000' --client './cli localhost 9000'
-  python3 -m harness explain --server 'srv.c 9000' --client 'python3 cli.py' --client 'nc localhost 9000' --stdin client-2=names.txt
+  python3 -m harness explain --server './srv 9000' \\
+      --client './cli localhost 9000'
+  python3 -m harness explain --server 'srv.c 9000' --client 'python3 cli.py' \\
+      --client 'nc localhost 9000' --stdin client-2=names.txt
 
-exit status:  0 told, idle   1 deadlock, crash, runaway, no progress   2 can't be started, does not build, wrong usage   130 Ctrl-C
+exit status:
+  0    told, idle
+  1    deadlock, crash, runaway, no progress
+  2    can't be started, does not build, wrong usage
+  130  Ctrl-C
 """
 
 
 def add(commands: Any) -> None:
     command = commands.add_parser("explain", help="programs of your own: what they did, and why", description=_TEXT, epilog=_EPILOG,
-                                  formatter_class=argparse.RawDescriptionHelpFormatter)
+                                  formatter_class=shared.Help)
     command.add_argument("--server", action="append", default=[], metavar="COMMAND", help="a program that listens, with its arguments; may be given again")
     command.add_argument("--client", action="append", default=[], metavar="COMMAND", help="a program that connects; may be given again: client-2")
     command.add_argument("--stdin", action="append", default=[], metavar="NAME=FILE", help="what a program reads: --stdin client=FILE")

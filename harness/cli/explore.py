@@ -15,7 +15,7 @@ from .outcome import Outcome, attempt
 
 def add(commands: Any) -> None:
     command = commands.add_parser("explore", help="every schedule with one delay, or two", description=schedules.__doc__,
-                                  formatter_class=argparse.RawDescriptionHelpFormatter)
+                                  formatter_class=shared.Help)
     command.add_argument("scenario", nargs="*", metavar="N", help="a scenario; all if none is named")
     command.add_argument("--delays", type=int, choices=(1, 2), default=1, help="how many programs are delayed at once")
     command.add_argument("--limit", type=int, default=schedules.LIMIT, metavar="N", help="run at most N schedules (default %(default)s)")

@@ -18,7 +18,7 @@ from ..explore.decided import decided
 from ..judge import findings
 from ..stage import sources as built_of
 from ..stage.scenarios import ROOT, Scenario, UnknownScenario, find
-from ..tell import explored, story
+from ..tell import explored, screen, story
 from ..tell.phrases import titled
 from ..tell.player import Played, Source, page
 from . import recorded, shared
@@ -80,7 +80,7 @@ def _recorded(trace_file: Path, output: Optional[str]) -> int:
         scenario = None
     found = sources(scenario, got.run) if scenario is not None else {}
     for name in (name for name, one in found.items() if one.state == "changed"):
-        print(f"note: {name} has changed since this run: its text is not on the page", file=sys.stderr)
+        screen.say(f"note: {name} has changed since this run: its text is not on the page", sys.stderr)
     played = Played(got.run, got.verdict.word, tuple(story.happened(got.run, got.verdict)), got.reproduce, findings.find(got.run), found,
                     _main(scenario) if scenario is not None else {})
     show(file, page(f"tcplab: {titled(got.run.name)}", [played]))

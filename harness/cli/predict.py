@@ -181,7 +181,7 @@ class _Page:
         try:
             self.file.keep()
         except OSError as error:
-            print(f"note: your prediction could not be kept: {_shown(self.file.path)}: {error.strerror}", file=sys.stderr)
+            screen.say(f"note: your prediction could not be kept: {_shown(self.file.path)}: {error.strerror}", sys.stderr)
 
 
 def _saved(path: Path) -> "Optional[tuple[int, int, int]]":

@@ -9,6 +9,7 @@ from typing import Any, Iterator
 from ..learn import exercises, progress
 from ..stage.scenarios import ROOT, find_all, lesson
 from ..learn.exercises import OWN
+from ..tell import screen
 from . import shared
 
 
@@ -55,7 +56,7 @@ def go(args: argparse.Namespace) -> int:
     else:
         print(f"\nnext: {todo[1]}   lesson: {lesson(f'{todo[0].number}-{todo[0].name}')}")
     for words in known.broken:
-        print(f"note: {words}", file=sys.stderr)
+        screen.say(f"note: {words}", sys.stderr)
     return 0
 
 

@@ -24,7 +24,7 @@ def add(commands: Any) -> None:
     text = "questions about real runs"
     command = commands.add_parser("quiz", help=text, description=text + ": the same SEED, the same questions")
     command.add_argument("scenario", nargs="*", metavar="N", help="of these scenarios; of those that have a lesson if none is named")
-    command.add_argument("--kind", action="append", choices=sorted(KINDS), help="only questions of this kind")
+    command.add_argument("--kind", action="append", choices=sorted(KINDS), metavar="KIND", help=f"only questions of this kind: {', '.join(sorted(KINDS))}")
     command.set_defaults(go=go)
 
 

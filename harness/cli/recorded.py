@@ -13,6 +13,7 @@ from typing import Any, Optional
 from .. import trace
 from ..judge.comparison import Verdict
 from ..stage.scenarios import ROOT, UnknownScenario, find
+from ..tell import screen
 from . import shared
 from .outcome import Usage
 
@@ -50,7 +51,7 @@ def get(args: argparse.Namespace) -> "Optional[Recorded]":
     if interrupt.came:
         return None
     for note in judged.run.notes:
-        print(f"note: {note}", file=sys.stderr)
+        screen.say(f"note: {note}", sys.stderr)
     return Recorded(judged.run, judged.verdict, judged.reproduce, scenario.build.parent / "last")
 
 

@@ -62,7 +62,7 @@ def _show(scenario: Scenario, args: argparse.Namespace, lab: shared.Lab, interru
     finally:
         shown.end()
     for note in judged.run.notes:
-        print(f"note: {note}", file=shown.stream)
+        screen.say(f"note: {note}", shown.stream)
     print("\n".join(["", *map(shown.wrap, story.happened(judged.run, judged.verdict)), ""]), file=shown.stream)
     if interrupt.came:
         return failed(scenario.name, KeyboardInterrupt())

@@ -12,6 +12,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import textwrap
 import threading
 from pathlib import Path
 from typing import Any, Iterator, Optional
@@ -121,6 +122,13 @@ def note_run(scenario: Scenario, word: str) -> None:
         progress.note(scenario.build.parent, "ran", scenario.name.partition("-")[0])
 
 
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Help whose paragraphs are broken between words. One with an indented line is shown as it stands."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n\n".join(part if "\n " in part else textwrap.fill(part, width, break_on_hyphens=False) for part in text.split("\n\n"))
+
+
 def find_room() -> None:
     """If the build folder can't be written (in a read-only checkout), makes a temporary one, which is removed when this command
     ends, and says so."""
@@ -135,7 +143,7 @@ def find_room() -> None:
     os.environ["BUILD"] = tempfile.mkdtemp(prefix="tcplab-")
     _makeshift.append(os.environ["BUILD"])
     atexit.register(shutil.rmtree, os.environ["BUILD"], ignore_errors=True)
-    print(f"note: {folder} can't be written: the programs are built elsewhere, and neither they nor the runs are kept", file=sys.stderr)
+    screen.say(f"note: {folder} can't be written: the programs are built elsewhere, and neither they nor the runs are kept", sys.stderr)
 
 
 def build(scenarios: list[Scenario]) -> None:
@@ -388,7 +396,7 @@ def _keep(folder: Path, name: str, text: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="ascii")
     except OSError as error:
-        print(f"note: this run's trace could not be kept: {folder / name}: {error.strerror}", file=sys.stderr)
+        screen.say(f"note: this run's trace could not be kept: {folder / name}: {error.strerror}", sys.stderr)
 
 
 def command(scenario: Scenario, mode: str) -> str:

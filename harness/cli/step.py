@@ -61,7 +61,7 @@ def go(args: argparse.Namespace) -> int:
         if policy.wish == "q":
             return 0
         if policy.wish != "r":
-            print("\n".join([*(f"note: {note}" for note in run.notes), "", *map(shown.wrap, story.happened(run))]))
+            print("\n".join([*(shown.wrap(f"note: {note}") for note in run.notes), "", *map(shown.wrap, story.happened(run))]))
             shared.note_run(scenario, run.stop.kind)
             shared.check_schedule(policy)
             return 0

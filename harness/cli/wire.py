@@ -47,7 +47,7 @@ def go(args: argparse.Namespace) -> int:
         print(f"\n{run.missing} frames are missing: the capture lost them, or there were too many to keep")
     if args.pcap:
         recorded.write(Path(args.pcap), wire.capture(run, got.verdict.word, got.reproduce))
-        print(f"\n{args.pcap} written; open it with: wireshark {args.pcap}, or tshark -r {args.pcap}, or tcpdump -r {args.pcap}")
+        print(f"\n{args.pcap} written; open it with one of these:\n    wireshark {args.pcap}\n    tshark -r {args.pcap}\n    tcpdump -r {args.pcap}")
     else:
         print()
         print("\n".join(screen.fitted([_ABOUT], sys.stdout)))

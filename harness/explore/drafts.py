@@ -323,8 +323,8 @@ def _kept(name: str, entries: "list[_Entry]", plain: "list[Run]", explored: "lis
 
 def _text(name: str, entries: "list[_Entry]", runs: int) -> "tuple[str, dict[int, _Entry]]":
     """Returns the draft's text, and by its line numbers the statements."""
-    lines = [f"# A first contract of {name}, drafted from {runs} runs. It says what they did, and not what is meant:",
-             "# delete what you do not mean. Then put a hint below each line that somebody may miss: a question, behind \"    ? \"."]
+    lines = [f"# A first contract of {name}, drafted from {runs} runs.", "# It says what they did, and not what is meant: delete what you do not mean.",
+             "# Then put a hint below each line that somebody may miss: a question, behind", "# \"    ? \"."]
     numbers: "dict[int, _Entry]" = {}
 
     def put(those: "list[_Entry]", indent: str) -> None:

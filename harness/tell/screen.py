@@ -40,6 +40,11 @@ def fitted(lines: "Iterable[str]", stream: TextIO) -> "Iterator[str]":
             yield from textwrap.wrap(line.lstrip(), width, initial_indent=indent, subsequent_indent=indent + "  ", break_on_hyphens=False, break_long_words=False)
 
 
+def say(line: str, stream: TextIO, flush: bool = False) -> None:
+    """Prints a sentence of the lab."""
+    print("\n".join(fitted([line], stream)), file=stream, flush=flush)
+
+
 def heading(words: str, page: str, stream: TextIO) -> str:
     """The first line of what a command says, with the lesson's page; in a second line where a terminal has no room for both."""
     line = f"{words}   lesson: {page}" if page else words
