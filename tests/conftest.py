@@ -50,6 +50,14 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that spins is stopped after 1 s of processor time, and not after 5 s. A run without progress ends after 4 s, and not
+    after 10 s."""
+    monkeypatch.setattr("harness.stage.limits.SPIN", 1.0)
+    monkeypatch.setattr("harness.stage.conductor.IDLE", 4.0)
+
+
 @contextlib.contextmanager
 def _limited(item: pytest.Item) -> Iterator[None]:
     """Fails a test that hangs, in its fixtures or in itself, and ends the processes that it left. (It does nothing if xdist runs the

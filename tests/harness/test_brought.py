@@ -245,6 +245,7 @@ def why(tmp_path, server, client, **how):
     return {one.code: one.words for one in findings.find(made)}
 
 
+@pytest.mark.usefixtures("soon")
 @pytest.mark.parametrize("code, server, client, words", WHY)
 def test_the_cause_is_told(tmp_path, code, server, client, words):
     assert words in why(tmp_path, server, client).get(code, "")

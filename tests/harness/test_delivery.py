@@ -70,6 +70,7 @@ def test_no_program_is_blamed_for_a_reset_of_the_labs(tmp_path):
     assert not {one.code for one in findings.find(between(tmp_path, "reset", client, server))} & {"reset-by-unread", "written-after-close"}
 
 
+@pytest.mark.usefixtures("soon")
 def test_a_read_that_its_time_limit_ends_again_and_again_is_no_progress(tmp_path):
     from harness.judge import findings
     client = "s = dial()\ns.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack('qq', 0, 5000))\nwhile True:\n    try:\n        s.recv(9)\n    except OSError:\n        pass\n"
@@ -77,6 +78,7 @@ def test_a_read_that_its_time_limit_ends_again_and_again_is_no_progress(tmp_path
     assert run.stop.kind == "no progress" and "does not block" not in " ".join(one.words for one in findings.find(run)), run.stop
 
 
+@pytest.mark.usefixtures("soon")
 def test_a_read_that_the_lab_still_holds_at_the_end_was_called(tmp_path):
     from harness.judge import findings
     run = between(tmp_path, "bytes", "s = dial()\ns.recv(9)\n", "c = listen().accept()[0]\nc.send(b'x')\nwhile True:\n    pass\n")

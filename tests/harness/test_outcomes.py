@@ -68,6 +68,7 @@ def objects(lab: Path, *arguments: str, **env: str) -> "tuple[int, dict[str, dic
     return status, {one["scenario"]: one for one in found}
 
 
+@pytest.mark.usefixtures("soon")
 def test_each_of_them_has_its_object_and_none_swallows_another(lab):
     status, found = objects(lab, "check")
     assert {name: (one["word"], one["status"]) for name, one in found.items()} == {

@@ -46,9 +46,10 @@ def test_a_program_that_is_stopped_is_not_said_to_run():
         stopped.wait()
 
 
+@pytest.mark.usefixtures("soon")
 @pytest.mark.parametrize("live", [False, True])
 def test_a_read_with_a_limit_that_is_longer_than_the_usual_wait_is_waited_for(live, tmp_path):
-    made = run(tmp_path / "pair", "connect; rcvtimeo 12000; hear 9; event after; close", HEARS, live=live)
+    made = run(tmp_path / "pair", "connect; rcvtimeo 5000; hear 9; event after; close", HEARS, live=live)
     assert texts(made, "client")[1:3] == ["EAGAIN", "after"]
     assert made.stop.kind == "over"
 
@@ -129,8 +130,9 @@ def test_a_half_closed_senders_fin_behind_a_full_window_is_not_under_way(tmp_pat
     assert made.stop.kind in ("waiting", "deadlock"), made.stop
 
 
+@pytest.mark.usefixtures("soon")
 def test_a_live_pause_with_other_lines_between_is_no_lack_of_progress(tmp_path):
-    made = Conductor(pair(tmp_path / "pair", "connect; say 1; pause 12; say 1; close",
+    made = Conductor(pair(tmp_path / "pair", "connect; say 1; pause 5; say 1; close",
                           "listen; accept; hear 1; event one; event two; hear 1; close; closelistener"), Live()).run()
     assert made.stop.kind == "over", made.stop
     assert texts(made, "server")[-2:] == ["received 1 bytes", "closing"]

@@ -143,6 +143,7 @@ def test_a_descriptor_that_is_closed_while_another_thread_waits_on_it(calls: str
         "The server closed descriptor 3 while another thread of it waited on it in accept. A close does not end such a wait."][:found]
 
 
+@pytest.mark.usefixtures("soon")
 def test_a_loop_of_calls_is_no_loop_without_calls(tmp_path: Path) -> None:
     run = scripts.run(tmp_path / "pair", "s = dial()\ns.recv(9)", BUSY.format("pass"))
     assert (len(of(run, "spin")), of(run, "spin-without-calls")) == (1, [])
@@ -158,6 +159,7 @@ def test_many_equal_writes_are_no_spin(tmp_path: Path) -> None:
     assert of(run, "spin") == []
 
 
+@pytest.mark.usefixtures("soon")
 def test_a_loop_without_calls_is_told_with_the_last_call_before(tmp_path: Path) -> None:
     run = pairs.run(tmp_path / "pair", "connect; write 4; read 9", "listen; accept; read 4; spin")
     assert run.stop.kind == "runaway" and run.stop.words.startswith("the server ") and "it spins" in run.stop.words
