@@ -11,10 +11,14 @@ def steps(function: Callable[..., object], *args: object) -> int:
     count = 0
 
     def trace(frame: FrameType, what: str, arg: Any) -> Any:
-        nonlocal count
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
-        count += what == "opcode"
-        return trace
+        return counted
+
+    def counted(frame: FrameType, what: str, arg: Any) -> Any:
+        nonlocal count
+        if what == "opcode":
+            count += 1
+        return counted
     before = sys.gettrace()
     sys.settrace(trace)
     try:
@@ -24,7 +28,7 @@ def steps(function: Callable[..., object], *args: object) -> int:
     return count
 
 
-def grows(function: Callable[[Any], object], make: Callable[[int], Any], n: int = 150) -> float:
+def grows(function: Callable[[Any], object], make: Callable[[int], Any], n: int = 75) -> float:
     """Returns by which factor the work for make(2n) is more than for make(n): about 2 if it is linear, about 4 if it is
     quadratic."""
     function(make(2))       # what is done only once

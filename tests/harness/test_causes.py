@@ -456,7 +456,7 @@ LONG = {
 
 @pytest.mark.parametrize("lines", LONG.values(), ids=LONG)
 def test_the_work_grows_with_the_length_of_a_run_and_not_with_its_square(lines):
-    assert grows(causes.derive, lambda n: runs.run("".join(lines.format(n=k) for k in range(1, n + 1)))) < 2.6
+    assert grows(causes.derive, lambda n: runs.run("".join(lines.format(n=k) for k in range(1, n + 1)))) < 2.3
 
 
 def test_each_way_of_causes_is_a_chain_of_seen_orders():

@@ -803,12 +803,12 @@ def long(lines: str, n: int):
 
 @pytest.mark.parametrize("lines", LONG.values(), ids=LONG)
 def test_the_work_of_a_verdict_and_of_a_story_grows_with_the_length_of_a_run_and_not_with_its_square(lines):
-    assert grows(story.happened, lambda n: long(lines, n)) < 2.6
+    assert grows(story.happened, lambda n: long(lines, n)) < 2.3
     rules = contract.parse(RULES)
 
     def whole(made):
         words.tell(judge.judge(made, rules), made, rules, reproduce="")
-    assert grows(whole, lambda n: long(lines, n)) < 2.6
+    assert grows(whole, lambda n: long(lines, n)) < 2.3
 
 
 def test_outputs_endings_and_heads_stand_in_the_same_columns_as_events():
