@@ -456,8 +456,8 @@ def kept_apart(facts: Facts) -> "Iterator[Finding]":
         if not all(read.call.asked >= read.behind - read.first + following.behind - following.first for (_, read), (_, following) in zip(same, same[1:])):
             continue
         read = reads[0].call
-        yield Finding("kept-apart-by-time", f"{_wrote(writes)} This time each read of the {read.who}{at(read.source)} returned what one write sent: time kept them apart, for these "
-                      "reads had room for two.",
+        yield Finding("kept-apart-by-time", f"{_wrote(writes)} This time each read of the {read.who}{at(read.source)} returned what one write sent. Only time kept them apart: "
+                      "each read had room for two.",
                       (*(one.call.seq for one in writes[:4]), read.seq), reads[1].call.returned, read.who, read.source, "5", "M01", remark=True)
 
 

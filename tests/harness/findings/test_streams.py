@@ -55,7 +55,7 @@ HAVE = [
     ("short-write", "rcvbuf 4096; connect; read 1; write 1; readall 1000000", "sndbuf 4096; listen; accept; nonblock; try 1000000; poll; try 1; close", None),
     ("kept-apart-by-time", "connect; write 4; pause 1; write 5; readall 1", "listen; accept; read 100; read 100; close",
      "The client wrote 2 times (4 and 5 bytes), and nothing in a stream marks where one write ended. This time each read of the server (acts.c:N) returned what one "
-     "write sent: time kept them apart, for these reads had room for two."),
+     "write sent. Only time kept them apart: each read had room for two."),
     ("lines-tell-more", "connect; write 4; readall 1", "listen; accept; hear-too-much 4; close",
      "The server says at acts.c:N that it received 64 bytes ('received 64 bytes'). All its lines up to this one tell of 64, and its reads had returned 4."),
     ("no-connection", "connect; readall 1", "listen; accept; ignore 13; try-listener 5; close",
