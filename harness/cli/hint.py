@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any
 
-from ..learn import hints
+from ..learn import exercises, hints
 from ..stage.scenarios import Scenario, find
 from ..tell import screen, words
 from . import shared
@@ -45,7 +45,8 @@ def _hint(scenario: Scenario, lab: shared.Lab, interrupt: shared.Interrupt) -> O
 def _nothing(judged: shared.Judged) -> "list[str]":
     name, number = judged.scenario.name, judged.scenario.number
     if judged.contract is None:
-        return [f"{name} has no contract.txt, so nothing is judged, and there is nothing to give a hint for. make scenario-{number} explains the run."]
+        own = [f"make exercise-{one.name} judges it, and gives a hint." for one in exercises.of_folder(judged.scenario)]
+        return [f"{name} has no contract.txt, so nothing is judged, and there is nothing to give a hint for. make scenario-{number} explains the run.", *own]
     return [f"{name} is as expected: there is nothing to give a hint for."]
 
 

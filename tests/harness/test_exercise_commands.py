@@ -186,6 +186,7 @@ def test_a_skeleton_gets_the_next_free_number_and_overwrites_nothing(lab):
         status, out, err = ask("start", "4c")
         assert (status, err) == (0, "") and out.startswith(f"scenarios/{number}-exercise-04c is yours: a skeleton for exercise 4c, count")
         assert f"make draft-{number}" in out and "make exercise-4c" in out
+    assert "make exercise-4c judges it, and gives a hint.\n" in ask("hint", "91")[1]
     made = lab.scenarios / "91-exercise-04c"
     assert sorted(path.name for path in made.iterdir()) == ["client.c", "server.c"]
     assert "Here the server must learn" in (made / "client.c").read_text() and (made.stat().st_mode & 0o777) == 0o755
