@@ -40,7 +40,7 @@ def ask(said: Made, cast: Cast, deeds: Deeds) -> Answer:
     if said.name == "fork":
         return Answer(bool(_processes(name, cast) - {one.pid for one in cast.run.endings}) or any(one.who == name for one in cast.run.children))
     pid = cast.pid(said.who) if index_of(said.who) and not cast.listens(name) else 0
-    since = _since(name, cast) if said.name == "look" else {}
+    since = _since(name, said.name == "empty", cast) if said.name in ("empty", "look") else {}
     calls = [call for call in cast.run.calls if call.who == name and (not pid or call.pid == pid) and _is_meant(said, call, deeds, since)]
     mine = [call for call in calls if said.name in OF_NO_CONNECTION or _failed_to_connect(call) or call.connection > 0 and (numbers is None or call.connection in numbers)]
     if any(call.error == said.error or said.name in OF_ANY_ERROR for call in mine):
@@ -55,7 +55,7 @@ def _is_meant(said: Made, call: Call, deeds: Deeds, since: "dict[str, int]") -> 
     if said.name == "look":
         return _looks(call, since)
     if said.name in ("empty", "poll"):
-        return _finds_none(call) if said.name == "empty" else _polls(call)
+        return _finds_none(call, since) if said.name == "empty" else _polls(call)
     if said.name == "bind":
         return call.name == "bind" and (not said.half or _may_reuse(call, deeds.run.calls))
     if PLAIN.get(call.name, call.name) != said.name or said.half and said.half not in (call.option, _host(call) if call.name == "connect" else ""):
@@ -80,24 +80,30 @@ def _looks(call: Call, since: "dict[str, int]") -> bool:
     read that takes nothing away. So does a read that returned the end of the stream, or one that would have had to wait. The records do not
     say whether a read was to wait."""
     if call.name in POLLS:
-        return call.limit == 0 and call.returned >= 0 and _is_about_a_connection(call, since)
+        return call.limit == 0 and call.returned >= 0 and _names_one(call, since)
     return call.connection > 0 and call.name in READS and (call.option == "MSG_PEEK" or call.returned >= 0 and (call.result == 0 or call.error == "EAGAIN"))
 
 
-def _is_about_a_connection(poll: Call, since: "dict[str, int]") -> bool:
-    """Is one of the descriptors that a poll looks at that of a connection? A poll that looks at so many descriptors that the record does not
-    name them is taken for one."""
+def _names_one(poll: Call, since: "dict[str, int]") -> bool:
+    """Is one of these descriptors among those at which a poll looks? A poll that looks at so many descriptors that the record does not name
+    them is taken for one that does."""
     named = [EPOLL] if poll.name in ("epoll_wait", "epoll_pwait") else poll.data.partition("|")[0].split()
     return any(since.get(one, poll.seq) < poll.seq for one in named) or not named and poll.asked > 0
 
 
-def _since(name: str, cast: Cast) -> "dict[str, int]":
-    """Returns the descriptors that a program's connections had, and EPOLL if it has put one of them into an epoll instance; each with the place
-    of the first call that shows it."""
+def _since(name: str, listeners: bool, cast: Cast) -> "dict[str, int]":
+    """Returns the descriptors that a program's connections had, or its listeners, each with the place of the first call that shows it. EPOLL is
+    among them if the program has put a connection into an epoll instance; of listeners the records do not say that, so any descriptor counts."""
     found: "dict[str, int]" = {}
     for call in cast.run.calls:
-        if call.who == name and call.connection and not call.error:
-            found.setdefault(EPOLL if call.name == "epoll_ctl" else str(call.result if call.name in ACCEPTS else call.fd), call.seq)
+        if call.who != name or call.error:
+            continue
+        if call.name == "epoll_ctl":
+            found.setdefault(EPOLL, call.seq) if listeners or call.connection else None
+        elif listeners and call.name in ("listen", *ACCEPTS):
+            found.setdefault(str(call.fd), call.seq)
+        elif not listeners and call.connection:
+            found.setdefault(str(call.result if call.name in ACCEPTS else call.fd), call.seq)
     return found
 
 
@@ -116,10 +122,12 @@ def _polls(call: Call) -> bool:
     return call.name in POLLS and not call.error and (call.name in ("epoll_wait", "epoll_pwait") or bool(call.data) or call.asked > 0)
 
 
-def _finds_none(call: Call) -> bool:
-    """Does the call tell its program that nobody waits in an accept queue? An accept that gave EAGAIN does, and a poll that may not
-    wait and found nothing. The records do not say on which sockets it looked, nor whether an accept was to wait."""
-    return call.name in ACCEPTS and call.error == "EAGAIN" or call.name in POLLS and call.limit == 0 and call.returned >= 0 and call.result == 0
+def _finds_none(call: Call, since: "dict[str, int]") -> bool:
+    """Does the call tell its program that nobody waits in an accept queue? An accept that gave EAGAIN does, and a poll of a listener that may
+    not wait and found nothing. The records do not say whether an accept was to wait."""
+    if call.name in POLLS:
+        return call.limit == 0 and call.returned >= 0 and call.result == 0 and _names_one(call, since)
+    return call.name in ACCEPTS and call.error == "EAGAIN"
 
 
 OF_NO_CONNECTION = ("bind", "empty", "look", "poll")     # they are asked of a program, and not of one of its connections

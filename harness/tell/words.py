@@ -565,7 +565,7 @@ def _call(d: Difference, run: Run) -> str:
     if d.expected == "look":
         return f"{the(d.who)} never looked, without waiting, whether anything had come on a connection"
     if d.expected == "empty":
-        return f"{the(d.who)} never found its accept queue empty: no accept gave EAGAIN, and no poll with a time limit of 0 found nothing"
+        return f"{the(d.who)} never found its accept queue empty: no accept gave EAGAIN, and no poll of its listener with a time limit of 0 found nothing"
     if d.expected == "poll":
         return f"{the(d.who)} never asked with poll, select or epoll_wait which of its descriptors is ready"
     if d.expected == "fork":

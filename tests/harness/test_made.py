@@ -138,6 +138,13 @@ def test_an_accept_queue_is_found_empty_by_an_accept_or_by_a_poll_that_does_not_
     assert [words._call(d, run)[:44] for d in found.differences] == ([] if held else ["the server never found its accept queue empt"])
 
 
+@pytest.mark.parametrize("looked, held", [("5", True), ("4 5", True), ("4", False), ("", False)])
+def test_a_poll_finds_an_accept_queue_empty_only_if_it_looks_at_the_listener(looked, held):
+    run = runs.facts(runs.run(LOG), (CLIENT, SERVER), calls="1-2 server@200#0 listen 10 = 0\n10-11 server@200#0 poll 0 = 0")
+    run = replace(run, calls=tuple(replace(call, fd=5 if call.name == "listen" else -1, limit=0, data=looked if call.name == "poll" else "") for call in run.calls))
+    assert [d.kind for d in verdict("call: server empty", made=run).differences] == ([] if held else ["call"])
+
+
 def test_a_child_is_asked_for_and_a_second_process_of_the_stage_is_none():
     run = runs.facts(runs.run(LOG), (CLIENT, SERVER))
     found = verdict("call: server fork", made=run)
