@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import struct
 from typing import Optional
 
-MACHINE = platform.machine()
+MACHINE = os.uname().machine
 SUPPORTED = MACHINE in ("x86_64", "aarch64")
 
 # The kinds of stops: the event in a status (status >> 16).
