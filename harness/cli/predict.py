@@ -25,8 +25,9 @@ from .outcome import Usage
 
 HOW = """Put the cards into the order that you expect: type their numbers, in one line
 or in several. If cards have the same words, take any of them. Enter shows the
-order so far and the cards that are left, b takes the last card back.{editor}"""
-EDITOR = " e opens your\neditor: there you move the lines, and save."
+order so far and the cards that are left, b takes the last card back, q leaves.
+{editor}"""
+EDITOR = "e opens your editor: there you move the lines, and save.\n"
 
 
 def add(commands: Any) -> None:
@@ -51,6 +52,10 @@ def go(args: argparse.Namespace) -> int:
         page = _Page(scenario, contract, asked, file, Keys(waker))
         try:
             page.ask()
+        except _Left:
+            kept = page.kept()
+            print("\n".join(screen.fitted([kept[0].upper() + kept[1:]], sys.stdout)))
+            return 0
         except Ended:
             return shared.complain("\n".join(screen.fitted([f"the input has ended; {page.kept()}"], sys.stderr)), 2)
         except KeyboardInterrupt:
@@ -58,6 +63,10 @@ def go(args: argparse.Namespace) -> int:
             raise
         progress.note(scenario.build.parent, "predicted", scenario.name.partition("-")[0])
         return _show(page, args, lab, interrupt)
+
+
+class _Left(Exception):
+    """The learner has typed q."""
 
 
 class _Page:
@@ -82,7 +91,7 @@ class _Page:
         return [self.dealt[n - 1] for n in self.placed]
 
     def ask(self) -> None:
-        """Asks all that is not answered yet. Raises Ended, KeyboardInterrupt."""
+        """Asks all that is not answered yet. Raises _Left, Ended, KeyboardInterrupt."""
         print(screen.heading(f"scenario {self.scenario.name}: predict first", lesson(self.scenario.name), sys.stdout))
         now = self.file.now
         if now.answer or now.order:
@@ -103,17 +112,21 @@ class _Page:
             typed = self.keys.line("Your answer, A, B, C or D > ").upper()
             if len(typed) == 1 and typed in questions.LETTERS:
                 return typed
-            print("That is none of the four letters." if typed else "Type one of the four letters. Ctrl-D leaves.")
+            if typed == "Q":
+                raise _Left
+            print("That is none of the four letters; q leaves." if typed else "Type one of the four letters; q leaves.")
 
     def _ask_order(self) -> None:
         editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ""
         editor = editor if self.keys.terminal else ""
-        print("\n" + HOW.format(editor=EDITOR if editor else "") + "\n")
+        print("\n" + HOW.format(editor=EDITOR if editor else ""))
         self._cards()
         while len(self.placed) < len(self.dealt):
             typed = self.keys.line(f"{len(self.placed)} of {len(self.dealt)} have a place > ")
             if not typed:
                 self._cards()
+            elif typed == "q":
+                raise _Left
             elif typed == "b":
                 self._take_back()
             elif typed == "e" and editor:

@@ -220,7 +220,7 @@ def predict(home, typed: str, number: str = "4", **env: str) -> "subprocess.Comp
 def test_a_prediction_from_a_pipe_is_judged_and_kept(home):
     done = predict(home, "x\n\na\nthe \x1b[31mclient\n" + "22\n" + " ".join(map(str, range(1, 22))) + "\n")
     assert done.returncode == 0, done.stderr
-    for words in ("That is none of the four letters.", "Type one of the four letters.", "'22' is no card. The cards are 1 to 21.",
+    for words in ("That is none of the four letters; q leaves.", "Type one of the four letters; q leaves.", "'22' is no card. The cards are 1 to 21.",
                   "Impossible: ", "Possible, and not forced: ", " more (with ALL=1 your next prediction shows all)",
                   'You said A. That is M06, "close is the way to say \'I am done\'".', "D is right."):
         assert words in done.stdout, words
@@ -249,6 +249,15 @@ def test_where_the_input_ends_the_answers_stay_and_are_not_asked_for_again(home)
     first, second = cards.deal(find("4").load_contract(), "04-half-close")[:2]
     assert f"Your order so far:\n    {first}\n    {second}\n\nCards that are left:\n" in rest.stdout
     assert "D is right." in rest.stdout and "You said D. That" not in rest.stdout
+
+
+def test_q_leaves_and_the_answers_stay(home):
+    nothing = predict(home, "q\n")
+    assert (nothing.returncode, nothing.stderr) == (0, "") and nothing.stdout.endswith("\nNothing was answered, and nothing ran\n")
+    some = predict(home, "d\nq\n1 2\nq\n")       # the second one is the reason
+    assert some.returncode == 0 and "\nYour answers so far are kept in " in some.stdout and "you expected" not in some.stdout
+    assert "why: q\n" in (home / "predictions/04.txt").read_text() and not (home / "progress.txt").exists()
+    assert predict(home, " ".join(map(str, range(3, 22))) + "\n").returncode == 0
 
 
 def test_what_stands_between_backquotes_is_not_broken_if_a_line_has_room_for_it(home):
