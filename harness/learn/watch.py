@@ -359,7 +359,7 @@ class Watch:
                 if child.poll() is None:
                     child.terminate()
                     child.wait()
-            print("\nEnter: back to the watch ", end="", flush=True)
+            print("\nEnter: back to the watch   q: quit > ", end="", flush=True)
             self._enter()
         finally:
             signal.signal(signal.SIGTSTP, old)

@@ -246,7 +246,7 @@ def test_step_has_the_terminal_for_a_while(lab, start):
     while "q: quit >" not in shown.seen:
         assert shown.read()
     shown.key("q\n")
-    while "back to the watch" not in shown.seen:
+    while "Enter: back to the watch   q: quit > " not in shown.seen:
         assert shown.read()
     shown.key("\n")
     while shown.seen.count("\x1b[?1049h") < 2:
