@@ -19,7 +19,7 @@ from ..stage.conductor import Conductor
 from ..stage.keeper import CantStart
 from ..tell import brought as page
 from ..tell import player
-from ..tell.phrases import titled, with_source
+from ..tell.phrases import sentence, titled, with_source
 from ..tell.player import Played
 from . import play, recorded, shared, step
 from .outcome import Outcome, Usage
@@ -96,16 +96,16 @@ def _run(cast: brought.Brought, args: argparse.Namespace, texts: "dict[str, str]
         shown.end()
     run = dataclasses.replace(run, calls=conductor.intake.with_sources(run.calls))
     found = find(run)
-    word, status, sentence = page.verdict(run)
+    word, status, why = page.verdict(run)
     print("\n".join(page.ending(run, found, width=shown.width, fold=shown.terminal, colour=shown.colour)), file=shown.stream)
-    outcome = Outcome(cast.name, word, status, sentence, findings=found, notes=run.notes, reproduce=_command(args))
+    outcome = Outcome(cast.name, word, status, why, findings=found, notes=run.notes, reproduce=_command(args))
     if args.trace:
         Path(args.trace).write_text("\n".join(trace.lines(run, outcome.reproduce, json.loads(outcome.json()))) + "\n", encoding="ascii")
     if args.play:
         sources = {name: player.Source(text, "run" if texts.get(name) == text else "") for name, text in _texts(args).items()}
         commands = zip(cast.stage.names, (*args.server, *args.client))
         main = {name: Path(files[0]).name for name, command in commands for files in [_files(command)] if files}
-        played = Played(run, f"{word}: {sentence}", (*(with_source(one.words, one.source) for one in found), *page.waits(run)), outcome.reproduce, found, sources, main)
+        played = Played(run, f"{word}: {why}", (*(with_source(one.words, one.source) for one in found), *map(sentence, page.waits(run))), outcome.reproduce, found, sources, main)
         play.show(Path(args.play), player.page(f"tcplab: {titled(run.name)}", [played]), stream=shown.stream)
     if args.json:
         print(outcome.json(), flush=True)

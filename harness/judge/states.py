@@ -14,7 +14,7 @@ from typing import Iterable, Iterator, TypeVar, Union
 
 from ..trace import Call, Run, Segment
 from .findings import Facts
-from .sides import READS, WRITES, Side
+from .sides import ACCEPTOR, READS, WRITES, Side
 
 CLOSED = "CLOSED"
 _Kind = TypeVar("_Kind")
@@ -204,14 +204,15 @@ def _unread(facts: Facts, side: Side, came: "dict[int, Arrival]") -> "Iterator[C
     for all."""
     other = facts.sides.other(side)
     end = facts.sides.end(side)
-    if other is None or end is None or not facts.counted(side):
+    waits = side[1] == ACCEPTOR and side[0] in facts.unaccepted      # in an accept queue: nobody can have read
+    if other is None or not (facts.counted(side) or waits and not any(call.option == "MSG_OOB" for call in facts.writes(other))):
         return
     moments = [(came[s.seq].behind, 0, s.first, s.length) for s in facts.segments(other) if s.length and not came[s.seq].lost]
     for call in facts.reads(side):
         back, got = (call.returned, max(call.result, 0)) if call.returned >= 0 else (1 << 62, 0)
         moments += [(call.seq, 1, 0, call.asked), (back, 1, 0, got - call.asked)] if call.option == "MSG_WAITALL" else [(back, 1, 0, got)]     # it takes what comes while it waits
     arrived = took = unread = 0
-    closed, begun = _let_go(facts, side), max((holder.until for holder in end.holders), default=-1)
+    closed, begun = _let_go(facts, side), max((holder.until for holder in end.holders), default=-1) if end is not None else -1
     closed = min([closed, *(s.seq for s in facts.segments(side, "R") if s.seq > begun)]) if closed >= 0 else -1     # the reset leaves within the close
     for place, read, first, size in sorted(moments):
         if 0 <= closed < place:

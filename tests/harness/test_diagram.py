@@ -17,7 +17,8 @@ from harness.stage.conductor import Conductor, VirtualClock
 from harness.stage.scenarios import find_all
 from harness.tell import story
 from harness.tell.diagram import draw, svg
-from harness.tell.diagram.scene import MOST, Scene
+from harness.tell.diagram.layout import Layout
+from harness.tell.diagram.scene import MOST, Row, Scene, _kind
 from harness.tell.player.data import Played, data
 from harness.trace import Call, Event, Run, Segment, Start
 from pairs import lent, run
@@ -290,6 +291,33 @@ def test_bytes_that_nobody_reads_stay_to_the_end(tmp_path):
     strips = [piece for group in picture.groups for piece in group.pieces if isinstance(piece, svg.Bar) and piece.kind == "queue"]
     lowest = max(text.y for group in picture.groups if group.name for text in group.pieces if isinstance(text, svg.Text))
     assert strips[-1].title.endswith("7 bytes unread") and strips[-1].y + strips[-1].high > lowest
+
+
+def test_bytes_of_a_connection_that_nobody_accepts_stay_to_the_end(tmp_path):
+    found = run(tmp_path / "pair", "connect; write 9; read 1", "listen; event up; polllistener; pause-for-ever")
+    if not found.wire or not found.observed:
+        pytest.skip("packets can't be captured, or calls not be seen, here")
+    assert [one.unread for one in changes(found) if one.unread >= 0] == [9]
+    assert any(isinstance(piece, svg.Bar) and piece.kind == "queue" and piece.title.endswith("9 bytes unread") for group in draw(found).groups for piece in group.pieces)
+    way, = (one for one in data(Played(found, "", (), ""))["ways"] if one["from"] == 1)
+    assert [words for _, words in way["held"]] == ["not accepted yet"]
+
+
+def test_the_words_of_folded_rows_lie_on_no_words_of_a_kernel(tmp_path):
+    found = run(tmp_path / "pair", "rcvbuf 4096; connect; pause 1; " + "; ".join(["read 2000; event took"] * 90), "sndbuf 4096; listen; accept; writeall 180000; pause-for-ever")
+    if not found.wire or not found.observed:
+        pytest.skip("packets can't be captured, or calls not be seen, here")
+    layout = Layout(Scene(found), [], [])
+    assert any(placed.above and placed.notes for placed in layout.rows), "no row of this run can show it"
+    assert overlaps(layout.picture()) == []
+
+
+@pytest.mark.parametrize("title, source, kind", [
+    ('e5 client: \u00b7 received 65,536 bytes "\\x00\\"\\x00"... (client.c:32)', "client.c:32", "client: \u00b7 received # bytes"),
+    ("e5 client: took 3 (of 7)", "", "client: took # (of #)")])
+def test_a_folded_row_is_named_without_numbers_bytes_and_places(title, source, kind):
+    assert _kind(Row(5, 0, "line", "", title, source)) == kind
+    assert _kind(Row(5, 0, "segment", "ACK 290816, window 95232")) == "ACK #, window #"
 
 
 def copies(found: Run) -> "list[str]":

@@ -185,6 +185,24 @@ class Facts:
             return False
         return self.took(side) <= arrived and (writing or self.wrote(side) >= self.sides.carried().get(side, 0))
 
+    def port_of(self, number: int) -> str:
+        """Returns the port to which a connection was opened."""
+        syn = next((s for s in self.run.segments if s.connection == number and s.flags == "S"), None)
+        call = next((c for c in self.run.calls if c.connection == number and c.name == "connect"), None)
+        return (call.address if call is not None else syn.target if syn is not None else "").rpartition(":")[2]
+
+    def queued(self, listener: Socket) -> "list[int]":
+        """Returns the connections that waited in the accept queue of this listener when the run was over. Returns nothing if these are not as
+        many as the kernel counts there."""
+        port = listener.local.rpartition(":")[2]
+        waiting = [made.number for made in self.run.connections if made.opener is not None and made.acceptor is None and self.port_of(made.number) == port]
+        return waiting if self.observed and len(waiting) == listener.unread else []
+
+    @functools.cached_property
+    def unaccepted(self) -> "frozenset[int]":
+        """The connections of which it is known that nobody accepted them, and that they were there when the run was over."""
+        return frozenset(number for one in self.run.stop.sockets if one.state == "LISTEN" for number in self.queued(one))
+
     def kept(self, side: Side) -> "tuple[Holder, ...]":
         """Returns the processes that held this end when the run was over."""
         end = self.sides.end(side)

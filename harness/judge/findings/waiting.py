@@ -23,14 +23,12 @@ def in_the_accept_queue(facts: Facts) -> "Iterator[Finding]":
     for socket in facts.run.stop.sockets:
         if socket.state != "LISTEN" or socket.unread <= 0 or socket.pid != _first_holder(facts, socket.local, socket.pid):
             continue
-        port = socket.local.rpartition(":")[2]
-        waiting = [made.number for made in facts.run.connections if made.opener is not None and made.acceptor is None and _port_of(facts, made.number) == port]
-        known = facts.observed and len(waiting) == socket.unread
+        waiting = facts.queued(socket)
         holders = {one.pid for one in facts.run.stop.sockets if one.state == "LISTEN" and one.local == socket.local}
         mine = [one for one in facts.run.stop.waiting if one.pid in holders]
         if any(one.call == "accept" and one.fd == socket.fd for one in mine if one.pid == socket.pid):
             continue
-        if known:
+        if waiting:
             words = listed(_queued(facts, number) for number in waiting[:3])
             words += f" (and {len(waiting) - 3} more)" if len(waiting) > 3 else ""
             words = f"{words[:1].upper()}{words[1:]} {'waits' if len(waiting) == 1 else 'wait'} in the accept queue of {socket.local}: the {socket.who} has not accepted " \
@@ -43,7 +41,7 @@ def in_the_accept_queue(facts: Facts) -> "Iterator[Finding]":
         if len(mine) == 1:
             meanwhile[-1] += not_looked_at(facts, mine[0], socket, "its listener")
         acts = [call for one in mine for call in facts.run.calls if (call.pid, call.tid) == (one.pid, one.tid) and call.returned < 0]
-        begun = min((s.seq for s in facts.run.segments if known and s.connection == waiting[0]), default=socket.seq)
+        begun = min((s.seq for s in facts.run.segments if waiting and s.connection == waiting[0]), default=socket.seq)
         yield Finding("in-accept-queue", " ".join([words, *dict.fromkeys(meanwhile[:2])]), (*(call.seq for call in acts), socket.seq), max(begun, 0),
                       socket.who, acts[0].source if len(acts) == 1 else "", "15")
 
@@ -51,13 +49,6 @@ def in_the_accept_queue(facts: Facts) -> "Iterator[Finding]":
 def _first_holder(facts: Facts, local: str, pid: int) -> int:
     """Returns the lowest id of the processes that hold this listener, so that the listener is reported once."""
     return min((one.pid for one in facts.run.stop.sockets if one.state == "LISTEN" and one.local == local), default=pid)
-
-
-def _port_of(facts: Facts, number: int) -> str:
-    """Returns the port to which a connection was opened."""
-    syn = next((s for s in facts.run.segments if s.connection == number and s.flags == "S"), None)
-    call = next((c for c in facts.run.calls if c.connection == number and c.name == "connect"), None)
-    return (call.address if call is not None else syn.target if syn is not None else "").rpartition(":")[2]
 
 
 def _queued(facts: Facts, number: int) -> str:

@@ -72,6 +72,12 @@ class Placed:
     words: "list[str]"
     notes: "dict[int, list[str]]" = field(default_factory=dict)     # by participant: what its kernel's lane says here
 
+    @property
+    def above(self) -> int:
+        """Returns how many lines stand above the notes: words that reach over all lanes."""
+        row = self.row
+        return len(self.words) if row.kind in ("line", "segment") and row.at < 0 or row.kind == "more" and row.at in (-1, row.to) else 0
+
 
 class Layout:
     """Lays out one scene. `told` is the story. `places` are triples: a place of the run, the program that acts
@@ -121,7 +127,7 @@ class Layout:
                 y, since = y + LINE * self._head_lines() + 8, 0
             lines_of = {who: [line for words in held for line in svg.wrap(words, STATES - 6, SMALL)] for who, held in row.held}
             placed = Placed(row, y, 0, self._words(row), lines_of or notes.get(n, {}))
-            lines = max([len(placed.words), *map(len, placed.notes.values())])
+            lines = max([len(placed.words), *(placed.above + len(those) for those in placed.notes.values())])
             placed.high = lines * LINE + {"segment": 12, "cycle": 12, "gap": 8}.get(row.kind, 5)
             if row.kind == "segment":
                 placed.high = max(placed.high, len(placed.words) * LINE + 14)
@@ -218,7 +224,7 @@ class Layout:
             else:
                 pieces += getattr(self, f"_{row.kind}")(placed)
             for who, lines in placed.notes.items():
-                pieces += [Text(self.lanes[who].notes(), base + n * LINE, line, "s") for n, line in enumerate(lines)]
+                pieces += [Text(self.lanes[who].notes(), base + (placed.above + n) * LINE, line, "s") for n, line in enumerate(lines)]
             yield Group(f"e{row.seq}" if row.kind in ("line", "segment", "more") else "", row.title, pieces)
 
     def _line(self, placed: Placed) -> Iterator[svg.Piece]:

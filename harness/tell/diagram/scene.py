@@ -231,7 +231,10 @@ def _more(held: "list[Row]") -> Iterator[Row]:
 
 
 def _kind(row: Row) -> str:
-    return re.sub(r"\d+", "#", row.words if row.kind == "segment" else row.title.partition(" ")[2])[:40]
+    """Returns what a row is, without numbers, without the bytes that it quotes, and without its place in the source."""
+    line = row.title.partition(" ")[2].removesuffix(f" ({row.source})")[:300]
+    words = row.words if row.kind == "segment" else re.sub(r' *"(?:[^"\\]|\\.)*"(?:\.\.\.)?', "", line)
+    return re.sub(r"\d+(?:,\d{3})*", "#", words)[:40]
 
 
 # --- gaps ----------------------------------------------------------------------------------------------------------------

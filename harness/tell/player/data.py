@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Iterator, Union
 
 from ...judge import standard
-from ...judge.findings import Finding
+from ...judge.findings import Facts, Finding
 from ...judge.moments import Way, moments
-from ...judge.sides import ACCEPTOR, OPENER, READS, WRITES, Sides
+from ...judge.sides import ACCEPTOR, OPENER, READS, WRITES, Side, Sides
 from ...judge.states import stopped
 from ...judge.wire import readings
 from ...trace import Call, Ending, Event, Output, Run, Segment, Start, plain
@@ -170,8 +170,8 @@ def _ways(run: Run, steps: "list[dict[str, Any]]") -> "Iterator[dict[str, Any]]"
     """Yields each direction of each connection: who sends to whom, the bytes that are known, and how far they had come from which
     moment on. A change is [seq, state of the sender's end, then the numbers of _numbers()]; a number that is not known is
     null."""
-    sides = Sides(run)
-    last = max((int(step["e"]) for step in steps), default=0)
+    facts = Facts(run)
+    sides, last = facts.sides, max((int(step["e"]) for step in steps), default=0)
     names = {name: n for n, name in enumerate(_names(run))}
     changes: "dict[tuple[int, str], list[Any]]" = {}
     for moment in moments(run):     # the last look at the kernel comes behind all that the page shows
@@ -182,7 +182,17 @@ def _ways(run: Run, steps: "list[dict[str, Any]]") -> "Iterator[dict[str, Any]]"
             other, mine = sides.other(side), made.opener if end == OPENER else made.acceptor
             if side in changes and other is not None:
                 yield {"c": made.number, "from": names.get(sides.name(side), -1), "to": names.get(sides.name(other), -1),
-                       "bytes": stream(run, sides, side), "changes": changes[side], "told": list(told(sides, other)), "copies": list(copies(mine)) if mine else []}
+                       "bytes": stream(run, sides, side), "changes": changes[side], "told": list(told(sides, other)), "held": [*_queued(facts, side), *(copies(mine) if mine else ())]}
+
+
+def _queued(facts: Facts, side: Side) -> "Iterator[tuple[int, str]]":
+    """Yields from which place on this end waited in an accept queue, and from which on no more."""
+    number, which = side
+    end = facts.sides.end(side)
+    begun = next((s.seq for s in facts.run.segments if s.connection == number), -1)
+    if which == ACCEPTOR and begun >= 0 and facts.observed and (end is not None and end.holders or number in facts.unaccepted):
+        yield begun, "not accepted yet"
+        yield from [(min(one.since for one in end.holders), "")] if end is not None else []
 
 
 def told(sides: Sides, side: "tuple[int, str]") -> "Iterator[list[int]]":

@@ -319,7 +319,7 @@
         const found = last(one.changes, step().e, (each) => each[0]);
         const [, state, written, sent, arrived, acked, read, taking, gone, refused, fin] = found < 0 ? [0, "", 0, 0, 0, 0, 0, 0, 0, 0, 0] : one.changes[found];
         const from = name(one.from), to = name(one.to);
-        const copies = last(one.copies, step().e, (each) => each[0]), kept = copies < 0 ? "" : one.copies[copies][1];
+        const copies = last(one.held, step().e, (each) => each[0]), kept = copies < 0 ? "" : one.held[copies][1];
         const known = (n) => n !== null;
         const taken = known(read) ? Math.min(arrived, read + taking) : read;
         const queue = (text, low, high, unknown = "not known") => {

@@ -117,6 +117,15 @@ def test_the_page_says_how_many_processes_have_a_connection(browser, scenarios, 
         assert [re.sub(r"[A-Z][A-Z0-9]+(-[A-Z0-9]+)*", "STATE", state) for state in shown["states"]] == ["client's end: STATE", f"server's end: STATE{words}"], place
 
 
+def test_the_page_says_that_a_connection_is_not_accepted_yet(browser, scenarios, tmp_path):
+    one = played(scenarios["14"])
+    call, = (call for call in one.run.calls if call.name.startswith("accept") and call.connection == 1)
+    address, places = put(tmp_path, one), [step["e"] for step in data(one)["steps"]]
+    for place, waits in ((one.run.segments[0].seq, True), (max(e for e in places if e < call.returned), True), (call.returned, False)):
+        browser.open(f"{address}#step={place}")
+        assert [state.endswith("; not accepted yet") for state in there(browser)["states"]] == [False, waits], place
+
+
 def test_the_page_says_what_the_rows_below_the_slider_are_and_what_the_verdict_is(browser, explored, tmp_path):
     file = tmp_path / "page.html"
     assert ask("play", "2", "-o", str(file))[0] == 0
@@ -496,6 +505,11 @@ def test_explain_writes_a_page_of_foreign_programs(tmp_path):
     status, out, _ = ask("explain", "--server", f"python3 {tmp_path}/srv.py", "--client", f"python3 {tmp_path}/cli.py", "--play", str(file))
     text = file.read_text()
     assert status == 0 and str(file) in out and "<title>tcplab: your programs</title>" in text and "sending 6 bytes" in text and "create_server" in text
+    assert '"heading":"told: the run is over"' in text
+    (tmp_path / "srv.py").write_text("import socket\ns = socket.create_server(('', 9000))\nc = s.accept()[0]\nc.recv(9)\nc.recv(9)\n")
+    ask("explain", "--server", f"python3 {tmp_path}/srv.py", "--client", f"python3 {tmp_path}/cli.py", "--play", str(file))
+    text = file.read_text()
+    assert '"heading":"deadlock: Proven: ' in text and '"The client waits in read on connection 1, for the server."' in text
     (tmp_path / "notes.txt").write_text("mine")
     status, _, err = ask("explain", "--server", f"python3 {tmp_path}/srv.py", "--client", f"python3 {tmp_path}/cli.py", "--play", str(tmp_path / "notes.txt"))
     assert status == 2 and "is no page" in err
