@@ -1,7 +1,8 @@
 """A scenario as the lab has it. It is used to tell what a learner has changed, and to put that back.
 
 If the scenario is in a folder of somebody's own ($SCENARIOS), the original is in the lab's own folder. Else it is in the git
-repository: in the newest commit to which the changes of its exercises fit. A learner may have committed work of their own since then.
+repository. A learner may have committed work of their own there. So the original is in the commit that the repository shares with the one
+from which it was cloned; if there is none, or the learner's work is there, too, in the newest commit to which the changes of its exercises fit.
 If there is no repository (the lab was unpacked from an archive), it is in a copy that the first build has made, in .originals/.
 """
 from __future__ import annotations
@@ -13,7 +14,7 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Mapping
+from typing import Iterator, Mapping
 
 from ..stage.scenarios import ROOT, Scenario
 from ..stage.sources import NOT_BUILT
@@ -113,18 +114,26 @@ def _read(folder: Path) -> "dict[str, bytes]":
 
 
 def _committed(scenario: Scenario) -> "dict[str, bytes]":
-    """Returns the files of the newest commit to which the exercises fit. If there is no such commit, those of the last one. Raises NoOriginal
-    if git can't tell."""
+    """Returns the files of the first of these commits to which the exercises fit: the one that the repository shares with those from which it
+    comes, the last one, and the older ones. If they fit to none, those of the last one. Raises NoOriginal if git can't tell."""
     last = _archived(scenario, "HEAD")
     meant = exercises.of_folder(scenario)
-    if _fits(meant, last):
-        return last
-    for commit in _git(scenario, "log", "--format=%H", "HEAD", "--", f"scenarios/{scenario.name}").decode().split()[1:]:
+    for commit in _candidates(scenario):
         with contextlib.suppress(NoOriginal):       # raised if the folder was not there
-            older = _archived(scenario, commit)
-            if _fits(meant, older):
-                return older
+            found = last if commit == "HEAD" else _archived(scenario, commit)
+            if _fits(meant, found):
+                return found
     return last
+
+
+def _candidates(scenario: Scenario) -> "Iterator[str]":
+    """Yields commits that may have the original, the best one first."""
+    remotes = _git(scenario, "for-each-ref", "--format=%(refname)", "refs/remotes/*/HEAD", "refs/remotes/upstream/main", "refs/remotes/upstream/master")
+    if remotes:
+        with contextlib.suppress(NoOriginal):       # raised if nothing is shared
+            yield _git(scenario, "merge-base", "--octopus", "HEAD", *remotes.decode().split()).decode().strip()
+    yield "HEAD"
+    yield from _git(scenario, "log", "--format=%H", "HEAD", "--", f"scenarios/{scenario.name}").decode().split()[1:]
 
 
 def _fits(meant: "list[Exercise]", files: Bytes) -> bool:

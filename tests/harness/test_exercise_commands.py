@@ -409,6 +409,28 @@ def test_work_that_was_committed_is_still_ones_own(unpacked):
     assert run(unpacked, sys.executable, "-m", "harness", "reset", "4", "--yes").returncode == 0 and server.read_bytes() == original
 
 
+def test_in_a_clone_each_line_that_was_committed_is_ones_own(unpacked, tmp_path):
+    commit(unpacked)
+    mine = tmp_path / "mine"
+    assert run(tmp_path, "git", "clone", "-q", str(unpacked), str(mine)).returncode == 0
+    server = mine / "scenarios" / NAME / "server.c"
+    original = server.read_bytes()
+    assert run(mine, sys.executable, "-m", "harness", "diff", "4").stdout == f"{NAME} is as the lab has it.\n"
+    server.write_bytes(original + b"// mine\n")        # no exercise changes anything there
+    commit(mine)
+    assert run(mine, sys.executable, "-m", "harness", "diff", "4").stdout.endswith("+// mine\n")
+    fork = tmp_path / "fork"        # it has the learner's commits on its server, too
+    for where, *words in ((tmp_path, "clone", "-q", str(mine), str(fork)), (fork, "remote", "add", "upstream", str(unpacked)), (fork, "fetch", "-q", "upstream")):
+        assert run(where, "git", *words).returncode == 0
+    assert run(fork, sys.executable, "-m", "harness", "diff", "4").stdout.endswith("+// mine\n")
+    (unpacked / "scenarios" / NAME / "server.c").write_bytes(b"// of the lab\n" + original)
+    commit(unpacked)
+    assert run(mine, "git", "-c", "user.name=x", "-c", "user.email=x@x", "-c", "commit.gpgsign=false", "pull", "-q", "--no-rebase", "--no-edit").returncode == 0
+    told = run(mine, sys.executable, "-m", "harness", "diff", "4").stdout
+    assert told.endswith("+// mine\n") and "of the lab" not in told
+    assert run(mine, sys.executable, "-m", "harness", "reset", "4", "--yes").returncode == 0 and server.read_bytes() == b"// of the lab\n" + original
+
+
 def test_where_the_original_is_lost_a_success_is_still_one(unpacked):
     changes.apply((FOLDER / "exercises/a/solution.diff").read_text(), unpacked / "scenarios")
     commit(unpacked)
