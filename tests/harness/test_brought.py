@@ -267,13 +267,6 @@ def test_a_close_under_a_read_of_another_thread_sends_no_fin(tmp_path):
         "The server closed connection 1 while another thread of it waited in read"]
 
 
-def test_what_stopping_a_run_brings_is_not_told_of_the_run(tmp_path):
-    """Stopping the server ends the read under which it has closed. That sends a FIN, and the client reads EOF before it is stopped itself."""
-    made = pairs.run(tmp_path, "connect; readall 1", "listen; accept; thread; readall 1; end; pause 1; hush; accept")
-    assert [call.returned for call in made.calls if call.who == "client" and call.name == "read"] == [-1]
-    assert {one.code for one in findings.find(made)} == {"closed-under-a-read", "closed-while-waiting"}
-
-
 def test_a_number_in_the_right_order_is_not_called_swapped(tmp_path):
     assert "byte order" not in why(tmp_path, LENGTH, "s.send(struct.pack('!I', 500)); s.send(bytes(5)); s.recv(1)")["wants-more"]
 

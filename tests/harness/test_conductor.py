@@ -257,6 +257,17 @@ def test_calls_in_vain_are_counted_since_a_program_logged_however_many_news_come
     assert (not ended) is logs
 
 
+@pytest.mark.parametrize("frozen", [False, True])
+def test_an_eof_that_comes_while_the_programs_are_stopped_is_not_told_of_the_run(tmp_path, frozen):
+    """A connection that was closed under a read of another thread ends when that read does. Stopping the programs ends it."""
+    who, book = {"ns": 0, "pid": 7, "tid": 7}, Book(lambda record: None)
+    intake = Intake(lent(), book, pair(tmp_path / "pair", "exit 0", "exit 0").stage, 0, 1000, lambda held: None, print)
+    intake._on_call({**who, "n": 1, "name": "read", "fd": 5, "asked": 9})
+    intake.frozen = frozen
+    intake._on_return({**who, "n": 1, "result": 0, "error": ""})
+    assert (book.calls[0].returned < 0) is frozen
+
+
 def test_a_signal_while_the_keepers_end_is_no_traceback(monkeypatch):
     def interrupted(pid: int, flags: int) -> "tuple[int, int]":
         waited.append(pid)

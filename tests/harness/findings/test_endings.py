@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pairs
 import pytest
+import scripts
+from harness.judge.findings import Facts
 from harness.judge.findings.endings import FINDINGS
 
 
@@ -80,3 +82,11 @@ def test_a_near_miss_has_it_not(tmp_path: Path, code: str, client: str, server: 
 @pytest.mark.parametrize("code, client, server, words", [one for one in HAVE if one[0] != "never-closed"])
 def test_where_calls_are_not_seen_nothing_is_concluded_from_them(tmp_path: Path, code: str, client: str, server: str, words: str) -> None:
     assert code not in found(tmp_path, client, server, observe=False)
+
+
+def test_a_fin_that_stopping_the_run_brought_is_not_told_as_come(tmp_path: Path) -> None:
+    """The server closes under a read of its own thread. Only stopping the run ends that read, and so sends the FIN."""
+    server = ("import threading\nl = listen()\nc = l.accept()[0]\nthreading.Thread(target=os.read, args=(c.fileno(), 1), daemon=True).start()\n"
+              "time.sleep(1)\nos.close(c.detach())\nl.accept()")
+    run = scripts.run(tmp_path / "pair", "import signal\ns = dial()\nsignal.pause()", server)
+    assert {one.code for ask in FINDINGS for one in ask(Facts(run))} == {"closed-under-a-read"}
