@@ -3,8 +3,8 @@
 All threads are held at each of their lines, and go on one at a time: the next one goes on when nothing else can happen any more.
 The thread that came first goes first. Threads that came between the same two releases are ordered by program and by age. So
 nothing depends on the machine's speed, and the same schedule gives the same run again. A delay holds a program at one of its
-lines until nothing else can happen. A pause is longer than any delay: it ends when nothing but pauses is left. (With NOPAUSE a
-pause is a line like any other.) If no other thread could go on during a delay, the delay changes nothing: such a schedule is
+lines until nothing else can happen, or until the others make only calls that bring nothing. A pause is longer than any delay: it
+ends when nothing but pauses is left. (With NOPAUSE a pause is a line like any other.) If no other thread could go on during a delay, the delay changes nothing: such a schedule is
 counted, and not run.
 
 This has limits. It changes the order only at log lines. It does not change the order of what two threads do between two lines, or
@@ -87,6 +87,7 @@ class Delays:
         self.turns: dict[int, int] = {}             # by seq of an event: its turn, the number of releases before it
         self.places: dict[int, Place] = {}          # by seq of an event: its place
         self.moot: set[Place] = set()               # the places at which a delay would have changed nothing
+        self.vain: Callable[[], "set[int]"] = set   # the threads whose calls bring nothing: for these alone nobody is held
         self._counts: dict[tuple[str, str], int] = {}
         self._ranks: dict[int, tuple[int, int, int, str, int]] = {}     # by seq of an event: the thread that has the lowest one goes on next
 
@@ -119,6 +120,8 @@ class Delays:
             return None
         self._place(held)
         first = min(held, key=lambda h: self._ranks[h.seq])
+        if len(held) > 1 and first.tid in (vain := self.vain()):
+            first = min((h for h in held if h.tid not in vain), key=lambda h: self._ranks[h.seq], default=first)
         if len(held) == 1 or self._pauses(first):
             self.moot.add(self.places[first.seq])
         return self.let_go(first)
@@ -205,6 +208,7 @@ class Job:
         """Runs one schedule. It uses the keeper `lent`, or one of its own."""
         policy = Delays(schedule, self.skip)
         conductor = Conductor(self.scenario, policy, isolate=self.isolate, observe=self.observe, keeper=lent, tick=self.tick)
+        policy.vain = conductor.in_vain
         run = conductor.run()
         if self.keep:
             run = replace(run, calls=conductor.intake.with_sources(run.calls))
@@ -268,7 +272,7 @@ def explore(scenario: Scenario, *, delays: int = 1, limit: int = LIMIT, skip: bo
         groups.setdefault(one.outcome, []).append(one)
     return Report(scenario.name, delays, skip, tuple(map(tuple, groups.values())), planned - len(found),
                   tuple(one for one in found if one.verdict.status), comparison.explored([one.verdict for one in found], job.contract),
-                  tuple(_always(found)), job.contract is not None)
+                  tuple(_always([one for one in found if one.ran])), job.contract is not None)       # the others have the places of one that was run
 
 
 def _same(schedule: "tuple[Place, ...]", tried: "dict[tuple[Place, ...], Tried]") -> Optional[Tried]:

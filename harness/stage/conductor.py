@@ -22,7 +22,7 @@ from . import cast, ending, limits
 from .book import Book
 from .intake import Intake, how
 from .keeper import PROCESSES, Ended, Keeper, open_keeper
-from .limits import CALLS, ENDS, EVENTS, FLOOD, GUESS, IDLE, IDLE_CALLS, OUTPUT, PATIENCE, SLEEPS, UNPROVEN, UNWAITED, Watch
+from .limits import AGAIN, CALLS, ENDS, EVENTS, FLOOD, GUESS, IDLE, IDLE_CALLS, OUTPUT, PATIENCE, SLEEPS, UNPROVEN, UNWAITED, VAIN, Watch
 from .policies import Held, Live, Policy, VirtualClock
 from .scenarios import Scenario
 from .starts import Process, Starts, said
@@ -348,6 +348,11 @@ class Conductor:
         """Do all running threads make calls that bring nothing? In this way they may wait for what a pause holds back."""
         running = [thread for thread in seen.threads if not thread.call]
         return bool(running) and all(self.intake.idle.get(thread.tid, 0) >= IDLE_CALLS for thread in running)
+
+    def in_vain(self) -> "set[int]":
+        """Returns the threads whose calls bring nothing: many of them in a row did not, or a time limit has ended their waits again and again."""
+        idle, fruitless = self.intake.idle.items(), self.intake.fruitless.items()
+        return {tid for tid, times in idle if times >= VAIN} | {tid for tid, times in fruitless if times >= AGAIN}
 
     def _waited_as_long_as_a_pause(self) -> bool:
         """All other threads have time limits of their own. Has as much real time passed as the first pause still has? What these

@@ -24,6 +24,7 @@ ENDS = 1_000                # so many reads of one thread at the end of a stream
 AGAIN = 3                   # so many times in a row a time limit ended a wait, and nothing came of it
 SPIN_LEAST = 1.0            # seconds of processor time after which a program that runs when the run is given up counts as spinning
 UNWAITED = 500              # processes of one parent that have ended, and that nobody has waited for
+VAIN = 100                  # so many calls of one thread in a row brought nothing: then another one is no longer held for it
 IDLE_CALLS = 500            # so many calls of one thread in a row brought nothing: it may spin
 SLEEPS = 1_000              # so many sleeps in a row were ended by the clock, and nothing came of any of them
 

@@ -176,7 +176,7 @@ def outcomes(found: Report, command: str) -> "list[str]":
     """Returns what exploring found, as lines. `command` is the command that steps through a run."""
     many = "1 outcome" if len(found.groups) == 1 else f"{len(found.groups)} outcomes"
     told = [f"{many} in {found.count} schedules with at most one delay: a program is held before one of its calls, or behind it,",
-            "until nothing else can happen."]
+            "until nothing else can happen but calls that bring nothing."]
     if found.left:
         told.append(f"not run: {found.left} schedules more (--limit); what they would show is not known")
     first = found.groups[0][0].outcome

@@ -455,3 +455,16 @@ def test_exploring_holds_at_calls_and_shows_both_ends_of_a_race(tmp_path):
     assert len(found.groups) > 1 and found.left == 0
     assert any("recv: ECONNRESET" in line for line in told) and any("EOF" in line for line in told)
     assert any(line.startswith("  SCHEDULE=") and line.endswith(" COMMAND --step") for line in told)
+
+
+@pytest.mark.parametrize("wait", ["l.setblocking(False)", "l.settimeout(0.05)"], ids=["spins", "polls with a limit"])
+def test_a_delay_ends_when_the_others_only_make_calls_that_bring_nothing(tmp_path, wait):
+    """Else the client would be held for as long as the run may last."""
+    server = script(tmp_path, "srv.py", f"import socket\nl = socket.create_server(('127.0.0.1', 9000))\n{wait}\nwhile True:\n"
+                                        "    try: c = l.accept()[0]; break\n    except OSError: pass\nc.sendall(b'hello')\n")
+    client = script(tmp_path, "cli.py", "import socket\ns = socket.create_connection(('127.0.0.1', 9000))\nprint(s.recv(9))\n")
+    cast = brought.cast([server], [client], tmp_path / "built", stdin={})
+    place = schedules.Place("client", "connect(3)", 1)
+    made = schedules.Job(cast, None, False, True).attempt((place,))
+    assert place in made.places
+    assert made.outcome.stop == "over" and dict(made.outcome.lines)["client"][-1] == "b'hello'"
