@@ -185,6 +185,7 @@
             mine.forEach((mark) => rest.delete(mark));
             return make("li", {}, `${each} `, ...mine.map(leads));
         }), ...[...rest].map((mark) => make("li", {}, `${mark.words} `, leads(mark))), ...one.unseen.map((each) => make("li", { class: "faint" }, each)));
+        story.parentNode.hidden = !story.children.length;
         density();
         sideBySide();
     }

@@ -243,6 +243,15 @@ def test_a_program_without_source_has_no_empty_box(browser, scenarios, tmp_path)
     assert not browser.run("return [...document.querySelectorAll('.source')].some((one) => one.hidden)")
 
 
+def test_a_run_of_which_nothing_is_told_has_no_empty_story(browser, scenarios, tmp_path):
+    one = played(scenarios["3"])
+    panels = "return [...document.querySelectorAll('section h2')].filter((one) => one.offsetParent).map((one) => one.textContent)"
+    browser.open(put(tmp_path, one))
+    assert "what happened, and why" in browser.run(panels)
+    browser.open(put(tmp_path, dataclasses.replace(one, sentences=(), findings=())))
+    assert "what happened, and why" not in browser.run(panels) and "where the bytes are" in browser.run(panels)
+
+
 def test_scroll_bars_have_the_colours_of_the_page_s_theme(browser, scenarios, tmp_path):
     browser.open(put(tmp_path, played(scenarios["1"])))
     schemes = set()
