@@ -262,7 +262,8 @@ class Why:
             return
         call = next((c for c in self.run.calls if c.name in WRITES and c.connection and c.result > 0 and (c.pid, c.tid) == (event.pid, event.tid) and right.seq < c.seq < event.seq), None)
         if call is not None:
-            yield f"Before that the {call.who} wrote {count(call.result, 'byte')} on connection {call.connection}{at(call.source)}, and no line of it announces them."
+            yield (f"Before that the {call.who} wrote {count(call.result, 'byte')} on connection {call.connection}{at(call.source)}, and no line of it announces "
+                   f"{'it' if call.result == 1 else 'them'}.")
 
     def _slept(self, d: Difference) -> Optional[Call]:
         """Returns a sleep of the same thread between the last line that was right and the line that was not; None if there is

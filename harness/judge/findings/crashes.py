@@ -5,8 +5,10 @@ from typing import Iterator, Optional
 
 from ...observe import sanitizer
 from ...trace import Call, Ending, plain
+from ..sides import READS
 from .acts import ACCEPTS, at, gone_before, name, returned, shut_down_before
 from .facts import Facts, Finding
+from .timing import does_not_wait
 
 MEANS = {"SEGV": "it used memory that is not its own", "BUS": "it used memory that is not there", "FPE": "a division by zero, or one that overflows",
          "ILL": "it ran into what is no instruction", "ABRT": "it called abort, or a check in it did: an assert, malloc's",
@@ -93,15 +95,23 @@ def ended_early(facts: Facts) -> "Iterator[Finding]":
         failed = _last_call(facts, end)
         if failed is not None and failed.error and failed.name not in ("wait4", "waitid") and failed.error not in ("EAGAIN", "EINTR", "EINPROGRESS"):
             words += f" The last call that was seen of it is {name(failed)}{at(failed.source)}, which {returned(failed)}."
-        elif failed is not None and failed.error == "EAGAIN" and failed.name in ACCEPTS:
-            words += (f" The last call that was seen of it is {name(failed)}{at(failed.source)}, which {returned(failed)}: no connection waited to be accepted, and the "
-                      "call did not wait for one.")
+        elif failed is not None and len({call.tid for call in facts.run.calls if call.pid == end.pid}) == 1 and _not_yet(facts, failed):
+            words += f" The last call that was seen of it is {name(failed)}{at(failed.source)}, which {returned(failed)}: {_not_yet(facts, failed)}"
         else:
             failed = None
         said = errors[-1] if errors and alone else None
         words += f' Its last words on standard error are "{plain(said.text.strip())}".' if said else ""
         yield Finding("ended-early", words, tuple(n for n in (failed.seq if failed else -1, said.seq if said else -1, end.seq) if n >= 0), _departure(facts, end), end.who,
                       failed.source if failed else "")
+
+
+def _not_yet(facts: Facts, call: Call) -> str:
+    """Returns what it means that a call has failed on a socket that does not block; "" if another reason is possible."""
+    if call.name == "connect" and call.error == "EINPROGRESS":
+        return "the socket does not block, and the connection was still being made. poll with POLLOUT tells when that is done."
+    if call.name in ACCEPTS and does_not_wait(facts, call):
+        return "no connection waited to be accepted, and the listener does not block."
+    return "nothing had come yet, and the call did not wait." if call.name in READS and call.connection and does_not_wait(facts, call) else ""
 
 
 def _departure(facts: Facts, end: Ending) -> int:

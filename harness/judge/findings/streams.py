@@ -135,11 +135,13 @@ def no_newline(facts: Facts) -> "Iterator[Finding]":
         reads, whole = _that_brought(facts, side), _asked_in_all(facts, wait, side)
         last = _last_byte(reads[-1]) if reads else ""
         answered = reads and any(call.seq > reads[-1].seq for call in facts.writes(side))
-        if last == "" or answered or not _all_taken(facts, side) or not (last.isprintable() or last == "\0") or not _is_text(reads) or _insists(whole):
+        rest = _behind_the_last_newline(facts, side, reads) if answered else 0
+        if last == "" or answered and not rest or not _all_taken(facts, side) or not (last.isprintable() or last == "\0") or not _is_text(reads) or _insists(whole):
             continue
         total, shown = facts.took(side), f'"{last}"' if last != "\0" else "a zero byte"
+        shown = f"{shown}, no newline: {count(rest, 'byte')} came behind the last newline" if rest else f"{shown}, no newline"
         yield Finding("no-newline", f"The {wait.who} has read {'all ' if total > 1 else 'the '}{count(total, 'byte')} that came on connection {side[0]}, and the last one is "
-                      f"{shown}, no newline. It waits in read for more, and no FIN has come. If it reads lines, it waits for "
+                      f"{shown}. It waits in read for more, and no FIN has come. If it reads lines, it waits for "
                       f"a newline, or for the end of the stream.{_if_it_wants_all(whole)}", (reads[-1].seq, *_pending(facts, wait)), reads[-1].returned, wait.who,
                       reads[-1].source, "7", "M05")
 
@@ -601,6 +603,12 @@ def _pending_at(facts: Facts, wait: Waiting) -> str:
     """Returns " (server.c:31)" for the call in which a thread waits; "" if that is not known."""
     call = next((call for call in facts.run.calls if call.returned < 0 and (call.pid, call.tid) == (wait.pid, wait.tid)), None)
     return at(call.source) if call is not None else ""
+
+
+def _behind_the_last_newline(facts: Facts, side: Side, reads: "list[Call]") -> int:
+    """Returns how many bytes came behind the last newline that came; 0 if none came, or if the records do not have all bytes."""
+    data = "".join(call.data[:call.result] for call in reads)
+    return len(data) - 1 - data.rindex("\n") if "\n" in data and len(data) == facts.took(side) else 0
 
 
 def _is_text(reads: "list[Call]") -> bool:

@@ -54,6 +54,14 @@ def limit_of(facts: Facts, call: Call) -> Optional[Call]:
     return last if last is not None and last.value > 0 and call.returned_ns - call.ns >= last.value * 0.9 else None
 
 
+def does_not_wait(facts: Facts, call: Call) -> bool:
+    """Did this read or accept fail with EAGAIN at once? False if the socket has a time limit that may have ended it, or if that is not known."""
+    life = facts.life(call)
+    made = life.calls[0] if life.calls else call
+    options = [*life.options, *(facts.life(made).options if made.name in ACCEPTS else ())]
+    return call.error == "EAGAIN" and bool(life.calls) and not any(one.option == "SO_RCVTIMEO" for one in options)
+
+
 def other_limit(facts: Facts) -> "Iterator[Finding]":
     """A program waits in read (or in write) when the run is over, and the only time limit that it has set there is for the other one."""
     for wait in facts.run.stop.waiting if facts.all_wait else ():

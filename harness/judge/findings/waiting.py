@@ -102,10 +102,19 @@ def deadlock(facts: Facts) -> "Iterator[Finding]":
     lie = [f"{count(s.unread, 'byte')} {'lies' if s.unread == 1 else 'lie'} unread in the {s.who}'s kernel (connection {s.connection})"
            f"{', which has no room for more' if facts.sides.of(s) in full else ''}." for s in stop.sockets if s.connection and s.unread]
     begins = f"{names[:1].upper()}{names[1:]} wait for each other, and nothing is on its way."
+    told += _nothing_written(facts, circle)
     sent = [w for w in circle if w.call == "write"]
     yield Finding("deadlock", " ".join([begins, *dict.fromkeys(told), *dict.fromkeys(lie)]), tuple([*proof, *(call.seq for call in pending)]),
                   max([_end(facts), *(call.seq for call in pending)]), circle[0].who if circle else "", pending[0].source if pending else "",
                   "18" if sent else "2")
+
+
+def _nothing_written(facts: Facts, circle: "list[Waiting]") -> "list[str]":
+    """Returns a sentence if two programs wait in read on the same connection, and none of them has called write there; else []."""
+    ends = {side for one in circle if one.call == "read" and (side := facts.sides.of(one)) is not None}
+    if len(circle) != 2 or len(ends) != 2 or len({side[0] for side in ends}) != 1 or not all(facts.counted(side) and not facts.writes(side) for side in ends):
+        return []
+    return ["Neither of them has called write there. If one has written with stdio or through another buffer of its own, the bytes lie there until a flush."]
 
 
 def _end(facts: Facts) -> int:

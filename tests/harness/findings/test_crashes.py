@@ -8,6 +8,7 @@ import pytest
 
 import pairs
 import runs
+import scripts
 from harness.judge.findings import Finding, find
 from harness.observe import sanitizer
 from harness.trace import Output, Run
@@ -109,3 +110,17 @@ def test_a_sanitizers_report_is_told_by_kind_and_by_the_place_in_the_programs_ow
 @pytest.mark.parametrize("line", ["panic: runtime error: index out of range [5] with length 3", "the AddressSanitizer is a tool", "runtime error: none"])
 def test_what_only_sounds_like_a_report_is_none(line: str) -> None:
     assert not sanitizer.begins(line) and sanitizer.read([line]) is None
+
+
+GIVES_UP = [
+    ("s = dial()\ns.setblocking(False)\ntry: s.recv(1)\nexcept OSError: sys.exit(1)", "recv, which failed with EAGAIN: nothing had come yet, and the call did not wait."),
+    ("s = dial()\ns.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack('ll', 0, 50000))\ntry: s.recv(1)\nexcept OSError: sys.exit(1)", ""),
+    ("s = socket.socket()\ns.setblocking(False)\ntry: s.connect(('127.0.0.1', 8080))\nexcept OSError: sys.exit(1)",
+     "connect, which failed with EINPROGRESS: the socket does not block, and the connection was still being made. poll with POLLOUT tells when that is done."),
+]
+
+
+@pytest.mark.parametrize("client, words", GIVES_UP, ids=["does not wait", "waits up to a limit", "connect does not wait"])
+def test_a_program_that_gives_up_because_nothing_had_come_yet(tmp_path: Path, client: str, words: str) -> None:
+    told = [one.words for one in of(scripts.run(tmp_path / "pair", client, "c = listen().accept()[0]\nc.recv(9)"), "ended-early")]
+    assert len(told) == 1 and words in told[0] and ("The last call" in told[0]) is bool(words), told

@@ -180,3 +180,9 @@ def test_a_call_on_a_closed_number_again_and_again_is_a_spin(tmp_path):
     run = pairs.run(tmp_path / "pair", "connect; hush; again 20000", "listen; accept; readall 1; accept")
     assert run.stop.kind == "runaway" and "fails with EBADF again and again" in run.stop.words
     assert ["EBADF does not go away by itself" in one.words for one in of(run, "spin")] == [True]
+
+
+@pytest.mark.parametrize("first, told", [("", True), ("s.send(b'x')\n", False)], ids=["nobody wrote", "one wrote"])
+def test_of_a_deadlock_in_which_nobody_wrote_this_is_told(tmp_path: Path, first: str, told: bool) -> None:
+    run = scripts.run(tmp_path / "pair", f"s = dial()\n{first}s.recv(9)", "c = listen().accept()[0]\nwhile True: c.recv(9)")
+    assert ["Neither of them has called write there." in one.words for one in of(run, "deadlock")] == [told]
