@@ -24,6 +24,7 @@ _KEPT = 440             # bytes of a frame that are kept. Each place in the ring
 PAYLOAD = 64            # how many payload bytes a segment's `data` has at most
 _STATUS = struct.Struct("=I")
 _HEAD = struct.Struct("=IIIHHII")                   # struct tpacket2_hdr: status, length, kept, offset of the frame, of the network header, s, ns
+_libc = ctypes.CDLL(None, use_errno=True)
 _FLAGS = ((2, "S"), (1, "F"), (4, "R"), (8, "P"), (16, "A"))
 
 
@@ -54,7 +55,9 @@ def open_socket(device: str) -> Optional[socket.socket]:
         buffer = ctypes.create_string_buffer(program, len(program))
         sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("=H6xQ", len(program) // 8, ctypes.addressof(buffer)))
         sock.setsockopt(_SOL_PACKET, _VERSION, 1)       # TPACKET_V2
-        sock.setsockopt(_SOL_PACKET, _RX_RING, struct.pack("=IIII", _BLOCK, _FRAME * _FRAMES // _BLOCK, _FRAME, _FRAMES))
+        ring = struct.pack("=IIII", _BLOCK, _FRAME * _FRAMES // _BLOCK, _FRAME, _FRAMES)
+        if _libc.setsockopt(sock.fileno(), _SOL_PACKET, _RX_RING, ring, len(ring)) != 0:    # it waits some 10 ms; Python's own would let no other thread run meanwhile
+            raise OSError(ctypes.get_errno(), "no ring of frames")
         sock.bind((device, _ETH_P_ALL))
         return sock
     except OSError:

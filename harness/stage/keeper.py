@@ -31,7 +31,7 @@ import struct
 import termios
 import threading
 from dataclasses import dataclass
-from typing import Any, Iterable, Optional
+from typing import Any, Callable, Iterable, Optional
 
 from ..observe import diag, kernel, ptrace, wire
 from ..observe.calls import Tracer
@@ -453,7 +453,8 @@ class _Inside:
         self.hold = ""
         self.own_shm = False        # whether /dev/shm belongs to the run alone
         self.prepared: Optional[_Network] = None            # the network of the next run
-        self.aside: Optional[threading.Thread] = None       # the thread that makes it
+        self.preparing: Optional[threading.Thread] = None   # the thread that makes it
+        self.aside: "list[threading.Thread]" = []           # this thread, and those that close the wires of earlier runs
 
     def serve(self) -> None:
         poller = select.poll()
@@ -525,8 +526,9 @@ class _Inside:
         if last is not None and not why_not:
             if self.spawner is not None:
                 self.spawner.join_network()
-            self.aside = threading.Thread(target=self._prepare, args=(last,), daemon=True)
-            self.aside.start()
+            self.preparing = self._aside(self._prepare)
+            if last.wire is not None:
+                self._aside(last.wire.close)
         reports = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         reports.connect("\0" + now.name[1:])
         self.tracer.renew(reports)
@@ -537,11 +539,14 @@ class _Inside:
             if what != "wire":
                 sock.close()
 
-    def _prepare(self, last: _Network) -> None:
-        """In a thread of its own: closes the wire of the run before, and makes the network of the run after this one. For both the
-        kernel waits some 10 ms (an RCU grace period), and nobody needs to wait with it. unshare(2) moves the calling thread alone."""
-        if last.wire is not None:
-            last.wire.close()
+    def _aside(self, act: Callable[[], None]) -> threading.Thread:
+        """Does something in a thread of its own: the kernel waits there for RCU grace periods, some 10 ms each, and the run need not."""
+        self.aside = [*(thread for thread in self.aside if thread.is_alive()), threading.Thread(target=act, daemon=True)]
+        self.aside[-1].start()
+        return self.aside[-1]
+
+    def _prepare(self) -> None:
+        """Makes the network of the next run. unshare(2) moves the calling thread alone."""
         self.prepared = _network(_leave_network(_CLONE_NEWNET), apart=True)
 
     def _next_network(self) -> Optional[_Network]:
@@ -549,18 +554,14 @@ class _Inside:
         network."""
         if self.network is None or self.network.why_not:
             return None
-        self._wait_for_aside()
+        if self.preparing is not None:
+            self.preparing.join()
         prepared, self.prepared = self.prepared, None
         if prepared is None:
             return _network(_leave_network(_CLONE_NEWNET))
         _libc.setns(prepared.place, _CLONE_NEWNET)
         os.close(prepared.place)
         return prepared
-
-    def _wait_for_aside(self) -> None:
-        if self.aside is not None:
-            self.aside.join()
-            self.aside = None
 
     def _spawn(self, request: dict[str, Any], fds: "list[int]", poller: select.poll) -> None:
         self.tracer.hold = request["hold"]
@@ -577,7 +578,8 @@ class _Inside:
             os.close(fd)
 
     def _start_spawner(self, poller: select.poll) -> None:
-        self._wait_for_aside()
+        for thread in self.aside:       # a fork has only the thread that called it
+            thread.join()
         try:
             self.spawner = Spawner(self.tracer, self.network is not None and not self.network.why_not)
             self.tracer.apart = self.spawner.apart
