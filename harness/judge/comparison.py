@@ -906,8 +906,8 @@ class _Comparison:
             # A line that was only printed stood in the program before the lab read it. So it may come before an act that has an earlier place.
             printed = [d for d in (late, early) if d.observed and d.observed.kind == "output"]
             return printed == [early] if printed and "reset" in (late.kind, early.kind) else late.at > early.at
-        if late.observed and late.kind in _LINES and self.deeds.unheard(late.observed):
-            return False    # nothing that another program did had told it so
+        if self._unheard(late):
+            return False
         if late.kind == "reset" and early.at < late.at and self.deeds.wrote_since(role_of(early.who), int(early.at), int(late.at)):
             return True     # a close with bytes unread sends a reset
         brought = self._brought(late)
@@ -917,7 +917,7 @@ class _Comparison:
             return True
         if late.kind == early.kind == "missing" and late.blocked and early.blocked and _READ.match(late.expected) and causes.TEXTS["sending"].match(early.expected):
             return True     # both wait, and the one was to send first
-        if early.at >= late.at or late.kind in _LINES and early.kind in _LINES and self._waits_for(early, late):
+        if early.at >= late.at or late.kind in _LINES and early.kind in _LINES and not self._unheard(early) and self._waits_for(early, late):
             return False
         if late.at == LATE or "output" in {d.observed.kind for d in (late, early) if d.observed}:
             return True
@@ -926,6 +926,10 @@ class _Comparison:
         if not self.run.observed or len(self.run.cast) != 2:
             return True     # nobody knows that it does not
         return self.deeds.reached(role_of(late.who), role_of(early.who), int(early.at), int(late.at))
+
+    def _unheard(self, d: Difference) -> bool:
+        """Is it a line about an end of which nothing had told the program? Then it follows from nothing that another program did."""
+        return d.kind in _LINES and d.observed is not None and bool(self.deeds.unheard(d.observed))
 
     def _since(self, d: Difference) -> float:
         """Returns the place of WHO's last line that was as the contract says, -1 if there is none. WHO left the contract after
