@@ -25,7 +25,9 @@ from unittest import mock
 
 from harness import trace
 from harness.__main__ import main
+from harness.cli import shared
 from harness.stage.scenarios import ROOT
+from pairs import lent
 from ready import ready
 
 
@@ -71,6 +73,19 @@ def ask(*arguments: str) -> "tuple[int, str, str]":
     return status, out.getvalue(), err.getvalue()
 
 
+class _Borrowed(shared.Lab):
+    """The keeper that the tests of a process share. Making one for each command costs more than its run."""
+
+    def __init__(self) -> None:
+        self._keeper = lent()
+
+    def __enter__(self) -> "_Borrowed":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
 class Lab:
     """A folder with its own copy of the scenarios, or of the named ones. Labs may share a build folder, one after the other. The copy
     has the times of the original, and the harness tells by the texts what is to be built anew."""
@@ -86,7 +101,7 @@ class Lab:
         env = {"SCENARIOS": str(self.scenarios), "BUILD": str(self.build), "PAUSE": "0", "NOPAUSE": "0"}
         file = self.scenarios.parent / "trace.jsonl"
         file.unlink(missing_ok=True)
-        with mock.patch.dict(os.environ, env):
+        with mock.patch.dict(os.environ, env), mock.patch.object(shared, "Lab", _Borrowed):
             status, out, err = ask(command, number, "--trace", str(file), *more)
         assert file.exists(), out + err
         return Shown(out, trace.load(file.read_text())[0], status)

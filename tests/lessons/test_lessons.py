@@ -30,10 +30,10 @@ from typing import Iterable
 
 import pytest
 
-from changes import Lab, Shown, apply
+from changes import Lab, Shown, apply, places
 from harness import trace
 from harness.judge import comparison as judge
-from harness.stage.scenarios import ROOT, find_all
+from harness.stage.scenarios import ROOT, find, find_all
 
 OWN = 90        # scenarios from this number on are a learner's own: they need no lesson
 SCENARIOS = [s for s in find_all() if int(s.number) < OWN]
@@ -238,7 +238,8 @@ def beginning_complaints(page: str, real: str) -> list[str]:
 
 def step_complaints(step: Step, folder: Path, build: Path) -> list[str]:
     """Applies a Modify step to a copy, runs each command once, and compares what the page says will come of it."""
-    lab = Lab(folder, build)
+    numbers = {fence.command.split("-")[1] for fence in step.shown}
+    lab = Lab(folder, build, {file.parts[1] for file, _ in places(step.diff.body)} | {find(number).name for number in numbers})
     apply(step.diff.body, lab.scenarios)
     found: list[str] = []
     for command in dict.fromkeys(fence.command for fence in step.shown):
@@ -558,7 +559,7 @@ def test_lesson_7_what_three_readers_make_of_the_same_bytes(tmp_path, programs):
     changes = ["", *(step.diff.body for step in steps(page) if "fgets" in step.diff.body or "strtok" in step.diff.body)]
     assert len(rows) == 3 and len(changes) == 3
     for n, change in enumerate(changes):
-        lab = Lab(tmp_path / str(n), programs)
+        lab = Lab(tmp_path / str(n), programs, ["07-unfinished-line"])
         apply(change, lab.scenarios)
         server = built(lab, "07-unfinished-line")
         for typed, *cells in rows:
@@ -664,7 +665,7 @@ def test_a_step_whose_change_does_not_fit_the_file_is_refused(tmp_path, programs
 def test_a_step_of_several_places_must_fit_in_each_of_them(tmp_path):
     change = next(step.diff.body for step in steps(LESSONS["06-short-reads"].read_text()) if step.diff.body.count("--- ") == 2)
     for n, words in enumerate(["#include <errno.h>", "n is a limit", 'say(conn, "hello")', "no such words"]):
-        lab = Lab(tmp_path / str(n), tmp_path / "build")
+        lab = Lab(tmp_path / str(n), tmp_path / "build", ["06-short-reads"])
         if words in change:
             with pytest.raises(AssertionError, match="0 places"):
                 apply(change.replace(words, "no such words"), lab.scenarios)
