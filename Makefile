@@ -147,7 +147,7 @@ _ := $(shell { [ -d $(BUILD) ] || mkdir -p $(BUILD); IFS= read -r old <$(stamp);
     [ "$$old" = "$$flags" ] || { printf '%s\n' "$$flags" >$(stamp).$$$$ && mv $(stamp).$$$$ $(stamp); }; } 2>/dev/null)
 
 # Whole under another name first: who makes the same thing at the same time, or uses it, never sees half of it.
-compile = @mkdir -p $(@D) && $(CC) $(ALL_FLAGS) -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $@.$$$$ $< && mv -f $@.$$$$ $@ || { rm -f $@.$$$$; exit 1; }
+compile = @{ [ -d $(@D) ] || mkdir -p $(@D); } && $(CC) $(ALL_FLAGS) -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $@.$$$$ $< && mv -f $@.$$$$ $@ || { rm -f $@.$$$$; exit 1; }
 
 $(BUILD)/common/%.o: common/%.c $(stamp)
 	$(compile)

@@ -145,12 +145,17 @@ def test_the_untouched_scenario_fails_it(name, letter, place, monkeypatch):
 
 @each()
 def test_the_solution_passes_whichever_program_is_delayed_and_without_a_private_network(name, letter, place, monkeypatch):
+    """And beside the exercise's other program, if it has one. (What is forced there and what is luck, the verdict of one run tells.)"""
     exercise = load(name, letter)
-    scenario = Tried(exercise, exercises.solved(exercise, files_of(name)), place).built(monkeypatch)
+    tried = Tried(exercise, exercises.solved(exercise, files_of(name)), place)
+    scenario = tried.built(monkeypatch)
     found = schedules.explore(scenario)
     assert found.status == 0, [(one.schedule, [(d.kind, d.who, d.expected, d.found) for d in one.verdict.differences]) for one in found.broken[:3]]
     verdict = judged(scenario, isolate=False)
     assert verdict.status == 0, verdict.differences
+    if exercise.other:
+        pair = tried.beside(monkeypatch)
+        assert [judged(pair, isolate).status for isolate in (True, False)] == [0, 0]
 
 
 @each([one for one in ALL if exercises.load_contract(load(*one), find(one[0])).deliveries])
@@ -168,15 +173,6 @@ def test_a_wrong_answer_fails(name, letter, answer, place, monkeypatch):
     tried = Tried(exercise, exercises.changed(exercise, path.read_text(), path, files_of(name)), place)
     ways = tried.scenario.load_contract().deliveries
     assert tried.verdict(monkeypatch).status == 1 or 1 in (tried.under(way, monkeypatch).status for way in ways)
-
-
-@each(BESIDE)
-def test_beside_the_other_program_the_solution_passes_whichever_program_is_delayed(name, letter, place, monkeypatch):
-    exercise = load(name, letter)
-    pair = Tried(exercise, exercises.solved(exercise, files_of(name)), place).beside(monkeypatch)
-    found = schedules.explore(pair)
-    assert found.status == 0, [(one.schedule, [(d.kind, d.who, d.expected, d.found) for d in one.verdict.differences]) for one in found.broken[:3]]
-    assert judged(pair, isolate=False).status == 0
 
 
 @each(BESIDE)
