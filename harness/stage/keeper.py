@@ -267,7 +267,7 @@ class Keeper:
             pass            # the keeper has gone without a last message
         self.control.close()
         if self._used and last != _GOODBYE:
-            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)      # the keeper has ended, so it starts nothing any more
+            _wait_for_end(self.pid)     # the keeper has ended, so it starts nothing any more
             kill_programs(self.name)
         _leaving.append(self.pid)
         self.pid = 0
@@ -309,9 +309,17 @@ def _at_the_end() -> None:
         see_off()
 
 
+def _wait_for_end(pid: int) -> None:
+    """Waits until a keeper has ended. If somebody stops it on its way, it is made to go on."""
+    while (seen := os.waitid(os.P_PID, pid, os.WEXITED | os.WSTOPPED | os.WNOWAIT)) is not None and seen.si_code == os.CLD_STOPPED:
+        kernel.send_signal(pid, signal.SIGCONT)
+
+
 def see_off(flags: int = 0) -> None:
     for pid in list(_leaving):
         try:
+            if not flags & os.WNOHANG:
+                _wait_for_end(pid)
             gone = os.waitpid(pid, flags)[0] == pid
         except ChildProcessError:
             gone = True

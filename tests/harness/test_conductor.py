@@ -107,6 +107,17 @@ def test_all_that_watches_a_run_is_in_its_programs_network_and_no_other_run_was_
     assert all(len(one) == 1 for one in seen) and len(set.union(*seen)) == 4, seen
 
 
+def test_a_keeper_that_is_stopped_while_it_ends_is_made_to_go_on():
+    pid = os.fork()
+    if pid == 0:
+        os.kill(os.getpid(), signal.SIGSTOP)
+        os._exit(0)
+    assert os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT).si_status == signal.SIGSTOP
+    keepers._leaving.append(pid)
+    keepers.see_off()
+    assert pid not in keepers._leaving and kernel.process_state(pid) == ""
+
+
 def _network_of(sock):
     """Returns the number of the network namespace in which the socket was made: SIOCGSKNS, see linux/sockios.h."""
     namespace = fcntl.ioctl(sock, 0x894C)
