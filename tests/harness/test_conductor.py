@@ -280,12 +280,12 @@ def test_an_eof_that_comes_while_the_programs_are_stopped_is_not_told_of_the_run
 
 
 def test_a_signal_while_the_keepers_end_is_no_traceback(monkeypatch):
-    def interrupted(pid: int, flags: int) -> "tuple[int, int]":
+    def interrupted(pid: int) -> None:
         waited.append(pid)
         raise KeyboardInterrupt
 
     waited: "list[int]" = []
     monkeypatch.setattr(keepers, "_leaving", [7])
-    monkeypatch.setattr(os, "waitpid", interrupted)
+    monkeypatch.setattr(keepers, "_wait_for_end", interrupted)
     keepers._at_the_end()
     assert waited == [7]
