@@ -108,7 +108,7 @@ class Torture:
         while time.monotonic() < until and kernel.process_state(pid) not in ("", "Z"):
             if who == "harness":
                 return pid
-            keepers = [one for one in kernel.children(pid) if _is_python(one) and _session(one) == one]
+            keepers = [one for one in kernel.children(pid) if _is_keeper(one)]
             below = [one for keeper in keepers for one in kernel.descendants(keeper)]
             found = {"keeper": keepers, "spawner": [one for one in below if _is_python(one)], "any": [pid, *kernel.descendants(pid)],
                      "program": [one for one in below if not _is_python(one)]}[who]
@@ -294,11 +294,12 @@ def _is_python(pid: int) -> bool:
         return False
 
 
-def _session(pid: int) -> int:
+def _is_keeper(pid: int) -> bool:
+    """A process that is about to become make is still Python, too. A keeper waits by a signalfd."""
     try:
-        return os.getsid(pid)
+        return _is_python(pid) and any("signalfd" in os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd"))
     except OSError:
-        return 0
+        return False
 
 
 def _words(pid: int) -> str:
