@@ -21,7 +21,7 @@ from ..trace import Ending, Event, Record, Run, Segment, Socket, Start, Stop, Wa
 from . import cast, ending, limits
 from .book import Book
 from .intake import Intake, how
-from .keeper import PROCESSES, Ended, Keeper, open_keeper
+from .keeper import PROCESSES, CantStart, Ended, Keeper, open_keeper
 from .limits import AGAIN, CALLS, ENDS, EVENTS, FLOOD, GUESS, IDLE, IDLE_CALLS, OUTPUT, PATIENCE, SLEEPS, UNPROVEN, UNWAITED, VAIN, Watch
 from .policies import Held, Live, Policy, VirtualClock
 from .scenarios import Scenario
@@ -187,7 +187,13 @@ class Conductor:
             program = self.starts.next(self._listening if quiet else self._said_to_listen, self.book.events, self._is_about)
             if program is None:
                 return found
-            self._spawn(Process(program, len(self.starts.of(program.name)) + 1, 0))
+            try:
+                self._spawn(Process(program, len(self.starts.of(program.name)) + 1, 0))
+            except CantStart:       # the programs of this run may have left no room for one more
+                pids = self._pids()
+                if len(pids) <= PROCESSES:
+                    raise
+                self._runaway(f"more than {PROCESSES} processes{self._whose(pids)}")
             found = True
         return found
 

@@ -38,6 +38,25 @@ def test_a_program_that_runs_away_is_stopped(client, words, tmp_path):
     assert ("most of them the client's" in made.stop.words) is ("fork" in client)
 
 
+@pytest.mark.parametrize("times", [1, keepers.PROCESSES + 1])
+def test_where_a_program_leaves_no_room_for_the_next_one_it_has_run_away(tmp_path, monkeypatch, times):
+    """For an ordinary user the kernel starts no process any more where there are too many."""
+    def spawn(keeper, argv, *more, **named):
+        if argv[0].endswith("client"):
+            raise keepers.CantStart(f"can't start {argv[0]}: Resource temporarily unavailable")
+        return started(keeper, argv, *more, **named)
+
+    started, pids = keepers.Keeper.spawn, Conductor._pids
+    monkeypatch.setattr(keepers.Keeper, "spawn", spawn)
+    monkeypatch.setattr(Conductor, "_pids", lambda conductor: pids(conductor) * times)
+    if times == 1:
+        with pytest.raises(keepers.CantStart):
+            run(tmp_path / "pair", "connect", "listen; accept")
+    else:
+        made = run(tmp_path / "pair", "connect", "listen; accept")
+        assert made.stop.kind == "runaway" and "processes, most of them the server's" in made.stop.words
+
+
 def test_memory_has_a_limit(tmp_path):
     made = run(tmp_path / "pair", "connect; allocate; close", QUIET_SERVER)
     assert "malloc: ENOMEM" in texts(made, "client")
