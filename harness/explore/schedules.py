@@ -4,8 +4,8 @@ All threads are held at each of their lines, and go on one at a time: the next o
 The thread that came first goes first. Threads that came between the same two releases are ordered by program and by age. So
 nothing depends on the machine's speed, and the same schedule gives the same run again. A delay holds a program at one of its
 lines until nothing else can happen, or until the others make only calls that bring nothing. A pause is longer than any delay: it
-ends when nothing but pauses is left. (With NOPAUSE a pause is a line like any other.) If no other thread could go on during a delay, the delay changes nothing: such a schedule is
-counted, and not run.
+ends when nothing but pauses is left. (With NOPAUSE a pause is a line like any other.) If no other thread could go on during a
+delay, the delay changes nothing: such a schedule is counted, and not run.
 
 This has limits. It changes the order only at log lines. It does not change the order of what two threads do between two lines, or
 of what the kernel does inside a call. It cannot delay a program that logs nothing. And one delay, or two, does not give every
@@ -87,7 +87,7 @@ class Delays:
         self.turns: dict[int, int] = {}             # by seq of an event: its turn, the number of releases before it
         self.places: dict[int, Place] = {}          # by seq of an event: its place
         self.moot: set[Place] = set()               # the places at which a delay would have changed nothing
-        self.vain: Callable[[], "set[int]"] = set   # the threads whose calls bring nothing: for these alone nobody is held
+        self.vain: Callable[[], "set[int]"] = set   # returns the threads whose calls bring nothing. A delay does not wait for them
         self._counts: dict[tuple[str, str], int] = {}
         self._ranks: dict[int, tuple[int, int, int, str, int]] = {}     # by seq of an event: the thread that has the lowest one goes on next
 
@@ -208,7 +208,6 @@ class Job:
         """Runs one schedule. It uses the keeper `lent`, or one of its own."""
         policy = Delays(schedule, self.skip)
         conductor = Conductor(self.scenario, policy, isolate=self.isolate, observe=self.observe, keeper=lent, tick=self.tick)
-        policy.vain = conductor.in_vain
         run = conductor.run()
         if self.keep:
             run = replace(run, calls=conductor.intake.with_sources(run.calls))

@@ -43,6 +43,8 @@ class Conductor:
                  tell: Callable[[Record], None] = lambda record: None, tick: Callable[[], bool] = lambda: False) -> None:
         self.scenario, self.policy, self.isolate, self._lent, self.observe = scenario, policy, isolate, keeper, observe
         self.stage = scenario.stage
+        if hasattr(policy, "vain"):
+            policy.vain = self.in_vain
         self.tick = tick
         self.book = Book(tell)
         self.notes: list[str] = []

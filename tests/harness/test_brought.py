@@ -468,3 +468,5 @@ def test_a_delay_ends_when_the_others_only_make_calls_that_bring_nothing(tmp_pat
     made = schedules.Job(cast, None, False, True).attempt((place,))
     assert place in made.places
     assert made.outcome.stop == "over" and dict(made.outcome.lines)["client"][-1] == "b'hello'"
+    again = Conductor(cast, schedules.Delays((place,)), keeper=pairs.lent()).run()      # as SCHEDULE=... repeats it
+    assert again.stop.kind == "over" and printed(again, "client") == ["b'hello'"]
