@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Iterable, Iterator, Optional
+from typing import Any, Iterable, Iterator, Optional, Sequence
 
 from . import causes, made, marks, ports
 from .cast import Cast
@@ -467,9 +467,9 @@ class _Comparison:
                 continue
             who = self._who_said(last[0])
             if d.expected.startswith("EOF") and d.observed and causes.is_a(d.observed, "reset"):
-                yield Difference("reset", who, 0, "", "EOF", act=call.seq, at=call.seq, witnesses=(last[0],), found=role_of(d.who))
+                yield self._reset(call, "EOF", role_of(d.who), last)
             elif call.name == "close" and d.observed and self._wanted_reset(d) and causes.is_a(d.observed, "EOF") and self.deeds.read_end(d.observed):
-                yield Difference("reset", who, 0, "", "ECONNRESET", act=call.seq, at=call.seq, witnesses=(last[0],), found=role_of(d.who), hints=d.hints)
+                yield replace(self._reset(call, "ECONNRESET", role_of(d.who), last), hints=d.hints)
             elif not any(causes.is_a(last[0], what) for what in ("closing", "half-closing")):
                 yield Difference("act", who, 0, "", call.option, found=call.name, act=call.seq, at=call.seq, witnesses=(last[0],))
 
@@ -493,9 +493,7 @@ class _Comparison:
         calls = self.deeds.by_side.get(side, ()) if side is not None else ()
         close = next((c for c in calls if c.name == "close" and c.seq < d.observed.seq), None)
         if close is not None and self.run.observed:
-            last = [e for e in self.cast.of(close.who) if (e.pid, e.tid) == (close.pid, close.tid) and e.seq < close.seq][-1:]
-            who = self._who_said(last[0]) if last else close.who
-            yield Difference("reset", who, 0, "", "EOF", act=close.seq, at=close.seq, witnesses=tuple(last), found=role_of(d.who))
+            yield self._reset(close, "EOF", role_of(d.who))
 
     def _who_said(self, event: Event) -> str:
         """Returns the WHO of the contract to which the line belongs; the program's name if it belongs to none."""
@@ -536,11 +534,9 @@ class _Comparison:
             if call is None:
                 yield from self._reset_before_its_fin(sides[0])
             else:
-                last = [e for e in self.cast.of(call.who) if (e.pid, e.tid) == (call.pid, call.tid) and e.seq < call.seq][-1:]
                 peer = self.cast.sides.other(sides[0])
                 reads = any(line.who == self.cast.sides.name(peer) and line.text.startswith("EOF") for line in self.plan.of(Line)) if peer else False
-                yield Difference("reset", self._who_said(last[0]) if last else d.who, 0, "", "EOF" if reads else "FIN", act=call.seq, at=call.seq,
-                                 witnesses=tuple(last), found=self.cast.sides.name(peer) if reads and peer else "")
+                yield self._reset(call, "EOF" if reads else "FIN", self.cast.sides.name(peer) if reads and peer else "")
 
     def _reset_before_its_fin(self, side: Side) -> Iterator[Difference]:
         """Yields the close of the other end that sent a reset, if this end was given up only after that: then its kernel sent no FIN."""
@@ -548,8 +544,16 @@ class _Comparison:
         call = self.deeds.reset_by_close(other) if other is not None else None
         reset = next((s.seq for s in self.run.segments if "R" in s.flags and self.cast.sides.of_segment(s) == other), LATE)
         if call is not None and end is not None and end.shut < 0 and end.holders and all(h.until > reset for h in end.holders):
-            last = [e for e in self.cast.of(call.who) if (e.pid, e.tid) == (call.pid, call.tid) and e.seq < call.seq][-1:]
-            yield Difference("reset", self._who_said(last[0]) if last else call.who, 0, "", "FIN", act=call.seq, at=call.seq, witnesses=tuple(last), found=self.cast.sides.name(side))
+            yield self._reset(call, "FIN", self.cast.sides.name(side))
+
+    def _reset(self, close: Call, expected: str, found: str, last: Sequence[Event] = ()) -> Difference:
+        """Returns the difference about a close that ended the connection otherwise than it was to. Its place is that of the segment
+        which the close sent: another program may still have written while the close began. `last` is the line before the close, if
+        it is not one of the same thread."""
+        last = last or [e for e in self.cast.of(close.who) if (e.pid, e.tid) == (close.pid, close.tid) and e.seq < close.seq][-1:]
+        side = self.cast.sides.of(close)
+        sent = next((s.seq for s in self.run.segments if close.seq < s.seq <= max(close.returned, close.seq) and self.cast.sides.of_segment(s) == side and set(s.flags) & set("FR")), close.seq)
+        return Difference("reset", self._who_said(last[0]) if last else close.who, 0, "", expected, act=close.seq, at=sent, witnesses=tuple(last), found=found)
 
     def _kept(self, d: Difference) -> Iterator[Difference]:
         """Yields the "closing" of a process if another process of the same program held the connection on. So a WHO that waits

@@ -363,6 +363,15 @@ def test_a_close_that_sent_a_reset_is_told_where_only_a_write_failed():
     assert "reset" not in kinds(rules, with_fin)
 
 
+def test_a_close_that_sent_a_reset_is_told_after_what_came_while_it_began():
+    log = "client@101#1: connected\nclient@101#1: sending \"ab\"\nserver@200#1: closing\nclient@101#1: Error reading: ECONNRESET"
+    calls = "32-33 client@101#1 write 2 = 2\n31-36 server@200#1 close 0 = 0\n38-39 client@101#1 read 9 = ECONNRESET"
+    run = made(log, calls, server=(200, 1, 31, "close", 200), wire="client S, server SA, client A, server R")
+    run = replace(run, segments=tuple(replace(s, seq=35 if "R" in s.flags else s.seq) for s in run.segments))
+    rules = 'client: connected\nclient: pausing 5 s\nclient: sending "ab"\nclient: EOF after server: closing\nserver: closing\nwire: server FIN'
+    assert kinds(rules, run)[:2] == ["missing", "reset"]     # the server had nothing unread before the client left the contract
+
+
 def test_a_close_that_sent_a_fin_is_told_before_who_was_to_read_a_reset():
     log = "server@200#1: closing\nclient@101#1: EOF"
     run = made(log, "11-15 server@200#1 close 0 = 0\n17-18 client@101#1 read 9 = 0", server=(200, 1, 15, "close", 200))
