@@ -4,6 +4,7 @@ A program is run with the environment that the test names, and nothing waits for
 LIMIT (seconds) is a net for a program that hangs; no verdict depends on it.
 """
 import ast
+import contextlib
 import os
 import re
 import select
@@ -342,7 +343,10 @@ def test_serve_skips_the_errors_of_one_connection(lab):
 def test_serve_ends_and_says_why_when_no_descriptor_is_left(plain):
     """It does not spin: one accept fails, and that is the last one."""
     serving = Serving(plain, files=12)
-    conns = [serving.open() for _ in range(20)]
+    conns = []
+    with contextlib.suppress(ConnectionError):      # when it ends, its kernel refuses or resets the rest
+        for _ in range(20):
+            conns.append(serving.open())
     *others, failed, said, calls = serving.end()
     assert (others, failed, said) == ([], "EMFILE", "serve says EMFILE")
     assert calls == f"calls {12 - 4 + 1}"   # 0, 1, 2 and the listener are open already
