@@ -116,14 +116,14 @@ def _read(folder: Path) -> "dict[str, bytes]":
 def _committed(scenario: Scenario) -> "dict[str, bytes]":
     """Returns the files of the first of these commits to which the exercises fit: the one that the repository shares with those from which it
     comes, the last one, and the older ones. If they fit to none, those of the last one. Raises NoOriginal if git can't tell."""
-    last = _archived(scenario, "HEAD")
-    meant = exercises.of_folder(scenario)
+    meant, last = exercises.of_folder(scenario), None
     for commit in _candidates(scenario):
         with contextlib.suppress(NoOriginal):       # raised if the folder was not there
-            found = last if commit == "HEAD" else _archived(scenario, commit)
+            found = _archived(scenario, commit)
             if _fits(meant, found):
                 return found
-    return last
+            last = found if commit == "HEAD" else last
+    return _archived(scenario, "HEAD") if last is None else last
 
 
 def _candidates(scenario: Scenario) -> "Iterator[str]":

@@ -11,11 +11,30 @@ import subprocess
 from typing import Iterable
 
 
+_said: "dict[str, tuple[tuple[int, ...], dict[int, list[str]]]]" = {}      # by program: which file that was, and what addr2line said
+
+
 def lines_of(program: str, addresses: "Iterable[int]") -> "dict[int, list[str]]":
     """Returns for each return address in a program the line of the call, "client.c:38". If that line is in an inline function,
     the lines that called it follow, the innermost first. Addresses of which nothing is known are left out. All addresses are
-    asked for at once, because starting addr2line takes some milliseconds."""
-    wanted = sorted(set(addresses))
+    asked for at once, and each one only once, because starting addr2line takes some milliseconds."""
+    asked = set(addresses)
+    try:
+        file = os.stat(program)
+    except OSError:
+        return {}
+    is_now = (file.st_dev, file.st_ino, file.st_mtime_ns, file.st_size)
+    was, known = _said.get(program, ((), {}))
+    if was != is_now:
+        known = {}
+        _said[program] = is_now, known
+    known.update(_ask(program, sorted(asked - known.keys())))
+    return {address: known[address] for address in asked if known.get(address)}
+
+
+def _ask(program: str, wanted: "list[int]") -> "dict[int, list[str]]":
+    """Returns for each address what addr2line says of it: no line if it knows none."""
+    found: "dict[int, list[str]]" = {address: [] for address in wanted}
     if not wanted or shutil.which("addr2line") is None:
         return {}
     asked = "\n".join(hex(address - 1) for address in wanted)       # the call is before the address to which it returns
@@ -23,7 +42,6 @@ def lines_of(program: str, addresses: "Iterable[int]") -> "dict[int, list[str]]"
         done = subprocess.run(["addr2line", "-a", "-i", "-e", program], input=asked, capture_output=True, text=True, errors="replace", check=False)
     except OSError:
         return {}
-    found: "dict[int, list[str]]" = {}
     left = iter(wanted)
     for line in done.stdout.splitlines():
         if line.startswith("0x"):           # with -a the address itself comes before its lines

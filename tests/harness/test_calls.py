@@ -415,6 +415,20 @@ int main(void)
     assert source.of_call(written["at"], known) == f"program.c:{wanted}"
 
 
+@pytest.mark.skipif(shutil.which("addr2line") is None, reason="addr2line is not installed")
+def test_addr2line_is_asked_once_for_an_address_and_again_for_a_program_that_was_built_again(tmp_path, monkeypatch):
+    program = build(tmp_path, "int main(void) { return 0; }\n")
+    symbols = subprocess.run(["nm", program], capture_output=True, text=True, check=True).stdout
+    inside = next(int(line.split()[0], 16) for line in symbols.splitlines() if line.endswith(" main")) + 1
+    known = source.lines_of(program, [inside])
+    assert known[inside][0].rpartition(":")[0] == str(tmp_path / "program.c")
+    with monkeypatch.context() as nobody:
+        nobody.setattr(subprocess, "run", None)
+        assert source.lines_of(program, [inside]) == known
+    shutil.copy("/bin/true", program)
+    assert source.lines_of(program, [inside]) == {}
+
+
 def test_a_scenario_of_a_sanitizer_build_is_not_traced_and_says_so(tmp_path):
     folder = tmp_path / "99-pair"
     folder.mkdir()
