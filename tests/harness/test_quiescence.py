@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -96,7 +97,11 @@ def test_without_the_calls_a_connection_that_is_only_said_to_be_closed_is_seen_a
 def test_without_the_calls_it_is_not_luck_what_a_child_receives_on_a_connection_that_it_inherited(tmp_path):
     made = Conductor(pair(tmp_path / "pair", "connect; fork; hear 5; end; wait; close", "listen; accept; pause 1; say 5; hear 5; close; closelistener"), VirtualClock(), observe=False).run()
     rules = contract.parse("client others allowed\nserver others allowed\nserver: sending 5 bytes\nclient: received 5 bytes after server: sending 5 bytes")
-    verdict = judge.judge(made, rules)
+    assert judge.judge(made, rules).word == "as expected"
+    parent = next(event.pid for event in made.events if event.who == "client")
+    # If the lab saw the child's descriptors while it waited, it knows the connection. Here it did not.
+    blind = replace(made, events=tuple(replace(event, connection=0) if event.who == "client" and event.pid != parent else event for event in made.events))
+    verdict = judge.judge(blind, rules)
     assert verdict.word == "as expected" and any("without the calls nobody knows on which connection" in words for words in verdict.unseen), verdict
 
 
