@@ -318,10 +318,12 @@ class Conductor:
         return self.waits_for_keys and any(one.program.terminal == "ours" and not one.ended for one in self.starts.started.values())
 
     def _with_timers(self, seen: quiescence.Look) -> quiescence.Look:
-        """Returns the look; if a program has set a timer that has not expired, a look that is not calm because of it."""
+        """Returns the look; if a program has set a timer that has not expired, a look that is not calm because of it. A timer of a program that
+        pauses counts if it goes off before the pause ends."""
         now = self.intake.now()
         pids = {thread.pid for thread in seen.threads}
-        pending = [one for one in self.intake.timers.pending(now) if one.pid in pids]
+        pauses = {held.pid: held.due - getattr(self.policy, "now", 0) for held in self.held if held.kind == "pause"}
+        pending = [one for one in self.intake.timers.pending(now) if one.pid in pids or one.due - now < pauses.get(one.pid, 0)]
         if not pending:
             return seen
         last = pending[-1]
