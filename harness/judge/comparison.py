@@ -470,15 +470,19 @@ class _Comparison:
                 yield self._reset(call, "EOF", role_of(d.who), last)
             elif call.name == "close" and d.observed and self._wanted_reset(d) and causes.is_a(d.observed, "EOF") and self.deeds.read_end(d.observed):
                 yield replace(self._reset(call, "ECONNRESET", role_of(d.who), last), hints=d.hints)
-            elif not any(causes.is_a(last[0], what) for what in ("closing", "half-closing")):
+            elif not causes.is_a(last[0], "half-closing") and (not causes.is_a(last[0], "closing") or call.name == "shutdown" and self._wanted_reset(d)):
                 yield Difference("act", who, 0, "", call.option, found=call.name, act=call.seq, at=call.seq, witnesses=(last[0],))
 
     def _own_end(self, d: Difference) -> Iterator[Difference]:
         """Yields the shutdown by which WHO's own program ended the sending at which its write then failed, if no line of the thread
         that made it says so."""
-        side = self.cast.sides.of(d.observed) if d.observed and causes.is_a(d.observed, "broken pipe") else None
+        said = d.observed if d.observed and causes.is_a(d.observed, "broken pipe") else None
+        last = d.witnesses[0] if d.witnesses and not d.observed else None
+        call_failed = next((c for c in self.run.calls if last and c.error == "EPIPE" and (c.pid, c.tid) == (last.pid, last.tid) and c.seq > last.seq), None)
+        failed = said or call_failed
+        side = self.cast.sides.of(failed) if failed else None
         for call in self.deeds.by_side.get(side, ()) if side is not None and self.deeds.seen(side) else ():
-            if call.name != "shutdown" or call.error or call.option == "SHUT_RD" or not d.observed or call.seq > d.observed.seq:
+            if call.name != "shutdown" or call.error or call.option == "SHUT_RD" or not failed or call.seq > failed.seq:
                 continue
             mine = [e for e in self.cast.of(call.who) if (e.pid, e.tid) == (call.pid, call.tid)]
             if not any(causes.is_a(e, "half-closing") for e in mine) and not (mine and mine[0].kind == "output"):

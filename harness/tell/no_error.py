@@ -56,7 +56,8 @@ def _bound(call: Call, facts: Facts) -> Iterator[str]:
         if reset:
             yield f"{capital(connection)} ended with a reset (RST). After a reset neither end is kept in TIME-WAIT."
         elif mine is not None and theirs is not None and theirs.seq < mine.seq and not connecting.both_reuse(facts, call, side):
-            yield (f"The {name}'s FIN on {connection} went out before the {end.who}'s. The end that sends its FIN first is kept in TIME-WAIT: that is the {name}'s here, "
+            act = next((c for c in reversed(facts.calls(other, ("shutdown", "close"))) if not c.error and c.option != "SHUT_RD" and c.seq < theirs.seq), None)
+            yield (f"The {name}'s FIN on {connection} went out before the {end.who}'s{at(act.source) if act is not None else ''}. The end that sends its FIN first is kept in TIME-WAIT: that is the {name}'s here, "
                    f"and the port of the {end.who} is free.")
         elif mine is not None and theirs is not None and connecting.both_reuse(facts, call, side):
             yield (f"The {end.who}'s end of {connection} is kept in TIME-WAIT with that port. The earlier socket had SO_REUSEADDR, and so had this one: then the bind"

@@ -25,7 +25,7 @@ from .phrases import at, count, of_them, quoted, the, with_source
 POINTER = 8     # bytes of a pointer on a 64-bit machine
 MOST = 2        # how many findings a verdict shows at most
 FIRST = {"deadlock": ("deadlock", "no-newline", "no-write", "wants-more", "edge-not-drained", "urgent", "low-water"),     # by word: the findings that go first
-         "crash": ("died-of-signal", "sanitizer", "sigpipe")}
+         "crash": ("died-of-signal", "sanitizer", "sigpipe"), "runaway": ("spin", "eof-again", "asked-nothing")}
 ALONE = ("late", "open", "unwritten", "unlike", "miscount", "unheard", "deaf", "act", "reset", "bytes", "wire", "call", "free")     # need no finding
 
 # By the kind of difference: the findings that explain one of those.
@@ -187,6 +187,9 @@ class Why:
             about = d is not None and (d.kind == "wire" or d.observed is not None and causes.is_a(d.observed, "reset"))
             asked = bool(read) or any(wire.what == "RST" for wire in self.plan.of(Wire))
             return asked and not about and all(line.number in seen for line in read)
+        if one.code == "socket-time-limit":
+            limits = [line for line in self.plan.of(Line) if role_of(line.who) == one.who and line.text.endswith("EAGAIN")]
+            return bool(limits) and all(line.number in seen for line in limits)
         whos = [who for cycle in self.plan.of(Deadlock) for who in cycle.whos] if one.code == "deadlock" else [one.who]
         if not whos or d is not None and d.kind == "ends" and role_of(d.who) in whos:
             return False
@@ -201,6 +204,9 @@ class Why:
         """Does a remark say what WHO did between its last line that was right and the line that was not?"""
         if d is None or not one.remark or one.who != role_of(d.who) or not d.observed or not one.evidence:
             return False
+        read = next((call for call in self.run.calls if one.code == "glued" and call.seq in one.evidence and call.name in READS), None)
+        if read is not None and standard.quoted(read.data, read.result) in d.expected:
+            return False        # the read brought what the contract asks for
         right = max((e.seq for e in d.witnesses if e != d.observed), default=-1)
         return right < max(one.evidence) < d.observed.seq
 
@@ -246,8 +252,14 @@ class Why:
             yield "That is one line more than the contract lists; all others are as it says. For notes of your own, write to standard error."
         if d.observed and len({e.pid for e in d.witnesses}) == 2 and {e.who for e in d.witnesses} == {d.observed.who} and all(e.pid for e in d.witnesses):
             yield f"These two lines are of two processes of the {d.observed.who}. A fork returns in both processes, and each goes on behind it."
+        elif d.kind == "unexpected" and d.observed and not d.expected and "child" in (process := findings.Facts(self.run).process(d.observed.who, d.observed.pid)):
+            yield f"That line is of {process}. A child process goes on behind its fork until it ends, so it may come to lines that are meant for its parent."
         if line is not None and _announces_bytes(line) and d.observed and d.kind == "missing":
             yield from self._unsaid_write(d, d.observed)
+        printed = next((one for one in self.run.outputs if d.kind == "missing" and one.who == role_of(d.who) and one.text == d.expected), None)
+        if printed is not None and any(e.who == printed.who and e.kind != "output" for e in self.run.events):
+            stream = {"stdout": "standard output", "stderr": "standard error"}[printed.stream]
+            yield f"The {printed.who} printed that text on its {stream}. A contract counts the lines that event() logs, and not what a program prints besides."
         if line is not None and line.text.startswith("pausing"):
             slept = self._slept(d)
             if slept is not None:
@@ -325,6 +337,9 @@ class Why:
             yield f"The {sender} had written no byte {'by then' if place else 'when the run was over'}."
         elif took <= wrote:
             yield f"{'By then the' if place else 'The'} {sender} had written {count(wrote, 'byte')}, and the {receiver} had read {of_them(took, wrote)}."
+            last = next((call for call in reversed(self.deeds.by_side.get(other, ())) if call.name in READS and 0 <= call.returned < (place or LATE)), None)
+            if last is not None and 0 < last.result == last.asked and took < wrote:
+                yield f"Its last read by then{at(last.source)} asked for {count(last.asked, 'byte')}, and a read returns no more than it asks for."
 
     def _fin(self, side: Side, came: Event, place: Optional[int]) -> Iterator[str]:
         """Yields what became of the end of a stream that a line had announced."""

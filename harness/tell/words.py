@@ -265,7 +265,7 @@ class _Teller:
         """Returns the place of the call that a program makes again and again; else the place where the program that the stop
         names logged its last line. Returns "" if the stop names no program."""
         who = next((role.name for role in self.run.cast if re.search(rf"\bthe {re.escape(role.name)}\b", self.run.stop.words)), "")
-        found = next((one.source for one in self.reasons.findings if one.code in ("spin", "eof-again") and one.who == who and one.source), "")
+        found = next((one.source for one in self.reasons.findings if one.code in ("spin", "eof-again", "asked-nothing") and one.who == who and one.source), "")
         last = next((e.source for e in reversed(self.run.events) if e.who == who and e.source), "")
         return self._path(found or last) if who else ""
 

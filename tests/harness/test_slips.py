@@ -64,3 +64,12 @@ def test_a_line_that_does_not_count_what_was_read_is_not_blamed_on_luck(tmp_path
     cause = re.search(r"Before that line the server read 10 bytes \(server\.c:\d+\), and its thread's lines since then do not tell the lab so", said)
     assert [("no line proves it" in said), cause is not None] == [told, told], said
     assert "No cause leads" not in said and ("as expected" in said) != told
+
+
+def test_a_time_limit_that_the_contract_asks_for_is_no_reason_for_what_came_later(tmp_path, build):
+    lab = changes.Lab(tmp_path, build, ["25-stale-connection"])
+    path = lab.scenarios / "25-stale-connection/client.c"
+    again = 'ask(conn, &in, "This is a message 2\\n");'
+    path.write_text(path.read_text().replace(again, again + again.replace("2", "3")))
+    shown = lab.show("check", "25")
+    assert "the client never said" in shown.text and "time limit" not in shown.text

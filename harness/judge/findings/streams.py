@@ -498,8 +498,7 @@ def asked_nothing(facts: Facts) -> "Iterator[Finding]":
         for calls, what in ((facts.reads(side), "That 0 is not the end of the stream."), (facts.writes(side), "It sent nothing.")):
             call = next((one for one in calls if one.returned >= 0 and one.asked == 0 and one.result == 0 and not one.error and one.name not in ("sendfile", "sendmmsg")), None)
             if call is not None and call.option != "splice":
-                yield Finding("asked-nothing", f"The {call.who}'s {name(call)} on connection {side[0]}{at(call.source)} asked for 0 bytes, so it returned 0 at once. {what} "
-                              "(strlen of an empty buffer is 0.)", (call.seq,), call.seq, call.who, call.source, remark=what == "It sent nothing.")
+                yield Finding("asked-nothing", f"The {call.who}'s {name(call)} on connection {side[0]}{at(call.source)} asked for 0 bytes, so it returned 0 at once. {what}", (call.seq,), call.seq, call.who, call.source, remark=what == "It sent nothing.")
 
 
 def not_yet(facts: Facts) -> "Iterator[Finding]":

@@ -31,7 +31,7 @@ def socket_limit(facts: Facts) -> "Iterator[Finding]":
         call, limit = ended[0]
         nothing = "no connection came" if call.name in ACCEPTS else "no byte came" if call.name in READS else "the kernel had no room for more bytes"
         where = f" on connection {call.connection}" if call.connection else ""
-        times = f"; so {len(ended)} times" if len(ended) > 1 else ""
+        times = f". That happened {len(ended)} times" if len(ended) > 1 else ""
         yield Finding("socket-time-limit", f"The {call.who}'s {name(call)}{where}{at(call.source)} ended with {call.error} because of the socket's time limit "
                       f"({limit.option}, {_seconds(limit.value)}{', ' + limit.source if limit.source else ''}): {nothing} within it{times}.",
                       (limit.seq, *(one.seq for one, _ in ended[:3])), call.returned, call.who, call.source)
