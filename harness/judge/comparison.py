@@ -517,8 +517,12 @@ class _Comparison:
                 continue
             gone = next((c for c in self.deeds.by_side.get(side, ()) if c.name in ("close", "shutdown") and c.option != "SHUT_RD" and not c.error
                          and c.seq < later.seq and (c.pid == later.pid == later.tid or c.name == "shutdown")), None)
-            if gone is None or any((e.pid, e.tid) == (gone.pid, gone.tid) and self._tells(e, gone) for e in self.cast.sides.lines(side)):
+            mine = [e for e in self.cast.sides.lines(side) if gone is not None and (e.pid, e.tid) == (gone.pid, gone.tid)]
+            behind = next((e for e in mine if gone is not None and e.seq > gone.seq), None)
+            if gone is None or any(self._tells(e, gone) for e in mine if e.seq < gone.seq):
                 continue
+            if behind is not None and causes.is_a(behind, "closing" if gone.name == "close" else "half-closing"):
+                continue        # it says so, and too late: another difference tells that
             yield Difference("act", self._who_said(later), 0, "", gone.option, found=gone.name, act=gone.seq, at=gone.seq,
                              witnesses=(d.observed,) if d.observed else ())
 

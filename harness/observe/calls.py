@@ -412,6 +412,7 @@ class Tracer:
 
 
 _POLLS = ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait")
+_TO_READ = 1 | 0x40     # POLLIN, POLLRDNORM
 _EVENTS = {1: "POLLIN", 2: "POLLPRI", 4: "POLLOUT", 8: "POLLERR", 16: "POLLHUP", 32: "POLLNVAL", 0x2000: "POLLRDHUP"}     # epoll's are the same
 
 
@@ -542,10 +543,11 @@ def _timer(pid: int, name: str, args: "tuple[int, ...]") -> Optional["dict[str, 
 
 def _waits(pid: int, name: str, args: "tuple[int, ...]") -> "dict[str, Any]":
     """Returns how many descriptors a poll or select watches, and for how long. For a select it also returns its first argument
-    (`value`)."""
+    (`value`). Behind a `|` stand those that a poll does not watch for bytes to read, or that a select would have in its set."""
     if name in ("poll", "ppoll"):
         raw = ptrace.memory(pid, args[0], 8 * min(args[1], 1024))
-        fds = [fd for fd, _, _ in struct.iter_unpack("=ihh", raw[:len(raw) // 8 * 8]) if fd >= 0]
+        asked_for = [(fd, events) for fd, events, _ in struct.iter_unpack("=ihh", raw[:len(raw) // 8 * 8]) if fd >= 0]
+        fds, over = [fd for fd, _ in asked_for], [fd for fd, events in asked_for if not events & _TO_READ]
         if name == "poll":
             ms = ctypes.c_int(args[2] & 0xFFFFFFFF).value
             limit = -1 if ms < 0 else ms * 1_000_000
@@ -560,7 +562,7 @@ def _waits(pid: int, name: str, args: "tuple[int, ...]") -> "dict[str, Any]":
         limit = -1 if not args[4] else _timespec(pid, args[4], 1000 if name == "select" else 1)
     first = {} if name in ("poll", "ppoll") else {"value": min(args[0], 1024)}
     watched = " ".join(map(str, fds)) if len(fds) <= _DATA else ""
-    if name in ("select", "pselect6") and over and all(_what(pid, fd) for fd in over):      # else the set is shorter, and that is other memory
+    if over and (name in ("poll", "ppoll") or all(_what(pid, fd) for fd in over)):      # else the set of a select is shorter, and that is other memory
         watched += " | " + " ".join(map(str, over))
     return {"asked": len(fds), "limit": limit, "sleep": not fds and limit >= 0, "data": watched, **first}
 

@@ -36,7 +36,16 @@ def of_them(n: int, whole: int) -> str:
 
 
 def quoted(text: str) -> str:
-    return f"'{plain(text)}'" if '"' in text else f'"{plain(text)}"'
+    mark = "'" if '"' in text else '"'
+    return f"{mark}{plain(text[:_MOST])}{mark}{'...' * (len(text) > _MOST)}"
+
+
+def shortened(text: str) -> str:
+    """Returns a text that is safe to show; of a very long one only the beginning."""
+    return plain(text[:_MOST]) + "..." * (len(text) > _MOST)
+
+
+_MOST = 500     # characters of a text that a sentence shows
 
 
 def wrapped(text: str, width: int, indent: str = "") -> "list[str]":

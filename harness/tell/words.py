@@ -18,7 +18,7 @@ from ..judge.contract import Contract, Ends, Line, role_of
 from ..observe import sanitizer
 from ..stage import scenarios
 from ..trace import Call, Ending, Event, Output, Role, Run, Waiting, plain
-from .phrases import again, all_of, count, ended, quoted, the
+from .phrases import again, all_of, count, ended, quoted, shortened, the
 from .why import Why, uncounted, what_came
 
 COLOURS = ("36", "33", "35", "34", "96", "93", "95", "94")  # cyan, yellow, magenta, blue, then the bright ones: by column
@@ -116,7 +116,7 @@ def said(event: Event) -> str:
     """Returns the event's text, with the port on which it listens, and with the number of any connection but the first."""
     port = event.address.rpartition(":")[2] if event.kind == "listen" else ""
     number = f"[{event.connection}] " if event.connection > 1 else ""
-    return number + plain(event.text) + (f" (port {port})" if port else "")
+    return number + shortened(event.text) + (f" (port {port})" if port else "")
 
 
 def columns(events: Iterable[Event], *, width: int = 100, colour: bool = False, cast: tuple[Role, ...] = PAIR) -> list[str]:

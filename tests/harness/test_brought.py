@@ -209,6 +209,9 @@ WHY = [
      "yet. Then the server closed the connection."),
     ("low-water", "c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 9); c.recv(9)", "s.send(b'x'); s.recv(1)", "The server had set SO_RCVLOWAT to 9 on connection 1"),
     ("eagain-then-close", "c.setblocking(False)\ntry: c.recv(1)\nexcept BlockingIOError: os.close(os.dup(2)); c.close()", "s.recv(1)", "Then the server closed the connection."),
+    ("deadlock", "p = select.poll(); p.register(c, select.POLLPRI)\np.poll()", "s.send(b'x'); s.recv(1)", "That poll looks at descriptor 4, which is connection 1, but the events that it "
+     "asks for lack POLLIN: it does not wait for bytes to read there."),
+    ("unread-at-end", "threading.Thread(target=l.accept).start(); l.accept()", "s.send(b'x'); s.recv(1)", "2 threads of the server wait in accept."),
     ("unread-at-end", "select.select([l], [], [])", "s.send(b'x'); s.recv(1)", "That select does not look at descriptor 4, which is connection 1."),
     ("unread-at-end", "r = [l]\nselect.select(r, [c], [])\nselect.select(r, [], [])", "s.send(b'x'); s.recv(1)", "select leaves only what was ready in its sets, so they must be filled anew "
      "before each call."),

@@ -6,6 +6,7 @@ import re
 import pytest
 
 import changes
+from harness.tell import phrases
 
 POINTER = "is the size of a pointer"
 ENDLESS = "stand bytes that are no text. `%s` and `strlen` go on up to a byte 0"
@@ -73,3 +74,8 @@ def test_a_time_limit_that_the_contract_asks_for_is_no_reason_for_what_came_late
     path.write_text(path.read_text().replace(again, again + again.replace("2", "3")))
     shown = lab.show("check", "25")
     assert "the client never said" in shown.text and "time limit" not in shown.text
+
+
+def test_of_a_very_long_line_a_sentence_shows_the_beginning():
+    assert phrases.quoted("x" * 501) == f'"{"x" * 500}"...' and phrases.shortened("x" * 501) == "x" * 500 + "..."
+    assert phrases.quoted("x" * 500) == f'"{"x" * 500}"' and phrases.shortened("x" * 500) == "x" * 500

@@ -70,6 +70,8 @@ def not_looked_at(facts: Facts, waiting: Waiting, socket: Socket, what: str) -> 
         again = " select leaves only what was ready in its sets, so they must be filled anew before each call." if name(call) == "select" and any(
             one.result > 0 and one.fd == call.fd for one in mine[:-1]) else ""
         return f" That {name(call)} does not look at descriptor {socket.fd}, which is {what}.{again}"
+    if name(call) == "poll":
+        return f" That poll looks at descriptor {socket.fd}, which is {what}, but the events that it asks for lack POLLIN: it does not wait for bytes to read there."
     return f" That select looks at descriptors below {call.value} only, since its first argument is {call.value}, and {what} is descriptor {socket.fd}, which is in a set: the " \
            "first argument must be the highest descriptor plus 1."
 

@@ -46,6 +46,8 @@ def unread(facts: Facts) -> "Iterator[Finding]":
             words += not_looked_at(facts, mine[0], socket, f"connection {side[0]}")
         elif len(mine) > 2 and facts.all_wait and len({w.pid for w in mine}) == 1:
             words += f" {len(mine)} threads of {facts.process(mine[0].who, mine[0].pid)} wait: {listed(waits(w) for w in mine)}."
+        elif len(mine) > 1 and facts.all_wait and mine[0].pid == mine[1].pid and waits(mine[0]) == waits(mine[1]):
+            words += f" 2 threads of {facts.process(mine[0].who, mine[0].pid)} wait {waits(mine[0])}."
         elif len(mine) > 1 and facts.all_wait and mine[0].pid == mine[1].pid:
             words += f" One thread of {facts.process(mine[0].who, mine[0].pid)} waits {waits(mine[0])}, and another one {waits(mine[1])}."
         elif mine and facts.all_wait:

@@ -101,6 +101,7 @@ def deadlock(facts: Facts) -> "Iterator[Finding]":
     full = {facts.sides.other(side) for side in map(facts.sides.of, (one for one in circle if one.call == "write")) if side is not None}
     lie = [f"{count(s.unread, 'byte')} {'lies' if s.unread == 1 else 'lie'} unread in the {s.who}'s kernel (connection {s.connection})"
            f"{', which has no room for more' if facts.sides.of(s) in full else ''}." for s in stop.sockets if s.connection and s.unread]
+    lie += [aside.strip() for one in circle for s in stop.sockets if s.connection and s.unread and (aside := not_looked_at(facts, one, s, f"connection {s.connection}"))]
     begins = f"{names[:1].upper()}{names[1:]} wait for each other, and nothing is on its way."
     told += _nothing_written(facts, circle)
     sent = [w for w in circle if w.call == "write"]
