@@ -459,6 +459,7 @@ class _Inside:
         self.why_not = ""           # why no program's calls can be looked at; "": they can
         self.asked = False          # whether the spawner has still to answer a request
         self.hold = ""
+        self.taken = 0              # how many statuses wait(2) has given
         self.own_shm = False        # whether /dev/shm belongs to the run alone
         self.prepared: Optional[_Network] = None            # the network of the next run
         self.preparing: Optional[threading.Thread] = None   # the thread that makes it
@@ -626,7 +627,7 @@ class _Inside:
                 yields, restarted = yields - 1, False
                 os.sched_yield()    # on one processor the thread that was restarted comes to its next stop now: that is cheaper than poll(2)
                 continue
-            restarted = True
+            restarted, self.taken = True, self.taken + 1
             if not self.tracer.status(pid, status) and not os.WIFSTOPPED(status):
                 self._ended(pid, status)
 
@@ -649,9 +650,9 @@ class _Inside:
             alive = self._programs(False)
             for pid in set(alive) - stopped:
                 kernel.send_signal(pid, signal.SIGSTOP)
-            self.collect()
-            moving = [pid for pid in alive if not kernel.stands(pid)]
-            if set(alive) <= stopped and not moving or gone.poll(0):
+            moving, taken = [pid for pid in alive if not kernel.stands(pid)], self.taken
+            self.collect()      # a thread that stands may have a status left: what its interrupted call returned
+            if set(alive) <= stopped and not moving and self.taken == taken or gone.poll(0):
                 return alive
             for pid in stopped.intersection(moving):
                 self.tracer.stop(pid)

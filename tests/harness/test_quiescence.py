@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from dataclasses import replace
 
@@ -180,3 +181,24 @@ def test_a_fork_beside_a_held_thread_keeps_nothing_of_it_open(tmp_path):
                           "listen; accept; hear 1; close; closelistener"), Delays()).run()
     assert {"one", "two"} <= set(texts(made, "client"))
     assert made.stop.kind in ("waiting", "over"), made.stop
+
+
+def test_what_an_interrupted_call_returned_is_known_however_late_the_signal_comes(tmp_path, monkeypatch):
+    """The stop at the end interrupts a read that has some of its bytes. Here the programs get the signal in the second round of looks,
+    right before the second look at each of them."""
+    looks: "dict[int, int]" = {}
+    send, stands = kernel.send_signal, kernel.stands
+
+    def late(pid: int) -> bool:
+        looks[pid] = looks.get(pid, 0) + 1
+        if looks[pid] == 2:
+            send(pid, signal.SIGSTOP)
+            while not stands(pid):
+                os.sched_yield()
+        return looks[pid] == 1 or stands(pid)
+    monkeypatch.setattr(kernel, "stands", late)
+    monkeypatch.setattr(kernel, "signal_groups", lambda pids, number: None)
+    monkeypatch.setattr(kernel, "send_signal", lambda pid, number: send(pid, number) if number != signal.SIGSTOP else None)
+    made = Conductor(pair(tmp_path / "pair", "connect; say 3; hear 1", "listen; accept; waitall 8"), VirtualClock()).run()
+    (read,) = [call for call in observed(made).calls if call.option == "MSG_WAITALL"]
+    assert made.stop.kind == "deadlock" and (read.asked, read.result) == (8, 3)
