@@ -413,6 +413,17 @@ def test_a_pause_lasts_as_long_as_the_page_says(path):
     assert [words for fence in fences(path.read_text()) if fence.command.startswith("scenario-") for words in clock_complaints(fence.body)] == []
 
 
+@pytest.mark.parametrize("schedule, flags", [("nobody", "R"), ("server: closing #1", "")])
+def test_after_its_goodbye_the_server_of_lesson_10_sends_a_reset_only_if_it_closes_first(schedule, flags, tmp_path, programs, monkeypatch):
+    lab, change = Lab(tmp_path, programs, ["10-unread-data-reset"]), steps(LESSONS["10-unread-data-reset"].read_text())[1].diff.body
+    kept = change if schedule == "nobody" else change.partition("--- scenarios/10-unread-data-reset/client.c")[0]
+    apply(kept, lab.scenarios)
+    monkeypatch.setenv("SCHEDULE", schedule)
+    run = lab.show("check", "10").run
+    assert ["R" for segment in run.segments if "R" in segment.flags] == list(flags)
+    assert "EOF" in [event.text for event in run.events if event.who == "client"]
+
+
 @pytest.mark.parametrize("path, step", _all(steps))
 def test_a_change_to_try_does_what_the_lesson_says(path, step, tmp_path, programs):
     assert step_complaints(step, tmp_path, programs) == []
