@@ -175,6 +175,8 @@ class Why:
         found = [one for one in self.findings if one.at <= place and not one.remark and not self._is_asked_for(one, d)] or [one for one in self.findings if self._is_its_reason(one, d)]
         first = FIRST.get(self.verdict.word, ())
         found = [one for one in found if one.code in first] or found
+        if d is not None and d.kind == "ends":
+            found = [one for one in found if one.who == role_of(d.who)] or found
         return found[-MOST:]
 
     def _is_asked_for(self, one: Finding, d: Optional[Difference]) -> bool:

@@ -92,7 +92,7 @@ def deadlock(facts: Facts) -> "Iterator[Finding]":
             continue
         side = facts.sides.of(one)
         last = last_act(facts, side) if side is not None else None
-        words = f"The {one.who} waits {waits(one)}"
+        words = f"{capital(facts.process(one.who, one.pid))} waits {waits(one)}"
         if last is not None and (last.pid, last.tid) == (one.pid, one.tid):     # only what this thread did itself
             words += f"; the last that it did there: it {did(last)}{at(last.source)}"
             proof.append(last.seq)
