@@ -390,7 +390,9 @@ class _Comparison:
         elif self.deeds.still_holds(event):
             copy = self.deeds.closed_a_copy(event)
             other = None if copy else self.deeds.misdirected(event, ("close",))
-            yield replace(told, kind="open", found="a copy" if copy else "elsewhere" if other else "" if self.run.observed else "holds", act=other.seq if other else -1,
+            half_closed = None if copy or other or not causes.is_a(event, "closing") else self.deeds.shut_down_after(event)
+            act = other or half_closed
+            yield replace(told, kind="open", found="a copy" if copy else "elsewhere" if other else "shutdown" if half_closed else "" if self.run.observed else "holds", act=act.seq if act else -1,
                           hints=fitting(line.hints, "a copy" if copy else "no close"))
         elif on is not None:
             yield replace(told, kind="open", found="used", act=on.seq, hints=fitting(line.hints, "no close"))

@@ -239,6 +239,12 @@ class Deeds:
             return ""
         return "close" if then is not None and then.name == "close" else "no shutdown"
 
+    def shut_down_after(self, event: Event) -> Optional[Call]:
+        """Returns the shutdown that is all that a thread called on the line's connection after the line; None if it called something else there, too."""
+        side = self.sides.of(event)
+        after = [c for c in self.by_side.get(side, ()) if (c.pid, c.tid) == (event.pid, event.tid) and c.seq > event.seq] if side is not None else []
+        return after[0] if len(after) == 1 and after[0].name == "shutdown" and not after[0].error else None
+
     def failed_shutdown(self, event: Event) -> Optional[Call]:
         """Returns the first shutdown that the process of a line made at the line's end of its connection, and that failed; None if there is none."""
         side = self.sides.of(event)

@@ -109,7 +109,8 @@ class Why:
         read = self._last_read(event) if event and d.kind == "missing" else None
         if wrote.get(d.kind) == str(POINTER) and wanted > POINTER and (d.kind != "unwritten" or self._wrote_at_once(d, POINTER)):
             yield f"{POINTER} bytes is the size of a pointer: `sizeof` of a `char *` gives that on a 64-bit machine, however long the text is."
-        elif event and read and read.asked == read.result == POINTER and os.path.commonprefix([d.expected, plain(event.text)]).endswith(read.data):
+        elif event and read and read.asked == read.result == POINTER and (os.path.commonprefix([d.expected, plain(event.text)]).endswith(read.data)
+                                                                          or standard.quoted(read.data, POINTER)[:-1] in d.expected):
             yield (f"The {role_of(d.who)}'s read{at(read.source)} asked for {POINTER} bytes. That is the size of a pointer: `sizeof` of a `char *` gives it on a "
                    "64-bit machine, however much room the pointer leads to.")
         if d.kind == "unwritten" and d.expected == "-1":
@@ -177,6 +178,8 @@ class Why:
         found = [one for one in found if one.code in first] or found
         if d is not None and d.kind == "ends":
             found = [one for one in found if one.who == role_of(d.who)] or found
+            gave_up = next((n for n, one in enumerate(found, 1) if one.code == "ended-early"), len(found))
+            found = found[:gave_up]     # what came of its end is no reason for it
         return found[-MOST:]
 
     def _is_asked_for(self, one: Finding, d: Optional[Difference]) -> bool:
@@ -207,8 +210,8 @@ class Why:
         if d is None or not one.remark or one.who != role_of(d.who) or not d.observed or not one.evidence:
             return False
         read = next((call for call in self.run.calls if one.code == "glued" and call.seq in one.evidence and call.name in READS), None)
-        if read is not None and standard.quoted(read.data, read.result) in d.expected:
-            return False        # the read brought what the contract asks for
+        if read is not None and (read.asked == read.result or standard.quoted(read.data, read.result) in d.expected):
+            return False        # the read took no more because it asked for no more, or it brought what the contract asks for
         right = max((e.seq for e in d.witnesses if e != d.observed), default=-1)
         return right < max(one.evidence) < d.observed.seq
 

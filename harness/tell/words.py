@@ -447,6 +447,8 @@ def _open(d: Difference, run: Run) -> str:
         return f"{said}, and its {act.name} was on descriptor {act.fd}, which is not connection{number}{failed}"
     if d.found == "used" and act is not None:
         return f"{said}, and called {act.name} on connection{number} after that"
+    if d.found == "shutdown" and act is not None:
+        return f"{said}, and called shutdown({act.option}) in place of close: it {still}"
     if d.found == "failed" and act is not None:
         return f"{said}, and its shutdown failed with {act.error}"
     return said + {"close": ", and called close in its place",

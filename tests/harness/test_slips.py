@@ -16,6 +16,7 @@ SLIPS = {
     "sizeof of a pointer, not announced": ("4", "client.c", "must(send_all(conn, message, n));", "must(send_all(conn, message, sizeof message));", POINTER),
     "sizeof of a pointer in a raw write": ("0", "client.c", 'write(conn, "This is a message\\n", 18)', 'write(conn, (const char *){"This is a message\\n"}, sizeof(char *))', POINTER),
     "sizeof of a pointer in a read": ("0", "server.c", "char buf[1024];", "char *buf = malloc(1024);", POINTER),
+    "sizeof of a pointer in a read, and one line more": ("5", "server.c", "char buf[4096];", "char *buf = (char[4096]){0};", POINTER),
     "no terminator": ("0", "client.c", 'printf("Received message: %.*s", (int)n, buf);', 'buf[n] = 127, buf[n + 1] = 0, printf("Received message: %s", buf);', ENDLESS),
     "the terminator is sent, too": ("4", "client.c", "size_t n = strlen(message);", "size_t n = strlen(message) + 1;", ZERO),
     "the terminator is sent, too, raw": ("0", "client.c", '"This is a message\\n", 18)', '"This is a message\\n", sizeof "This is a message\\n")', ZERO),
@@ -33,7 +34,7 @@ def build(tmp_path_factory):
 
 @pytest.mark.parametrize("number, file, right, slip, words", SLIPS.values(), ids=SLIPS)
 def test_the_verdict_says_what_c_does_there(tmp_path, build, number, file, right, slip, words):
-    name = {"0": "00-anatomy", "4": "04-half-close", "8": "08-length-prefix"}[number]
+    name = {"0": "00-anatomy", "4": "04-half-close", "5": "05-glued-writes", "8": "08-length-prefix"}[number]
     lab = changes.Lab(tmp_path, build, [name])
     path = lab.scenarios / name / file
     assert path.read_text().count(right) == 1

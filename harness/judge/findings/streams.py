@@ -546,8 +546,10 @@ def lines_tell_more(facts: Facts) -> "Iterator[Finding]":
             for line in lines:
                 reached += line.count
                 if reached > facts.took(side, line.seq):
+                    peek = next((call for call in facts.calls(side, READS) if call.option == "MSG_PEEK" and 0 <= call.returned < line.seq), None)
+                    peeked = f" Its {name(peek)}{at(peek.source)} has the flag MSG_PEEK: it shows bytes, and they stay in the kernel." if peek is not None else ""
                     yield Finding("lines-tell-more", f"The {line.who} says at {line.source} that it received {count(line.count, 'byte')} ({line.text!r}). All its lines up to this one "
-                                  f"tell of {reached:,}, and its reads had returned {facts.took(side, line.seq):,}.", (line.seq,), line.seq, line.who, line.source)
+                                  f"tell of {reached:,}, and its reads had returned {facts.took(side, line.seq):,}.{peeked}", (line.seq,), line.seq, line.who, line.source)
                     break
 
 
