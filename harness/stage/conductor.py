@@ -29,7 +29,8 @@ from .starts import Process, Starts, said
 
 __all__ = ["Conductor", "Held", "Live", "Policy", "VirtualClock"]
 
-_OF_A_LINE = ("close", "fcntl")      # the calls that common/ makes itself while it logs a line
+# None of these calls waits, so a program may make them before it logs that it listens. common/ itself closes while it logs a line.
+_SET_UP = ("socket", "setsockopt", "bind", "listen", "fcntl", "close", "dup", "dup2", "dup3", "epoll_ctl", "alarm", "setitimer", "timer_settime", "timerfd_settime")
 _FIRST_LOOK, _LAST_LOOK = 0.0001, 0.02      # seconds between two looks at the kernel: the least and the most
 _SURE_LOOK, _SURE_GLANCE = 0.006, 0.0003    # seconds after which the kernel is asked whether a thread that should be running really runs
 
@@ -211,11 +212,11 @@ class Conductor:
 
     def _said_to_listen(self, name: str) -> "list[int]":
         """Returns the ports on which processes of that name listen. A program counts only if it has logged a line that says so,
-        or has gone on since its listen. Else the line of a program that is slow to log would come after the lines of a client
-        that is quick to connect."""
+        or has made a call since its listen that sets nothing up. Else the line of a program that is slow to log would come after
+        the lines of a client that is quick to connect."""
         if not self.stage.program(name).as_written and not any(e.kind == "listen" and e.who == name for e in self.book.events):
             listens = {call.tid: call.returned for call in self.book.calls if call.who == name and call.name == "listen" and call.returned >= 0}
-            if not any(call.seq > listens.get(call.tid, call.seq) and call.name not in _OF_A_LINE for call in self.book.calls):
+            if not any(call.seq > listens.get(call.tid, call.seq) and call.name not in _SET_UP for call in self.book.calls):
                 return []
         return self._listening(name)
 

@@ -247,8 +247,10 @@ def test_a_run_leaves_no_descriptor_open(tmp_path):
 
 
 @pytest.mark.parametrize("observe", [True, False])
-def test_a_client_starts_behind_the_servers_line_however_slow_the_server_is_to_log_it(tmp_path, observe):
-    made = run(tmp_path / "pair", "connect; close", "listen-slowly; accept; close; accept", observe=observe)
+@pytest.mark.parametrize("before", ["", "rcvbuf 5000; "])
+def test_a_client_starts_behind_the_servers_line_however_slow_the_server_is_to_log_it(tmp_path, before, observe):
+    """And whatever options it sets on the listener before its line."""
+    made = run(tmp_path / "pair", "connect; close", f"{before}listen-slowly; accept; close; accept", observe=observe)
     listening, start = next(e for e in made.events if e.kind == "listen"), next(s for s in made.starts if s.who == "client")
     assert listening.seq < start.seq
 
