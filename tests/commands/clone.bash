@@ -5,8 +5,11 @@ ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 fresh_clone() {
     git -c safe.directory='*' clone -q "$ROOT" "$1"
     # What is not committed yet counts too, so that a test tells about the tree as it is.
-    (cd "$ROOT" && git -c safe.directory='*' ls-files -z --cached --others --exclude-standard | xargs -0 -I{} sh -c '[ -e "$1" ] && printf "%s\0" "$1"' _ {}) |
-        (cd "$ROOT" && xargs -0 cp --parents -t "$1")
+    (cd "$ROOT" && git -c safe.directory='*' ls-files -z --cached --others --exclude-standard |
+        xargs -0 sh -c 'for file; do [ ! -e "$file" ] || printf "%s\0" "$file"; done' _ | xargs -0 cp --parents -t "$1")
+    # It is committed there: a checkout then writes a file anew only if a test has changed it, and make builds only that.
+    git -c safe.directory='*' -C "$1" add --all
+    git -c safe.directory='*' -C "$1" -c user.name=lab -c user.email=lab@localhost commit -q --allow-empty --message=clone
     # make passes its own settings on to what it runs; a learner's shell has none of them.
     unset MAKEFLAGS MFLAGS MAKELEVEL BUILD SCENARIOS SANITIZE WERROR
 }
