@@ -15,6 +15,7 @@ from typing import Iterable, Optional
 import pytest
 
 from once import once
+from ready import ready
 from test_common import FLAGS, LIMIT, SANITIZE, need
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,7 +66,8 @@ def build(folder: Path, variant: str, codec: Path = CODEC) -> Check:
     compiler, flags = VARIANTS[variant]
     need(compiler)
     program = folder / "frame_check"
-    sources = [ROOT / "tests/scenarios/frame_check.c", codec, *sorted((ROOT / "common").glob("*.c"))]
+    common = [ready(folder / "build") / "libcommon.a"] if variant == "plain" else sorted((ROOT / "common").glob("*.c"))
+    sources = [ROOT / "tests/scenarios/frame_check.c", codec, *common]
     subprocess.run([compiler, *FLAGS, *flags, f"-I{CODEC.parent}", "-Wl,--wrap=malloc", *sources, "-o", program], cwd=ROOT, check=True)
     return Check(program)
 

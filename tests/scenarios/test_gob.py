@@ -46,12 +46,19 @@ class Codec:
         return {name: bytes.fromhex(stream) for name, stream in (line.split() for line in self.run("samples", *zero))}
 
 
-def build(folder, variant, codec=CODEC, *more):
+CHECK = ROOT / "tests/scenarios/gob_check.c"
+
+
+def compiled(variant, *arguments):
     compiler, flags, _ = VARIANTS[variant]
     need(compiler)
+    subprocess.run([compiler, *FLAGS, *flags, *map(str, arguments)], cwd=ROOT, check=True)
+
+
+def build(folder, variant, codec=CODEC, *more, check=CHECK):
+    """`check`: gob_check.c, or an object made of it."""
     program = folder / f"gob_check-{variant}"
-    subprocess.run([compiler, *FLAGS, *flags, *more, str(ROOT / "tests/scenarios/gob_check.c"), str(codec), "-o", str(program)],
-                   cwd=ROOT, check=True)
+    compiled(variant, *more, check, codec, "-o", program)
     return Codec(program)
 
 
@@ -552,13 +559,15 @@ MUTANTS = {
 
 
 @pytest.mark.parametrize("name", MUTANTS)
-def test_a_fault_in_the_codec_is_seen(tmp_path, monkeypatch, name):
+def test_a_fault_in_the_codec_is_seen(tmp_path, tmp_path_factory, monkeypatch, name):
     monkeypatch.setenv("ASAN_OPTIONS", "symbolize=0")       # where it is, nobody asks here, and to find that takes long
     old, new, check = MUTANTS[name]
     source = CODEC.read_text()
     assert source.count(old) == 1, old
     (tmp_path / "gob.c").write_text(source.replace(old, new))
     (tmp_path / "gob.h").write_text(CODEC.with_suffix(".h").read_text())
-    codec = build(tmp_path, "gcc-sanitizers", tmp_path / "gob.c", "-w", "-O0")
+    fast = ("-w", "-O0")
+    check_c = once(tmp_path_factory, "gob-check", lambda folder: compiled("gcc-sanitizers", *fast, "-c", CHECK, "-o", folder / "gob_check.o")) / "gob_check.o"
+    codec = build(tmp_path, "gcc-sanitizers", tmp_path / "gob.c", *fast, check=check_c)
     with pytest.raises((AssertionError, subprocess.TimeoutExpired)):
         check(codec)
