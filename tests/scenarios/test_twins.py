@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Callable, Optional
 
 import pytest
 
@@ -16,6 +17,7 @@ from harness.judge import comparison as judge
 from harness.stage.conductor import Conductor, VirtualClock
 from harness.tell import words
 from harness.stage.scenarios import ROOT, Scenario
+from once import once
 from pairs import lent
 
 M1, M2 = r'"This is a message\n"', r'"This is a message 2\n test"'
@@ -114,17 +116,32 @@ def compiler():
     return [os.environ.get("CC", "cc"), "-std=c11", "-D_POSIX_C_SOURCE=200809L", "-w", "-g", "-O1", "-pthread", f"-I{ROOT / 'common'}"]
 
 
-def twin(folder: Path, number: str, file: str, line: str, instead: str, objects: "list[str]") -> Scenario:
-    """A copy of the scenario with that line replaced, built."""
-    original = next((ROOT / "scenarios").glob(f"{number}-*"))
+@pytest.fixture
+def originals(tmp_path_factory, common_objects):
+    """Returns, by a scenario's number, the folder with its programs as they are. They are built once for all twins."""
+    def built(number: str) -> Path:
+        return once(tmp_path_factory, f"twins-of-{number}", lambda folder: twin(folder, number, "client.c", "int main(", "int main(", common_objects)) / folder_of(number).name
+    return built
+
+
+def folder_of(number: str) -> Path:
+    return next((ROOT / "scenarios").glob(f"{number}-*"))
+
+
+def twin(folder: Path, number: str, file: str, line: str, instead: str, objects: "list[str]", originals: "Optional[Callable[[str], Path]]" = None) -> Scenario:
+    """A copy of the scenario with that line replaced, built. With `originals`, a program that has no part in the change is copied from there."""
+    original = folder_of(number)
     copy = folder / original.name
     shutil.copytree(original, copy)
     text = (copy / file).read_text()
     assert text.count(line) == 1, f"{original.name}/{file} has this line {text.count(line)} times"
     (copy / file).write_text(text.replace(line, instead))
     both = [str(path) for path in copy.rglob("*.c") if path.stem not in ("client", "server")]
-    for role in ("client", "server"):
-        subprocess.run([*compiler(), str(copy / f"{role}.c"), *both, *objects, "-o", str(copy / role)], check=True)
+    for role, other in (("client", "server"), ("server", "client")):
+        if originals is not None and file == f"{other}.c":
+            shutil.copy2(originals(number) / role, copy / role)
+        else:
+            subprocess.run([*compiler(), str(copy / f"{role}.c"), *both, *objects, "-o", str(copy / role)], check=True)
     return Scenario(original.name, copy, copy)
 
 
@@ -136,9 +153,9 @@ def check(scenario: Scenario):
 
 
 @pytest.mark.parametrize("row", TWINS, ids=[f"{row[0]} {row[5]} {row[6]} {i}" for i, row in enumerate(TWINS)])
-def test_a_broken_twin_is_refused_at_the_right_line(row, tmp_path, common_objects):
+def test_a_broken_twin_is_refused_at_the_right_line(row, tmp_path, common_objects, originals):
     number, file, line, instead, word, who, expected = row
-    verdict, told = check(twin(tmp_path, number, file, line, instead, common_objects))
+    verdict, told = check(twin(tmp_path, number, file, line, instead, common_objects, originals))
     first = verdict.differences[0]
     assert verdict.word == word, told
     assert verdict.status == 1
@@ -153,8 +170,8 @@ def test_a_shutdown_that_is_logged_and_not_made_is_found_out(tmp_path, common_ob
 
 
 @pytest.mark.parametrize("number", sorted({row[0] for row in TWINS}))
-def test_the_original_passes_as_its_own_twin(number, tmp_path, common_objects):
-    verdict, told = check(twin(tmp_path, number, "client.c", "int main(", "int main(", common_objects))
+def test_the_original_passes_as_its_own_twin(number, originals):
+    verdict, told = check(Scenario(folder_of(number).name, originals(number), originals(number)))
     assert verdict.status == 0, told
 
 
