@@ -30,6 +30,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(contract_items, "contract_items")
 
 
+def pytest_collection_modifyitems(items: "list[pytest.Item]") -> None:
+    # Long tests that come last keep one processor busy while the others have nothing left to do.
+    items.sort(key=lambda item: "torture" not in item.nodeid)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
     if "pairs" in sys.modules:

@@ -80,7 +80,7 @@ run_tests() {
         exit 2
     fi
     parallel=
-    "$python" -c 'import xdist' >/dev/null 2>&1 && parallel="-n $(($(getconf _NPROCESSORS_ONLN) + 1)) --dist load"   # many wait
+    "$python" -c 'import xdist' >/dev/null 2>&1 && parallel="-n $(($(getconf _NPROCESSORS_ONLN) + 2)) --dist load"   # many wait
     log=$(mktemp)
     trap 'rm -f "$log"' EXIT
     "$bats" --recursive tests >"$log" 2>&1 &
