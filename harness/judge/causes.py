@@ -310,7 +310,7 @@ class _Partings:
 
     def _is_seen(self, side: Side) -> bool:
         end = self.sides.end(side)
-        return self.run.observed and end is not None and bool(end.holders)
+        return end is not None and bool(end.holders) and self._seen.all_of(side)
 
     def _shut(self, side: Side, before: int) -> Optional[Brought]:
         end = self.sides.end(side)

@@ -386,7 +386,7 @@ class _Comparison:
         left = self.deeds.left_open(event)
         unlike, once = self.deeds.written_otherwise(event), self.deeds.read_once(event)
         if call is not None:
-            yield replace(told, act=call.seq, at=call.seq, found=call.name, hints=fitting(line.hints, f"{call.name} before"))
+            yield replace(told, act=call.seq, at=call.seq, found=call.option if call.name == "close" and call.option else call.name, hints=fitting(line.hints, f"{call.name} before"))
         elif self.deeds.still_holds(event):
             copy = self.deeds.closed_a_copy(event)
             other = None if copy else self.deeds.misdirected(event, ("close",))

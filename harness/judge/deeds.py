@@ -43,7 +43,8 @@ class Deeds:
         # addresses. And processes that hold a connection on a descriptor whose calls are not seen.
         self._blind = {call.pid for call in run.calls if call.connection <= 0 and not call.error
                        and (call.name in (*READS, *WRITES) and call.result > 0 or call.name == "shutdown")}
-        self._blind |= {holder.pid for side in sides.all() if not self._seen.all_of(side) for holder in getattr(sides.end(side), "holders", ())}
+        unseen = [end for side in sides.all() if (end := sides.end(side)) is not None and not self._seen.all_of(side)]
+        self._blind |= {pid for end in unseen for pid in (end.pid, *(holder.pid for holder in end.holders))}
         if not run.observed:
             return
         for event in run.events:

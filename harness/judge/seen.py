@@ -51,11 +51,12 @@ class Seen:
         self.listeners = run.observed and not any(self._low_sockets())
 
     def all_of(self, side: Side) -> bool:
-        """Were all calls at this end of a connection seen? An end that nobody accepted has no calls."""
+        """Were all calls at this end of a connection seen? An end that nobody accepted has no calls. An end that only lines tell of was
+        made by a call that was not seen."""
         end = self.sides.end(side)
         if not self.run.observed or side in self._low:
             return False
-        return self.listeners and not self._nameless() if end is None else True
+        return self.listeners and not self._nameless() if end is None else bool(end.holders)
 
     def may_know_of_an_end(self, side: Side, line: Event) -> bool:
         """Could the program know, when it logged this line, that the other end of its connection is done? Only a system call can

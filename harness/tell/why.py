@@ -29,7 +29,7 @@ FIRST = {"deadlock": ("deadlock", "no-newline", "no-write", "wants-more", "edge-
 ALONE = ("late", "open", "unwritten", "unlike", "miscount", "unheard", "deaf", "act", "reset", "bytes", "wire", "call", "free")     # need no finding
 
 # By the kind of difference: the findings that explain one of those.
-REASONS = {"reset": ("reset-by-linger", "reset-by-unread"), "unwritten": ("wrong-descriptor",), "open": ("held-by-another",), "bytes": ("wrong-descriptor", "no-connection", "write-failed", "short-write")}
+REASONS = {"reset": ("reset-by-linger", "reset-by-unread"), "unwritten": ("wrong-descriptor",), "open": ("held-by-another",), "bytes": ("wrong-descriptor", "low-copy", "no-connection", "write-failed", "short-write")}
 
 # What a contract may ask for: findings of a reset, of how a program waits when the run is over, and of how it ends.
 RESETS = ("reset-by-unread", "reset-by-linger", "reset-unaccepted", "written-after-close", "read-reset")
@@ -195,6 +195,8 @@ class Why:
         if one.code == "socket-time-limit":
             limits = [line for line in self.plan.of(Line) if role_of(line.who) == one.who and line.text.endswith("EAGAIN")]
             return bool(limits) and all(line.number in seen for line in limits)
+        if one.code == "held-by-another" and d is not None and d.blocked and any(call.seq in one.evidence and call.connection == d.blocked.connection for call in self.run.calls):
+            return False        # the program that left the contract waits for the FIN that the copy keeps back
         whos = [who for cycle in self.plan.of(Deadlock) for who in cycle.whos] if one.code == "deadlock" else [one.who]
         if not whos or d is not None and d.kind == "ends" and role_of(d.who) in whos:
             return False

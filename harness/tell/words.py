@@ -436,7 +436,7 @@ def _order(d: Difference, run: Run) -> str:
 
 
 def _late(d: Difference, run: Run) -> str:
-    return f"{the(d.who)} said {quoted(d.observed.text if d.observed else d.expected)} only after it had called {d.found}"
+    return f"{the(d.who)} said {quoted(d.observed.text if d.observed else d.expected)} only after it had called {d.found}" + (", which closed the connection whose descriptor it took" if d.found.startswith("dup") else "")
 
 
 def _open(d: Difference, run: Run) -> str:
@@ -504,8 +504,8 @@ def _deaf(d: Difference, run: Run) -> str:
 def _act(d: Difference, run: Run) -> str:
     pid = next((call.pid for call in run.calls if call.seq == d.act), 0)
     child = "'s child process" if pid in {end.pid for end in run.children} else ""
-    if d.expected.startswith("dup"):
-        return f"{the(d.who)}{child} called {d.expected}, which closed the connection whose descriptor it took, and no line of it says so"
+    if d.expected.startswith("dup") or d.found.startswith("dup"):
+        return f"{the(d.who)}{child} called {d.expected or d.found}, which closed the connection whose descriptor it took, and no line of it says so"
     return f"{the(d.who)}{child} called {d.found}{f'({d.expected})' if d.expected else ''}, and no line of it says so"
 
 

@@ -12,6 +12,9 @@ PLAIN = {"recvfrom": "recv", "sendto": "send", "accept4": "accept", "ppoll": "po
 POLLS = ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait")
 ACCEPTS = ("accept", "accept4")
 SLEEPS = ("nanosleep", "clock_nanosleep")
+OVER = ("dup2", "dup3")     # they close what was behind the descriptor that they make
+COPIES = ("dup", *OVER, "fcntl")
+STANDARD = {0: "standard input", 1: "standard output", 2: "standard error"}
 _FOR = {"futex": "for another thread of its own, in futex", "wait4": "for a child process, in wait4", "pause": "for a signal, in pause",
         "rt_sigsuspend": "for a signal", "rt_sigtimedwait": "for a signal", "sleep": "in a sleep"}
 

@@ -5,7 +5,7 @@ from typing import Iterator, Optional
 
 from ...trace import Call, End, Holder
 from ..sides import READS, Side
-from .acts import POLLS, at, capital, count, name, waits
+from .acts import COPIES, OVER, POLLS, STANDARD, at, capital, count, name, waits
 from .facts import Facts, Finding
 
 
@@ -79,12 +79,41 @@ def held_by_another(facts: Facts) -> "Iterator[Finding]":
         where = f" as descriptor {fds[0]}" if len(fds) == 1 else ""
         since = next((one for one in facts.calls(side, ("accept", "accept4", "connect")) if one.pid == keeps.pid and one.returned == keeps.since
                       and fds == [one.fd if one.name == "connect" else one.result]), None)
+        copy = next((one for one in reversed(facts.calls(side, COPIES)) if one.pid == keeps.pid and fds == [one.result]), None)
+        where += f", which its {copy.name}{at(copy.source)} made" if copy is not None else ""
         wait = next((w for w in facts.run.stop.waiting if facts.sides.of(w) == facts.sides.other(side) and w.call == "read"), None)
         waiting = f" The {wait.who} waits {waits(wait)}." if wait is not None else ""
         yield Finding("held-by-another", f"{capital(who)} {how}, but {facts.process(keeps.who, keeps.pid) if keeps.pid != _pid(call) else 'it'} still has it open{where}"
                       f"{', since its ' + since.name.rstrip('4') + at(since.source) if since is not None else ''}. "
                       f"A FIN goes out only when the last copy of a connection is closed.{waiting}",
                       (keeps.since, place), place, keeps.who, call.source if call is not None else "", "11", "M13")
+
+
+def overwritten(facts: Facts) -> "Iterator[Finding]":
+    """A dup2 put something else onto the descriptor of a connection or a listener. For what was there, that is a close."""
+    was = [(f"connection {side[0]}", end.holders) for side in facts.sides.all() if (end := facts.sides.end(side)) is not None]
+    was += [(f"its listener on {one.address}" if one.address else "its listener", one.holders) for one in facts.run.listeners]
+    calls = {call.seq if call.name == "close" else call.returned: call for call in facts.run.calls if call.option in OVER or call.name in OVER}
+    for what, holders in was:
+        for call in (calls[holder.until] for holder in holders if holder.how == "close" and holder.until in calls):
+            over, fd = (call.option, call.fd) if call.name == "close" else (call.name, call.result)
+            other = f"connection {call.connection}" if call.name != "close" and call.connection else "something else"
+            yield Finding("overwritten-descriptor", f"{capital(facts.process(call.who, call.pid))} put {other} onto descriptor {fd} with {over}{at(call.source)}. Until then that descriptor was {what}, "
+                          f"and {over} closes what it replaces.", (call.seq,), call.seq, call.who, call.source)
+
+
+def low_copy(facts: Facts) -> "Iterator[Finding]":
+    """More bytes of an end went over the wire than its calls wrote, and a process has a copy of it on descriptor 0, 1 or 2, whose calls are
+    not looked at."""
+    for side in facts.sides.all() if facts.observed and facts.captured else ():
+        copy = next((call for call in facts.calls(side, COPIES) if call.returned >= 0 and not call.error and not call.option and call.result in STANDARD), None)
+        sent = facts.sides.carried().get(side, 0)
+        unseen = sent - facts.wrote(side)
+        if copy is not None and unseen > 0 and not any(call.name == "sendmmsg" for call in facts.calls(side)):
+            words = f"{capital(facts.process(copy.who, copy.pid))} made its {STANDARD[copy.result]} (descriptor {copy.result}) a copy of connection {side[0]} with {copy.name}{at(copy.source)}."
+            words += " What is printed there goes to that connection." if copy.result else ""
+            yield Finding("low-copy", f"{words} Of the {count(sent, 'byte')} that it sent, {unseen:,} {'was' if unseen == 1 else 'were'} written by calls that the lab does not look at: "
+                          "those on descriptors 0, 1 and 2.", (copy.seq,), copy.seq, copy.who, copy.source)
 
 
 def _last_copy_closed(facts: Facts, side: Side) -> "Optional[tuple[int, str, str, Optional[Call]]]":
@@ -216,4 +245,4 @@ def _closing(facts: Facts, side: Side, holder: Holder) -> Optional[Call]:
     return next((call for call in facts.calls(side, ("close",)) if call.pid == holder.pid and call.seq <= holder.until <= max(call.returned, call.seq)), None)
 
 
-FINDINGS = (closed_under_a_read, reset_by_unread, reset_by_linger, written_after_close, held_by_another, kept_open, never_closed)
+FINDINGS = (overwritten, low_copy, closed_under_a_read, reset_by_unread, reset_by_linger, written_after_close, held_by_another, kept_open, never_closed)

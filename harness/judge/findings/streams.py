@@ -8,7 +8,7 @@ from typing import Iterator, Optional
 from ...trace import Call, Event, Socket, Waiting
 from .. import causes
 from ..sides import READS, WRITES, Side
-from .acts import ACCEPTS, POLLS, SLEEPS, at, capital, count, gone_before, listed, name, not_looked_at, shut_down_before, waits
+from .acts import ACCEPTS, POLLS, SLEEPS, STANDARD, at, capital, count, gone_before, listed, name, not_looked_at, shut_down_before, waits
 from .facts import Facts, Finding
 from .timing import limit_of
 
@@ -339,12 +339,12 @@ def wrong_descriptor(facts: Facts) -> "Iterator[Finding]":
         made = next((one for one in reversed(before) if one.name in ACCEPTS and one.connection and one.result != call.fd), None)
         proof = [call.seq]
         if call.error == "ENOTSOCK":
-            what = f"which is no socket{_STANDARD.get(call.fd, '')}"
+            what = f"which is no socket{f' ({call.fd} is the {STANDARD[call.fd]})' if call.fd in STANDARD else ''}"
             if closed is not None and closed.option:
                 what = f"which is no socket any more: a {closed.option}{at(closed.source)} has put something else there"
                 proof.insert(0, closed.seq)
         elif closed is not None:
-            what = f"which it had closed before{at(closed.source)}"
+            what = f"on which a {closed.option}{at(closed.source)} has put something else" if closed.option else f"which it had closed before{at(closed.source)}"
             proof.insert(0, closed.seq)
         else:
             what = "which is none" if call.fd < 0 else "which is not open"
@@ -354,9 +354,6 @@ def wrong_descriptor(facts: Facts) -> "Iterator[Finding]":
         elif made is not None and call.error == "ENOTSOCK":
             words += f" accept{at(made.source)} had returned {made.result}: that is the descriptor of connection {made.connection}."
         yield Finding("wrong-descriptor", words, tuple(proof), call.seq, call.who, call.source, "0")
-
-
-_STANDARD = {0: " (0 is the standard input)", 1: " (1 is the standard output)", 2: " (2 is the standard error)"}
 
 
 def _why_no_write(facts: Facts, side: Side, call: Call) -> "tuple[str, tuple[int, ...]]":

@@ -33,7 +33,7 @@ HAVE = [
      "The server's child process closed connection 1 (acts.c:N), but the server still has it open as descriptor N, since its accept (acts.c:N). A FIN goes out only "
      "when the last copy of a connection is closed. The client waits in read on connection 1."),
     ("held-by-another", "connect; readall 1", "listen; accept; dup; close; accept",
-     "The server closed one copy of connection 1 (acts.c:N), but it still has it open as descriptor N. A FIN goes out only "
+     "The server closed one copy of connection 1 (acts.c:N), but it still has it open as descriptor N, which its dup (acts.c:N) made. A FIN goes out only "
      "when the last copy of a connection is closed. The client waits in read on connection 1."),
     ("never-closed", "connect; close", "listen; accept; thread; again 9000; end; accept",
      "The server has not closed connection 1: the client's FIN has come, and descriptor N is still open (CLOSE-WAIT)."),

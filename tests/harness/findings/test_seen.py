@@ -74,7 +74,7 @@ def test_a_copy_that_was_closed_by_a_call_that_nobody_saw_is_not_told_as_kept(tm
     gone = scripts.run(tmp_path / "a", "s = dial()\ns.recv(9)", "l = listen()\nc = l.accept()[0]\nos.dup2(c.fileno(), 0)\nc.close()\nos.close(0)\nl.accept()")
     kept = scripts.run(tmp_path / "b", "s = dial()\ns.recv(9)", "l = listen()\nc = l.accept()[0]\nos.dup2(c.fileno(), 0)\nc.close()\nl.accept()")
     assert {one.code for one in find(gone)} == set()
-    assert "but it still has it open as descriptor 0. A FIN" in find(kept)[0].words
+    assert "but it still has it open as descriptor 0, which its dup2 made. A FIN" in find(kept)[0].words
 
 
 @pytest.mark.parametrize("other", ["1", "os.open('/dev/null', os.O_RDWR)"], ids=["standard output", "a file"])
