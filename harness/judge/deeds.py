@@ -383,12 +383,15 @@ class Deeds:
 
     def reached(self, name: str, sender: str, since: int, until: int) -> bool:
         """Had a program of that name, before the place `until`, read something that `sender` sent after the place `since`: bytes,
-        or an end?"""
+        or an end? Or had it accepted a connection that `sender` began to make after that place?"""
         for side, calls in self.by_side.items():
             other = self.sides.other(side)
             if other is None or self.sides.name(side) != name or self.sides.name(other) != sender:
                 continue
             if self.took(side, until) > self.wrote(other, since, begun=True):
+                return True
+            if any(c.name in ("accept", "accept4") and since < c.returned < until for c in calls) and any(
+                    c.name == "connect" and c.seq > since for c in self.by_side.get(other, ())):
                 return True
             if any(c.name in READS and since < c.returned < until and c.asked and (c.error == "ECONNRESET" or c.result == 0 and not c.error) for c in calls):
                 return True

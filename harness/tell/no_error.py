@@ -10,7 +10,8 @@ from typing import Iterator, Optional
 from ..judge.comparison import Difference
 from ..judge.contract import role_of
 from ..judge.findings import Facts, connecting
-from ..judge.findings.acts import at, capital
+from ..judge.findings.acts import at, capital, count
+from ..judge.findings.timing import seconds
 from ..judge.sides import READS
 from ..trace import Call, Run
 
@@ -46,6 +47,11 @@ def _bound(call: Call, facts: Facts) -> Iterator[str]:
     if call.address.endswith(":0"):
         yield f"The {call.who}'s bind{at(call.source)} named port 0: with that a program asks the kernel for any port that is free."
         return
+    ends = [(side[0], end) for side in facts.sides.all() if (end := facts.sides.end(side)) is not None and end.who == call.who]
+    if ends and not any(connecting.same_port(end.address, call.address) for _, end in ends):
+        yield (f"The {call.who}'s bind{at(call.source)} named port {call.address.rpartition(':')[2]}. The {call.who}'s end of connection {ends[-1][0]} has another port, "
+               f"{ends[-1][1].address.rpartition(':')[2]}.")
+        return
     for side in facts.sides.all():
         end, other = facts.sides.end(side), facts.sides.other(side)
         if end is None or other is None or not facts.captured or not connecting.same_port(end.address, call.address):
@@ -65,15 +71,20 @@ def _bound(call: Call, facts: Facts) -> Iterator[str]:
 
 
 def _no_limit(d: Difference, facts: Facts) -> Iterator[str]:
-    """Yields which time limits a program had set for its connection, if none of them is one for reads."""
+    """Yields which time limits a program had set for its connection, if none of them is one for reads, or if that one was not over."""
     line = max(d.witnesses, key=lambda e: e.seq)
     mine = [c for c in facts.run.calls if (c.pid, c.tid) == (line.pid, line.tid) and c.connection]
-    read = next((c for c in reversed(mine) if c.name in READS), None)
+    read = next((c for c in reversed(mine) if c.name in READS and (d.observed is None or c.seq < d.observed.seq)), None)
     side = facts.sides.of(read) if read is not None else None
     if side is None or not facts.seen(side):
         return
     limits = [c for c in facts.run.calls if c.who == role_of(d.who) and c.option in ("SO_RCVTIMEO", "SO_SNDTIMEO") and not c.error]
     here: Optional[Call] = next((c for c in reversed(limits) if facts.sides.of(c) == side), None)
+    last = next((c for c in reversed(limits) if c.option == "SO_RCVTIMEO" and facts.sides.of(c) == side and read is not None and c.seq < read.seq), None)
+    if read is not None and last is not None and last.value and not read.error:
+        limit = f"its time limit of {seconds(last.value)} (SO_RCVTIMEO{', ' + last.source if last.source else ''})"
+        yield (f"The {read.who}'s read on connection {side[0]}{at(read.source)} " +
+               (f"returned {count(read.result, 'byte')} before {limit} had passed." if read.returned >= 0 else f"waits, and {limit} has not passed."))
     if any(c.option == "SO_RCVTIMEO" and c.value for c in limits):
         return
     if here is not None and here.option == "SO_RCVTIMEO":

@@ -15,7 +15,7 @@ from ..judge.cast import Cast
 from ..judge.comparison import LATE, Difference, Verdict
 from ..judge.contract import After, Contract, Deadlock, Ends, Line, Wire, role_of
 from ..judge.deeds import Deeds
-from ..judge.findings import Finding
+from ..judge.findings import Finding, acts
 from ..judge.sides import READS, WRITES, Side
 from ..trace import Call, Event, Run
 from ..trace.plain import plain
@@ -86,6 +86,8 @@ class Why:
         elif d.kind == "bytes" and self.run.wire and not self.run.missing and (told_of := re.fullmatch(r"(\d+) by its lines", d.found)):
             yield (f"The wire carried what the contract asks for, {count(int(d.expected.split()[0]), 'byte')}. The {role_of(d.who)}'s lines tell the lab of {told_of[1]}: "
                    "event_sending(conn, n, ...) tells of n bytes, event(...) of none.")
+        elif d.kind == "reset" and d.expected == "ECONNRESET":
+            yield from self._nothing_unread(d)
         elif d.kind == "port":
             yield f"It listens on port {d.found}. The lab looked for it and told the others; by hand a client would be refused."
         elif d.found == "nearly" and d.observed and not slips:
@@ -97,8 +99,19 @@ class Why:
             line = next((x for x in self.plan.of(Line) if x.number == d.line and d.expected), None)
             yield from self._of_the_line(d, line)
             yield from no_error.why(d, line.text, self.run) if line is not None else ()
+            yield from self._no_signal(d, d.observed) if d.observed and causes.is_a(d.observed, "broken pipe") else ()
             if line is not None and not told and self.verdict.word != "runaway":
                 yield from self._missing(d, line)
+
+    def _no_signal(self, d: Difference, event: Event) -> Iterator[str]:
+        """Yields why a write that failed with EPIPE did not end a program that the contract has SIGPIPE end."""
+        call = next((c for c in reversed(self.run.calls) if c.error == "EPIPE" and (c.pid, c.tid) == (event.pid, event.tid) and c.returned < event.seq), None)
+        if call is None or not any(ends.how == "signal PIPE" and role_of(ends.who) == call.who for ends in self.plan.of(Ends)):
+            return
+        own = f"the {call.who} ignores, handles or blocks it"
+        yield f"With EPIPE a {acts.name(call)} brings the signal SIGPIPE" + (
+            f", unless MSG_NOSIGNAL asks for none. It did not end the {call.who}: the {acts.name(call)} asked for none, or {own}." if call.name.startswith("send") else
+            f". It did not end the {call.who}, so {own}.")
 
     def _slips(self, d: Difference) -> Iterator[str]:
         """Yields sentences about a slip in C with a length, or with the end of a text. The sentences are about C, so they are
@@ -113,6 +126,8 @@ class Why:
                                                                           or standard.quoted(read.data, POINTER)[:-1] in d.expected):
             yield (f"The {role_of(d.who)}'s read{at(read.source)} asked for {POINTER} bytes. That is the size of a pointer: `sizeof` of a `char *` gives it on a "
                    "64-bit machine, however much room the pointer leads to.")
+        if event and d.kind == "missing":
+            yield from self._other_errno(d, event)
         if d.kind == "unwritten" and d.expected == "-1":
             yield "A call that fails returns -1. As a size (size_t) that is 18,446,744,073,709,551,615."
         if d.kind == "bytes" and act and self._zeros_too_many(d, act) or d.kind == "missing" and event and event.text == f'{d.expected[:-1]}\\0"':
@@ -128,6 +143,16 @@ class Why:
             if any(not c.isprintable() or c == "\ufffd" for c in before + behind):
                 yield (f"{'Before' if before else 'Behind'} {quoted(d.expected)} stand bytes that are no text. `%s` and `strlen` go on up to a byte 0, and `read` puts "
                        "none behind the bytes that it brings.")
+
+    def _other_errno(self, d: Difference, event: Event) -> Iterator[str]:
+        """Yields the call that failed as the contract says, if the line behind it names another error."""
+        wanted, said = (re.fullmatch(r"(Error\b.*\b)(E[A-Z0-9]+|unknown error)", text) for text in (d.expected, event.text))
+        right = max((e.seq for e in d.witnesses if e != event), default=-1)
+        call = next((c for c in self.run.calls if wanted and said and wanted[1] == said[1] and c.error == wanted[2] and (c.pid, c.tid) == (event.pid, event.tid)
+                     and right < c.returned < event.seq), None)
+        if call is not None and wanted is not None:
+            yield (f"The {call.who}'s {acts.name(call)}{at(call.source)} failed with {wanted[2]}, as the contract says. errno keeps an error only until another call changes it: "
+                   "keep its value in a variable, or log it, right behind the call that failed.")
 
     def _wrote_at_once(self, d: Difference, n: int) -> bool:
         """Did WHO ask one write for so many bytes, after the line that the difference is about?"""
@@ -148,6 +173,19 @@ class Why:
         before = sum(max(c.result, 0) for c in self.run.calls if c.name in WRITES and (c.pid, c.tid, c.connection) == (act.pid, act.tid, act.connection) and event.seq < c.seq < act.seq)
         more = before + act.result - event.count
         return act.data[act.result - more:act.result] if 0 < more <= act.result <= len(act.data) else ""
+
+    def _nothing_unread(self, d: Difference) -> Iterator[str]:
+        """Yields why a close sent a FIN and no reset: its program had read all that had come."""
+        close = next((call for call in self.run.calls if call.seq == d.act), None)
+        side = self.cast.sides.of(close) if close is not None else None
+        other = self.cast.sides.other(side)
+        if close is None or side is None or other is None or not self.deeds.seen(side) or not self.deeds.seen(other):
+            return
+        wrote, took = self.deeds.wrote(other, close.seq), self.deeds.took(side, close.seq)
+        last = next((call for call in reversed(self.deeds.by_side.get(side, ())) if call.name in READS and call.result > 0 and 0 <= call.returned < close.seq), None)
+        if last is not None and took == wrote:
+            yield (f"The {close.who} had read the {count(wrote, 'byte')} that had come, the last of them{at(last.source)}. Nothing lay unread in its kernel, and then a close sends a FIN. "
+                   "It sends a reset if bytes lie unread.")
 
     def _came_before(self, d: Difference, event: Event) -> Iterator[str]:
         """Yields which bytes a thread read between its last line that was right and a line that says what it received, and who had sent them."""
@@ -192,6 +230,10 @@ class Why:
             about = d is not None and (d.kind == "wire" or d.observed is not None and causes.is_a(d.observed, "reset"))
             asked = bool(read) or any(wire.what == "RST" for wire in self.plan.of(Wire))
             return asked and not about and all(line.number in seen for line in read)
+        if one.code == "in-use":
+            failed = [line for line in self.plan.of(Line) if role_of(line.who) == one.who and line.text.endswith("EADDRINUSE")]
+            about = d is not None and d.observed is not None and d.observed.text.endswith("EADDRINUSE")
+            return bool(failed) and not about and all(line.number in seen for line in failed)
         if one.code == "socket-time-limit":
             limits = [line for line in self.plan.of(Line) if role_of(line.who) == one.who and line.text.endswith("EAGAIN")]
             return bool(limits) and all(line.number in seen for line in limits)
@@ -212,10 +254,25 @@ class Why:
         if d is None or not one.remark or one.who != role_of(d.who) or not d.observed or not one.evidence:
             return False
         read = next((call for call in self.run.calls if one.code == "glued" and call.seq in one.evidence and call.name in READS), None)
-        if read is not None and (read.asked == read.result or standard.quoted(read.data, read.result) in d.expected):
+        if read is not None and (read.asked == read.result or standard.quoted(read.data, read.result) in d.expected or self._is_of_one_line(read)):
             return False        # the read took no more because it asked for no more, or it brought what the contract asks for
         right = max((e.seq for e in d.witnesses if e != d.observed), default=-1)
         return right < max(one.evidence) < d.observed.seq
+
+    def _is_of_one_line(self, read: Call) -> bool:
+        """Did a read bring only bytes that one line of the sender announces? Then that line's message was written in pieces, and no two
+        messages came together."""
+        side = self.cast.sides.of(read)
+        other = self.cast.sides.other(side)
+        if side is None or other is None or not self.deeds.seen(side):
+            return False
+        first, last = self.deeds.took(side, read.returned) + 1, self.deeds.took(side, read.returned) + read.result
+        end = 0
+        for line in self.cast.sides.lines(other):
+            begin, end = end + 1, end + (line.count if line.kind == "send" else 0)
+            if begin <= first and last <= end:
+                return True
+        return False
 
     # a line that came in the wrong place
 
@@ -258,9 +315,11 @@ class Why:
         if d.extra:
             yield "That is one line more than the contract lists; all others are as it says. For notes of your own, write to standard error."
         if d.observed and len({e.pid for e in d.witnesses}) == 2 and {e.who for e in d.witnesses} == {d.observed.who} and all(e.pid for e in d.witnesses):
-            yield f"These two lines are of two processes of the {d.observed.who}. A fork returns in both processes, and each goes on behind it."
+            yield from self._of_two_processes(d, d.observed)
         elif d.kind == "unexpected" and d.observed and not d.expected and "child" in (process := findings.Facts(self.run).process(d.observed.who, d.observed.pid)):
             yield f"That line is of {process}. A child process goes on behind its fork until it ends, so it may come to lines that are meant for its parent."
+        if d.kind == "missing" and not d.observed:
+            yield from self._became_another(d)
         if line is not None and _announces_bytes(line) and d.observed and d.kind == "missing":
             yield from self._unsaid_write(d, d.observed)
         printed = next((one for one in self.run.outputs if d.kind == "missing" and one.who == role_of(d.who) and one.text == d.expected), None)
@@ -272,6 +331,24 @@ class Why:
             if slept is not None:
                 yield (f"It slept in place of that{at(slept.source)}. The clock treats a sleep and a pause alike, but the contract asks for the line: "
                        "pause_seconds() logs it.")
+
+    def _became_another(self, d: Difference) -> Iterator[str]:
+        """Yields that a process of WHO's program ran another program before it came to the missing line, if that closed a connection of it."""
+        right = max((e.seq for e in d.witnesses), default=-1)
+        ends = [end for side in self.cast.sides.all() if (end := self.cast.sides.end(side)) is not None]
+        gone = next((h for end in ends for h in end.holders if h.how == "exec" and h.who == role_of(d.who) and not any(e.pid == h.pid and e.seq > h.until for e in self.run.events)), None)
+        if gone is not None and right >= 0:
+            process = findings.Facts(self.run).process(gone.who, gone.pid)
+            yield f"{process[:1].upper()}{process[1:]} became another program (exec). No line of the {gone.who} that stands behind that call is reached in it."
+
+    def _of_two_processes(self, d: Difference, event: Event) -> Iterator[str]:
+        """Yields why the last line that was right and the line that was not belong to two processes of one program. If the first of these
+        processes waited for a child when the line came, it says that."""
+        waited = next((c for c in self.run.calls if c.name in ("wait4", "waitid") and c.pid in {e.pid for e in d.witnesses if e != event} and c.seq < event.seq
+                       and not 0 <= c.returned < event.seq), None)
+        yield f"These two lines are of two processes of the {event.who}." + (
+            f" One of them waited for the end of a child process{at(waited.source)} when the other one logged its line." if waited is not None else
+            " A fork returns in both processes, and each goes on behind it.")
 
     def _unsaid_write(self, d: Difference, event: Event) -> Iterator[str]:
         """Yields the first write that a thread made between its last line that was right and the line that was not. If the first of these

@@ -229,8 +229,10 @@ class _Teller:
         """Returns what is said first about a run that a crash, a limit or Ctrl-C ended; "" for any other run."""
         word, stop = self.verdict.word, self.run.stop
         if word == "crash":
-            dead = [f"the {e.who} was ended by signal {e.how[7:]}" for e in self.run.endings if e.how.startswith("signal ")]
-            return stop.words or ", ".join(dead) or "a program was stopped"
+            asked = {end.who for end in self._asked_to_die()}
+            dead = [f"the {e.who} was ended by signal {e.how[7:]}" for e in self.run.endings if e.how.startswith("signal ") and e not in self._asked_to_die()]
+            told = stop.words if not any(stop.words.startswith(f"the {who} died of ") for who in asked) else ""
+            return told or ", ".join(dead) or stop.words or "a program was stopped"
         if word == "runaway":
             return stop.words or "a program passed a limit"
         if word == "no progress":
@@ -255,10 +257,16 @@ class _Teller:
         event = d.observed or next((e for e in d.witnesses[::-1] if self.cast.is_about(e, d.who)), None)
         return f"scenarios/{self.run.name}/{event.source}" if event and event.source else ""
 
+    def _asked_to_die(self) -> "list[Ending]":
+        """Returns the endings by a signal that the contract asks for: those are no crash."""
+        asked = {(role_of(ends.who), ends.how) for ends in self.contract.plan(self.verdict.choice).of(Ends)}
+        return [end for end in self.run.endings if end.how.startswith("signal ") and (end.who, end.how) in asked]
+
     def _where_it_died(self) -> str:
         """Returns the place that the finding about a crash names; else where the program that died logged its last line."""
-        found = next((one.source for one in self.reasons.findings if one.code in ("sanitizer", "sigpipe") and one.source), "")
-        died = {end.pid for end in self.run.endings if end.how.startswith("signal ")}
+        asked = self._asked_to_die()
+        found = next((one.source for one in self.reasons.findings if one.code in ("sanitizer", "sigpipe") and one.source and one.who not in {end.who for end in asked}), "")
+        died = {end.pid for end in self.run.endings if end.how.startswith("signal ") and end not in asked}
         return self._path(found or next((e.source for e in reversed(self.run.events) if e.pid in died and e.source), ""))
 
     def _where_it_runs(self) -> str:

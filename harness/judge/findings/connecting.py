@@ -118,8 +118,10 @@ def _nobody(facts: Facts, call: Call, answer: int) -> "tuple[str, tuple[int, ...
         return f"The {later.who} began to listen on {later.address} only later{at(listen.source if listen else '')}.", (later.since,)
     earlier = [one for one in facts.run.listeners if _takes(one.address, asked) and one.holders and all(0 <= h.until < call.seq for h in one.holders)]
     if earlier:
-        gone = max(h.until for h in earlier[-1].holders)
-        return f"The {earlier[-1].who} had listened on {earlier[-1].address} before, and had given that listener up by then.", (earlier[-1].since, gone)
+        last = max(earlier[-1].holders, key=lambda h: h.until)
+        close = next((one for one in facts.run.calls if one.name == "close" and one.pid == last.pid and one.seq <= last.until <= max(one.returned, one.seq)), None)
+        did = f"had closed that listener by then{at(close.source)}" if last.how == "close" and close is not None else "had given that listener up by then"
+        return f"The {earlier[-1].who} had listened on {earlier[-1].address} before, and {did}.", (earlier[-1].since, last.until)
     bound = next((one for one in facts.run.calls if one.name == "bind" and not one.error and 0 <= one.returned < call.seq
                   and _takes(one.address, asked) and not any(b.name == "close" for b in facts.life(one).calls if b.seq < answer)
                   and not any(end.pid == one.pid and end.seq < answer for end in (*facts.run.endings, *facts.run.children))), None)

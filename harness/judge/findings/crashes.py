@@ -94,7 +94,7 @@ def ended_early(facts: Facts) -> "Iterator[Finding]":
         words = f"The {end.who} ended by itself, with {end.how}."
         failed = _last_call(facts, end)
         if failed is not None and failed.error and failed.name not in ("wait4", "waitid") and failed.error not in ("EAGAIN", "EINTR", "EINPROGRESS"):
-            words += f" The last call that was seen of it is {name(failed)}{at(failed.source)}, which {returned(failed)}."
+            words += f" The last call that was seen of it is {name(failed)}{at(failed.source)}, which {returned(failed)}.{_listens_no_more(facts, failed)}"
         elif failed is not None and len({call.tid for call in facts.run.calls if call.pid == end.pid}) == 1 and _not_yet(facts, failed):
             words += f" The last call that was seen of it is {name(failed)}{at(failed.source)}, which {returned(failed)}: {_not_yet(facts, failed)}"
         else:
@@ -103,6 +103,14 @@ def ended_early(facts: Facts) -> "Iterator[Finding]":
         words += f' Its last words on standard error are "{plain(said.text.strip())}".' if said else ""
         yield Finding("ended-early", words, tuple(n for n in (failed.seq if failed else -1, said.seq if said else -1, end.seq) if n >= 0), _departure(facts, end), end.who,
                       failed.source if failed else "")
+
+
+def _listens_no_more(facts: Facts, call: Call) -> str:
+    """Returns a sentence about the shutdown of a listener, if that is why an accept has failed; else ""."""
+    shut = next((one for one in facts.life(call).calls if one.name == "shutdown" and not one.error and one.option != "SHUT_WR" and one.seq < call.seq), None)
+    if shut is None or call.name not in ACCEPTS or call.error != "EINVAL":
+        return ""
+    return f" Before it the {shut.who} had called shutdown with {shut.option} on that listener{at(shut.source)}: that ends its listening."
 
 
 def _not_yet(facts: Facts, call: Call) -> str:

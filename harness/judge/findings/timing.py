@@ -14,7 +14,7 @@ _SMALL = 500                # bytes: less than any kernel's largest segment, so 
 _SLACK = 1_000_000_000      # ns: a signal counts as the alarm's if it comes within this time after the alarm was due, and a child has just ended
 
 
-def _seconds(ns: int) -> str:
+def seconds(ns: int) -> str:
     return f"{ns / 1e9:g} s" if ns >= 1_000_000_000 else f"{ns / 1e6:g} ms"
 
 
@@ -33,7 +33,7 @@ def socket_limit(facts: Facts) -> "Iterator[Finding]":
         where = f" on connection {call.connection}" if call.connection else ""
         times = f". That happened {len(ended)} times" if len(ended) > 1 else ""
         yield Finding("socket-time-limit", f"The {call.who}'s {name(call)}{where}{at(call.source)} ended with {call.error} because of the socket's time limit "
-                      f"({limit.option}, {_seconds(limit.value)}{', ' + limit.source if limit.source else ''}): {nothing} within it{times}.",
+                      f"({limit.option}, {seconds(limit.value)}{', ' + limit.source if limit.source else ''}): {nothing} within it{times}.",
                       (limit.seq, *(one.seq for one, _ in ended[:3])), call.returned, call.who, call.source)
 
 
@@ -83,7 +83,7 @@ def poll_limit(facts: Facts) -> "Iterator[Finding]":
         if call.name in POLLS and call.limit > 0 and call.result == 0 and not call.error and call.returned >= 0 and (call.asked or call.fd >= 0):
             found.setdefault((call.pid, call.name, call.source), []).append(call)
     for calls in found.values():
-        first, least, most = calls[0], *(_seconds(find(call.limit for call in calls)) for find in (min, max))
+        first, least, most = calls[0], *(seconds(find(call.limit for call in calls)) for find in (min, max))
         times = f" {len(calls):,} times" if len(calls) > 1 else ""
         limit = f"limit of {least}" if least == most else f"limits, of {least} to {most}"
         yield Finding("poll-time-limit", f"The {first.who}'s {name(first)}{at(first.source)} ended{times} because of its own {limit}, "
@@ -98,7 +98,7 @@ def alarm(facts: Facts) -> "Iterator[Finding]":
         timer = _alarm_of(facts, call)
         if timer is not None:
             where = f" on connection {call.connection}" if call.connection else ""
-            yield Finding("alarm", f"The {call.who}'s {name(call)}{where}{at(call.source)} ended with EINTR: the alarm of {_seconds(timer.limit)} went off, "
+            yield Finding("alarm", f"The {call.who}'s {name(call)}{where}{at(call.source)} ended with EINTR: the alarm of {seconds(timer.limit)} went off, "
                           f"which it had set with {timer.name}{at(timer.source)}.", (timer.seq, call.seq), call.returned, call.who, call.source)
 
 

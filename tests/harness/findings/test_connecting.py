@@ -39,7 +39,7 @@ def test_a_refused_connect_says_who_asked_for_what_and_who_listens_where(tmp_pat
 
 def test_a_listener_that_was_given_up(tmp_path: Path) -> None:
     run = scripts.run(tmp_path / "pair", "dial()", "listen().close()", stage="client: starts after server ends\n")
-    assert "The server had listened on 127.0.0.1:8080 before, and had given that listener up by then." in of(run, "refused")[0].words
+    assert "The server had listened on 127.0.0.1:8080 before, and had closed that listener by then." in of(run, "refused")[0].words
 
 
 def test_a_socket_that_is_bound_and_does_not_listen(tmp_path: Path) -> None:
