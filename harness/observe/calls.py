@@ -21,7 +21,7 @@ import struct
 import sys
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
 from . import address, kernel, ptrace, sockets
@@ -68,6 +68,8 @@ _TCP = {getattr(socket, name): name for name in dir(socket) if name.startswith("
 _SOL_SOCKET.update({20: "SO_RCVTIMEO", 21: "SO_SNDTIMEO", 66: "SO_RCVTIMEO", 67: "SO_SNDTIMEO"})
 _RESTARTS = (512, 513, 514, 516)    # ERESTARTSYS and its kin (linux/errno.h): a program never sees them
 _libc = ctypes.CDLL(None, use_errno=True)
+_BY_A_PROCESS = (0, -1, -6)     # si_code of kill(2), of sigqueue(3), and of raise(3), abort(3), pthread_kill(3): SI_USER, SI_QUEUE, SI_TKILL
+_BY_THE_KERNEL = (0x80, -2)     # SI_KERNEL, SI_TIMER; so are all others above 0
 
 
 def filter_program() -> bytes:
@@ -103,6 +105,7 @@ class _Program:
     told: bool = False          # whether it belongs to the run, so that its calls are reported
     hold: str = ""              # which of its calls are held: "", "sleeps", "reads", "all"
     text: "Optional[tuple[int, int, int, str, bytes]]" = None   # its executable's code: begin, end, load base, path, the bytes
+    signals: "dict[int, tuple[int, int]]" = field(default_factory=dict)     # by number: the thread to which such a signal came last, and who sent it
 
 
 class Tracer:
@@ -168,6 +171,7 @@ class Tracer:
                 else:
                     self._on(thread)
             else:
+                self._signalled(thread, number)
                 stopped = thread.pid == self.spawner and number in _STOPS       # a program may try that: it must not get its way
                 self._on(thread, 0 if stopped else number)
             return True
@@ -230,6 +234,17 @@ class Tracer:
             return
         ptrace.go_on(thread.tid, thread.asked is not None and thread.interrupted is None, number)
 
+    def _signalled(self, thread: _Thread, number: int) -> None:
+        """Keeps who sent a signal that is about to come to a thread: a process, as the receiver numbers it; 0 for the kernel; -1 if that
+        is not known, also if two threads of a process get such a signal of two senders, since either may end it."""
+        code, pid = ptrace.signal_info(thread.tid) or (-128, 0)
+        sender = pid if code in _BY_A_PROCESS and pid > 0 else 0 if code > 0 or code in _BY_THE_KERNEL else -1
+        if code == 0 and number in (signal.SIGPIPE, signal.SIGXFSZ):
+            sender = -1             # the kernel sends these as if the thread had called kill(2) itself
+        signals = self._programs[thread.pid].signals
+        before = signals.get(number, (thread.tid, sender))
+        signals[number] = thread.tid, sender if sender == before[1] or thread.tid == before[0] else -1
+
     def _born(self, thread: _Thread, event: int) -> None:
         child = ptrace.event_message(thread.tid)
         same = event == ptrace.CLONE and os.path.exists(f"/proc/{thread.pid}/task/{child}")
@@ -274,6 +289,8 @@ class Tracer:
         for tid in [tid for tid, one in self._threads.items() if one.pid == pid]:
             del self._threads[tid]
         told = {"t": "gone", "ns": time.monotonic_ns(), "pid": pid, "status": status}
+        if program is not None and os.WIFSIGNALED(status) and os.WTERMSIG(status) in program.signals:
+            told["by"] = program.signals[os.WTERMSIG(status)][1]
         if program is not None and program.told:
             self._send(json.dumps(told).encode(), lambda: self.ended(pid, status))
         else:

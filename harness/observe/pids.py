@@ -26,3 +26,9 @@ class Pids:
         if self._threads.get((pid, own_pid)) != pid:
             return None
         return self._threads.get((pid, own_tid))
+
+    def process(self, own: int) -> int:
+        """Returns the process that knows itself as `own`. If no thread's own id was told, all have the ids that the harness knows. Returns
+        -1 if there is no such process."""
+        found = [pid for (pid, its), tid in self._threads.items() if its == own and tid == pid]
+        return found[-1] if found else -1 if self._threads else own

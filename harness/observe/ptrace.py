@@ -18,7 +18,7 @@ FORK, VFORK, CLONE, EXEC, EXIT, SECCOMP, STOP = 1, 2, 3, 4, 6, 7, 128
 SYSCALL_STOP = 0x85             # the signal in the status of a stop at a call's exit: SIGTRAP | 0x80
 _OPTIONS = 1 | 2 | 4 | 8 | 0x10 | 0x40 | 0x80 | 0x100000    # SYSGOOD FORK VFORK CLONE EXEC EXIT SECCOMP EXITKILL
 _CONT, _SYSCALL, _SEIZE, _INTERRUPT, _LISTEN, _EVENT_MESSAGE, _CALL_INFO = 7, 24, 0x4206, 0x4207, 0x4208, 0x4201, 0x420E
-_GETREGS, _SETREGS, _GETREGSET, _SETREGSET = 12, 13, 0x4204, 0x4205
+_GETREGS, _SETREGS, _GETREGSET, _SETREGSET, _GETSIGINFO = 12, 13, 0x4204, 0x4205, 0x4202
 _NT_PRSTATUS, _NT_ARM_SYSTEM_CALL = 1, 0x404
 WALL = 0x40000000               # a flag of waitpid: wait for threads, too
 
@@ -35,6 +35,7 @@ class _Piece(ctypes.Structure):
 
 
 _info = ctypes.create_string_buffer(88)
+_siginfo = ctypes.create_string_buffer(128)
 _message = ctypes.c_ulong()
 _memory = ctypes.create_string_buffer(65536)
 _here, _there = _Piece(ctypes.addressof(_memory), 0), _Piece(0, 0)
@@ -77,6 +78,15 @@ def call_info(tid: int) -> "Optional[tuple[int, int, tuple[int, ...]]]":
         return -1, 0, struct.unpack_from("=q", raw, 24)
     stack, number, *args = struct.unpack_from("=QQ6Q", raw, 16)
     return number, stack, tuple(args)
+
+
+def signal_info(tid: int) -> "Optional[tuple[int, int]]":
+    """Returns why a signal came to a thread that it has stopped: si_code, and si_pid, which means a process for some of these codes only
+    (sigaction(2)). None if the thread has gone."""
+    if _ptrace(_GETSIGINFO, tid, None, ctypes.addressof(_siginfo)) != 0:
+        return None
+    code, pid = struct.unpack_from("=i4xi", _siginfo.raw, 8)
+    return code, pid
 
 
 def skip_call(tid: int, result: int) -> None:

@@ -104,6 +104,7 @@ class Intake:
         self._by_fd: dict[tuple[int, int], int] = {}    # by process and descriptor: the connection, as lines named it
         self._observed: set[int] = set()            # processes whose calls are seen
         self.alive: set[int] = set()                # observed processes that have not been seen to end
+        self.by: dict[int, int] = {}                # by observed process that has ended: who sent the signal of which it died, as in Ending
         self._programs: set[int] = set()            # the processes that the stage started; all others are children of these
         self._running: dict[int, int] = {}          # by thread that is in no call that is seen, and was not seen to wait: its process
         self.idle: dict[int, int] = {}              # by thread: how many of its last calls brought nothing
@@ -471,9 +472,12 @@ class Intake:
         self.alive.discard(pid)
         self.registry.ended(place, pid)
         self.timers.ended(pid)
+        by = told.get("by", -1)
+        sender = self.pids.process(by) if by > 0 else by
+        self.by[pid] = sender if sender <= 0 or self.members.who(sender) else -1
         if pid not in self._programs:
             who = self.members.who(pid)
-            self.book.children.append(Ending(place, self.now(), who, pid, how(told["status"]), self.last(pid), True))
+            self.book.children.append(Ending(place, self.now(), who, pid, how(told["status"]), self.last(pid), True, self.by[pid]))
             self.crashed(f"a child process of the {who}", told["status"])
             self.progress()
 

@@ -196,6 +196,7 @@ class Ending:
     how: str                # "exit 0", "signal PIPE", "waiting in read", "still running"
     after: int              # seq of the last event of that program, -1 if none
     child: bool = False     # true: a program started this process. False: the stage did
+    by: int = -1            # the process that sent the signal of which it died; 0: the kernel did; -1: it died of none, or that is not known
 
 
 @dataclass(frozen=True)

@@ -11,24 +11,24 @@ from .facts import Facts, Finding
 from .timing import does_not_wait
 
 MEANS = {"SEGV": "it used memory that is not its own", "BUS": "it used memory that is not there", "FPE": "a division by zero, or one that overflows",
-         "ILL": "it ran into what is no instruction", "ABRT": "it called abort, or a check in it did: an assert, malloc's",
+         "ILL": "it ran into what is no instruction", "ABRT": "it called abort, or a check in it did, such as an assert",
          "SYS": "it made a system call that is not allowed here", "ALRM": "an alarm went off, and it had not said what to do then"}
 _IN_ITS_OWN_CODE = ("SEGV", "BUS", "FPE", "ILL")     # an instruction of the program raises these, and a thread that waits in a call runs none
 _SENT_BY_OTHERS = ("KILL", "TERM", "INT", "HUP", "QUIT", "USR1", "USR2", "STOP", "PIPE")   # PIPE: broken_pipe() below says more
 
 
 def died(facts: Facts) -> "Iterator[Finding]":
-    """A program was ended by a signal that its own doing raised. Says which signal, and what the program did last."""
+    """A program was ended by a signal that its own doing raised, or that a process of the run had sent. Says which signal, who sent it, and
+    what the program did last."""
     for end in (*facts.run.endings, *facts.run.children):
         number = end.how[7:] if end.how.startswith("signal ") else ""
-        if not number or number in _SENT_BY_OTHERS or sanitizer.read(_stderr(facts, end.who)) is not None:
+        if not number or number in _SENT_BY_OTHERS and end.by <= 0 or sanitizer.read(_stderr(facts, end.who)) is not None:
             continue
-        means = f": {MEANS[number]}" if number in MEANS else ""
         mine = [call for call in facts.run.calls if call.pid == end.pid]
         alone = len({call.tid for call in mine}) == 1       # else it may have been another thread that waited there
-        within = next((call for call in mine if call.returned < 0), None) if alone and number not in _IN_ITS_OWN_CODE else None
+        within = next((call for call in mine if call.returned < 0), None) if alone and (number not in _IN_ITS_OWN_CODE or 0 < end.by != end.pid) else None
         last = within or _last_call(facts, end)
-        words = f"{_process(end)} died of SIG{number}{means}."
+        words = f"{_process(end)} died of SIG{number}{_why(facts, end, number)}."
         if within is not None:
             words += f" It was in {name(within)}{f' on connection {within.connection}' if within.connection else ''}{at(within.source)}."
         elif last is not None:
@@ -39,11 +39,31 @@ def died(facts: Facts) -> "Iterator[Finding]":
                       last.source if last else "")
 
 
+def _why(facts: Facts, end: Ending, number: str) -> str:
+    """Returns what a signal means that ended a process, or who had sent it, as words that follow its name."""
+    if end.by == end.pid:
+        return f", which it had sent to itself{': it called abort, raise or kill, or a check in it did, such as an assert' if number == 'ABRT' else ''}"
+    if end.by > 0:
+        return f", which {_sender(facts, end)} had sent to it"
+    if number not in MEANS:
+        return ""
+    return f": {MEANS[number]}" if end.by == 0 else f". Most often that means: {MEANS[number]}"
+
+
+def _sender(facts: Facts, end: Ending) -> str:
+    """Returns the process that sent the signal of which another one died, in words."""
+    start = next((one for one in facts.run.starts if one.pid == end.by), None)
+    if start is not None:
+        return facts.process(start.who, start.pid)
+    who = next((one.who for one in (*facts.run.children, *facts.run.calls, *facts.run.events) if one.pid == end.by), "")
+    return f"a child process of {'it' if who == end.who and not end.child else f'the {who}'}" if who else "another process of the run"
+
+
 def child_killed(facts: Facts) -> "Iterator[Finding]":
     """A child process of a program was ended by a signal that somebody sent to it."""
     for end in facts.run.children:
         number = end.how[7:] if end.how.startswith("signal ") else ""
-        if number in _SENT_BY_OTHERS and number != "PIPE":
+        if number in _SENT_BY_OTHERS and number != "PIPE" and end.by <= 0:
             yield Finding("child-killed", f"{_process(end)} was ended by SIG{number}.", (end.seq,), end.seq, end.who)
 
 
@@ -60,7 +80,7 @@ def sanitized(facts: Facts) -> "Iterator[Finding]":
 def broken_pipe(facts: Facts) -> "Iterator[Finding]":
     """A write went to a connection that takes nothing any more, and the signal SIGPIPE that came with it ended the program."""
     for end in (*facts.run.endings, *facts.run.children):
-        if end.how != "signal PIPE":
+        if end.how != "signal PIPE" or end.by > 0:
             continue
         last = next((call for call in reversed(facts.run.calls) if call.pid == end.pid and call.error == "EPIPE"), None)
         if last is None:

@@ -21,9 +21,39 @@ def of(run: Run, code: str) -> "list[Finding]":
 def test_a_crash_has_its_signal_the_last_call_and_the_last_line(tmp_path: Path) -> None:
     run = pairs.run(tmp_path / "pair", "connect; write 4", "listen; accept; read 4; print got it; crash")
     assert [one.words for one in of(run, "died-of-signal")] == [
-        'The server died of SIGSEGV: it used memory that is not its own. The last call that was seen of it is read, which returned 4. '
+        'The server died of SIGSEGV, which it had sent to itself. The last call that was seen of it is read, which returned 4. '
         'The last line that it printed is "got it".']
     assert (run.stop.kind, run.stop.words) == ("crash", "the server died of SIGSEGV")
+
+
+KILLS = {    # the server's script, and how the finding begins
+    "raise": ("import signal; signal.raise_signal(15)", "The server died of SIGTERM, which it had sent to itself."),
+    "kill of itself": ("os.kill(os.getpid(), 11)", "The server died of SIGSEGV, which it had sent to itself."),
+    "abort": ("os.abort()", "The server died of SIGABRT, which it had sent to itself: it called abort, raise or kill"),
+    "a real fault": ("import ctypes; ctypes.memset(8, 0, 1)", "The server died of SIGSEGV: it used memory that is not its own."),
+    "a child": ("if os.fork() == 0:\n    os.kill(os.getppid(), 10)\n    os._exit(0)\nselect.select([], [], [])", "The server died of SIGUSR1, which a child process of it had sent to it."),
+    "its parent": ("pid = os.fork()\nif pid == 0:\n    c.recv(9)\nos.kill(pid, 15)\nos.wait()", "A child process of the server died of SIGTERM, which the server had sent to it."),
+    "the other program": ("c.send(os.getpid().to_bytes(4, 'big'))\nc.recv(9)", "The server died of SIGINT, which the client had sent to it."),
+    "a broken pipe, raised": ("import signal; signal.signal(13, signal.SIG_DFL); signal.raise_signal(13)", "The server died of SIGPIPE, which it had sent to itself."),
+}
+
+
+@pytest.mark.parametrize("server, words", KILLS.values(), ids=KILLS)
+def test_who_sent_the_signal_of_which_a_program_died_is_told_where_the_kernel_tells_it(tmp_path: Path, server: str, words: str) -> None:
+    client = "import signal\ns = dial()\ndata = s.recv(4)\nif data:\n    os.kill(int.from_bytes(data, 'big'), signal.SIGINT)\n"
+    run = scripts.run(tmp_path / "pair", client, f"import signal\nsignal.signal(2, signal.SIG_DFL)\nc = listen().accept()[0]\n{server}")
+    assert [one.words[:len(words)] for one in of(run, "died-of-signal")] == [words], find(run)
+
+
+@pytest.mark.parametrize("server", ["os.kill(os.getpid(), 9)", "import signal; signal.signal(13, signal.SIG_DFL); os.kill(os.getpid(), 13)"], ids=["SIGKILL", "SIGPIPE by kill"])
+def test_nobody_says_who_sent_a_signal_if_the_kernel_does_not_tell(tmp_path: Path, server: str) -> None:
+    run = scripts.run(tmp_path / "pair", "s = dial()\ns.recv(4)", f"c = listen().accept()[0]\n{server}")
+    assert [end.by for end in run.endings if end.who == "server"] == [-1] and not [one for one in find(run) if "sent" in one.words and "signal" in one.code]
+
+
+def test_without_the_calls_a_signal_has_no_sender(tmp_path: Path) -> None:
+    run = scripts.run(tmp_path / "pair", "s = dial()\ns.recv(4)", "c = listen().accept()[0]\nos.abort()", observe=False)
+    assert [one.words for one in of(run, "died-of-signal")] == ["The server died of SIGABRT. Most often that means: it called abort, or a check in it did, such as an assert."]
 
 
 def test_a_crash_of_a_child_is_one_of_the_run(tmp_path: Path) -> None:
@@ -49,10 +79,10 @@ def test_only_a_status_that_says_so_is_an_early_end(tmp_path: Path, status: int,
     assert [one.words for one in of(run, "ended-early")] == found
 
 
-@pytest.mark.parametrize("server", ["listen; accept; read 4; exit 0", "listen; accept; read 4; kill 15"])
-def test_who_ends_well_or_is_told_to_end_has_not_crashed(tmp_path: Path, server: str) -> None:
+@pytest.mark.parametrize("server, found", [("listen; accept; read 4; exit 0", []), ("listen; accept; read 4; kill 9", []), ("listen; accept; read 4; kill 15", ["died-of-signal"])])
+def test_who_ends_well_or_is_told_to_end_has_not_crashed(tmp_path: Path, server: str, found: "list[str]") -> None:
     run = pairs.run(tmp_path / "pair", "connect; write 4", server)
-    assert find(run) == () and run.stop.kind == "over"
+    assert [one.code for one in find(run)] == found and run.stop.kind == "over"
 
 
 def test_sigpipe_has_the_write_and_the_reset_before_it(tmp_path: Path) -> None:
