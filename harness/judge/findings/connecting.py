@@ -5,7 +5,7 @@ from typing import Iterator, Optional
 
 from ...trace import Call, Listener, Segment
 from ..sides import ACCEPTOR, WRITES, Side
-from .acts import ACCEPTS, at, count, listed, name
+from .acts import ACCEPTS, at, capital, count, listed, name
 from .facts import Facts, Finding
 
 _DATAGRAM = 2               # SOCK_DGRAM, as socket(2) numbers it
@@ -81,6 +81,9 @@ def _who_listens(facts: Facts, call: Call, answer: int) -> "tuple[str, tuple[int
     port = _port(asked)
     open_now = [one for one in facts.run.listeners if one.address and one.since < call.seq and _held(one, call.seq, answer)]
     doubtful = [one for one in facts.run.listeners if one not in open_now and _held_at_all(one, call.seq, answer)]
+    shut = next(filter(None, (_shut_down(facts, one, answer) for one in open_now if _takes(one.address, asked))), None)
+    if shut is not None and len([one for one in open_now if _port(one.address) == port]) == 1:
+        return f"{capital(_who_shut(facts, shut))}.", (shut.seq,)
     if doubtful or any(_port(one.address) == port and _takes(one.address, asked) and one.address[:4] != "[::]" for one in open_now):
         return "", ()
     same = [one for one in open_now if _port(one.address) == port]
@@ -351,6 +354,47 @@ def not_listening(facts: Facts) -> "Iterator[Finding]":
                 return
 
 
+def shut_listener(facts: Facts) -> "Iterator[Finding]":
+    """An accept fails with EINVAL, because a shutdown has ended the listening of its socket."""
+    for call in facts.run.calls:
+        if call.name not in ACCEPTS or call.error != "EINVAL":
+            continue
+        for one in facts.run.listeners:
+            listen = _call_of(facts, one)
+            shut = _shut_down(facts, one, call.returned) if listen is not None and _is_on(facts, call, one, listen) else None
+            if shut is not None:
+                yield Finding("shut-listener", f"The {call.who}'s accept{at(call.source)} failed with EINVAL: {_who_shut(facts, shut, call)}. After that a listener takes no "
+                              "connections any more, and its kernel resets those that wait there.", (shut.seq, call.seq), shut.seq, shut.who, shut.source)
+                return
+
+
+def _who_shut(facts: Facts, shut: Call, other: "Optional[Call]" = None) -> str:
+    """Returns a clause such as "the server had shut down that listener before (SHUT_RDWR, server.c:47)". `other` is a call of the process that
+    the sentence is about."""
+    who = "it" if other is not None and other.pid == shut.pid else facts.process(shut.who, shut.pid)
+    return f"{who} had shut down that listener before ({shut.option}{', ' + shut.source if shut.source else ''})"
+
+
+def _call_of(facts: Facts, one: Listener) -> Optional[Call]:
+    """Returns the call that made a listener."""
+    return next((call for call in facts.run.calls if call.name == "listen" and call.returned == one.since), None)
+
+
+def _is_on(facts: Facts, call: Call, one: Listener, listen: Call) -> bool:
+    """Is this call on that listener? A process that inherited it has it behind the same descriptor."""
+    return facts.life(call) is facts.life(listen) if call.pid == listen.pid else call.fd == listen.fd and call.pid in [h.pid for h in one.holders]
+
+
+def _shut_down(facts: Facts, one: Listener, before: int) -> Optional[Call]:
+    """Returns the shutdown that had ended a listener's listening before that place; None if none had, or if it listened again."""
+    listen = _call_of(facts, one)
+    if listen is None:
+        return None
+    mine = [call for call in facts.run.calls if call.name in ("shutdown", "listen") and not call.error and one.since < call.seq < before and _is_on(facts, call, one, listen)
+            and call.option != "SHUT_WR"]
+    return mine[-1] if mine and mine[-1].name == "shutdown" else None
+
+
 # --- reset in the queue ----------------------------------------------------------------------------------------------
 
 def reset_unaccepted(facts: Facts) -> "Iterator[Finding]":
@@ -363,6 +407,11 @@ def reset_unaccepted(facts: Facts) -> "Iterator[Finding]":
             continue
         for listener in facts.run.listeners:
             last = max(listener.holders, key=lambda h: h.until, default=None)
+            shut = _shut_down(facts, listener, reset.seq)
+            if shut is not None and _takes(listener.address, reset.source):
+                yield Finding("reset-unaccepted", f"{capital(facts.process(shut.who, shut.pid))} shut its listener down{at(shut.source)} ({shut.option}) while connection {made.number} waited in its "
+                              "accept queue: nobody had accepted it. So its kernel sent a reset (RST).", (shut.seq, reset.seq), shut.seq, shut.who, shut.source)
+                break
             if last is None or any(h.until < 0 for h in listener.holders) or not _takes(listener.address, reset.source) or not last.until < reset.seq:
                 continue
             if any(listener.since < other.since < reset.seq and _takes(other.address, reset.source) for other in facts.run.listeners):
@@ -375,4 +424,4 @@ def reset_unaccepted(facts: Facts) -> "Iterator[Finding]":
             break
 
 
-FINDINGS = (refused, unreachable, udp, address_family, in_use, not_listening, reset_unaccepted)
+FINDINGS = (refused, unreachable, udp, address_family, in_use, not_listening, shut_listener, reset_unaccepted)

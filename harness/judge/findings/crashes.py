@@ -55,7 +55,8 @@ def _sender(facts: Facts, end: Ending) -> str:
     start = next((one for one in facts.run.starts if one.pid == end.by), None)
     if start is not None:
         return facts.process(start.who, start.pid)
-    who = next((one.who for one in (*facts.run.children, *facts.run.calls, *facts.run.events) if one.pid == end.by), "")
+    known = [(one.who, one.pid) for one in facts.run.children] + [(one.who, one.pid) for one in facts.run.calls] + [(one.who, one.pid) for one in facts.run.events]
+    who = next((name for name, pid in known if pid == end.by), "")
     return f"a child process of {'it' if who == end.who and not end.child else f'the {who}'}" if who else "another process of the run"
 
 
@@ -114,7 +115,7 @@ def ended_early(facts: Facts) -> "Iterator[Finding]":
         words = f"The {end.who} ended by itself, with {end.how}."
         failed = _last_call(facts, end)
         if failed is not None and failed.error and failed.name not in ("wait4", "waitid") and failed.error not in ("EAGAIN", "EINTR", "EINPROGRESS"):
-            words += f" The last call that was seen of it is {name(failed)}{at(failed.source)}, which {returned(failed)}.{_listens_no_more(facts, failed)}"
+            words += f" The last call that was seen of it is {name(failed)}{at(failed.source)}, which {returned(failed)}."
         elif failed is not None and len({call.tid for call in facts.run.calls if call.pid == end.pid}) == 1 and _not_yet(facts, failed):
             words += f" The last call that was seen of it is {name(failed)}{at(failed.source)}, which {returned(failed)}: {_not_yet(facts, failed)}"
         else:
@@ -123,14 +124,6 @@ def ended_early(facts: Facts) -> "Iterator[Finding]":
         words += f' Its last words on standard error are "{plain(said.text.strip())}".' if said else ""
         yield Finding("ended-early", words, tuple(n for n in (failed.seq if failed else -1, said.seq if said else -1, end.seq) if n >= 0), _departure(facts, end), end.who,
                       failed.source if failed else "")
-
-
-def _listens_no_more(facts: Facts, call: Call) -> str:
-    """Returns a sentence about the shutdown of a listener, if that is why an accept has failed; else ""."""
-    shut = next((one for one in facts.life(call).calls if one.name == "shutdown" and not one.error and one.option != "SHUT_WR" and one.seq < call.seq), None)
-    if shut is None or call.name not in ACCEPTS or call.error != "EINVAL":
-        return ""
-    return f" Before it the {shut.who} had called shutdown with {shut.option} on that listener{at(shut.source)}: that ends its listening."
 
 
 def _not_yet(facts: Facts, call: Call) -> str:

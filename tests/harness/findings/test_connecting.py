@@ -131,3 +131,24 @@ def test_accept_without_listen(tmp_path: Path) -> None:
 def test_a_listener_that_is_given_up_with_somebody_in_its_queue(tmp_path: Path, rest: str, found: "list[str]") -> None:
     run = pairs.run(tmp_path / "pair", "connect; connect; say 5; pause 1; hear 9", f"listen; accept; pause 1{rest}; exit 0")
     assert [one.words for one in of(run, "reset-unaccepted")] == found
+
+
+SHUT = "try:\n    l.accept()\nexcept OSError:\n    pass\n"
+ACCEPTS = {     # what the server does with its listener l, and how the findings of the run begin
+    "it shuts it down": (f"time.sleep(1)\nl.shutdown(socket.SHUT_RDWR)\n{SHUT}", ["The server's accept failed with EINVAL: it had shut down that listener before (SHUT_RDWR",
+                                                                                 "The server shut its listener down (SHUT_RDWR) while connection 1 waited in its accept queue"]),
+    "its child does": (f"if os.fork() == 0:\n    l.shutdown(socket.SHUT_RD)\n    os._exit(0)\nos.wait()\n{SHUT}", ["The server's accept failed with EINVAL: the server's child process had shut down that listener before (SHUT_RD"]),
+    "it listens again": ("l.shutdown(socket.SHUT_RD)\nl.listen(5)\nl.accept()\nl.shutdown(socket.SHUT_WR)\n", []),
+}
+
+
+@pytest.mark.parametrize("server, words", ACCEPTS.values(), ids=ACCEPTS)
+def test_a_listener_that_was_shut_down_takes_no_connections(tmp_path: Path, server: str, words: "list[str]") -> None:
+    run = scripts.run(tmp_path / "pair", "time.sleep(0.5)\ntry:\n    s = dial()\nexcept OSError:\n    pass", f"l = listen()\n{server}")
+    found = [one.words for one in find(run) if one.code in ("shut-listener", "reset-unaccepted")]
+    assert [one.startswith(begin) for one, begin in zip(sorted(found), sorted(words))] == [True] * max(len(found), len(words)), found
+
+
+def test_a_connect_to_a_listener_that_was_shut_down_is_refused_for_that_reason(tmp_path: Path) -> None:
+    run = scripts.run(tmp_path / "pair", "dial().close()\ntime.sleep(1)\ntry:\n    dial()\nexcept OSError:\n    pass", "l = listen()\nl.accept()\nl.shutdown(socket.SHUT_RDWR)\ntime.sleep(3)")
+    assert "nobody listened there. The server had shut down that listener before (SHUT_RDWR)." in {one.code: one.words for one in find(run)}["refused"]
