@@ -6,6 +6,7 @@ addr2line comes with the C compiler's tools. Without it, and for a program that 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from typing import Iterable
@@ -37,19 +38,20 @@ def _ask(program: str, wanted: "list[int]") -> "dict[int, list[str]]":
     found: "dict[int, list[str]]" = {address: [] for address in wanted}
     if not wanted or shutil.which("addr2line") is None:
         return {}
-    asked = "\n".join(hex(address - 1) for address in wanted)       # the call is before the address to which it returns
+    asked = "\n".join(hex(place) for address in wanted for place in (address - 1, address))     # the call is before the address to which it returns
     try:
-        done = subprocess.run(["addr2line", "-a", "-i", "-e", program], input=asked, capture_output=True, text=True, errors="replace", check=False)
+        done = subprocess.run(["addr2line", "-a", "-f", "-i", "-e", program], input=asked, capture_output=True, text=True, errors="replace", check=False)
     except OSError:
         return {}
-    left = iter(wanted)
-    for line in done.stdout.splitlines():
-        if line.startswith("0x"):           # with -a the address itself comes before its lines
-            address = next(left, 0)
-            continue
-        path, _, number = line.partition(" ")[0].rpartition(":")
-        if number.isdecimal() and int(number) > 0 and not path.startswith("?"):
-            found.setdefault(address, []).append(f"{path}:{number}")
+    # With -a the address itself comes first. Then come two rows for each function that is inlined there, the innermost first: its name, its line.
+    told = [part.splitlines()[1:] for part in re.split(r"^(?=0x)", done.stdout, flags=re.M)[1:]]
+    for address, call, then in zip(wanted, told[::2], told[1::2]):
+        if then[-2:-1] != call[-2:-1] and then[0] != "??":
+            continue            # the first address of a function: a pointer to it, as libc keeps one to main, and no address to return to
+        for row in call[1::2]:
+            path, _, number = row.partition(" ")[0].rpartition(":")
+            if number.isdecimal() and int(number) > 0 and not path.startswith("?"):
+                found[address].append(f"{path}:{number}")
     return found
 
 

@@ -416,6 +416,27 @@ int main(void)
 
 
 @pytest.mark.skipif(shutil.which("addr2line") is None, reason="addr2line is not installed")
+def test_a_write_that_libc_makes_when_a_program_ends_is_of_no_line(watch, tmp_path):
+    program = build(tmp_path, """
+static void stop(void)
+{
+    exit(1);        // main begins right behind this call, and libc keeps a pointer to main on the stack
+}
+int main(int argc, char **argv)
+{
+    int fds[2];
+    pair_of_sockets(fds);
+    fputs("late", fdopen(fds[0], "w"));
+    if (argc > 1)
+        stop();
+    return 0;
+}""", "-O1 -fno-inline -fno-align-functions -fno-reorder-functions")
+    watch.run(program)
+    (written,) = watch.of("call", "write")
+    assert source.of_call(written["at"], source.lines_of(written["object"], written["at"])) == ""
+
+
+@pytest.mark.skipif(shutil.which("addr2line") is None, reason="addr2line is not installed")
 def test_addr2line_is_asked_once_for_an_address_and_again_for_a_program_that_was_built_again(tmp_path, monkeypatch):
     program = build(tmp_path, "int main(void) { return 0; }\n")
     symbols = subprocess.run(["nm", program], capture_output=True, text=True, check=True).stdout

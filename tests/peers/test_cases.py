@@ -29,7 +29,7 @@ TOLD = {
     "no-newline": ("no-newline", "The client has read all 7 bytes that came on connection 1, and the last one is \"l\", no newline", "waits in read for more, and no FIN has come"),
     "partial-send": ("short-write", r"The server asked send for 20,000,000 bytes on connection 1, and the kernel took [\d,]+", r"It never wrote the other [\d,]+ bytes"),
     "sigpipe": ("written-after-close", r"The server wrote 7 bytes on connection 1 .* after the client had closed it", "answered with a reset"),
-    "stdio-echo": ("no-write", "The server has read 6 bytes on connection 1, has called no write there", "The client waits in read for an answer", "until fflush"),
+    "stdio-echo": ("no-write", "The server has read 6 bytes on connection 1, the last one a newline, has called no write there", "The client waits in read for an answer", "until fflush"),
     "second-client": ("in-accept-queue", "Connection 2 with 18 bytes waits in the accept queue",
                       r"the server waits in read on connection 1, on which nothing has come\."),
     "v6-localhost": ("refused", r"The client asked for \[::1\]:", r"The server listens on 127\.0\.0\.1:",

@@ -169,7 +169,8 @@ def no_answer(facts: Facts) -> "Iterator[Finding]":
         logs_its_acts = mine and not any(line.kind == "send" for line in mine)      # and announced no bytes: then it has written none
         buffered = "" if logs_its_acts else (f" If the {wait.who} has answered with stdio (fputs, fprintf) or through another buffer of its own, the bytes "
                                              "lie there until fflush, or until the buffer is full.")
-        yield Finding("no-write", f"The {wait.who} has read {count(facts.took(side), 'byte')} on connection {side[0]}, has called no write there, and waits in {wait.call}{more}; "
+        newline = ", the last one a newline" if _last_byte(reads[-1]) == "\n" and _is_text(reads) and facts.took(side) > 1 else ""
+        yield Finding("no-write", f"The {wait.who} has read {count(facts.took(side), 'byte')} on connection {side[0]}{newline}, has called no write there, and waits in {wait.call}{more}; "
                       f"no FIN has come. The {who} waits in {peer.call}{answer}. If the {wait.who} answers only at the end of the stream, the {who} must end its "
                       f"sending first (shutdown with SHUT_WR).{_if_it_wants_all(whole)}{buffered}", (reads[-1].seq, *_pending(facts, wait)), reads[-1].returned,
                       wait.who, reads[-1].source)
@@ -351,6 +352,8 @@ def wrong_descriptor(facts: Facts) -> "Iterator[Finding]":
         words = f"The {call.who}'s {name(call)}{at(call.source)} is on descriptor {call.fd}, {what}. It failed with {call.error}."
         if call.fd == -1 and failed is not None:
             words += f" Its {name(failed)}{at(failed.source)} had failed with {failed.error} before, and a call that fails returns -1."
+        elif closed is not None and call.error == "EBADF" and call.name == "write" and not closed.option:
+            words += " If stdio (fprintf, fputs) made that write, its bytes lay in a buffer until then. fflush before the close writes them in time, and so does fclose in place of it."
         elif made is not None and call.error == "ENOTSOCK":
             words += f" accept{at(made.source)} had returned {made.result}: that is the descriptor of connection {made.connection}."
         yield Finding("wrong-descriptor", words, tuple(proof), call.seq, call.who, call.source, "0")

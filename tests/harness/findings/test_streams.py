@@ -29,7 +29,7 @@ HAVE = [
      'The server has read all 7 bytes that came on connection 1, and the last one is "o", no newline: 3 bytes came behind the last newline. It waits in read for more, '
      "and no FIN has come. If it reads lines, it waits for a newline, or for the end of the stream."),
     ("no-write", "connect; line hello; readall 1", "listen; accept; readall 100",
-     "The server has read 6 bytes on connection 1, has called no write there, and waits in read for more; no FIN has come. The client waits in read for an answer. "
+     "The server has read 6 bytes on connection 1, the last one a newline, has called no write there, and waits in read for more; no FIN has come. The client waits in read for an answer. "
      "If the server answers only at the end of the stream, the client must end its sending first (shutdown with SHUT_WR)."),
     ("unread-at-end", "connect; write 9; readall 1", "listen; accept; thread; read 4; end; accept",
      "5 bytes lie unread in the server's kernel, on connection 1. The server has read 4 bytes there, the last time at acts.c:N. "
