@@ -25,7 +25,7 @@ from . import causes, made, marks, ports
 from .cast import Cast
 from .contract import (After, Bytes, Contract, Deadlock, Ends, Free, Line, Made, Never, Plan, Wire, code_of, fits, fitting, index_of,
                        misspelt, role_of)
-from .deeds import Deeds
+from .deeds import Deeds, quoted_bytes
 from .sides import WRITES, Side
 from ..trace import Call, Ending, Event, Run, Segment, Waiting
 
@@ -56,7 +56,8 @@ class Difference:
                 WHO went on and had not closed when it said "closing" once more, or when it ended
     unwritten   WHO announced `expected` bytes, and wrote `found`. `act` is the write that went beyond them, or a write on another
                 descriptor. expected "0": no line announces the `found` bytes of the write `act`
-    unlike      WHO's line quotes the bytes that it sends, and the write `act` has other bytes
+    unlike      WHO's line quotes the bytes that it sends, and the write `act` has other bytes. Or the line quotes none, and the write has
+                other bytes than the contract's line `other`, "client: Received ...", which is about just these
     miscount    WHO's lines say that it received `expected` bytes, and it had read `found`. other "once": the line itself names the
                 `found` bytes of its last read, and counts `expected`
     unheard     WHO's line says that it learnt of an EOF or an error, `found`, and none of its calls had told it of one
@@ -253,7 +254,7 @@ class _Comparison:
     def verdict(self) -> Verdict:
         lines = list(self._line_differences())
         orders, wire = list(self._after_differences()), list(self._wire())
-        deeds = self._once([*self._deeds(), *self._unsaid(lines), *self._early(orders), *self._no_fin(wire)])
+        deeds = self._once([*self._deeds(), *self._other_bytes(lines), *self._unsaid(lines), *self._early(orders), *self._no_fin(wire)])
         found = lines + deeds + orders + list(self._never_differences(lines))
         found += [*self._ports(), *self._ends(lines), *self._calls(lines)] + list(self._deadlock(lines)) + list(self._bytes()) + wire
         found = self._sorted([d if d.at < LATE or d.observed is None else replace(d, at=d.observed.seq) for d in found])
@@ -304,18 +305,19 @@ class _Comparison:
     def _left(self, match: _Match) -> Difference:
         line = match.lines[match.left_at] if match.left_at < len(match.lines) else None
         rest = [e for e in match.events if match.stray and e.seq >= match.stray.seq]
-        comes = line is not None and any(_meets(line.text, e) for e in rest)
+        came = next((e for e in rest if line is not None and _meets(line.text, e)), None)
         about = line or (match.lines[-1] if match.lines else None)
         before = [e for _, e in match.pairs][-1:]
-        nearly = line is not None and match.stray is not None and not comes and misspelt(line.text, match.stray.text)
+        nearly = line is not None and match.stray is not None and came is None and misspelt(line.text, match.stray.text)
         blocked, end = None if nearly else self._blocked(match), None if match.stray else self._end_of(match)
         seen = match.stray.text if match.stray else f"waiting in {blocked.call}" if blocked else end.how if end else ""
         failed = end is not None and end.how in self._failures
         others = [e.text for e in match.events if not match.stray and not (before and e.seq <= before[0].seq)]
+        elsewhere = match.stray is not None and came is not None and came.pid != match.stray.pid
         return Difference(
-            kind="unexpected" if match.stray and (line is None or comes) else "missing", who=match.who,
+            kind="unexpected" if match.stray and (line is None or came) else "missing", who=match.who,
             line=about.number if about else 0, statement=about.written if about else "",
-            expected=line.text if line else "", observed=match.stray, hints=fitting(about.hints, seen, not failed, others) if about else (),
+            expected=line.text if line else "", observed=match.stray, hints=fitting(about.hints, seen, not failed and not elsewhere, others) if about else (),
             witnesses=tuple(before + ([match.stray] if match.stray else [])), blocked=blocked,
             at=end.seq if end and end.how.startswith(("exit ", "signal ")) else LATE, extra=self._is_extra(match),
             found="nearly" if nearly else "")
@@ -474,6 +476,24 @@ class _Comparison:
                 yield replace(self._reset(call, "ECONNRESET", role_of(d.who), last), hints=d.hints)
             elif not causes.is_a(last[0], "half-closing") and (not causes.is_a(last[0], "closing") or call.name == "shutdown" and self._wanted_reset(d)):
                 yield Difference("act", who, 0, "", call.option, found=call.name, act=call.seq, at=call.seq, witnesses=(last[0],))
+
+    def _other_bytes(self, lines: list[Difference]) -> Iterator[Difference]:
+        """Yields a write of other bytes than the contract has another program receive. WHO's lines tell how many bytes they are, and not
+        which. So the receiver's line in the contract tells, if it names the sender's line behind its `after`, and all earlier bytes are told."""
+        for d in lines:
+            line = next((x for x in self.plan.of(Line) if x.number == d.line and x.text == d.expected), None)
+            said = quoted_bytes(d.expected) if line is not None and d.expected[1:].startswith("eceived") else ""
+            named = self.plan.named(line.after[0]) if line is not None and said and len(line.after) == 1 else None
+            event = self.met[named.number][0] if named is not None and named.number in self.met else None
+            side = self.cast.sides.of(event) if event is not None else None
+            other = self.cast.sides.other(side)
+            if event is None or named is None or side is None or other is None or self.cast.sides.name(other) != role_of(d.who) or quoted_bytes(event.text):
+                continue
+            before = self.deeds.announced_until(side, event.seq)
+            call = self.deeds.written_otherwise(event, d.expected) if self.deeds.told_until(other, d.observed.seq if d.observed else None) == before else None
+            if call is not None:
+                yield Difference("unlike", self._who_said(event), named.number, named.written, named.text, event, other=f"{d.who}: {d.expected}",
+                                 act=call.seq, at=call.seq, witnesses=(event,))
 
     def _own_end(self, d: Difference) -> Iterator[Difference]:
         """Yields the shutdown by which WHO's own program ended the sending at which its write then failed, if no line of the thread

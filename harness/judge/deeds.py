@@ -225,7 +225,8 @@ class Deeds:
 
     def in_place_of_shutdown(self, event: Event) -> str:
         """Returns what a program did that says "shutting down SHUT_WR" and does not do it: "close" if it closed in place of that, "failed" if
-        its shutdown was wrong, else "no shutdown". Returns "" if it did shut down, or if it was ended before it could, or if nobody knows.
+        its shutdown was wrong, "a copy" if it closed one descriptor and kept another one, else "no shutdown". Returns "" if it did shut down,
+        or if it was ended before it could, or if nobody knows.
         (A shutdown fails with ENOTCONN if the other end has reset the connection: then the call is not wrong.)"""
         side = self.sides.of(event)
         if side is None or not self.run.observed or self.run.stop.kind not in _FINISHED or not causes.is_a(event, "half-closing") or event.pid in self._blind:
@@ -238,7 +239,11 @@ class Deeds:
             return "failed"
         if then is None and event.pid in self._failed:
             return ""
-        return "close" if then is not None and then.name == "close" else "no shutdown"
+        if then is None or then.name != "close":
+            return "no shutdown"
+        end = self.sides.end(side)
+        kept = end is not None and any(h.pid == event.pid and (h.until < 0 or h.until > max(then.seq, then.returned)) for h in end.holders)
+        return "a copy" if kept else "close"
 
     def shut_down_after(self, event: Event) -> Optional[Call]:
         """Returns the shutdown that is all that a thread called on the line's connection after the line; None if it called something else there, too."""
@@ -278,11 +283,11 @@ class Deeds:
         beyond = next((c for c, so_far in zip(calls, sums) if so_far > event.count), calls[-1] if calls else None)
         return (mine, beyond) if mine != event.count and (mine < event.count) == (written < announced) else None
 
-    def written_otherwise(self, event: Event) -> Optional[Call]:
-        """Returns the first write of other bytes than a "sending" line quotes. Returns None if there is none, or if nobody can tell:
-        the line quotes no bytes, or not as many as it counts; its thread wrote more than these before its next such line; or bytes of
-        earlier lines were still to be written."""
-        side, said = self.sides.of(event), _quoted_bytes(event.text)
+    def written_otherwise(self, event: Event, expected: str = "") -> Optional[Call]:
+        """Returns the first write of other bytes than a "sending" line quotes, or than the text `expected` quotes. Returns None if there is
+        none, or if nobody can tell: the text quotes no bytes, or not as many as the line counts; its thread wrote more than these before
+        its next such line; or bytes of earlier lines were still to be written."""
+        side, said = self.sides.of(event), quoted_bytes(expected or event.text)
         if event.kind != "send" or not self.exact or side is None or event.pid in self._blind or event.count <= 0 or len(said) != event.count:
             return None
         thread = event.pid, event.tid
@@ -298,6 +303,14 @@ class Deeds:
                 return call
             at += call.result
         return None
+
+    def told_until(self, side: Side, before: Optional[int]) -> int:
+        """Returns how many received bytes the lines about this end tell of before that place; None: in the whole run."""
+        return _at(self._told[side], before) if side in self._told else 0
+
+    def announced_until(self, side: Side, before: int) -> int:
+        """Returns how many sent bytes the lines about this end tell of before that place."""
+        return _at(self._announced[side], before) if side in self._announced else 0
 
     @staticmethod
     def _next(places: list[int], place: int) -> int:
@@ -398,7 +411,7 @@ class Deeds:
         return False
 
 
-def _quoted_bytes(text: str) -> str:
+def quoted_bytes(text: str) -> str:
     """Returns the bytes that a line quotes at its end as a C string, one character a byte; "" if it quotes none, or not all."""
     found = re.fullmatch(r'[^"]*"((?:[^"\\]|\\.)*)"', text)
     if found is None or not found[1].isascii():

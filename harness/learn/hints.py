@@ -31,7 +31,7 @@ QUESTIONS = {
     "late": "A line that announces an act stands before the act. Which of the two comes first in the {who}'s program?",
     "open": "The line says that something is done. Which call does it, and on which descriptor?",
     "unwritten": "How many bytes does the line announce, and how many does the write hand over? Where does each number come from?",
-    "unlike": "Which bytes does the line quote, and which does the write hand over? Where does each of the two come from?",
+    "unlike": "Which bytes does the write hand over, and which are to come at the other side? Where do the two differ?",
     "miscount": "Where does the number in the line come from? Which value says how many bytes have come?",
     "unheard": "Which call tells the {who} of such an end? Has the program made that call when it comes to the line?",
     "deaf": "Which direction of the connection has the {who} ended, and which one does it still need?",

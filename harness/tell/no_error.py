@@ -1,4 +1,5 @@
 """Why an error that the contract asks for did not come: a bind that got its port, a connect that was answered, a read without a time limit.
+And why EAGAIN came, which the contract does not ask for.
 
 why.py asks it about the first difference of a verdict. Each sentence is about calls, sockets and segments of the run.
 """
@@ -9,8 +10,8 @@ from typing import Iterator, Optional
 
 from ..judge.comparison import Difference
 from ..judge.contract import role_of
-from ..judge.findings import Facts, connecting
-from ..judge.findings.acts import at, capital, count
+from ..judge.findings import Facts, connecting, timing
+from ..judge.findings.acts import ACCEPTS, at, capital, count, name
 from ..judge.findings.timing import seconds
 from ..judge.sides import READS
 from ..trace import Call, Run
@@ -26,11 +27,25 @@ def why(d: Difference, expected: str, run: Run) -> Iterator[str]:
     if error[1] == "EAGAIN":
         yield from _no_limit(d, facts)
     elif d.observed is not None:
-        name = "bind" if error[1] == "EADDRINUSE" else "connect"
+        asked = "bind" if error[1] == "EADDRINUSE" else "connect"
         right = max((e.seq for e in d.witnesses if e != d.observed), default=-1)
-        call = next((c for c in run.calls if c.name == name and not c.error and (c.pid, c.tid) == (d.observed.pid, d.observed.tid) and right < c.seq < d.observed.seq), None)
+        call = next((c for c in run.calls if c.name == asked and not c.error and (c.pid, c.tid) == (d.observed.pid, d.observed.tid) and right < c.seq < d.observed.seq), None)
         if call is not None:
-            yield from _bound(call, facts) if name == "bind" else _answered(call, facts)
+            yield from _bound(call, facts) if asked == "bind" else _answered(call, facts)
+
+
+def would_block(d: Difference, run: Run) -> Iterator[str]:
+    """Yields why a call of WHO failed with EAGAIN, if its line says so: the call did not wait."""
+    if d.observed is None or not re.match(r"Error\b.*\bEAGAIN\b", d.observed.text) or not run.observed:
+        return
+    mine = [c for c in run.calls if (c.pid, c.tid) == (d.observed.pid, d.observed.tid) and 0 <= c.returned < d.observed.seq]
+    call = next((c for c in reversed(mine) if c.error == "EAGAIN"), None)
+    if call is None or call.name not in (*READS, *ACCEPTS) or not timing.does_not_wait(Facts(run), call):
+        return
+    option = next((c for c in reversed(mine) if c.option == "O_NONBLOCK" and c.value and c.fd == call.fd), None)
+    set_so = f", because its descriptor had been set to O_NONBLOCK{at(option.source)}" if option is not None else ""
+    nothing = "no connection had come yet" if call.name in ACCEPTS else "no byte had come yet"
+    yield f"The {call.who}'s {name(call)}{at(call.source)} failed with EAGAIN: {nothing}, and the call did not wait{set_so}. poll waits until something has come."
 
 
 def _answered(call: Call, facts: Facts) -> Iterator[str]:
@@ -58,12 +73,12 @@ def _bound(call: Call, facts: Facts) -> Iterator[str]:
             continue
         mine, theirs = connecting.fin(facts, side, call.seq), connecting.fin(facts, other, call.seq)
         reset = any(s.seq < call.seq for one in (side, other) for s in facts.segments(one, "R"))
-        connection, name = f"connection {side[0]}", facts.sides.name(other)
+        connection, peer = f"connection {side[0]}", facts.sides.name(other)
         if reset:
             yield f"{capital(connection)} ended with a reset (RST). After a reset neither end is kept in TIME-WAIT."
         elif mine is not None and theirs is not None and theirs.seq < mine.seq and not connecting.both_reuse(facts, call, side):
             act = next((c for c in reversed(facts.calls(other, ("shutdown", "close"))) if not c.error and c.option != "SHUT_RD" and c.seq < theirs.seq), None)
-            yield (f"The {name}'s FIN on {connection} went out before the {end.who}'s{at(act.source) if act is not None else ''}. The end that sends its FIN first is kept in TIME-WAIT: that is the {name}'s here, "
+            yield (f"The {peer}'s FIN on {connection} went out before the {end.who}'s{at(act.source) if act is not None else ''}. The end that sends its FIN first is kept in TIME-WAIT: that is the {peer}'s here, "
                    f"and the port of the {end.who} is free.")
         elif mine is not None and theirs is not None and connecting.both_reuse(facts, call, side):
             yield (f"The {end.who}'s end of {connection} is kept in TIME-WAIT with that port. The earlier socket had SO_REUSEADDR, and so had this one: then the bind"

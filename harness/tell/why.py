@@ -90,6 +90,7 @@ class Why:
             yield from self._nothing_unread(d)
         elif d.kind == "port":
             yield f"It listens on port {d.found}. The lab looked for it and told the others; by hand a client would be refused."
+            yield from self._unbound(d)
         elif d.found == "nearly" and d.observed and not slips:
             theirs, came = f", the program's in {d.observed.source}" if d.observed.source else "", list(self._came_before(d, d.observed))
             yield (f"The two texts are nearly the same. Is one of them misspelt{', or did other bytes come' if came else ''}? The contract's stands in "
@@ -100,6 +101,7 @@ class Why:
             yield from self._of_the_line(d, line)
             yield from no_error.why(d, line.text, self.run) if line is not None else ()
             yield from self._no_signal(d, d.observed) if d.observed and causes.is_a(d.observed, "broken pipe") else ()
+            yield from no_error.would_block(d, self.run) if not told else ()
             if line is not None and not told and self.verdict.word != "runaway":
                 yield from self._missing(d, line)
 
@@ -112,6 +114,15 @@ class Why:
         yield f"With EPIPE a {acts.name(call)} brings the signal SIGPIPE" + (
             f", unless MSG_NOSIGNAL asks for none. It did not end the {call.who}: the {acts.name(call)} asked for none, or {own}." if call.name.startswith("send") else
             f". It did not end the {call.who}, so {own}.")
+
+    def _unbound(self, d: Difference) -> Iterator[str]:
+        """Yields a sentence if a program called listen on a socket that it had not bound."""
+        mine = [call for call in self.run.calls if call.who == role_of(d.who) and not call.error]
+        for call in mine if self.run.observed else ():
+            before = [one.name for one in mine if (one.pid, one.fd) == (call.pid, call.fd) and one.seq < call.seq]
+            if call.name == "listen" and not {"bind", "connect", "listen"} & set(before):
+                yield f"It called listen{at(call.source)} and no bind before that. The kernel chooses the port of a socket that no bind has given one."
+                return
 
     def _slips(self, d: Difference) -> Iterator[str]:
         """Yields sentences about a slip in C with a length, or with the end of a text. The sentences are about C, so they are
@@ -132,6 +143,8 @@ class Why:
             yield "A call that fails returns -1. As a size (size_t) that is 18,446,744,073,709,551,615."
         if d.kind == "bytes" and act and self._zeros_too_many(d, act) or d.kind == "missing" and event and event.text == f'{d.expected[:-1]}\\0"':
             yield 'The last byte is a 0: `sizeof "text"` and `strlen(text) + 1` count the byte 0 that ends a text in C.'
+        if d.kind == "unlike" and act and act.data[:act.result].endswith("\0"):
+            yield "The last byte is a 0, with which C ends a text. A length that is too large by one sends that 0."
         more = self._beyond(d, act)
         if more == "\0":
             yield 'The last byte is a 0: `sizeof "text"` and `strlen(text) + 1` count the byte 0 that ends a text in C.'
@@ -216,8 +229,9 @@ class Why:
         found = [one for one in found if one.code in first] or found
         if d is not None and d.kind == "ends":
             found = [one for one in found if one.who == role_of(d.who)] or found
-            gave_up = next((n for n, one in enumerate(found, 1) if one.code == "ended-early"), len(found))
-            found = found[:gave_up]     # what came of its end is no reason for it
+        if d is not None and not d.observed:        # what came of its end is no reason for it
+            gave_up = next((n for n, one in enumerate(found, 1) if one.code == "ended-early" and one.who == role_of(d.who)), len(found))
+            found = [one for one in found[:gave_up] if self.verdict.word != "crash" or one.code not in RESETS or one.who != role_of(d.who)]
         return found[-MOST:]
 
     def _is_asked_for(self, one: Finding, d: Optional[Difference]) -> bool:
@@ -316,6 +330,9 @@ class Why:
             yield "That is one line more than the contract lists; all others are as it says. For notes of your own, write to standard error."
         if d.observed and len({e.pid for e in d.witnesses}) == 2 and {e.who for e in d.witnesses} == {d.observed.who} and all(e.pid for e in d.witnesses):
             yield from self._of_two_processes(d, d.observed)
+        elif d.kind == "unexpected" and d.observed and d.expected and (later := self._of_another_process(d, d.observed)) is not None:
+            yield (f"{quoted(d.expected)} came later, from another process of the {later.who}{at(later.source)}. After a fork two processes go on side by side. "
+                   "The one does not wait for the other, unless it calls wait.")
         elif d.kind == "unexpected" and d.observed and not d.expected and "child" in (process := findings.Facts(self.run).process(d.observed.who, d.observed.pid)):
             yield f"That line is of {process}. A child process goes on behind its fork until it ends, so it may come to lines that are meant for its parent."
         if d.kind == "missing" and not d.observed:
@@ -350,6 +367,11 @@ class Why:
             f" One of them waited for the end of a child process{at(waited.source)} when the other one logged its line." if waited is not None else
             " A fork returns in both processes, and each goes on behind it.")
 
+    def _of_another_process(self, d: Difference, event: Event) -> Optional[Event]:
+        """Returns the line that was to come in place of this one, if another process of the program logged it later; else None."""
+        came = next((e for e in self.run.events if e.who == event.who and e.text == d.expected and e.seq > event.seq), None)
+        return came if came is not None and came.pid != event.pid else None
+
     def _unsaid_write(self, d: Difference, event: Event) -> Iterator[str]:
         """Yields the first write that a thread made between its last line that was right and the line that was not. If the first of these
         lines announces bytes, the write may be of those."""
@@ -374,6 +396,10 @@ class Why:
         """Yields what waits for the missing line at the other side, or what the missing line itself waits for. Yields neither if
         the program did log such an act, in other words: then nobody waits for it."""
         seen = {number for number, _ in self.verdict.matched}
+        kept = self._kept_to_itself(d)
+        if kept:
+            yield kept
+            return
         other_words = d.observed is not None and _alike(line.text, d.observed.text)
         for late in self.plan.of(Line) if d.kind == "missing" and not other_words else ():
             for ref in late.after:
@@ -387,6 +413,17 @@ class Why:
                 came = [seq for number, seq in self.verdict.matched if number == named.number]
                 yield from self._whether_it_came(d, ref, line.text, self.events.get(came[0]) if came else None)
                 return
+
+    def _kept_to_itself(self, d: Difference) -> str:
+        """Returns a sentence if WHO says EOF in other words than the contract, and had read more bytes by then than its lines tell of."""
+        side = self.cast.sides.of(d.observed) if d.observed and causes.is_a(d.observed, "EOF") and causes.TEXTS["EOF"].match(d.expected) else None
+        if side is None or d.observed is None or not self.deeds.seen(side) or self.deeds.is_blind(d.observed.pid):
+            return ""
+        took, told = self.deeds.took(side, d.observed.seq), self.deeds.told_until(side, d.observed.seq + 1)
+        other = self.cast.sides.name(self.cast.sides.other(side))
+        if took <= told or any(e.text == d.expected for e in self.cast.lines(d.who)):
+            return ""
+        return f"The {d.observed.who} had read {count(took, 'byte')} of the {other} by then, and its lines tell of {told:,}: no line tells of the other {took - told:,}."
 
     def _waits(self, late: str, ref: After, text: str, blocked: bool) -> Iterator[str]:
         kind = "clock" if ref.clock else cause_of(text)

@@ -11,7 +11,7 @@ import re
 import textwrap
 from typing import Iterable, Iterator, Optional
 
-from ..judge import standard
+from ..judge import causes, standard
 from ..judge.cast import Cast
 from ..judge.comparison import Difference, Verdict
 from ..judge.contract import Contract, Ends, Line, role_of
@@ -459,6 +459,8 @@ def _open(d: Difference, run: Run) -> str:
         return f"{said}, and called shutdown({act.option}) in place of close: it {still}"
     if d.found == "failed" and act is not None:
         return f"{said}, and its shutdown failed with {act.error}"
+    if d.found == "a copy" and d.observed and causes.is_a(d.observed, "half-closing"):
+        return f"{said}, and closed one descriptor of connection{number} in its place. It had another one still, so that close sent no FIN"
     return said + {"close": ", and called close in its place",
                    "no shutdown": f", and called no shutdown on connection{number}",
                    "again": f", and closed nothing of connection{number} before it said \"closing\" once more",
@@ -489,7 +491,11 @@ def _unwritten(d: Difference, run: Run) -> str:
 
 def _unlike(d: Difference, run: Run) -> str:
     act = next(call for call in run.calls if call.seq == d.act)
-    return f"{the(d.who)} said {quoted(d.observed.text if d.observed else d.expected)}, and its {act.name} sent other bytes: {standard.quoted(act.data, act.result)}"
+    said = f"{the(d.who)} said {quoted(d.observed.text if d.observed else d.expected)}, and its {act.name}"
+    if d.other:
+        who, _, line = d.other.partition(": ")
+        return f"{said} wrote {standard.quoted(act.data, act.result)}; {the(who)} was to read these bytes and say {quoted(line)}"
+    return f"{said} sent other bytes: {standard.quoted(act.data, act.result)}"
 
 
 def _miscount(d: Difference, run: Run) -> str:
