@@ -422,6 +422,9 @@ class Tracer:
             told["address"] = _ends(pid, result)
         elif name == "listen" and result == 0:
             told["address"] = _own(pid, asked["fd"])
+        elif told["error"] == "EPIPE" and not asked.get("option"):
+            way = kernel.takes_signal(pid, thread.tid, signal.SIGPIPE)
+            told["events"] = "MSG_NOSIGNAL" if asked.get("flags", 0) & socket.MSG_NOSIGNAL else f"SIGPIPE {way}" if way else ""
         elif name in _POLLS and result > 0:
             told["events"] = _ready(pid, name, thread.made[1], result)
         elif name == "connect" and (result == 0 or told["error"] == "EINPROGRESS"):

@@ -297,6 +297,17 @@ def own_id(pid: int, tid: int) -> int:
     return int(found[1]) if found else 0
 
 
+def takes_signal(pid: int, tid: int, number: int) -> str:
+    """Returns what a thread does with a signal that does not end it: "blocked", "ignored" or "handled"; "" if the signal does what it
+    does by default, or if the system does not tell."""
+    status = _read(f"/proc/{pid}/task/{tid}/status")
+    for field, word in (("SigBlk", "blocked"), ("SigIgn", "ignored"), ("SigCgt", "handled")):
+        found = re.search(rf"^{field}:\s*([0-9a-f]+)$", status, re.MULTILINE)
+        if found and int(found[1], 16) >> number - 1 & 1:
+            return word
+    return ""
+
+
 def parent(pid: int) -> int:
     """Returns the id of the process's parent, 0 if the process has gone."""
     stat = _read(f"/proc/{pid}/stat")

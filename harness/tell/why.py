@@ -73,6 +73,7 @@ class Why:
         """Yields what the difference itself tells. `told`: findings have said why."""
         slips = list(self._slips(d))
         yield from slips
+        yield from self._no_signal(d) if d.kind in ("missing", "unexpected", "ends") else ()
         if d.kind == "order":
             yield from self._order(d)
         elif d.kind == "luck":
@@ -100,20 +101,20 @@ class Why:
             line = next((x for x in self.plan.of(Line) if x.number == d.line and d.expected), None)
             yield from self._of_the_line(d, line)
             yield from no_error.why(d, line.text, self.run) if line is not None else ()
-            yield from self._no_signal(d, d.observed) if d.observed and causes.is_a(d.observed, "broken pipe") else ()
             yield from no_error.would_block(d, self.run) if not told else ()
             if line is not None and not told and self.verdict.word != "runaway":
                 yield from self._missing(d, line)
 
-    def _no_signal(self, d: Difference, event: Event) -> Iterator[str]:
+    def _no_signal(self, d: Difference) -> Iterator[str]:
         """Yields why a write that failed with EPIPE did not end a program that the contract has SIGPIPE end."""
-        call = next((c for c in reversed(self.run.calls) if c.error == "EPIPE" and (c.pid, c.tid) == (event.pid, event.tid) and c.returned < event.seq), None)
-        if call is None or not any(ends.how == "signal PIPE" and role_of(ends.who) == call.who for ends in self.plan.of(Ends)):
+        until, who = d.observed.seq if d.observed else LATE, role_of(d.who)
+        if not any(ends.how == "signal PIPE" and role_of(ends.who) == who for ends in self.plan.of(Ends)) or any(end.who == who and end.how == "signal PIPE" for end in self.run.endings):
             return
-        own = f"the {call.who} ignores, handles or blocks it"
-        yield f"With EPIPE a {acts.name(call)} brings the signal SIGPIPE" + (
-            f", unless MSG_NOSIGNAL asks for none. It did not end the {call.who}: the {acts.name(call)} asked for none, or {own}." if call.name.startswith("send") else
-            f". It did not end the {call.who}, so {own}.")
+        call = next((c for c in reversed(self.run.calls) if c.error == "EPIPE" and c.who == who and c.returned < until), None)
+        way = {"MSG_NOSIGNAL": "MSG_NOSIGNAL asked the kernel for none", "SIGPIPE ignored": f"the {who} ignores it", "SIGPIPE handled": f"the {who} has a handler for it",
+               "SIGPIPE blocked": f"the {who} has blocked it"}.get(call.option if call else "", "")
+        if call is not None and way:
+            yield f"With EPIPE a {acts.name(call)} brings the signal SIGPIPE. It did not end the {who}: {way}{at(call.source) if call.option == 'MSG_NOSIGNAL' else ''}."
 
     def _unbound(self, d: Difference) -> Iterator[str]:
         """Yields a sentence if a program called listen on a socket that it had not bound."""

@@ -154,3 +154,20 @@ GIVES_UP = [
 def test_a_program_that_gives_up_because_nothing_had_come_yet(tmp_path: Path, client: str, words: str) -> None:
     told = [one.words for one in of(scripts.run(tmp_path / "pair", client, "c = listen().accept()[0]\nc.recv(9)"), "ended-early")]
     assert len(told) == 1 and words in told[0] and ("The last call" in told[0]) is bool(words), told
+
+
+WAYS = {    # what the server does first, how it sends, and what its failed call says
+    "ignored": ("signal.signal(13, signal.SIG_IGN)", "os.write(c.fileno(), b'x')", "SIGPIPE ignored"),
+    "handled": ("signal.signal(13, lambda *_: None)", "os.write(c.fileno(), b'x')", "SIGPIPE handled"),
+    "blocked": ("signal.signal(13, signal.SIG_DFL)\nsignal.pthread_sigmask(signal.SIG_BLOCK, [13])", "os.write(c.fileno(), b'x')", "SIGPIPE blocked"),
+    "MSG_NOSIGNAL": ("signal.signal(13, signal.SIG_DFL)", "c.send(b'x', socket.MSG_NOSIGNAL)", "MSG_NOSIGNAL"),
+    "none": ("signal.signal(13, signal.SIG_DFL)", "c.send(b'x')", ""),
+}
+
+
+@pytest.mark.parametrize("first, send, option", WAYS.values(), ids=WAYS)
+def test_a_write_that_failed_with_epipe_says_why_its_program_lived(tmp_path: Path, first: str, send: str, option: str) -> None:
+    server = f"import signal\n{first}\nc = listen().accept()[0]\nc.shutdown(socket.SHUT_WR)\ntry:\n    {send}\nexcept OSError:\n    pass"
+    run = scripts.run(tmp_path / "pair", "s = dial()\ns.recv(1)", server)
+    assert [(call.option, call.error) for call in run.calls if call.error == "EPIPE"] == [(option, "EPIPE")]
+    assert [end.how for end in run.endings if end.who == "server"] == ["exit 0" if option else "signal PIPE"]
