@@ -274,7 +274,8 @@ class Tracer:
         if began:
             self.began, program.hold = pid, self.hold
         own = {"own": kernel.own_id(pid, pid)} if self.apart else {}
-        self._report({"t": "exec", "pid": pid, "tid": thread.tid, "fds": _descriptors(pid), **own}, thread)
+        became = {} if began else {"program": os.path.basename(program.text[3]) if program.text is not None else ""}
+        self._report({"t": "exec", "pid": pid, "tid": thread.tid, "fds": _descriptors(pid), **own, **became}, thread)
 
     def _exiting(self, thread: _Thread) -> None:
         alone = not any(one.pid == thread.pid and one.tid != thread.tid for one in self._threads.values())

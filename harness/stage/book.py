@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Callable
 
-from ..trace import Call, Ending, Event, Output, Record, Segment, Socket, Start
+from ..trace import Call, Ending, Event, Exec, Output, Record, Segment, Socket, Start
 
 
 class Book:
@@ -19,6 +19,7 @@ class Book:
         self.segments: list[Segment] = []
         self.calls: list[Call] = []
         self.starts: list[Start] = []
+        self.execs: list[Exec] = []
         self.endings: list[Ending] = []         # how the programs ended that the stage started
         self.children: list[Ending] = []        # how the processes ended that these programs started
         self.samples: list[Socket] = []

@@ -154,7 +154,7 @@ def run(conductor: "Conductor") -> Run:
     missing += intake.left_out
     name = conductor.scenario.name
     return Run(name.split("-")[0], name, conductor.policy.name, conductor.keeper.isolated, intake.wire is not None, tuple(book.events),
-               tuple(book.outputs), tuple(intake.segments()), tuple(replace(end, by=intake.by.get(end.pid, -1)) for end in book.endings), stop, sockets=tuple(book.samples), starts=tuple(book.starts), children=tuple(book.children), calls=tuple(book.calls),
+               tuple(book.outputs), tuple(intake.segments()), tuple(replace(end, by=intake.by.get(end.pid, -1)) for end in book.endings), stop, sockets=tuple(book.samples), starts=tuple(book.starts), execs=tuple(book.execs), children=tuple(book.children), calls=tuple(book.calls),
                observed=all_observed(conductor), connections=intake.connections(), listeners=intake.registry.listeners(),
                cast=stage.roles(conductor.keeper.isolated), missing=missing, notes=tuple(conductor.notes), versions=_versions(),
                began=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - intake.now() / 1e9)))

@@ -27,7 +27,7 @@ from ..observe.members import Members
 from ..observe.pids import Pids
 from ..observe.timers import Timers
 from ..observe.wire import Seen, Wire
-from ..trace import Call, Connection, End, Ending, Event, Output, Segment
+from ..trace import Call, Connection, End, Ending, Event, Exec, Output, Segment
 from .book import Book
 from .cast import Stage
 from .keeper import Keeper
@@ -458,8 +458,11 @@ class Intake:
         self.alive.add(told["pid"])
         self._running = {tid: pid for tid, pid in self._running.items() if pid != told["pid"]}
         self._running[told["pid"]] = told["pid"]
+        place = self.book.place()
+        if "program" in told:
+            self.book.execs.append(Exec(place, told["ns"] - self.start, self.members.who(told["pid"]), told["pid"], told["program"]))
         if "fds" in told:
-            self.registry.executed(self.book.place(), told["pid"], told["fds"])
+            self.registry.executed(place, told["pid"], told["fds"])
 
     def _on_exiting(self, told: "dict[str, Any]") -> None:
         """The last thread of a process is about to end. The kernel closes its descriptors next."""

@@ -351,13 +351,15 @@ class Why:
                        "pause_seconds() logs it.")
 
     def _became_another(self, d: Difference) -> Iterator[str]:
-        """Yields that a process of WHO's program ran another program before it came to the missing line, if that closed a connection of it."""
+        """Yields that a process of WHO's program, which had a connection, became another program before it came to the missing line."""
         right = max((e.seq for e in d.witnesses), default=-1)
         ends = [end for side in self.cast.sides.all() if (end := self.cast.sides.end(side)) is not None]
-        gone = next((h for end in ends for h in end.holders if h.how == "exec" and h.who == role_of(d.who) and not any(e.pid == h.pid and e.seq > h.until for e in self.run.events)), None)
+        had = {h.pid: h for end in ends for h in end.holders}
+        gone = next((one for one in self.run.execs if one.who == role_of(d.who) and one.pid in had and not any(e.pid == one.pid and e.seq > one.seq for e in self.run.events)), None)
         if gone is not None and right >= 0:
-            process = findings.Facts(self.run).process(gone.who, gone.pid)
-            yield f"{process[:1].upper()}{process[1:]} became another program (exec). No line of the {gone.who} that stands behind that call is reached in it."
+            process, kept = findings.Facts(self.run).process(gone.who, gone.pid), had[gone.pid].how != "exec" and had[gone.pid].since < gone.seq
+            yield (f"{process[:1].upper()}{process[1:]} became another program{f', {gone.program}' if gone.program else ''} (exec). No line of the {gone.who} that stands behind that call is "
+                   f"reached in it.{' That program got the connection, too: the descriptor was not close-on-exec.' if kept else ''}")
 
     def _of_two_processes(self, d: Difference, event: Event) -> Iterator[str]:
         """Yields why the last line that was right and the line that was not belong to two processes of one program. If the first of these

@@ -4,8 +4,8 @@ The stage makes the records. Whoever judges, tells or tests a run reads them fro
 """
 from .jsonl import is_trace, lines, load
 from .plain import plain
-from .records import (Call, Connection, End, Ending, Event, Holder, Listener, Output, Record, Role, Run, Segment, Socket, Start, Stop,
+from .records import (Call, Connection, End, Ending, Event, Exec, Holder, Listener, Output, Record, Role, Run, Segment, Socket, Start, Stop,
                       Waiting)
 
-__all__ = ["Call", "Connection", "End", "Ending", "Event", "Holder", "Listener", "Output", "Record", "Role", "Run", "Segment", "Socket", "Start",
+__all__ = ["Call", "Connection", "End", "Ending", "Event", "Exec", "Holder", "Listener", "Output", "Record", "Role", "Run", "Segment", "Socket", "Start",
            "Stop", "Waiting", "is_trace", "lines", "load", "plain"]

@@ -9,10 +9,10 @@ import dataclasses
 import json
 from typing import Any, Union
 
-from .records import Call, Connection, End, Ending, Event, Holder, Listener, Output, Record, Role, Run, Segment, Socket, Start, Stop, Waiting
+from .records import Call, Connection, End, Ending, Event, Exec, Holder, Listener, Output, Record, Role, Run, Segment, Socket, Start, Stop, Waiting
 
 VERSION = 2
-_KINDS: "dict[str, type]" = {"start": Start, "event": Event, "call": Call, "output": Output, "segment": Segment, "socket": Socket, "exit": Ending}
+_KINDS: "dict[str, type]" = {"start": Start, "exec": Exec, "event": Event, "call": Call, "output": Output, "segment": Segment, "socket": Socket, "exit": Ending}
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
@@ -23,7 +23,7 @@ def lines(run: Run, reproduce: str, verdict: "dict[str, Any]") -> "list[str]":
               "isolated": run.isolated, "wire": run.wire, "missing": run.missing, "observed": run.observed,
               "cast": [dataclasses.asdict(role) for role in run.cast], "notes": list(run.notes), "reproduce": reproduce,
               "began": run.began, "sources": run.sources, **run.versions}
-    records: "list[Record]" = [*run.starts, *run.events, *run.calls, *run.outputs, *run.segments, *run.sockets, *run.stop.sockets, *run.endings, *run.children]
+    records: "list[Record]" = [*run.starts, *run.execs, *run.events, *run.calls, *run.outputs, *run.segments, *run.sockets, *run.stop.sockets, *run.endings, *run.children]
     stop = dataclasses.asdict(run.stop)
     stop["sockets"] = [one.seq for one in run.stop.sockets]
     told: "list[dict[str, Any]]" = [header]
@@ -79,7 +79,7 @@ def _run(found: "dict[str, list[Any]]", header: "dict[str, Any]", stop: "dict[st
     return Run(name.split("-")[0], name, header["mode"], header["isolated"], header["wire"], tuple(found["event"]), tuple(found["output"]),
                tuple(found["segment"]), tuple(one for one in found["exit"] if not one.child), stopped,
                sockets=tuple(one for one in found["socket"] if one.seq not in last),
-               starts=tuple(found["start"]), children=tuple(one for one in found["exit"] if one.child), calls=tuple(found["call"]), observed=header["observed"],
+               starts=tuple(found["start"]), execs=tuple(found["exec"]), children=tuple(one for one in found["exit"] if one.child), calls=tuple(found["call"]), observed=header["observed"],
                connections=tuple(found["connection"]), listeners=tuple(found["listener"]), cast=tuple(Role(**one) for one in header["cast"]), missing=header["missing"],
                notes=tuple(header["notes"]), versions={"system": header["system"]} if "system" in header else {},
                began=str(header.get("began", "")), sources={str(name): str(value) for name, value in header.get("sources", {}).items()})

@@ -172,6 +172,17 @@ class Start:
 
 
 @dataclass(frozen=True)
+class Exec:
+    """A process that became another program, by execve(2). The first program of a process that the stage started is none."""
+
+    seq: int
+    ns: int
+    who: str
+    pid: int
+    program: str            # the name of the program's file: "sleep"; "" if it is not known
+
+
+@dataclass(frozen=True)
 class Waiting:
     """One thread that was blocked when the run was over."""
 
@@ -235,6 +246,7 @@ class Run:
     stop: Stop
     sockets: tuple[Socket, ...] = ()    # samples between events, where the mode took them
     starts: tuple[Start, ...] = ()      # in their order
+    execs: tuple[Exec, ...] = ()        # in their order; () where the calls were not seen
     children: tuple[Ending, ...] = ()   # how the processes ended that the programs started, where seen
     calls: tuple[Call, ...] = ()        # in the order of their entries
     observed: bool = False              # all of the programs' system calls were seen
@@ -248,4 +260,4 @@ class Run:
     sources: dict[str, str] = field(default_factory=dict)   # by path in the scenario's folder: SHA-256 of the text that was built; as far as known
 
 
-Record = Union[Event, Output, Segment, Call, Socket, Start, Ending]
+Record = Union[Event, Output, Segment, Call, Socket, Start, Exec, Ending]

@@ -79,6 +79,12 @@ def not_looked_at(facts: Facts, waiting: Waiting, socket: Socket, what: str) -> 
            "first argument must be the highest descriptor plus 1."
 
 
+def runs(facts: Facts, pid: int) -> str:
+    """Returns ", which runs cat," about a process that has become another program; "" about any other."""
+    last = next((one for one in reversed(facts.run.execs) if one.pid == pid and one.program), None)
+    return f", which runs {last.program}," if last is not None else ""
+
+
 def gone_before(facts: Facts, side: Side, place: int) -> str:
     """Returns a sentence such as " The client had closed connection 1 before (client.c:9).". Returns "" if a process still held
     that end at the place, or if that is not known."""

@@ -5,7 +5,7 @@ from typing import Iterator, Optional
 
 from ...trace import Call, End, Holder
 from ..sides import READS, Side
-from .acts import ACCEPTS, COPIES, OVER, POLLS, STANDARD, at, capital, count, name, waits
+from .acts import ACCEPTS, COPIES, OVER, POLLS, STANDARD, at, capital, count, name, runs, waits
 from .facts import Facts, Finding
 
 
@@ -89,11 +89,13 @@ def held_by_another(facts: Facts) -> "Iterator[Finding]":
                       and fds == [one.fd if one.name == "connect" else one.result]), None)
         copy = next((one for one in reversed(facts.calls(side, COPIES)) if one.pid == keeps.pid and fds == [one.result]), None)
         where += f", which its {copy.name}{at(copy.source)} made" if copy is not None else ""
+        became = any(one.pid == keeps.pid and one.seq > keeps.since for one in facts.run.execs)
+        kept = " exec closes only the descriptors that are close-on-exec." if became else ""
         wait = next((w for w in facts.run.stop.waiting if facts.sides.of(w) == facts.sides.other(side) and w.call == "read"), None)
         waiting = f" The {wait.who} waits {waits(wait)}." if wait is not None else ""
-        yield Finding("held-by-another", f"{capital(who)} {how}, but {facts.process(keeps.who, keeps.pid) if keeps.pid != _pid(call) else 'it'} still has it open{where}"
+        yield Finding("held-by-another", f"{capital(who)} {how}, but {facts.process(keeps.who, keeps.pid) + runs(facts, keeps.pid) if keeps.pid != _pid(call) else 'it'} still has it open{where}"
                       f"{', since its ' + since.name.rstrip('4') + at(since.source) if since is not None else ''}. "
-                      f"A FIN goes out only when the last copy of a connection is closed.{waiting}",
+                      f"A FIN goes out only when the last copy of a connection is closed.{kept}{waiting}",
                       (keeps.since, place), place, keeps.who, call.source if call is not None else "", "11", "M13")
 
 

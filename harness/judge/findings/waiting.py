@@ -7,7 +7,7 @@ from typing import Iterator, Optional
 
 from ...trace import Call, Waiting
 from ..sides import ACCEPTOR, OPENER, READS, WRITES
-from .acts import ACCEPTS, POLLS, SLEEPS, at, capital, count, did, last_act, listed, name, returned, not_looked_at, waits
+from .acts import ACCEPTS, POLLS, SLEEPS, at, capital, count, did, last_act, listed, name, returned, runs, not_looked_at, waits
 from .facts import Facts, Finding
 
 _FOR_EVER = 1 << 62
@@ -92,7 +92,7 @@ def deadlock(facts: Facts) -> "Iterator[Finding]":
             continue
         side = facts.sides.of(one)
         last = last_act(facts, side) if side is not None else None
-        words = f"{capital(facts.process(one.who, one.pid))} waits {waits(one)}"
+        words = f"{capital(facts.process(one.who, one.pid))}{runs(facts, one.pid)} waits {waits(one)}"
         if last is not None and (last.pid, last.tid) == (one.pid, one.tid):     # only what this thread did itself
             words += f"; the last that it did there: it {did(last)}{at(last.source)}"
             proof.append(last.seq)
