@@ -224,11 +224,12 @@ class Why:
         if d is not None and d.kind in ALONE and self.verdict.word != "crash":
             return [one for one in self.findings if one.code == "deadlock" and not self._is_asked_for(one, d)
                     or one.code in REASONS.get(d.kind, ()) and one.who == role_of(d.who) and (d.kind != "unwritten" or d.act in one.evidence)]
-        place = d.at if d is not None and self.verdict.word == "differs" else LATE
+        printed = d is not None and d.observed is not None and d.observed.kind == "output"      # its place says nothing: the lab read it some time later
+        place = d.at if d is not None and not printed and self.verdict.word == "differs" else LATE
         found = [one for one in self.findings if one.at <= place and not one.remark and not self._is_asked_for(one, d)] or [one for one in self.findings if self._is_its_reason(one, d)]
         first = FIRST.get(self.verdict.word, ())
         found = [one for one in found if one.code in first] or found
-        if d is not None and d.kind == "ends":
+        if d is not None and (d.kind == "ends" or printed):
             found = [one for one in found if one.who == role_of(d.who)] or found
         if d is not None and not d.observed:        # what came of its end is no reason for it
             gave_up = next((n for n, one in enumerate(found, 1) if one.code == "ended-early" and one.who == role_of(d.who)), len(found))
