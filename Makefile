@@ -27,7 +27,11 @@ endif
 # main is misspelt: then the linker says so. (A line in a comment that looks like main makes a program, too.)
 stems     = $(patsubst $(SCENARIOS)/%.c,%,$(filter $(SCENARIOS)/%.c,$(1)))
 # Files whose names make or the shell would read as more than a name are not there for them.
-files    := $(call stems,$(shell ls -d $(SCENARIOS)/*/*.c $(SCENARIOS)/*/*/*.c 2>/dev/null | grep -xE '[^][:space:]["$$\#%:;&|<>()`!*?{}~^]+'))
+hash     := \#
+odd      := [ ] " ' $$ $(hash) % : ; & \ | < > ( ) ` ! * ? { } ~ ^
+strange   = $(strip $(foreach sign,$(odd),$(findstring $(sign),$(1))))
+found    := $(wildcard $(SCENARIOS)/*/*.c $(SCENARIOS)/*/*/*.c)
+files    := $(call stems,$(if $(call strange,$(found)),$(foreach file,$(found),$(if $(call strange,$(file)),,$(file))),$(found)))
 sources  := $(foreach file,$(files),$(if $(word 3,$(subst /, ,$(file))),,$(file)))
 a_main    = ^[[:space:]]*((int|void)[[:space:]]+)?main[[:space:]]*[(]
 mains    := $(call stems,$(shell grep -lE '$(a_main)' $(SCENARIOS)/*/*.c 2>/dev/null))

@@ -20,7 +20,7 @@ import signal
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable, Iterator
+from typing import Any, Iterable, Iterator
 from unittest import mock
 
 from harness import trace
@@ -52,11 +52,12 @@ def apply(change: str, scenarios: Path) -> None:
 
 @dataclass(frozen=True)
 class Shown:
-    """What a command printed, the run's records, and the exit status."""
+    """What a command printed, the run's records, the exit status, and the verdict as the trace (and --json) has it."""
 
     text: str
     run: trace.Run
     status: int
+    verdict: "dict[str, Any]"
 
 
 def ask(*arguments: str) -> "tuple[int, str, str]":
@@ -87,14 +88,14 @@ class _Borrowed(shared.Lab):
 
 
 class Lab:
-    """A folder with its own copy of the scenarios, or of the named ones. Labs may share a build folder, one after the other. The copy
-    has the times of the original, and the harness tells by the texts what is to be built anew."""
+    """A folder with its own copy of the scenarios, or of the named ones, without their mutants. Labs may share a build folder, one after
+    the other. The copy has the times of the original, and the harness tells by the texts what is to be built anew."""
 
     def __init__(self, folder: Path, build: Path, names: Iterable[str] = ()) -> None:
         self.scenarios = folder / "scenarios"
         self.build = ready(build)
         for name in names or [entry.name for entry in (ROOT / "scenarios").iterdir()]:
-            shutil.copytree(ROOT / "scenarios" / name, self.scenarios / name)
+            shutil.copytree(ROOT / "scenarios" / name, self.scenarios / name, ignore=shutil.ignore_patterns("mutants"))
 
     def show(self, command: str, number: str, *more: str) -> Shown:
         """Does what `python3 -m harness run` (or check) does, in this process. Pauses take no time."""
@@ -104,4 +105,5 @@ class Lab:
         with mock.patch.dict(os.environ, env), mock.patch.object(shared, "Lab", _Borrowed):
             status, out, err = ask(command, number, "--trace", str(file), *more)
         assert file.exists(), out + err
-        return Shown(out, trace.load(file.read_text())[0], status)
+        run, verdict = trace.load(file.read_text())
+        return Shown(out, run, status, verdict)

@@ -10,6 +10,8 @@ fresh_clone() {
     # It is committed there: a checkout then writes a file anew only if a test has changed it, and make builds only that.
     git -c safe.directory='*' -C "$1" add --all
     git -c safe.directory='*' -C "$1" -c user.name=lab -c user.email=lab@localhost commit -q --allow-empty --message=clone
+    # What Python compiles stays beside the clone's sources, and goes along where they are copied.
+    unset PYTHONPYCACHEPREFIX PYTHONDONTWRITEBYTECODE
     # make passes its own settings on to what it runs; a learner's shell has none of them.
     unset MAKEFLAGS MFLAGS MAKELEVEL BUILD SCENARIOS SANITIZE WERROR
 }

@@ -110,11 +110,11 @@ teardown() {
     done
 }
 
-@test "make check-N passes for each scenario, and make check for all" {
-    for n in 0 1 2 3 4; do make "check-$n"; done
+@test "make check-N passes, and make check for all" {
+    make check-0
     run make check
     [ "$status" -eq 0 ]
-    [ "$(grep -c 'as expected' <<<"$output")" -ge 5 ]
+    [ "$(grep -c 'as expected' <<<"$output")" -eq "$(ls -d scenarios/* | wc -l)" ]
 }
 
 @test "make check passes where system calls are not looked at" {
@@ -301,13 +301,13 @@ teardown() {
 }
 
 @test "make clean removes what was built, and only that" {
-    cp -r . "$BATS_TEST_TMPDIR/copy"
+    cp -a . "$BATS_TEST_TMPDIR/copy"
     cd "$BATS_TEST_TMPDIR/copy"
     rm -rf build/kept build/predictions build/progress.txt
     make clean
     [ ! -e build ]
     [ -e scenarios/01-break-after-first-message/client.c ]
-    make
+    make -s build/libcommon.a
     mkdir build/kept
     echo 'ran 02' >build/progress.txt
     run make clean
@@ -317,7 +317,7 @@ teardown() {
 
 @test "an ordinary user's two commands work in a fresh clone" {
     chmod 755 "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_TEST_TMPDIR" 2>/dev/null || true
-    cp -r . "$BATS_TEST_TMPDIR/theirs"
+    cp -a . "$BATS_TEST_TMPDIR/theirs"
     cd "$BATS_TEST_TMPDIR/theirs"
     make clean
     [ "$(id -u)" != 0 ] || chown -R 65534:65534 .

@@ -8,7 +8,6 @@ Each check returns its complaints, one a line; none is good.
 """
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,11 +48,10 @@ def run_complaints(path: Path, folder: Path, build: Path) -> list[str]:
     code, name = path.name[:3], path.parents[1].name
     lab = Lab(folder, build, [name])
     apply(path.read_text(), lab.scenarios)
-    plain, as_json = lab.show("check", name), lab.show("check", name, "--json")
-    verdict = json.loads(as_json.text)
-    hints = [hint for difference in verdict["differences"][:1] for hint in difference["hints"]]
-    found = [] if plain.status == as_json.status == 1 else [f"status {plain.status}, and {as_json.status} of the JSON; not 1"]
-    for words, codes in (("the verdict", codes_in(plain.text)), ("its JSON", codes_in("\n".join(hints)))):
+    shown = lab.show("check", name)
+    hints = [hint for difference in shown.verdict["differences"][:1] for hint in difference["hints"]]
+    found = [] if shown.status == shown.verdict["status"] == 1 else [f"status {shown.status}, and {shown.verdict['status']} in the trace; not 1"]
+    for words, codes in (("the verdict", codes_in(shown.text)), ("its trace", codes_in("\n".join(hints)))):
         found += [] if codes == [code] else [f"{words} shows the hints of {codes or 'none'}, and not that of {code}"]
     return found
 
