@@ -149,7 +149,7 @@ def _for_what(w: Waiting, run: Run) -> str:
         return f"in {w.call} for a new connection{f', or for the {w.on}' if w.on else ''}{place}"
     if w.connection:
         return f"in {w.call} on connection {w.connection}{f', for the {w.on}' if w.on else ''}{place}"
-    return {"futex": "for another thread of its own", "wait4": "for a child process", "sleep": "in a sleep"}.get(w.call, f"in {w.call}") + place
+    return {"futex": "for a lock or a thread of its own", "wait4": "for a child process", "sleep": "in a sleep"}.get(w.call, f"in {w.call}") + place
 
 
 def ending(run: Run, found: "Sequence[Finding]", *, width: int, fold: bool, colour: bool) -> "list[str]":

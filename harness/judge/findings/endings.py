@@ -20,7 +20,7 @@ def reset_by_unread(facts: Facts) -> "Iterator[Finding]":
         lay = f"while {count(left, 'byte')} lay unread in its kernel"
         act = f"ended {lay}, on connection {side[0]}" if last.how == "exit" else f"closed connection {side[0]}{at(call.source if call else '')} {lay}"
         no_fin = "" if _sent_fin(facts, side, reset) else " and no FIN"
-        yield Finding("reset-by-unread", f"{capital(facts.process(last.who, last.pid))} {act}. So its kernel sent a reset (RST){no_fin}.{_never_used(facts, side, last)}",
+        yield Finding("reset-by-unread", f"{capital(facts.process(last.who, last.pid))} {act}. So its kernel sent a reset (RST){no_fin}.{_never_used(facts, side, last)}{_asked_for_less(facts, side, last)}",
                       (last.until, reset), last.until, last.who, call.source if call else "", "10", "M12")
 
 
@@ -30,6 +30,14 @@ def _never_used(facts: Facts, side: Side, last: Holder) -> str:
     if accept is None or last.how != "exit" or not facts.seen(side) or any(call != accept for call in facts.calls(side)):
         return ""
     return f" Its accept{at(accept.source)} had returned descriptor {accept.result} for that connection, and it called neither read nor write on that descriptor."
+
+
+def _asked_for_less(facts: Facts, side: Side, last: Holder) -> str:
+    """Returns a sentence if the last read at an end, before it was closed, got all that it asked for; else ""."""
+    read = next((call for call in reversed(facts.reads(side)) if 0 <= call.returned < last.until), None)
+    if read is None or not 0 < read.result == read.asked:
+        return ""
+    return f" Its last read there{at(read.source)} had asked for {count(read.asked, 'byte')}, and a read returns no more than it asks for."
 
 
 def reset_by_linger(facts: Facts) -> "Iterator[Finding]":
@@ -66,8 +74,16 @@ def written_after_close(facts: Facts) -> "Iterator[Finding]":
             many = sum(s.length for s in late)
             words = f"{count(many, 'byte')} of the {who} arrived on connection {side[0]} after the {last.who} had {how}."
         proof = writes[0].seq if writes else late[0].seq
-        yield Finding("written-after-close", f"{words} Nobody could read {'it' if many == 1 else 'them'}: the {last.who}'s kernel answered with a reset (RST).", (last.until, proof, reset.seq),
+        yield Finding("written-after-close", f"{words} Nobody could read {'it' if many == 1 else 'them'}: the {last.who}'s kernel answered with a reset (RST).{_missed(facts, side, writes)}", (last.until, proof, reset.seq),
                       last.until, last.who, call.source if call else "", "1", "M10")
+
+
+def _missed(facts: Facts, side: Side, late: "list[Call]") -> str:
+    """Returns a sentence if the last read at an end got fewer bytes than it asked for, and just as many came when the end was closed; else ""."""
+    read = facts.reads(side)[-1] if facts.reads(side) else None
+    if read is None or not 0 < read.result < read.asked or read.asked != read.result + sum(call.result for call in late):
+        return ""
+    return f" The last read of the {read.who} there{at(read.source)} had asked for {count(read.asked, 'byte')} and got {read.result:,}: a read returns what has come, and does not wait for the rest."
 
 
 def held_by_another(facts: Facts) -> "Iterator[Finding]":
@@ -174,14 +190,14 @@ def kept_open(facts: Facts) -> "Iterator[Finding]":
 def closed_under_a_read(facts: Facts) -> "Iterator[Finding]":
     """A thread closed a connection while another thread of its process waited in read there: the kernel keeps it for that read."""
     for side in facts.sides.all():
-        for close, read in _closed_under(facts, side):
+        for close, read in closed_under(facts, side):
             yield Finding("closed-under-a-read", f"The {close.who} closed connection {side[0]}{at(close.source)} while another thread of it waited in {name(read)} there{at(read.source)}. "
                           "A close does not end that wait, and the kernel sends no FIN until it ends. shutdown with SHUT_RDWR ends both.",
                           (read.seq, close.seq), close.seq, close.who, close.source)
             break
 
 
-def _closed_under(facts: Facts, side: Side) -> "Iterator[tuple[Call, Call]]":
+def closed_under(facts: Facts, side: Side) -> "Iterator[tuple[Call, Call]]":
     """Yields each close of an end, with a read of another thread that waits there still. (A FIN behind the close was sent when the run was
     stopped, which ended the read.)"""
     end = facts.sides.end(side)
@@ -205,7 +221,7 @@ def never_closed(facts: Facts) -> "Iterator[Finding]":
             continue            # somebody waits for its FIN: held_by_another() and kept_open() report that
         told.add(side)
         other = facts.sides.other(side)
-        if other is not None and any(_closed_under(facts, other)):
+        if other is not None and any(closed_under(facts, other)):
             continue            # stopping the run has brought that FIN
         fin = next(facts.segments(other, "F"), None) if other is not None else None
         peer = f"the {facts.sides.name(other)}" if facts.sides.name(other) else "the peer"
@@ -215,7 +231,7 @@ def never_closed(facts: Facts) -> "Iterator[Finding]":
         went_on = next((call for call in facts.run.calls if acts and call.tid == acts[-1].tid and call.seq > acts[-1].seq and fin and call.seq > fin.seq), None)
         yield Finding("never-closed", f"{capital(facts.process(socket.who, socket.pid))} has not closed connection {socket.connection}: {peer}'s FIN has come, and "
                       f"descriptor {socket.fd} is still open (CLOSE-WAIT).{now}", tuple(n for n in (fin.seq if fin else -1, socket.seq) if n >= 0),
-                      went_on.seq if went_on is not None else max(socket.seq, 0), socket.who, went_on.source if went_on is not None else "", "")
+                      went_on.seq if went_on is not None and other is not None and facts.kept(other) else max(socket.seq, 0), socket.who, went_on.source if went_on is not None else "", "")
 
 
 # --- helpers ---------------------------------------------------------------------------------------------------------

@@ -2,11 +2,12 @@
 from __future__ import annotations
 
 import bisect
+import re
 from dataclasses import dataclass
 from typing import Iterator, Optional
 
 from ...trace import Call, Event, Socket, Waiting
-from .. import causes
+from .. import causes, standard
 from ..sides import READS, WRITES, Side
 from .acts import ACCEPTS, POLLS, SLEEPS, STANDARD, at, capital, count, gone_before, listed, name, not_looked_at, shut_down_before, waits
 from .facts import Facts, Finding
@@ -140,12 +141,87 @@ def no_newline(facts: Facts) -> "Iterator[Finding]":
         rest = _behind_the_last_newline(facts, side, reads) if answered else 0
         if last == "" or answered and not rest or not _all_taken(facts, side) or not (last.isprintable() or last == "\0") or not _is_text(reads) or _insists(whole):
             continue
+        if _not_passed_on(facts, side) is not None:
+            continue            # end_not_passed_on() says more
         total, shown = facts.took(side), f'"{last}"' if last != "\0" else "a zero byte"
         shown = f"{shown}, no newline: {count(rest, 'byte')} came behind the last newline" if rest else f"{shown}, no newline"
+        waits_for = ("The bytes begin as an HTTP answer. If its head has neither Content-Length nor Transfer-Encoding, the body ends only when the stream ends (RFC 9112, 6.3)."
+                     if reads[0].data.startswith("HTTP/1.") else "If it reads lines, it waits for a newline, or for the end of the stream.")
         yield Finding("no-newline", f"The {wait.who} has read {'all ' if total > 1 else 'the '}{count(total, 'byte')} that came on connection {side[0]}, and the last one is "
-                      f"{shown}. It waits in read for more, and no FIN has come. If it reads lines, it waits for "
-                      f"a newline, or for the end of the stream.{_if_it_wants_all(whole)}", (reads[-1].seq, *_pending(facts, wait)), reads[-1].returned, wait.who,
+                      f"{shown}. It waits in read for more, and no FIN has come. {waits_for}{_if_it_wants_all(whole)}", (reads[-1].seq, *_pending(facts, wait)), reads[-1].returned, wait.who,
                       reads[-1].source, "7", "M05")
+
+
+def end_not_passed_on(facts: Facts) -> "Iterator[Finding]":
+    """A relay wrote on one connection as many bytes as it had read on another one, up to the end of that stream. It did not end the
+    stream that it writes, and its reader waits there."""
+    for wait, side in _reading(facts):
+        passed = _not_passed_on(facts, side)
+        if passed is None:
+            continue
+        end, last = passed
+        relay = capital(facts.process(end.who, end.pid))
+        yield Finding("end-not-passed-on", f"{relay} has read the end of the stream on connection {end.connection}{at(end.source)}. It had read {count(facts.took(_of(facts, end)), 'byte')} there, "
+                      f"and has written as many on connection {side[0]}. It has not ended its sending there, so no FIN has come, and the {wait.who} waits in read. A relay must pass on the end, too: "
+                      "shutdown with SHUT_WR.", (last.seq, end.seq, *_pending(facts, wait)), last.seq, end.who, end.source, "4")
+
+
+def _of(facts: Facts, call: Call) -> Side:
+    side = facts.sides.of(call)
+    assert side is not None
+    return side
+
+
+def _not_passed_on(facts: Facts, side: Side) -> "Optional[tuple[Call, Call]]":
+    """Returns the read that gave the end of another stream to the process at the other end of this connection, and the last write of that process on
+    this connection, if it wrote here as many bytes as it had read there, and ended nothing here. Else returns None."""
+    other = facts.sides.other(side)
+    ours = facts.sides.end(other) if other is not None else None
+    if other is None or ours is None or ours.shut >= 0 or not facts.counted(other) or not facts.writes(other):
+        return None
+    last = facts.writes(other)[-1]
+    for from_ in facts.sides.all():
+        if from_[0] == side[0] or not facts.counted(from_) or not 0 < facts.took(from_) == facts.wrote(other):
+            continue
+        end = next((call for call in facts.reads(from_) if call.returned >= 0 and call.result == 0 and call.asked > 0 and not call.error), None)
+        read, wrote = (next(call.data[:call.result] for call in calls if call.result > 0) for calls in (facts.reads(from_), facts.writes(other)))
+        if end is not None and end.pid == last.pid and (read.startswith(wrote) or wrote.startswith(read)) and [h.pid for h in facts.kept(other)] == [end.pid]:
+            return end, last
+    return None
+
+
+def http_head(facts: Facts) -> "Iterator[Finding]":
+    """A program has read the begin of an HTTP request, and waits for more: the empty line that ends the head has not come."""
+    for wait, side in _reading(facts):
+        reads = _that_brought(facts, side)
+        data = "".join(call.data[:call.result] for call in reads)
+        if not reads or len(data) != facts.took(side) or not _all_taken(facts, side) or not re.match(r"[A-Z]+ \S+ HTTP/1\.[01]\r?\n", data) or "\r\n\r\n" in data:
+            continue
+        came = ' "\\n\\n" has come, without "\\r".' if "\n\n" in data else ""
+        yield Finding("http-head", f"The {count(len(data), 'byte')} that the {wait.who} has read on connection {side[0]} begin an HTTP request. Its head ends with an empty line, "
+                      f'"\\r\\n\\r\\n", and that has not come.{came} The {wait.who} waits in read for more.', (reads[-1].seq, *_pending(facts, wait)), reads[-1].seq, wait.who, reads[-1].source)
+
+
+def tls(facts: Facts) -> "Iterator[Finding]":
+    """One end of a connection sent what a TLS handshake begins with, and the other end sent nothing, or something else; or one end sent a
+    TLS alert to an end that sent something else."""
+    for side in facts.sides.all():
+        other = facts.sides.other(side)
+        first, theirs = (next((call for call in facts.writes(one) if call.result > 0), None) if one is not None else None for one in (side, other))
+        if first is None or other is None or not facts.sides.name(other) or theirs is not None and theirs.data[:2] in _TLS:
+            continue
+        alert, hello = re.match("\x15\x03[\0-\4]\0\2..$", first.data, re.S), re.match("\x16\x03[\0-\4]..\1", first.data, re.S)
+        if hello and theirs is None and not (facts.all_wait and facts.counted(other)) or alert and theirs is None or not (alert or hello):
+            continue
+        raw = first.data[:3].encode("latin-1").hex(" ")
+        peer = facts.sides.name(other)
+        what = "a TLS handshake begins so" if hello else "a TLS alert begins so"
+        answer = f"The {peer} has sent nothing." if theirs is None else f"The first bytes of the {peer} are others: {standard.quoted(theirs.data[:16], min(len(theirs.data), 16))}."
+        yield Finding("tls", f"The first bytes that the {first.who} sent on connection {side[0]}{at(first.source)} are {raw}: {what}. {answer} Do both programs speak TLS there?",
+                      (first.seq, *([theirs.seq] if theirs is not None else [])), min(first.seq, theirs.seq if theirs is not None else first.seq), first.who, first.source)
+
+
+_TLS = ("\x16\x03", "\x15\x03")     # how a record of TLS begins: a handshake, an alert
 
 
 def no_answer(facts: Facts) -> "Iterator[Finding]":
@@ -665,5 +741,5 @@ def _pieces(calls: "list[Call]") -> "list[_Piece]":
     return found
 
 
-FINDINGS = (unread, wants_more, no_newline, no_answer, unanswered, shared_reads, window, announced, end_not_read, short_write, write_failed, no_connection, wrong_descriptor,
+FINDINGS = (unread, wants_more, end_not_passed_on, http_head, tls, no_newline, no_answer, unanswered, shared_reads, window, announced, end_not_read, short_write, write_failed, no_connection, wrong_descriptor,
             read_reset, glued, kept_apart, cut, eof_again, asked_nothing, not_yet, own_shutdown, urgent, lines_tell_more)

@@ -8,6 +8,7 @@ from typing import Iterator, Optional
 from ...trace import Call, Waiting
 from ..sides import ACCEPTOR, OPENER, READS, WRITES
 from .acts import ACCEPTS, POLLS, SLEEPS, at, capital, count, did, last_act, listed, name, returned, runs, not_looked_at, waits
+from . import endings
 from .facts import Facts, Finding
 
 _FOR_EVER = 1 << 62
@@ -294,7 +295,8 @@ def closed_while_waiting(facts: Facts) -> "Iterator[Finding]":
             continue
         close = next((call for call in facts.run.calls if call.name == "close" and (call.pid, call.fd) == (wait.pid, wait.fd) and call.tid != wait.tid
                       and call.returned > wait.seq and not call.error), None)
-        if close is not None:
+        side = facts.sides.of(wait)
+        if close is not None and not (side is not None and any(read == wait for _, read in endings.closed_under(facts, side))):
             yield Finding("closed-while-waiting", f"{capital(facts.process(close.who, close.pid))} closed descriptor {close.fd}{at(close.source)} while another thread of it "
                           f"waited on it in {name(wait)}{at(wait.source)}. A close does not end such a wait.", (wait.seq, close.seq), close.seq, close.who, close.source)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pairs
 import pytest
 import scripts
-from harness.judge.findings import Facts
+from harness.judge.findings import Facts, find
 from harness.judge.findings.endings import FINDINGS
 
 
@@ -17,9 +17,11 @@ found = functools.partial(pairs.found, FINDINGS)
 
 HAVE = [
     ("reset-by-unread", "connect; write 5; readall 1", "listen; accept; read 4; close",
-     "The server closed connection 1 (acts.c:N) while 1 byte lay unread in its kernel. So its kernel sent a reset (RST) and no FIN."),
+     "The server closed connection 1 (acts.c:N) while 1 byte lay unread in its kernel. So its kernel sent a reset (RST) and no FIN. "
+     "Its last read there (acts.c:N) had asked for 4 bytes, and a read returns no more than it asks for."),
     ("reset-by-unread", "connect; write 5; readall 1", "listen; accept; read 3; exit 0",
-     "The server ended while 2 bytes lay unread in its kernel, on connection 1. So its kernel sent a reset (RST) and no FIN."),
+     "The server ended while 2 bytes lay unread in its kernel, on connection 1. So its kernel sent a reset (RST) and no FIN. "
+     "Its last read there (acts.c:N) had asked for 3 bytes, and a read returns no more than it asks for."),
     ("reset-by-linger", "connect; readall 1", "listen; accept; abort",
      "The server had set SO_LINGER on connection 1 (acts.c:N). Its close sent a reset (RST) and no FIN."),
     ("written-after-close", "connect; read 1; write 7; readall 1", "listen; accept; close; accept",
@@ -29,6 +31,9 @@ HAVE = [
     ("written-after-close", "ignore 13; connect; read 1; write 7; readall 1", "listen; accept",
      "The client wrote 7 bytes on connection 1 (acts.c:N) after the server had ended, which closed it. Nobody could read them: the server's kernel answered with "
      "a reset (RST)."),
+    ("written-after-close", "connect; write 4; read 1; write 8; readall 1", "listen; accept; read 12; close; accept",     # half of a struct
+     "The client wrote 8 bytes on connection 1 (acts.c:N) after the server had closed it (acts.c:N). Nobody could read them: the server's kernel answered with a reset (RST). "
+     "The last read of the server there (acts.c:N) had asked for 12 bytes and got 4: a read returns what has come, and does not wait for the rest."),
     ("held-by-another", "connect; readall 1", "listen; accept; fork; close; end; wait; accept",
      "The server's child process closed connection 1 (acts.c:N), but the server still has it open as descriptor N, since its accept (acts.c:N). A FIN goes out only "
      "when the last copy of a connection is closed. The client waits in read on connection 1."),
@@ -41,7 +46,8 @@ HAVE = [
      "The client waits in read on connection 1, and has read all that came there. The server has not closed its end, so no FIN comes: it waits for a signal, "
      "in pause (acts.c:N)."),
     ("reset-by-unread", "connect; write 5; readall 1; hear-nothing", "listen; accept; read 4; shut; close; accept",
-     "The server closed connection 1 (acts.c:N) while 1 byte lay unread in its kernel. So its kernel sent a reset (RST)."),
+     "The server closed connection 1 (acts.c:N) while 1 byte lay unread in its kernel. So its kernel sent a reset (RST). "
+     "Its last read there (acts.c:N) had asked for 4 bytes, and a read returns no more than it asks for."),
     ("never-closed", "connect; close", "listen; accept; read 1; accept",
      "The server has not closed connection 1: the client's FIN has come, and descriptor N is still open (CLOSE-WAIT). It waits in accept."),
 ]
@@ -90,3 +96,9 @@ def test_a_fin_that_stopping_the_run_brought_is_not_told_as_come(tmp_path: Path)
               "time.sleep(1)\nos.close(c.detach())\nl.accept()")
     run = scripts.run(tmp_path / "pair", "import signal\ns = dial()\nsignal.pause()", server)
     assert {one.code for ask in FINDINGS for one in ask(Facts(run))} == {"closed-under-a-read"}
+    assert "closed-while-waiting" not in {one.code for one in find(run)}     # the same wait is not told twice
+
+
+def test_a_descriptor_that_is_left_open_explains_no_wait_for_the_next_accept(tmp_path: Path) -> None:
+    run = scripts.run(tmp_path / "pair", "dial().close()\ns = dial()\ns.recv(9)", "l = listen()\nc = l.accept()[0]\nc.recv(9)\nos.read(os.pipe()[0], 1)\n")
+    assert [one.code for one in find(run)] == ["in-accept-queue", "never-closed"]

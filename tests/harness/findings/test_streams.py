@@ -146,4 +146,36 @@ def test_of_three_threads_that_leave_bytes_unread_none_is_left_out(tmp_path: Pat
     server = ("import threading\nl = listen()\nc = l.accept()[0]\nlock = threading.Lock()\nlock.acquire()\nthreading.Thread(target=lock.acquire).start()\n"
               "threading.Thread(target=l.accept).start()\nos.read(os.pipe()[0], 1)\n")
     words = next(one.words for one in find(scripts.run(tmp_path / "pair", "s = dial()\ns.send(b'x')\ns.recv(1)", server)) if one.code == "unread-at-end")
-    assert "3 threads of the server wait: " in words and all(what in words for what in ("in accept", "in read", "for another thread of its own, in futex"))
+    assert "3 threads of the server wait: " in words and all(what in words for what in ("in accept", "in read", "for a lock or a thread of its own, in futex"))
+
+
+@pytest.mark.parametrize("ends, told", [("", ["end-not-passed-on"]), ("b.shutdown(1)\n", [])])
+def test_a_relay_that_does_not_pass_on_the_end_of_a_stream(tmp_path: Path, ends: str, told: "list[str]") -> None:
+    client = "l = listen(port=8081)\ns = dial()\ns.send(b'hello')\ns.shutdown(1)\nc = l.accept()[0]\nwhile c.recv(9):\n    pass\n"
+    server = "a = listen().accept()[0]\nb = dial(port=8081)\nwhile True:\n    d = a.recv(9)\n    if not d:\n        break\n    b.send(d)\n"
+    found = [one for one in find(scripts.run(tmp_path / "pair", client, f"{server}{ends}b.recv(9)")) if one.code in ("end-not-passed-on", "no-newline")]
+    assert [one.code for one in found] == told
+    assert all("It had read 5 bytes there, and has written as many on connection 2. It has not ended its sending there" in one.words for one in found)
+
+
+@pytest.mark.parametrize("head, told", [("GET / HTTP/1.0\\n\\n", ["http-head"]), ("GET / HTTP/1.0\\r\\n\\r\\n", []), ("GET me\\n\\n", [])])
+def test_an_http_head_without_its_empty_line(tmp_path: Path, head: str, told: "list[str]") -> None:
+    run = scripts.run(tmp_path / "pair", f"s = dial()\ns.send(b'{head}')\ns.recv(9)", "c = listen().accept()[0]\nwhile c.recv(99):\n    pass\n")
+    assert [one.code for one in find(run) if one.code == "http-head"] == told
+    assert all('"\\n\\n" has come, without "\\r".' in one.words for one in find(run) if one.code == "http-head")
+
+
+def test_an_http_answer_whose_body_ends_with_the_stream(tmp_path: Path) -> None:
+    run = scripts.run(tmp_path / "pair", "s = dial()\nwhile s.recv(99):\n    pass\n", "c = listen().accept()[0]\nc.send(b'HTTP/1.1 200 OK\\r\\n\\r\\nhi')\nc.recv(9)")
+    assert "If its head has neither Content-Length nor Transfer-Encoding, the body ends only when the stream ends" in find(run)[0].words
+
+
+@pytest.mark.parametrize("client, server, words", [
+    ("\\x16\\x03\\x01\\0\\5\\1\\0\\0\\1\\x03", "", "The first bytes that the client sent on connection 1 are 16 03 01: a TLS handshake begins so. The server has sent nothing. "),
+    ("\\x16\\x03\\x01\\0\\5\\1\\0\\0\\1\\x03", "HTTP/1.1 400 ", 'a TLS handshake begins so. The first bytes of the server are others: "HTTP/1.1 400 ". '),
+    ("GET / HTTP/1.0", "\\x15\\x03\\x03\\0\\2\\2\\x46", 'are 15 03 03: a TLS alert begins so. The first bytes of the client are others: "GET / HTTP/1.0". '),
+    ("\\x16\\x03\\x01\\0\\5\\1\\0\\0\\1\\x03", "\\x16\\x03\\x03\\0\\5\\2\\0\\0\\1\\x03", ""), ("\\x16\\x03four", "", ""), ("x", "\\x15\\x03four", "")])
+def test_one_program_speaks_tls_and_the_other_does_not(tmp_path: Path, client: str, server: str, words: str) -> None:
+    run = scripts.run(tmp_path / "pair", f"s = dial()\ns.send(b'{client}')\ns.recv(99)\ns.recv(9)", f"c = listen().accept()[0]\nc.recv(99)\nc.send(b'{server}')\nc.recv(9)")
+    told = [one.words for one in find(run) if one.code == "tls"]
+    assert told == [] if not words else words in told[0] and told[0].endswith("Do both programs speak TLS there?")
