@@ -31,11 +31,12 @@ def dial(host="127.0.0.1", port=8080):
 """
 
 
-def run(folder: Path, client: str, server: str, *, stage: str = "", live: bool = False, isolate: bool = True, observe: bool = True) -> Run:
-    """Runs the two programs once, under the virtual clock or in real time. `stage` has the lines of a stage.txt."""
+def run(folder: Path, client: str, server: str, *, relay: str = "", stage: str = "", live: bool = False, isolate: bool = True, observe: bool = True) -> Run:
+    """Runs the two programs once, under the virtual clock or in real time. `relay` is a third program, and `stage` has the
+    lines of a stage.txt."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for name, text in (("client", client), ("server", server)):
+    for name, text in (("client", client), ("server", server), *([("relay", relay)] if relay else [])):
         (folder / name).write_text(HEAD + text)
         (folder / name).chmod(0o755)
         (folder / f"{name}.c").write_text("int main(void);\n")     # what a cast is made of

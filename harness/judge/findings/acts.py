@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Iterable, Optional
 
 from ...trace import Call, Socket, Waiting
-from ..sides import READS, WRITES, Side
+from ..sides import ACCEPTOR, OPENER, READS, WRITES, Side
 from .facts import Facts
 
 PLAIN = {"recvfrom": "recv", "sendto": "send", "accept4": "accept", "ppoll": "poll", "pselect6": "select", "epoll_pwait": "epoll_wait",
@@ -77,6 +77,15 @@ def not_looked_at(facts: Facts, waiting: Waiting, socket: Socket, what: str) -> 
         return f" That poll looks at descriptor {socket.fd}, which is {what}, but the events that it asks for lack POLLIN: it does not wait for bytes to read there."
     return f" That select looks at descriptors below {call.value} only, since its first argument is {call.value}, and {what} is descriptor {socket.fd}, which is in a set: the " \
            "first argument must be the highest descriptor plus 1."
+
+
+def between(facts: Facts, number: int) -> str:
+    """Returns " (between the client and the relay)" about a connection of a run in which connections are between other programs, too; ""
+    in any other run, or if a program is not known."""
+    pairs = {made.number: (facts.sides.name((made.number, OPENER)), facts.sides.name((made.number, ACCEPTOR))) for made in facts.run.connections}
+    opener, acceptor = pairs.get(number, ("", ""))
+    known = len({frozenset(pair) for pair in pairs.values()}) > 1 and opener and acceptor
+    return f" (between the {opener} and the {acceptor})" if known and opener != acceptor else ""
 
 
 def runs(facts: Facts, pid: int) -> str:

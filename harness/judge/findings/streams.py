@@ -9,7 +9,7 @@ from typing import Iterator, Optional
 from ...trace import Call, Event, Socket, Waiting
 from .. import causes, standard
 from ..sides import READS, WRITES, Side
-from .acts import ACCEPTS, POLLS, SLEEPS, STANDARD, at, capital, count, gone_before, listed, name, not_looked_at, shut_down_before, waits
+from .acts import ACCEPTS, POLLS, SLEEPS, STANDARD, at, between, capital, count, gone_before, listed, name, not_looked_at, shut_down_before, waits
 from .facts import Facts, Finding
 from .timing import limit_of
 
@@ -35,7 +35,7 @@ def unread(facts: Facts) -> "Iterator[Finding]":
             continue            # window() reports these bytes
         tried = [call for call in facts.calls(side, READS) if call.returned >= 0]
         reads = [call for call in facts.reads(side) if call.returned >= 0 and call.result > 0]
-        words = f"{count(socket.unread, 'byte')} {'lies' if socket.unread == 1 else 'lie'} unread in the {socket.who}'s kernel, on connection {side[0]}."
+        words = f"{count(socket.unread, 'byte')} {'lies' if socket.unread == 1 else 'lie'} unread in the {socket.who}'s kernel, on connection {side[0]}{between(facts, side[0])}."
         if facts.counted(side):
             words += f" The {socket.who} has read {count(facts.took(side), 'byte')} there" if reads else f" The {socket.who} has {'read no byte' if tried else 'called no read'} there"
             words += f", the last time at {reads[-1].source}." if reads and reads[-1].source else "."

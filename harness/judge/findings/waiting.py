@@ -7,7 +7,7 @@ from typing import Iterator, Optional
 
 from ...trace import Call, Waiting
 from ..sides import ACCEPTOR, OPENER, READS, WRITES
-from .acts import ACCEPTS, POLLS, SLEEPS, at, capital, count, did, last_act, listed, name, returned, runs, not_looked_at, waits
+from .acts import ACCEPTS, POLLS, SLEEPS, at, between, capital, count, did, last_act, listed, name, returned, runs, not_looked_at, waits
 from . import endings
 from .facts import Facts, Finding
 
@@ -93,14 +93,14 @@ def deadlock(facts: Facts) -> "Iterator[Finding]":
             continue
         side = facts.sides.of(one)
         last = last_act(facts, side) if side is not None else None
-        words = f"{capital(facts.process(one.who, one.pid))}{runs(facts, one.pid)} waits {waits(one)}"
+        words = f"{capital(facts.process(one.who, one.pid))}{runs(facts, one.pid)} waits {waits(one)}{between(facts, one.connection) if one.call in ('read', 'write') else ''}"
         if last is not None and (last.pid, last.tid) == (one.pid, one.tid):     # only what this thread did itself
             words += f"; the last that it did there: it {did(last)}{at(last.source)}"
             proof.append(last.seq)
         told.append(words + ".")
     pending = [call for call in facts.run.calls if call.returned < 0 and any((call.pid, call.tid) == (one.pid, one.tid) for one in circle)]
     full = {facts.sides.other(side) for side in map(facts.sides.of, (one for one in circle if one.call == "write")) if side is not None}
-    lie = [f"{count(s.unread, 'byte')} {'lies' if s.unread == 1 else 'lie'} unread in the {s.who}'s kernel (connection {s.connection})"
+    lie = [f"{count(s.unread, 'byte')} {'lies' if s.unread == 1 else 'lie'} unread in the {s.who}'s kernel, on connection {s.connection}{between(facts, s.connection)}"
            f"{', which has no room for more' if facts.sides.of(s) in full else ''}." for s in stop.sockets if s.connection and s.unread]
     lie += [aside.strip() for one in circle for s in stop.sockets if s.connection and s.unread and (aside := not_looked_at(facts, one, s, f"connection {s.connection}"))]
     begins = f"{names[:1].upper()}{names[1:]} wait for each other, and nothing is on its way."

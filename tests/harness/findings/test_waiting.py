@@ -186,3 +186,19 @@ def test_a_call_on_a_closed_number_again_and_again_is_a_spin(tmp_path):
 def test_of_a_deadlock_in_which_nobody_wrote_this_is_told(tmp_path: Path, first: str, told: bool) -> None:
     run = scripts.run(tmp_path / "pair", f"s = dial()\n{first}s.recv(9)", "c = listen().accept()[0]\nwhile True: c.recv(9)")
     assert ["Neither of them has called write there." in one.words for one in of(run, "deadlock")] == [told]
+
+
+RELAY = "server: listens on 8080\nrelay: listens on 8081\nrelay: connects to server\nclient: connects to relay\n"
+
+
+def test_a_deadlock_of_three_says_between_which_programs_each_connection_is(tmp_path: Path) -> None:
+    relay = "l = listen(port=8081)\nc = l.accept()[0]\ns = dial()\nc.recv(4)\ns.send(b'half')\ns.recv(9)"
+    run = scripts.run(tmp_path / "pair", "s = dial(port=8081)\ns.send(b'half')\ntime.sleep(1)\ns.send(b'rest\\n')\ns.recv(9)", "c = listen().accept()[0]\nc.recv(4)\nc.recv(9)", relay=relay, stage=RELAY)
+    words = of(run, "deadlock")[0].words
+    assert "5 bytes lie unread in the relay's kernel, on connection 1 (between the client and the relay)." in words
+    assert "The relay waits in read on connection 2 (between the relay and the server)" in words
+
+
+def test_of_two_connections_of_one_pair_the_number_says_enough(tmp_path: Path) -> None:
+    run = scripts.run(tmp_path / "pair", "s, t = dial(), dial()\nt.send(b'hello')\ns.recv(9)", "l = listen()\nc, d = l.accept()[0], l.accept()[0]\nc.recv(9)")
+    assert "5 bytes lie unread in the server's kernel, on connection 2." in of(run, "deadlock")[0].words
