@@ -428,7 +428,8 @@ class Conductor:
     def _look(self) -> quiescence.Look:
         if not self.told:
             return quiescence.Look((), busy="the kernel does not tell what a thread waits for", unknown=True)
-        self.stop = self.stop or limits.unwaited(self.starts.started)       # before the list of all, which takes long then
+        if not self.observe or self.intake.born > UNWAITED:
+            self.stop = self.stop or limits.unwaited(self.starts.started)       # before the list of all, which takes long then
         pids = self._pids()
         if len(pids) > PROCESSES:
             self._runaway(f"more than {PROCESSES} processes{self._whose(pids)}")

@@ -23,6 +23,7 @@ LONGEST = 300.0             # seconds of a whole run, pauses not counted
 ENDS = 1_000                # so many reads of one thread at the end of a stream, or failing calls, and no progress: then it spins
 AGAIN = 3                   # so many times in a row a time limit ended a wait, and nothing came of it
 SPIN_LEAST = 1.0            # seconds of processor time after which a program that runs when the run is given up counts as spinning
+MEMORY_EVERY = 0.05         # seconds between two looks at how much memory all programs use
 UNWAITED = 500              # processes of one parent that have ended, and that nobody has waited for
 VAIN = 100                  # so many calls of one thread in a row brought nothing: then another one is no longer held for it
 IDLE_CALLS = 500            # so many calls of one thread in a row brought nothing: it may spin
@@ -47,6 +48,7 @@ class Watch:
         self.until = self.since             # until then a program has a reason to wait: a pause in real time, a timer
         self._cpu = -1.0
         self._end = self.since + LONGEST
+        self._memory_at = self.since + MEMORY_EVERY     # the time of the next look at the memory
         self._paused = self.since           # until then pauses last that do not count as time of the run
 
     def pause(self, seconds: float) -> None:
@@ -87,10 +89,12 @@ class Watch:
     def stop(self, pids: Iterable[int], busy: str, who: str = "", idle: bool = False) -> Optional[Stop]:
         """Returns the end of a run that has passed a limit; else None. `busy` says why nobody is known to wait for ever. `who`
         names the programs that run ("the server"). `idle`: these make calls that bring nothing."""
-        pids = list(pids)
-        if sum(map(kernel.resident_bytes, pids)) > 2 * MEMORY or kernel.memory_files(pids) > 2 * MEMORY:
-            return Stop("runaway", f"more than {2 * MEMORY >> 20} MiB of memory")
-        if time.monotonic() - self.since <= 0.5:
+        pids, now = list(pids), time.monotonic()
+        if now >= self._memory_at:
+            self._memory_at = now + MEMORY_EVERY
+            if sum(map(kernel.resident_bytes, pids)) > 2 * MEMORY or kernel.memory_files(pids) > 2 * MEMORY:
+                return Stop("runaway", f"more than {2 * MEMORY >> 20} MiB of memory")
+        if now - self.since <= 0.5:
             return None
         cpu = sum(map(kernel.cpu_seconds, pids))
         self._cpu = cpu if self._cpu < 0 else self._cpu
