@@ -19,7 +19,7 @@ from ..judge.findings import Finding, acts
 from ..judge.sides import READS, WRITES, Side
 from ..trace import Call, Event, Run
 from ..trace.plain import plain
-from . import no_error
+from . import no_error, numbers
 from .phrases import at, count, of_them, quoted, the, with_source
 
 POINTER = 8     # bytes of a pointer on a 64-bit machine
@@ -63,10 +63,14 @@ class Why:
 
     def lines(self, d: Optional[Difference]) -> Iterator[str]:
         found = self._findings(d)
+        number = list(self._number(d, d.observed)) if d is not None and d.kind == "missing" and d.observed else []
+        if number:      # what the others did with that number is no reason for it
+            found = [one for one in found if one.code == "deadlock"]
+        yield from number
         circle = [one for one in found if one.code == "deadlock"]       # it says who waits for whom; the missing line says why
         told = [one for one in found if one not in circle]
         yield from (with_source(one.words, one.source) for one in told)
-        yield from self._of(d, bool(told)) if d is not None else ()
+        yield from self._of(d, bool(told or number)) if d is not None else ()
         yield from (with_source(one.words, one.source) for one in circle)
 
     def _of(self, d: Difference, told: bool) -> Iterator[str]:
@@ -124,6 +128,18 @@ class Why:
             if call.name == "listen" and not {"bind", "connect", "listen"} & set(before):
                 yield f"It called listen{at(call.source)} and no bind before that. The kernel chooses the port of a socket that no bind has given one."
                 return
+
+    def _number(self, d: Difference, event: Event) -> Iterator[str]:
+        """Yields which bytes came, or were put, where WHO's line has another number than the contract."""
+        yield from numbers.put(d.expected, event.text)
+        side = self.cast.sides.of(event)
+        if side is None or not self.deeds.seen(side):
+            return
+        reads = [call for call in self.deeds.by_side.get(side, ()) if call.name in READS and call.option != "MSG_PEEK" and 0 <= call.returned < event.seq and call.result > 0]
+        if all(len(call.data) >= call.result for call in reads):
+            stream = "".join(call.data[:call.result] for call in reads).encode("latin-1")
+            told = sum(line.count for line in self.cast.sides.lines(side) if line.kind == "recv" and line.seq < event.seq)
+            yield from numbers.taken(d.expected, event.text, [stream[told:], *(stream[-size:] for size in (4, 2, 8))])
 
     def _slips(self, d: Difference) -> Iterator[str]:
         """Yields sentences about a slip in C with a length, or with the end of a text. The sentences are about C, so they are
