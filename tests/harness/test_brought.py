@@ -186,7 +186,7 @@ WHY = [
     ("wants-more", LENGTH, "s.send(struct.pack('<I', 5)); s.send(bytes(5)); s.recv(1)", "The 4 bytes that it read before (05 00 00 00) are 83,886,080 in network byte order, and 5 in the "
      "other order: is one htonl() or ntohl() missing, or one too many?"),
     ("no-newline", IN_ALL.format(18), "s.send(b'Hello ov'); s.recv(1)", "If it goes on only when it has all the 18 bytes that it asked for, 10 are missing."),
-    ("no-write", "select.select([c], [], [])\nc.recv(9)\nselect.select([c], [], [])", "s.send(b'ping\\n'); s.recv(1)", "The server has read 5 bytes on connection 1, has called no write "
+    ("no-write", "select.select([c], [], [])\nc.recv(9)\nselect.select([c], [], [])", "s.send(b'ping\\n'); s.recv(1)", "The server has read 5 bytes on connection 1, the last one a newline, has called no write "
      "there, and waits in select; no FIN has come. The client waits in read for an answer."),
     ("no-write", "select.select([c], [], [])\nc.recv(9)\nselect.select([c], [], [])", "s.send(b'ping'); s.recv(1)", "The server has read 4 bytes on connection 1, has called no write "
      "there, and waits in select; no FIN has come."),
