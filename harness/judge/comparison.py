@@ -313,11 +313,12 @@ class _Comparison:
         seen = match.stray.text if match.stray else f"waiting in {blocked.call}" if blocked else end.how if end else ""
         failed = end is not None and end.how in self._failures
         others = [e.text for e in match.events if not match.stray and not (before and e.seq <= before[0].seq)]
+        slept = line is not None and line.text.startswith("pausing") and bool(before) and match.stray is not None and self.deeds.slept(before[0], match.stray)
         elsewhere = match.stray is not None and came is not None and came.pid != match.stray.pid
         return Difference(
             kind="unexpected" if match.stray and (line is None or came) else "missing", who=match.who,
             line=about.number if about else 0, statement=about.written if about else "",
-            expected=line.text if line else "", observed=match.stray, hints=fitting(about.hints, seen, not failed and not elsewhere, others) if about else (),
+            expected=line.text if line else "", observed=match.stray, hints=fitting(about.hints, seen, not failed and not elsewhere, others) if about and not slept else (),
             witnesses=tuple(before + ([match.stray] if match.stray else [])), blocked=blocked,
             at=end.seq if end and end.how.startswith(("exit ", "signal ")) else LATE, extra=self._is_extra(match),
             found="nearly" if nearly else "")
@@ -427,7 +428,7 @@ class _Comparison:
         if written < event.count:
             return replace(told, act=beyond.seq)
         last = [e for e in self.cast.of(event.who) if (e.pid, e.tid) == (event.pid, event.tid) and e.seq < beyond.seq][-1]
-        if written - event.count == beyond.result:      # one write more
+        if self.deeds.begins_behind(beyond, event):      # a write more
             told = replace(told, expected="0", found=str(beyond.result), observed=last, witnesses=(last,), hints=())
         return replace(told, act=beyond.seq, at=beyond.seq)
 
@@ -747,7 +748,9 @@ class _Comparison:
             self.unseen.append(f"how the {ends.who} ends: the kernel does not tell what it waits for")
             self.skipped.add(ends.number)
         elif wrong or not hows:
-            last = self.cast.lines(ends.who)[-1:]
+            pids = {end.pid for end in found if wrong and end.how == wrong[0]}
+            lines = self.cast.lines(ends.who)
+            last = [e for e in lines if e.pid in pids][-1:] or lines[-1:]
             blocked = self._blocked(self.matches[ends.who]) if ends.who in self.matches else None
             yield Difference("ends", ends.who, ends.number, ends.written, ends.how, found=wrong[0] if wrong else "nothing known",
                              witnesses=tuple(last), blocked=blocked, hints=fitting(ends.hints, hows[0] if hows else "", otherwise=True))

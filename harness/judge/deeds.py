@@ -283,6 +283,16 @@ class Deeds:
         beyond = next((c for c, so_far in zip(calls, sums) if so_far > event.count), calls[-1] if calls else None)
         return (mine, beyond) if mine != event.count and (mine < event.count) == (written < announced) else None
 
+    def slept(self, before: Event, after: Event) -> bool:
+        """Did the thread of two lines sleep between them?"""
+        return any(c.name in ("nanosleep", "clock_nanosleep") and c.limit > 0 for c in _behind(self._calls.get((before.pid, before.tid), []), before.seq, after.seq))
+
+    def begins_behind(self, call: Call, event: Event) -> bool:
+        """Did a write begin behind all bytes that a "sending" line of its thread announces? Then it is a write more, and no longer one."""
+        places, writes = self._writes.get((event.pid, event.tid), ([], []))
+        earlier = writes[bisect.bisect_right(places, event.seq):bisect.bisect_left(places, call.seq)]
+        return sum(max(c.result, 0) for c in earlier if self.sides.of(c) == self.sides.of(event)) == event.count
+
     def written_otherwise(self, event: Event, expected: str = "") -> Optional[Call]:
         """Returns the first write of other bytes than a "sending" line quotes, or than the text `expected` quotes. Returns None if there is
         none, or if nobody can tell: the text quotes no bytes, or not as many as the line counts; its thread wrote more than these before

@@ -63,6 +63,10 @@ def _bound(call: Call, facts: Facts) -> Iterator[str]:
         yield f"The {call.who}'s bind{at(call.source)} named port 0: with that a program asks the kernel for any port that is free."
         return
     ends = [(side[0], end) for side in facts.sides.all() if (end := facts.sides.end(side)) is not None and end.who == call.who]
+    host = call.address.rpartition(":")[0]
+    if ends and all(connecting.same_port(end.address, call.address) and end.address.rpartition(":")[0] != host for _, end in ends) and host not in ("0.0.0.0", "[::]"):
+        yield f"The {call.who}'s bind{at(call.source)} named {call.address}. The {call.who}'s end of connection {ends[-1][0]} has another address, {ends[-1][1].address}."
+        return
     if ends and not any(connecting.same_port(end.address, call.address) for _, end in ends):
         yield (f"The {call.who}'s bind{at(call.source)} named port {call.address.rpartition(':')[2]}. The {call.who}'s end of connection {ends[-1][0]} has another port, "
                f"{ends[-1][1].address.rpartition(':')[2]}.")
@@ -96,7 +100,7 @@ def _no_limit(d: Difference, facts: Facts) -> Iterator[str]:
     limits = [c for c in facts.run.calls if c.who == role_of(d.who) and c.option in ("SO_RCVTIMEO", "SO_SNDTIMEO") and not c.error]
     here: Optional[Call] = next((c for c in reversed(limits) if facts.sides.of(c) == side), None)
     last = next((c for c in reversed(limits) if c.option == "SO_RCVTIMEO" and facts.sides.of(c) == side and read is not None and c.seq < read.seq), None)
-    if read is not None and last is not None and last.value and not read.error:
+    if read is not None and last is not None and last.value and not read.error and not any(c.error == "EAGAIN" for c in facts.reads(side)):
         limit = f"its time limit of {seconds(last.value)} (SO_RCVTIMEO{', ' + last.source if last.source else ''})"
         yield (f"The {read.who}'s read on connection {side[0]}{at(read.source)} " +
                (f"returned {count(read.result, 'byte')} before {limit} had passed." if read.returned >= 0 else f"waits, and {limit} has not passed."))

@@ -14,7 +14,7 @@ from ..judge import causes, findings, standard
 from ..judge.cast import Cast
 from ..judge.comparison import LATE, Difference, Verdict
 from ..judge.contract import After, Contract, Deadlock, Ends, Line, Wire, role_of
-from ..judge.deeds import Deeds
+from ..judge.deeds import Deeds, quoted_bytes
 from ..judge.findings import Finding, acts
 from ..judge.sides import READS, WRITES, Side
 from ..trace import Call, Event, Run
@@ -29,7 +29,7 @@ FIRST = {"deadlock": ("deadlock", "end-not-passed-on", "http-head", "tls", "no-n
 ALONE = ("late", "open", "unwritten", "unlike", "miscount", "unheard", "deaf", "act", "reset", "bytes", "wire", "call", "free")     # need no finding
 
 # By the kind of difference: the findings that explain one of those.
-REASONS = {"reset": ("reset-by-linger", "reset-by-unread"), "unwritten": ("wrong-descriptor",), "open": ("held-by-another",), "bytes": ("wrong-descriptor", "low-copy", "no-connection", "write-failed", "short-write")}
+REASONS = {"reset": ("reset-by-linger", "reset-by-unread"), "unwritten": ("wrong-descriptor",), "open": ("held-by-another",), "unheard": ("asked-nothing",), "bytes": ("wrong-descriptor", "low-copy", "no-connection", "write-failed", "short-write")}
 
 # What a contract may ask for: findings of a reset, of how a program waits when the run is over, and of how it ends.
 RESETS = ("reset-by-unread", "reset-by-linger", "reset-unaccepted", "written-after-close", "read-reset")
@@ -156,6 +156,8 @@ class Why:
                    "64-bit machine, however much room the pointer leads to.")
         if event and d.kind == "missing":
             yield from self._other_errno(d, event)
+        if d.kind == "unwritten" and d.found == "0" and event and act is None:
+            yield from self._kept_in_a_buffer(event)
         if d.kind == "unwritten" and d.expected == "-1":
             yield "A call that fails returns -1. As a size (size_t) that is 18,446,744,073,709,551,615."
         if d.kind == "bytes" and act and self._zeros_too_many(d, act) or d.kind == "missing" and event and event.text == f'{d.expected[:-1]}\\0"':
@@ -173,6 +175,14 @@ class Why:
             if any(not c.isprintable() or c == "\ufffd" for c in before + behind):
                 yield (f"{'Before' if before else 'Behind'} {quoted(d.expected)} stand bytes that are no text. `%s` and `strlen` go on up to a byte 0, and `read` puts "
                        "none behind the bytes that it brings.")
+
+    def _kept_in_a_buffer(self, event: Event) -> Iterator[str]:
+        """Yields the later write that had the bytes of a line which was followed by no write."""
+        said = quoted_bytes(event.text)
+        later = next((c for c in self.run.calls if c.name in WRITES and (c.pid, c.fd) == (event.pid, event.fd) and c.seq > event.seq and said), None)
+        if later is not None and said in later.data:
+            yield (f"A later {acts.name(later)} of the {later.who}{at(later.source)} has these bytes, and {acts.returned(later)}. stdio (fwrite, fprintf, fputs) keeps bytes in a buffer of the program until "
+                   "fflush or fclose, until the buffer is full, or until the program ends.")
 
     def _other_errno(self, d: Difference, event: Event) -> Iterator[str]:
         """Yields the call that failed as the contract says, if the line behind it names another error."""
@@ -319,9 +329,19 @@ class Why:
             kind = "program"
         yield WHY[kind].format(late=role_of(d.who), early=early)
         yield from self._no_pause(d) if kind == "clock" else ()
+        yield from self._which_fin(d.observed) if kind == "FIN" and d.observed else ()
         if kind not in ("clock", "program", "start") and not self._ended_before(d, early):
             lacks = "" if self.run.observed else ", or lacks one"
             yield f'A log that says otherwise has a line in the wrong place{lacks}: say before you act ("closing", then close), say after you learn.'
+
+    def _which_fin(self, event: Event) -> Iterator[str]:
+        """Yields the call by which the other end was given up, and so brought the EOF that a line tells of."""
+        side = self.cast.sides.of(event)
+        reads = [call for call in self.deeds.by_side.get(side, ()) if call.name in READS and 0 <= call.returned < event.seq] if side is not None else []
+        brought = causes.brought_by(self.run, self.cast.sides, reads[-1]) if reads and reads[-1].result == 0 and not reads[-1].error else None
+        call = self.deeds.act(brought) if brought is not None else None
+        if call is not None:
+            yield f"The {call.who}'s {acts.name(call)}{at(call.source)} sent it."
 
     def _no_pause(self, d: Difference) -> Iterator[str]:
         """Yields a sentence if WHO's last line said "pausing", and its thread did not wait."""
@@ -478,6 +498,8 @@ class Why:
             yield f"The {sender} had written no byte {'by then' if place else 'when the run was over'}."
         elif took <= wrote:
             yield f"{'By then the' if place else 'The'} {sender} had written {count(wrote, 'byte')}, and the {receiver} had read {of_them(took, wrote)}."
+            if wrote and not any(call.name in READS and call.seq < (place or LATE) for call in self.deeds.by_side.get(other, ())):
+                yield f"The {receiver} had called no read on that connection."
             last = next((call for call in reversed(self.deeds.by_side.get(other, ())) if call.name in READS and 0 <= call.returned < (place or LATE)), None)
             if last is not None and 0 < last.result == last.asked and took < wrote:
                 yield f"Its last read by then{at(last.source)} asked for {count(last.asked, 'byte')}, and a read returns no more than it asks for."
