@@ -310,7 +310,8 @@ class _Comparison:
         before = [e for _, e in match.pairs][-1:]
         nearly = line is not None and match.stray is not None and came is None and misspelt(line.text, match.stray.text)
         blocked, end = None if nearly else self._blocked(match), None if match.stray else self._end_of(match)
-        seen = match.stray.text if match.stray else f"waiting in {blocked.call}" if blocked else end.how if end else ""
+        quotes = line is not None and match.stray is not None and bool(self.deeds.misquoted(match.stray, line.text))      # no hint is about that
+        seen = "" if quotes else match.stray.text if match.stray else f"waiting in {blocked.call}" if blocked else end.how if end else ""
         failed = end is not None and end.how in self._failures
         others = [e.text for e in match.events if not match.stray and not (before and e.seq <= before[0].seq)]
         slept = line is not None and line.text.startswith("pausing") and bool(before) and match.stray is not None and self.deeds.slept(before[0], match.stray)

@@ -356,6 +356,17 @@ class Deeds:
         calls = [c for c in self._calls.get((event.pid, event.tid), []) if c.name in READS and self.sides.of(c) == side and 0 <= c.returned < event.seq and not c.error]
         return int(named[1]) if calls and calls[-1].result == int(named[1]) and side not in self._peeked else None
 
+    def misquoted(self, event: Event, expected: str) -> int:
+        """Returns how many bytes came for a "received" line, if they are those that the contract's line quotes, and the line itself quotes others.
+        Returns 0 if not, or if nobody can tell."""
+        side, wanted = self.sides.of(event), quoted_bytes(expected)
+        if event.kind != "recv" or not self.exact or side is None or event.pid in self._blind or event.count != len(wanted) or quoted_bytes(event.text) == wanted:
+            return 0
+        reads = [c for c in self.by_side.get(side, ()) if c.name in READS and c.option != "MSG_PEEK" and c.result > 0 and 0 <= c.returned < event.seq]
+        told = _at(self._told[side], event.seq)
+        came = "".join(c.data[:c.result] for c in reads)[told:told + event.count]
+        return event.count if came == wanted and all(len(c.data) >= c.result for c in reads) else 0
+
     # -- an end of reading --------------------------------------------------------------------------------------------
 
     def own_reading(self, name: str) -> Optional[tuple[Call, bool]]:

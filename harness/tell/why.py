@@ -103,6 +103,10 @@ class Why:
             yield from came
         elif d.kind in ("missing", "unexpected"):
             line = next((x for x in self.plan.of(Line) if x.number == d.line and d.expected), None)
+            misquoted = self.deeds.misquoted(d.observed, d.expected) if d.observed and d.kind == "missing" else 0
+            if misquoted:
+                yield f"The {count(misquoted, 'byte')} that came are those of the contract, and the line shows others: does it quote the buffer's bytes, and as many as came?"
+                return
             yield from self._of_the_line(d, line)
             yield from no_error.why(d, line.text, self.run) if line is not None else ()
             yield from no_error.would_block(d, self.run) if not told else ()
