@@ -254,7 +254,7 @@ class _Comparison:
     def verdict(self) -> Verdict:
         lines = list(self._line_differences())
         orders, wire = list(self._after_differences()), list(self._wire())
-        deeds = self._once([*self._deeds(), *self._other_bytes(lines), *self._unsaid(lines), *self._early(orders), *self._no_fin(wire)])
+        deeds = self._once([*self._deeds(), *self._other_bytes(lines), *self._unsaid(lines), *self._early(orders), *self._no_fin(wire), *self._fin_too_early(wire)])
         found = lines + deeds + orders + list(self._never_differences(lines))
         found += [*self._ports(), *self._ends(lines), *self._calls(lines)] + list(self._deadlock(lines)) + list(self._bytes()) + wire
         found = self._sorted([d if d.at < LATE or d.observed is None else replace(d, at=d.observed.seq) for d in found])
@@ -569,6 +569,23 @@ class _Comparison:
                 peer = self.cast.sides.other(sides[0])
                 reads = any(line.who == self.cast.sides.name(peer) and line.text.startswith("EOF") for line in self.plan.of(Line)) if peer else False
                 yield self._reset(call, "EOF" if reads else "FIN", self.cast.sides.name(peer) if reads and peer else "")
+
+    def _fin_too_early(self, wire: list[Difference]) -> Iterator[Difference]:
+        """Yields the shutdown or the close that sent a FIN before the other end's FIN, after which the contract has it, if no line of its thread
+        says so."""
+        for d in wire if self.run.mode != "reset" else ():
+            sides = [side for side in self.cast.sides.all() if self.cast.sides.name(side) == role_of(d.who)]
+            if d.expected != "FIN" or not d.other.endswith(" FIN") or len(sides) != 1 or not self.deeds.seen(sides[0]):
+                continue
+            sent = next((s.seq for s in self.run.segments if "F" in s.flags and self.cast.sides.of_segment(s) == sides[0]), -1)
+            gone = next((c for c in self.deeds.by_side.get(sides[0], ()) if c.name in ("close", "shutdown") and c.option != "SHUT_RD" and not c.error and c.seq < sent), None)
+            mine = [e for e in self.cast.sides.lines(sides[0]) if gone is not None and (e.pid, e.tid) == (gone.pid, gone.tid)]
+            last = [e for e in mine if gone is not None and e.seq < gone.seq][-1:]
+            behind = next((e for e in mine if gone is not None and e.seq > gone.seq), None)
+            if gone is None or not last or any(self._tells(e, gone) for e in mine if e.seq < gone.seq):
+                continue
+            if behind is None or not causes.is_a(behind, "closing" if gone.name == "close" else "half-closing"):     # else another difference tells that
+                yield Difference("act", self._who_said(last[0]), 0, "", gone.option, found=gone.name, act=gone.seq, at=gone.seq, witnesses=tuple(last))
 
     def _reset_before_its_fin(self, side: Side) -> Iterator[Difference]:
         """Yields the close of the other end that sent a reset, if this end was given up only after that: then its kernel sent no FIN."""

@@ -93,6 +93,9 @@ class Why:
                    "event_sending(conn, n, ...) tells of n bytes, event(...) of none.")
         elif d.kind == "reset" and d.expected == "ECONNRESET":
             yield from self._nothing_unread(d)
+        elif d.kind == "act":
+            early = next((one for one in self.verdict.differences if one.kind == "wire" and one.expected == "FIN" and one.other.endswith(" FIN") and role_of(one.who) == role_of(d.who)), None)
+            yield from [f"So the {role_of(d.who)}'s FIN went out before the {role_of(early.other.rpartition(' ')[0])}'s, and the contract has it behind that."] if early is not None else ()
         elif d.kind == "port":
             yield f"It listens on port {d.found}. The lab looked for it and told the others; by hand a client would be refused."
             yield from self._unbound(d)
