@@ -316,10 +316,11 @@ class _Comparison:
         others = [e.text for e in match.events if not match.stray and not (before and e.seq <= before[0].seq)]
         slept = line is not None and line.text.startswith("pausing") and bool(before) and match.stray is not None and self.deeds.slept(before[0], match.stray)
         elsewhere = match.stray is not None and came is not None and came.pid != match.stray.pid
+        untrue = match.stray is not None and bool(self.deeds.unheard(match.stray))      # it says what did not happen: a hint about that does not fit
         return Difference(
             kind="unexpected" if match.stray and (line is None or came) else "missing", who=match.who,
             line=about.number if about else 0, statement=about.written if about else "",
-            expected=line.text if line else "", observed=match.stray, hints=fitting(about.hints, seen, not failed and not elsewhere, others) if about and not slept else (),
+            expected=line.text if line else "", observed=match.stray, hints=fitting(about.hints, seen, not failed and not elsewhere, others) if about and not slept and not untrue else (),
             witnesses=tuple(before + ([match.stray] if match.stray else [])), blocked=blocked,
             at=end.seq if end and end.how.startswith(("exit ", "signal ")) else LATE, extra=self._is_extra(match),
             found="nearly" if nearly else "")
@@ -871,7 +872,12 @@ class _Comparison:
             wrong = [f"{count} {where}" for count, where in found if count != said.count]
             if wrong:
                 yield Difference("bytes", said.sender, said.number, said.written, f"{said.count} to the {said.receiver}",
-                                 found=" and ".join(wrong), hints=fitting(said.hints, "", otherwise=True), act=self.deeds.last_write(self._sides(said)))
+                                 found=" and ".join(wrong), hints=fitting(said.hints, "", otherwise=True), act=self._wrong_write(said))
+
+    def _wrong_write(self, said: Bytes) -> int:
+        """Returns the place of the first write that no line announces; else of the last write that did not fail; -1 if none is known."""
+        unsaid = next((call for side in self._sides(said) if (call := self.deeds.unannounced(side)) is not None), None)
+        return unsaid.seq if unsaid is not None else self.deeds.last_write(self._sides(said))
 
     def _counted(self, said: Bytes) -> Iterator[tuple[int, str]]:
         """Yields (number of bytes, source) for the stream that a `bytes:` line is about: as the program's lines count it, or its

@@ -100,6 +100,23 @@ class Deeds:
         """Returns the place of the last write at these ends that did not fail, -1 if none is known."""
         return max((c.seq for side in ends for c in self.by_side.get(side, ()) if c.name in WRITES and not c.error), default=-1)
 
+    def unannounced(self, side: Optional[Side]) -> Optional[Call]:
+        """Returns the first write at this end that has more bytes than the lines of its thread had announced by then and not seen written; None
+        if there is none, if no line of that thread announces bytes there, or if that is not known."""
+        if side is None or not self.seen(side):
+            return None
+        for thread in dict.fromkeys((c.pid, c.tid) for c in self.by_side.get(side, ()) if c.name in WRITES):
+            lines = [e for e in self._lines.get(thread, []) if e.kind == "send" and self.sides.of(e) == side]
+            writes = [c for c in self._writes.get(thread, ([], []))[1] if self.sides.of(c) == side and c.result > 0]
+            if not lines or any(e.count < 0 for e in lines):
+                continue
+            done = 0
+            for call in writes:
+                done += call.result
+                if done > sum(e.count for e in lines if e.seq < call.seq):
+                    return call if sum(c.result for c in writes) > sum(e.count for e in lines) else None
+        return None
+
     def write_failed(self, name: str) -> bool:
         """Did a write of a program of that name fail, or still wait when the run was over? Then it is not known what the program
         would have sent."""

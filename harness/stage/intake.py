@@ -361,7 +361,7 @@ class Intake:
         self._running[told["tid"]] = told["pid"]
         call = replace(before, returned=place, returned_ns=told["ns"] - self.start, result=told["result"], error=told.get("error", ""),
                        asked=asked,
-                       option=told.get("events", "") or before.option, data=before.data or told.get("data", ""), address=told.get("address", "") or before.address)
+                       option=told.get("events", "") or before.option, data=before.data or ("" if before.option == "MSG_TRUNC" else told.get("data", "")), address=told.get("address", "") or before.address)
         call = self._made(place, call, told)
         self.book.update_call(call)
         self._touches(call, self._inodes.get(entry, 0))
@@ -712,7 +712,7 @@ def _brings_nothing(call: Call) -> bool:
 def _option(name: str, told: "dict[str, Any]") -> str:
     flags = told.get("flags", 0)
     flag = "MSG_PEEK" if flags & socket.MSG_PEEK else "MSG_WAITALL" if flags & socket.MSG_WAITALL else "MSG_OOB" if flags & socket.MSG_OOB else ""
-    flag = flag if name.startswith("recv") else ""
+    flag = (flag or ("MSG_TRUNC" if flags & socket.MSG_TRUNC else "")) if name.startswith("recv") else ""
     if name.startswith("send"):
         flag = "MSG_OOB" if flags & socket.MSG_OOB else "MSG_MORE" if flags & socket.MSG_MORE else ""
     return str(told.get("option") or told.get("how") or flag)

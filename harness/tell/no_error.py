@@ -48,6 +48,16 @@ def would_block(d: Difference, run: Run) -> Iterator[str]:
     yield f"The {call.who}'s {name(call)}{at(call.source)} failed with EAGAIN: {nothing}, and the call did not wait{set_so}. poll waits until something has come."
 
 
+def had_not_failed(d: Difference, run: Run) -> Iterator[str]:
+    """Yields what WHO's last call before the line had returned, if the line tells of an error and names none, and the call had not failed."""
+    if d.observed is None or not re.match(r"Error\b.*\b(Success|unknown error)\b", d.observed.text) or not run.observed:
+        return
+    mine = [c for c in run.calls if (c.pid, c.tid) == (d.observed.pid, d.observed.tid) and 0 <= c.returned < d.observed.seq]
+    if mine and not mine[-1].error:
+        yield (f"The last call of the {mine[-1].who} before that line is {name(mine[-1])}{at(mine[-1].source)}, and it had not failed: it returned {mine[-1].result:,}. "
+               "errno says why a call failed, and only after one that failed.")
+
+
 def _answered(call: Call, facts: Facts) -> Iterator[str]:
     """Yields who listened at the address that a connect named."""
     found = connecting.who_took(facts, call)

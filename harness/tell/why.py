@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from typing import Iterator, Optional
 
 from ..judge import causes, findings, standard
@@ -22,6 +23,7 @@ from ..trace.plain import plain
 from . import no_error, numbers
 from .phrases import at, count, of_them, quoted, the, with_source
 
+OFTEN = 1000    # so often a line counts as one that comes again and again
 POINTER = 8     # bytes of a pointer on a 64-bit machine
 MOST = 2        # how many findings a verdict shows at most
 FIRST = {"deadlock": ("deadlock", "end-not-passed-on", "http-head", "tls", "no-newline", "no-write", "wants-more", "edge-not-drained", "urgent", "low-water"),     # by word: the findings that go first
@@ -70,6 +72,7 @@ class Why:
         circle = [one for one in found if one.code == "deadlock"]       # it says who waits for whom; the missing line says why
         told = [one for one in found if one not in circle]
         yield from (with_source(one.words, one.source) for one in told)
+        yield from self._flood() if self.verdict.word == "runaway" and not told else ()
         yield from self._of(d, bool(told or number)) if d is not None else ()
         yield from (with_source(one.words, one.source) for one in circle)
 
@@ -85,12 +88,16 @@ class Why:
             if read:
                 yield (f"Before that line the {role_of(d.who)} read {count(sum(call.result for call in read), 'byte')}{at(read[-1].source)}, and its thread's lines since then do not tell the lab "
                        "so: event_received(conn, n, ...) does, event(...) does not.")
+            elif self._untold(d)[0]:
+                yield self._untold(d)[0]
             else:
                 yield from _luck(d)
                 yield from self._no_pause(d) if by_clock(d) else ()
         elif d.kind == "bytes" and self.run.wire and not self.run.missing and (told_of := re.fullmatch(r"(\d+) by its lines", d.found)):
             yield (f"The wire carried what the contract asks for, {count(int(d.expected.split()[0]), 'byte')}. The {role_of(d.who)}'s lines tell the lab of {told_of[1]}: "
                    "event_sending(conn, n, ...) tells of n bytes, event(...) of none.")
+        elif d.kind == "bytes" and (call := self._unannounced(d)) is not None:
+            yield f"No line of the {call.who} announces the {count(call.result, 'byte')} of that {acts.name(call)}."
         elif d.kind == "reset" and d.expected == "ECONNRESET":
             yield from self._nothing_unread(d)
         elif d.kind == "act":
@@ -113,6 +120,7 @@ class Why:
             yield from self._of_the_line(d, line)
             yield from no_error.why(d, line.text, self.run) if line is not None else ()
             yield from no_error.would_block(d, self.run) if not told else ()
+            yield from no_error.had_not_failed(d, self.run)
             if line is not None and not told and self.verdict.word != "runaway":
                 yield from self._missing(d, line)
 
@@ -126,6 +134,41 @@ class Why:
                "SIGPIPE blocked": f"the {who} has blocked it"}.get(call.option if call else "", "")
         if call is not None and way:
             yield f"With EPIPE a {acts.name(call)} brings the signal SIGPIPE. It did not end the {who}: {way}{at(call.source) if call.option == 'MSG_NOSIGNAL' else ''}."
+
+    def _untold(self, d: Difference) -> "tuple[str, str]":
+        """Returns a sentence about the earlier line of two, and its place, if that line tells of a write and gives no number of bytes. Returns ("", "") if it does not."""
+        line = d.witnesses[0] if d.kind == "luck" and d.found == "count" and d.witnesses else None
+        if line is None or line.kind == "send" or not causes.is_a(line, "sending"):
+            return "", ""
+        then = next((e.seq for e in self.run.events if (e.pid, e.tid) == (line.pid, line.tid) and e.seq > line.seq), LATE)
+        writes = [c for c in self.run.calls if c.name in WRITES and c.connection and c.result > 0 and (c.pid, c.tid) == (line.pid, line.tid) and line.seq < c.seq < then]
+        if not writes:
+            return "", ""
+        return (f"The line {quoted(line.text)} tells the lab of no bytes{at(line.source)}, and then the {line.who} wrote {count(sum(c.result for c in writes), 'byte')}{at(writes[0].source)}. "
+                "event_sending(conn, n, ...) tells of n bytes, event(...) of none."), line.source
+
+    def place(self, d: Difference) -> str:
+        """Returns the place of the line by which a program left the contract, if luck is told, and that line is the reason; else ""."""
+        if d.kind == "luck" and d.found == "held" and d.witnesses and d.brought:
+            return d.witnesses[0].source
+        return self._untold(d)[1]
+
+    def _unannounced(self, d: Difference) -> Optional[Call]:
+        """Returns the write that a wrong number of bytes names, if no line announces it; else None."""
+        act = next((call for call in self.run.calls if call.seq == d.act), None)
+        call = self.deeds.unannounced(self.cast.sides.of(act)) if act is not None else None
+        return call if call is not None and call.seq == d.act else None
+
+    def _flood(self) -> Iterator[str]:
+        """Yields the one or two lines that a thread logged most often, if it logged one of them a thousand times."""
+        threads = Counter((e.pid, e.tid) for e in self.run.events if e.kind != "output")
+        most = threads.most_common(1)[0][0] if threads else (0, 0)
+        mine = [e for e in self.run.events if (e.pid, e.tid) == most]
+        often = [(text, n) for text, n in Counter(e.text for e in mine).most_common(2) if n >= OFTEN]
+        if often:
+            yield f"The {mine[0].who} said {' and '.join(f'{quoted(text)} {n:,} times' for text, n in often)}."
+            if any(causes.TEXTS["EOF"].match(text) for text, _ in often):
+                yield "EOF stays: nothing comes behind it. So a loop that reads must end there."
 
     def _unbound(self, d: Difference) -> Iterator[str]:
         """Yields a sentence if a program called listen on a socket that it had not bound."""
@@ -262,9 +305,14 @@ class Why:
         found = [one for one in self.findings if one.at <= place and not one.remark and not self._is_asked_for(one, d)] or [one for one in self.findings if self._is_its_reason(one, d)]
         first = FIRST.get(self.verdict.word, ())
         found = [one for one in found if one.code in first] or found
+        if self.verdict.word == "runaway":          # it was stopped on its way: what it had not done by then explains nothing
+            found = [one for one in found if one.code not in WAITS]
+        if self.verdict.word == "deadlock" and d is not None and d.observed is not None and not printed and d.kind in ("missing", "unexpected"):
+            left = d.observed.seq                   # what another program waits for since then may come of that
+            found = [one for one in found if one.code == "deadlock" or one.who == role_of(d.who) and d.blocked or one.at < left]
         if d is not None and (d.kind == "ends" or printed):
             found = [one for one in found if one.who == role_of(d.who)] or found
-        if d is not None and not d.observed:        # what came of its end is no reason for it
+        if d is not None and (printed or d.observed is None):       # what came of its end is no reason for it
             gave_up = next((n for n, one in enumerate(found, 1) if one.code == "ended-early" and one.who == role_of(d.who)), len(found))
             found = [one for one in found[:gave_up] if self.verdict.word != "crash" or one.code not in RESETS or one.who != role_of(d.who)]
         return found[-MOST:]

@@ -252,6 +252,8 @@ class _Teller:
         act = self.calls.get(d.act)
         if act is not None and act.source:
             return self._path(act.source)
+        if (line := self.reasons.place(d)):
+            return self._path(line)
         if d.kind in ("bytes", "wire", "call", "luck", "free", "deadlock"):
             return f"{self.contract.path}:{d.line}" if d.line else ""
         event = d.observed or next((e for e in d.witnesses[::-1] if self.cast.is_about(e, d.who)), None)

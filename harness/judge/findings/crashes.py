@@ -8,7 +8,7 @@ from ...trace import Call, Ending, plain
 from ..sides import READS
 from .acts import ACCEPTS, at, gone_before, name, returned, shut_down_before
 from .facts import Facts, Finding
-from .timing import does_not_wait
+from .timing import alarm_due, does_not_wait, seconds
 
 MEANS = {"SEGV": "it used memory that is not its own", "BUS": "it used memory that is not there", "FPE": "a division by zero, or one that overflows",
          "ILL": "it ran into what is no instruction", "ABRT": "it called abort, or a check in it did, such as an assert",
@@ -120,10 +120,30 @@ def ended_early(facts: Facts) -> "Iterator[Finding]":
             words += f" The last call that was seen of it is {name(failed)}{at(failed.source)}, which {returned(failed)}: {_not_yet(facts, failed)}"
         else:
             failed = None
+        words += _in_an_alarm(facts, end)
+        words += _no_error(facts, end, errors[-1].text if errors and alone else "")
         said = errors[-1] if errors and alone else None
         words += f' Its last words on standard error are "{plain(said.text.strip())}".' if said else ""
         yield Finding("ended-early", words, tuple(n for n in (failed.seq if failed else -1, said.seq if said else -1, end.seq) if n >= 0), _departure(facts, end), end.who,
                       failed.source if failed else "")
+
+
+def _in_an_alarm(facts: Facts, end: Ending) -> str:
+    """Returns a sentence if a process ended while it was in a call, and an alarm of it was due then; else ""."""
+    within = [call for call in facts.run.calls if call.pid == end.pid and call.returned < 0 and call.seq < end.seq]
+    timer = alarm_due(facts, end.pid, end.seq, end.ns)
+    if len(within) != 1 or timer is None:
+        return ""
+    return (f" It was in {name(within[0])}{f' on connection {within[0].connection}' if within[0].connection else ''}{at(within[0].source)}, and the alarm of {seconds(timer.limit)} was due "
+            f"that it had set with {timer.name}{at(timer.source)}.")
+
+
+def _no_error(facts: Facts, end: Ending, said: str) -> str:
+    """Returns a sentence if a program that ended had printed "Success" as its error, and its last call had not failed; else ""."""
+    mine = [call for call in facts.run.calls if call.pid == end.pid and call.name not in ("close", "close_range")]
+    if not said.rstrip().endswith(": Success") or len({call.tid for call in mine}) != 1 or mine[-1].returned < 0 or mine[-1].error:
+        return ""
+    return f" The last call that was seen of it is {name(mine[-1])}{at(mine[-1].source)}, which had not failed: it {returned(mine[-1])}."
 
 
 def _not_yet(facts: Facts, call: Call) -> str:

@@ -20,16 +20,18 @@ def reset_by_unread(facts: Facts) -> "Iterator[Finding]":
         lay = f"while {count(left, 'byte')} lay unread in its kernel"
         act = f"ended {lay}, on connection {side[0]}" if last.how == "exit" else f"closed connection {side[0]}{at(call.source if call else '')} {lay}"
         no_fin = "" if _sent_fin(facts, side, reset) else " and no FIN"
-        yield Finding("reset-by-unread", f"{capital(facts.process(last.who, last.pid))} {act}. So its kernel sent a reset (RST){no_fin}.{_never_used(facts, side, last)}{_asked_for_less(facts, side, last)}",
-                      (last.until, reset), last.until, last.who, call.source if call else "", "10", "M12")
+        accept = _never_used(facts, side, last)
+        idle = f" Its accept{at(accept.source)} had returned descriptor {accept.result} for that connection, and it called neither read nor write on that descriptor." if accept else ""
+        yield Finding("reset-by-unread", f"{capital(facts.process(last.who, last.pid))} {act}. So its kernel sent a reset (RST){no_fin}.{idle}{_asked_for_less(facts, side, last)}",
+                      (last.until, reset), accept.returned if accept else last.until, last.who, call.source if call else "", "10", "M12")
 
 
-def _never_used(facts: Facts, side: Side, last: Holder) -> str:
-    """Returns a sentence if a process had a connection until it ended, and made no call on it but the accept."""
+def _never_used(facts: Facts, side: Side, last: Holder) -> Optional[Call]:
+    """Returns the accept of a connection that a process had until it ended, and on which it made no other call; else None."""
     accept = next((call for call in facts.calls(side) if call.name in ACCEPTS and not call.error), None)
     if accept is None or last.how != "exit" or not facts.seen(side) or any(call != accept for call in facts.calls(side)):
-        return ""
-    return f" Its accept{at(accept.source)} had returned descriptor {accept.result} for that connection, and it called neither read nor write on that descriptor."
+        return None
+    return accept
 
 
 def _asked_for_less(facts: Facts, side: Side, last: Holder) -> str:

@@ -9,7 +9,7 @@ from typing import Iterator, Optional
 from ...trace import Call, Event, Socket, Waiting
 from .. import causes, standard
 from ..sides import READS, WRITES, Side
-from .acts import ACCEPTS, POLLS, SLEEPS, STANDARD, at, between, capital, count, gone_before, listed, name, not_looked_at, shut_down_before, waits
+from .acts import ACCEPTS, POLLS, SLEEPS, STANDARD, at, between, capital, count, gone_before, listed, name, not_looked_at, returned, shut_down_before, waits
 from .facts import Facts, Finding
 from .timing import limit_of
 
@@ -43,7 +43,10 @@ def unread(facts: Facts) -> "Iterator[Finding]":
             back = reads and mine[0].call == "accept" and (mine[0].pid, mine[0].tid) == (reads[-1].pid, reads[-1].tid)
             ended = reads and mine[0].pid == reads[-1].pid and mine[0].tid != reads[-1].tid
             words += f" The thread that read there has ended. Now the {socket.who}" if ended else " Now it"
-            words += f" {'has gone back to accept' if back else f'waits {waits(mine[0])}'}{_pending_at(facts, mine[0])}."
+            took = next((c for c in facts.calls(side, ACCEPTS) if not c.error), None) if not reads and mine[0].call == "accept" else None
+            again = took is not None and (took.pid, took.tid) == (mine[0].pid, mine[0].tid)
+            words += f" {'has gone back to accept' if back else f'waits {waits(mine[0])}'}{_pending_at(facts, mine[0])}" + (
+                f", for another connection: its accept{at(took.source)} had returned this one, as descriptor {took.result}." if again and took is not None else ".")
             words += not_looked_at(facts, mine[0], socket, f"connection {side[0]}")
         elif len(mine) > 2 and facts.all_wait and len({w.pid for w in mine}) == 1:
             words += f" {len(mine)} threads of {facts.process(mine[0].who, mine[0].pid)} wait: {listed(waits(w) for w in mine)}."
@@ -338,8 +341,10 @@ def end_not_read(facts: Facts) -> "Iterator[Finding]":
             came = next((what for what in ("EOF", "reset") if causes.is_a(line, what)), "")
             if came and not facts.may_know_of_an_end(side, line):
                 none = "None of its reads there had told it so" if came == "EOF" else "None of its calls there had failed so"
-                none = none if any(0 <= call.returned < line.seq for call in facts.calls(side, READS)) else "It had called no read there"
-                yield Finding("said-not-read", f"The {line.who} said {line.text!r} on connection {side[0]}. {none} by then.", (line.seq,), line.seq, line.who, line.source)
+                reads = [call for call in facts.calls(side, READS) if 0 <= call.returned < line.seq]
+                none = none if reads else "It had called no read there"
+                last = f" Its last {name(reads[-1])} there{at(reads[-1].source)} {returned(reads[-1])}." if reads else ""
+                yield Finding("said-not-read", f"The {line.who} said {line.text!r} on connection {side[0]}. {none} by then.{last}", (line.seq,), line.seq, line.who, line.source)
                 break
 
 
@@ -460,6 +465,15 @@ def urgent(facts: Facts) -> "Iterator[Finding]":
             continue
         yield Finding("urgent", f"The {sent.who}'s {name(sent)} on connection {side[0]}{at(sent.source)} has the flag MSG_OOB: its last byte goes as urgent data. A plain read "
                       "does not return that byte, unless its socket has SO_OOBINLINE.", (sent.seq,), sent.seq, sent.who, sent.source)
+
+
+def thrown_away(facts: Facts) -> "Iterator[Finding]":
+    """A recv had the flag MSG_TRUNC: its kernel threw the bytes away that it counts (tcp(7))."""
+    for side in facts.sides.all():
+        call = next((call for call in facts.reads(side) if call.option == "MSG_TRUNC" and call.result > 0), None)
+        if call is not None:
+            yield Finding("thrown-away", f"The {call.who}'s {name(call)} on connection {side[0]}{at(call.source)} has the flag MSG_TRUNC. On a TCP connection the kernel then throws the bytes away: "
+                          f"it returned {call.result:,}, and put nothing into the buffer.", (call.seq,), call.returned, call.who, call.source)
 
 
 def read_reset(facts: Facts) -> "Iterator[Finding]":
@@ -742,4 +756,4 @@ def _pieces(calls: "list[Call]") -> "list[_Piece]":
 
 
 FINDINGS = (unread, wants_more, end_not_passed_on, http_head, tls, no_newline, no_answer, unanswered, shared_reads, window, announced, end_not_read, short_write, write_failed, no_connection, wrong_descriptor,
-            read_reset, glued, kept_apart, cut, eof_again, asked_nothing, not_yet, own_shutdown, urgent, lines_tell_more)
+            thrown_away, read_reset, glued, kept_apart, cut, eof_again, asked_nothing, not_yet, own_shutdown, urgent, lines_tell_more)

@@ -104,8 +104,13 @@ def alarm(facts: Facts) -> "Iterator[Finding]":
 
 def _alarm_of(facts: Facts, call: Call) -> Optional[Call]:
     """Returns the call that set the timer which was due when a signal ended this call; None if there is none."""
-    timer = facts.timer(call.pid, call.returned)
-    return timer if timer is not None and timer.limit > 0 and 0 <= call.returned_ns - (timer.ns + timer.limit) < _SLACK else None
+    return alarm_due(facts, call.pid, call.returned, call.returned_ns)
+
+
+def alarm_due(facts: Facts, pid: int, place: int, ns: int) -> Optional[Call]:
+    """Returns the call by which a process had set the timer that was due at that place and time; None if there is none."""
+    timer = facts.timer(pid, place)
+    return timer if timer is not None and timer.limit > 0 and 0 <= ns - (timer.ns + timer.limit) < _SLACK else None
 
 
 def interrupted(facts: Facts) -> "Iterator[Finding]":
