@@ -481,9 +481,11 @@ class Conductor:
 
     def _take_ending(self, ended: Ended) -> None:
         who = self.intake.members.who(ended.pid)
-        self.intake.crashed(f"the {who}", ended.status)
         process = self.starts.started.get(ended.pid)
+        if process is None and how(ended.status) != "signal PIPE":      # a child of a program; the write of one that died of SIGPIPE may have been to a pipe
+            self.intake.crashed(f"a child process of the {who}", ended.status)
         if process is not None:
+            self.intake.crashed(f"the {who}", ended.status)
             process.ended = True
             self.intake.progress()
             self.book.add_ending(Ending(self.book.place(), self.intake.now(), who, ended.pid, how(ended.status), self.intake.last(ended.pid)))

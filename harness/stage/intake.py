@@ -481,7 +481,8 @@ class Intake:
         if pid not in self._programs:
             who = self.members.who(pid)
             self.book.children.append(Ending(place, self.now(), who, pid, how(told["status"]), self.last(pid), True, self.by[pid]))
-            self.crashed(f"a child process of the {who}", told["status"])
+            if how(told["status"]) != "signal PIPE" or any(call.pid == pid and call.error == "EPIPE" and call.connection for call in self.book.calls):
+                self.crashed(f"a child process of the {who}", told["status"])      # a pipe whose reader has ended is no crash of the program
             self.progress()
 
     def _on_unseen(self, told: "dict[str, Any]") -> None:

@@ -373,6 +373,14 @@ def test_a_crash_is_a_crash_and_a_broken_pipe_too(tmp_path):
     assert page.verdict(run(tmp_path, [], [killed])) == ("crash", 1, "the client died of SIGPIPE")
 
 
+def test_a_child_that_wrote_to_a_pipe_without_a_reader_is_no_crash(tmp_path):
+    """As in `echo hello | nc host port`, if nc has ended before: the shell's child has no part in the connection."""
+    made = run(tmp_path, [], [script(tmp_path, "sh.py", "import os, signal\nr, w = os.pipe()\nos.close(r)\nif os.fork() == 0:\n"
+                                                        "    signal.signal(signal.SIGPIPE, signal.SIG_DFL)\n    os.write(w, b'x')\nos.wait()\n")])
+    assert page.verdict(made)[0] == "told" and [one.how for one in made.children] == ["signal PIPE"]
+    assert [(one.lesson, one.remark) for one in findings.find(made) if one.code == "sigpipe"] == [("", True)]
+
+
 # --- the command line -------------------------------------------------------------------------------------------------
 
 def test_clients_start_one_after_the_other_once_all_servers_listen(tmp_path):

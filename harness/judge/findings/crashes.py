@@ -84,8 +84,9 @@ def broken_pipe(facts: Facts) -> "Iterator[Finding]":
         if end.how != "signal PIPE" or end.by > 0:
             continue
         last = next((call for call in reversed(facts.run.calls) if call.pid == end.pid and call.error == "EPIPE"), None)
-        if last is None:
-            yield Finding("sigpipe", f"{_process(end)} died of SIGPIPE: it wrote to something that nobody can read from any more.", (end.seq,), end.seq, end.who, "", "9", "M11")
+        if last is None or end.child and not last.connection:
+            yield Finding("sigpipe", f"{_process(end)} died of SIGPIPE: it wrote to something that nobody can read from any more.", (end.seq,), end.seq, end.who, "",
+                          "" if end.child else "9", "" if end.child else "M11", end.child)
             continue
         where = f" on connection {last.connection}" if last.connection else ""
         side = facts.sides.of(last)
