@@ -30,6 +30,7 @@ from ..judge import comparison, standard
 from ..judge import contract as contracts
 from ..stage import keeper
 from ..stage.conductor import Conductor, Held
+from ..stage.policies import Policy
 from ..stage.scenarios import Scenario
 from ..trace import Run
 
@@ -73,7 +74,7 @@ def parse(text: str, names: "Sequence[str]" = contracts.NAMES) -> "tuple[Place, 
     return tuple(sorted(places))
 
 
-class Delays:
+class Delays(Policy):
     """The policy of an exploration: one thread goes on at a time, and those at a delayed place go last. `skip`: pauses are lines
     like any other."""
 
@@ -82,12 +83,10 @@ class Delays:
     def __init__(self, delays: Iterable[Place] = (), skip: bool = False) -> None:
         self.delays = frozenset(delays)
         self.skip, self.clock = skip, not skip
-        self.now = 0
         self.turn = 0
         self.turns: dict[int, int] = {}             # by seq of an event: its turn, the number of releases before it
         self.places: dict[int, Place] = {}          # by seq of an event: its place
         self.moot: set[Place] = set()               # the places at which a delay would have changed nothing
-        self.vain: Callable[[], "set[int]"] = set   # returns the threads whose calls bring nothing. A delay does not wait for them
         self._counts: dict[tuple[str, str], int] = {}
         self._ranks: dict[int, tuple[int, int, int, str, int]] = {}     # by seq of an event: the thread that has the lowest one goes on next
 

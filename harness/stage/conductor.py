@@ -44,8 +44,7 @@ class Conductor:
                  tell: Callable[[Record], None] = lambda record: None, tick: Callable[[], bool] = lambda: False) -> None:
         self.scenario, self.policy, self.isolate, self._lent, self.observe = scenario, policy, isolate, keeper, observe
         self.stage = scenario.stage
-        if hasattr(policy, "vain"):
-            policy.vain = self.in_vain
+        policy.vain = self.in_vain
         self.tick = tick
         self.book = Book(tell)
         self.notes: list[str] = []
@@ -293,7 +292,7 @@ class Conductor:
         if seen.timed and self._somebody_types():
             self.watch.touch()
             return _LAST_LOOK
-        if seen.timed and self.held and getattr(self.policy, "goes_at_once", _no)(self.held) and not self._pump(0.0) and self.stop is None:
+        if seen.timed and self.held and self.policy.goes_at_once(self.held) and not self._pump(0.0) and self.stop is None:
             self._go_on()
             return self._first_look()
         if (seen.timed or self._spins(seen)) and self.held and all(held.kind == "pause" for held in self.held) and self._waited_as_long_as_a_pause():
@@ -323,7 +322,7 @@ class Conductor:
         pauses counts if it goes off before the pause ends."""
         now = self.intake.now()
         pids = {thread.pid for thread in seen.threads}
-        pauses = {held.pid: held.due - getattr(self.policy, "now", 0) for held in self.held if held.kind == "pause"}
+        pauses = {held.pid: held.due - self.policy.now for held in self.held if held.kind == "pause"}
         pending = [one for one in self.intake.timers.pending(now) if one.pid in pids or one.due - now < pauses.get(one.pid, 0)]
         if not pending:
             return seen
@@ -369,7 +368,7 @@ class Conductor:
         """All other threads have time limits of their own. Has as much real time passed as the first pause still has? What these
         threads do when a limit has passed does not make the pause longer: it would not in real time."""
         first = min(self.held, key=lambda held: held.due)
-        left = (first.due - getattr(self.policy, "now", 0)) / 1e9
+        left = (first.due - self.policy.now) / 1e9
         return self.policy.clock and time.monotonic() - max(first.since, self._clock_moved) >= left
 
     def _count_sleeps(self, held: Held) -> None:
@@ -498,10 +497,6 @@ class Conductor:
             pass
         self.intake.last_output()
         return ending.run(self)
-
-
-def _no(held: "list[Held]") -> bool:
-    return False
 
 
 def _later(distance: float) -> float:

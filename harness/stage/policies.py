@@ -30,12 +30,14 @@ class Held:
 
 
 class Policy(Protocol):
-    """What a conductor asks of a policy."""
+    """What a conductor asks of a policy. Each policy is a subclass, and has these values where it gives none of its own."""
 
     name: str               # the run's mode
     hold: str               # at which lines programs are held (their TCPLAB_HOLD): "", "pauses", "all"
     hold_calls: str         # which calls the keeper holds: "", "sleeps", "reads" (sleeps too), "all"
     clock: bool             # whether a pause ends only when nothing else can happen, so that what came before its end was forced to
+    now: int = 0            # the virtual time, in ns: where the pause that ended last has ended
+    vain: Callable[[], "set[int]"] = set    # set by the conductor: returns the threads whose calls bring nothing
 
     def arrived(self, held: Held) -> bool:
         """A thread has come to a place and is held there. Returns whether it may go on at once."""
@@ -43,8 +45,12 @@ class Policy(Protocol):
     def quiet(self, held: "list[Held]") -> Optional[Held]:
         """Nothing can happen any more. Returns the thread that goes on; None if none does and the run is over."""
 
+    def goes_at_once(self, held: "list[Held]") -> bool:
+        """Does one of the held threads go on before a time limit of another thread ends?"""
+        return False
 
-class Live:
+
+class Live(Policy):
     """The policy for real time. It holds no thread."""
 
     name, hold, hold_calls, clock = "live", "", "", False
@@ -56,7 +62,7 @@ class Live:
         return None
 
 
-class VirtualClock:
+class VirtualClock(Policy):
     """The policy for the virtual clock. Pauses and sleeps take no real time: when nothing can happen any more, the earliest one
     ends. With `skip` each of them ends at once."""
 
@@ -64,7 +70,6 @@ class VirtualClock:
 
     def __init__(self, skip: bool = False) -> None:
         self.skip, self.clock = skip, not skip
-        self.now = 0
 
     def arrived(self, held: Held) -> bool:
         held.due = self.now + held.count
