@@ -969,7 +969,8 @@ class _Comparison:
             return printed == [early] if printed and "reset" in (late.kind, early.kind) else late.at > early.at
         if self._unheard(late):
             return False
-        if late.kind == "reset" and early.at < late.at and self.deeds.wrote_since(role_of(early.who), int(early.at), int(late.at)):
+        since = int(early.at) - 1 if early.kind == "unwritten" and early.at < LATE else early.at      # then the write is that act itself
+        if late.kind == "reset" and early.at < late.at and self.deeds.wrote_since(role_of(early.who), int(since), int(late.at)):
             return True     # a close with bytes unread sends a reset
         brought = self._brought(late)
         if brought is not None and brought.who == role_of(early.who) and self._since(early) <= brought.place:

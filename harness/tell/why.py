@@ -195,7 +195,7 @@ class Why:
         """Yields sentences about a slip in C with a length, or with the end of a text. The sentences are about C, so they are
         true of every program. They are told if the run looks as it does after such a slip."""
         event, act = d.observed, next((call for call in self.run.calls if call.seq == d.act), None)
-        wrote = {"unwritten": d.found, "bytes": str(act.result) if act else "", "missing": str(event.count) if event and d.expected.startswith(event.text[:-1]) else ""}
+        wrote = {"unwritten": d.found, "bytes": str(act.result) if act else "", "missing": str(event.count) if event and (d.expected.startswith(event.text[:-1]) or event.text.startswith(d.expected[:-1] or "?")) else ""}
         wanted = int(d.expected) if d.expected.isdigit() else LATE
         read = self._last_read(event) if event and d.kind == "missing" else None
         if wrote.get(d.kind) == str(POINTER) and wanted > POINTER and (d.kind != "unwritten" or self._wrote_at_once(d, POINTER)):
@@ -305,6 +305,8 @@ class Why:
         found = [one for one in self.findings if one.at <= place and not one.remark and not self._is_asked_for(one, d)] or [one for one in self.findings if self._is_its_reason(one, d)]
         first = FIRST.get(self.verdict.word, ())
         found = [one for one in found if one.code in first] or found
+        if d is not None and d.observed is not None and re.search(r"\b(EBADF|ENOTSOCK)$", d.observed.text):
+            found = [one for one in found if one.code == "wrong-descriptor" and one.who == role_of(d.who)] or found
         if self.verdict.word == "runaway":          # it was stopped on its way: what it had not done by then explains nothing
             found = [one for one in found if one.code not in WAITS]
         if self.verdict.word == "deadlock" and d is not None and d.observed is not None and not printed and d.kind in ("missing", "unexpected"):
@@ -491,7 +493,7 @@ class Why:
         """Yields what waits for the missing line at the other side, or what the missing line itself waits for. Yields neither if
         the program did log such an act, in other words: then nobody waits for it."""
         seen = {number for number, _ in self.verdict.matched}
-        kept = self._kept_to_itself(d)
+        kept = self._kept_to_itself(d) or self._right_end(d) or self._taken_before(d)
         if kept:
             yield kept
             return
@@ -508,6 +510,27 @@ class Why:
                 came = [seq for number, seq in self.verdict.matched if number == named.number]
                 yield from self._whether_it_came(d, ref, line.text, self.events.get(came[0]) if came else None)
                 return
+
+    def _right_end(self, d: Difference) -> str:
+        """Returns a sentence if WHO was to say EOF, had read the end of the stream just before, and says it in other words."""
+        if d.kind != "missing" or d.observed is None or not re.fullmatch(r"EOF\b[^0-9]*", d.expected) or not self.deeds.read_end(d.observed):
+            return ""
+        return f"Its last read had returned 0: that is the end of the stream. So the end came, and only the words of the line differ: the contract asks for {quoted(d.expected)}."
+
+    def _taken_before(self, d: Difference) -> str:
+        """Returns a sentence if a line quotes what came without its first bytes, and an earlier read had taken just these."""
+        side = self.cast.sides.of(d.observed) if d.kind == "missing" and d.observed else None
+        if side is None or d.observed is None or not self.deeds.seen(side) or self.deeds.is_blind(d.observed.pid):
+            return ""
+        reads = [c for c in self.deeds.by_side.get(side, ()) if c.name in READS and c.option != "MSG_PEEK" and c.result > 0 and 0 <= c.returned < d.observed.seq]
+        came, at_first = "".join(c.data[:c.result] for c in reads), self.deeds.told_until(side, d.observed.seq)
+        begin, wanted, shown = 0, quoted_bytes(d.expected), quoted_bytes(d.observed.text)
+        for read in reads if wanted and shown and len(came) == sum(c.result for c in reads) else ():
+            if begin == at_first and read.result < len(wanted) and came[begin:].startswith(wanted) and came[begin + read.result:].startswith(shown):
+                return (f"An earlier {acts.name(read)}{at(read.source)} had taken the first {'byte' if read.result == 1 else count(read.result, 'byte')}: "
+                        f"{standard.quoted(read.data, read.result)}. The line shows what came behind.")
+            begin += read.result
+        return ""
 
     def _kept_to_itself(self, d: Difference) -> str:
         """Returns a sentence if WHO says EOF in other words than the contract, and had read more bytes by then than its lines tell of."""
@@ -548,7 +571,8 @@ class Why:
         if other is None or not self.deeds.seen(side) or not self.deeds.seen(other):
             return
         sender, receiver = self.cast.sides.name(side), self.cast.sides.name(other)
-        wrote, took = self.deeds.wrote(side, place), self.deeds.took(other, place)
+        took = self.deeds.took(other, place)
+        wrote = max(self.deeds.wrote(side, place), took)        # what was read had been written, even if the write had not returned by then
         if wrote == 0:
             yield f"The {sender} had written no byte {'by then' if place else 'when the run was over'}."
         elif took <= wrote:

@@ -33,6 +33,8 @@ def died(facts: Facts) -> "Iterator[Finding]":
             words += f" It was in {name(within)}{f' on connection {within.connection}' if within.connection else ''}{at(within.source)}."
         elif last is not None:
             words += f" The last call that was seen of it is {name(last)}{at(last.source)}, which {returned(last)}."
+        timer = facts.timer(end.pid, end.seq) if number == "ALRM" else None
+        words += f" It had set an alarm of {seconds(timer.limit)} with {timer.name}{at(timer.source)}." if timer is not None and timer.limit > 0 else ""
         said = _last_output(facts, end)
         words += f' The last line that it printed is "{plain(said[0])}".' if said else ""
         yield Finding("died-of-signal", words, tuple(n for n in (last.seq if last else -1, said[1] if said else -1, end.seq) if n >= 0), _departure(facts, end), end.who,
