@@ -111,6 +111,15 @@ class Facts:
         return calls[at] if at < len(calls) else None
 
     @functools.cached_property
+    def _by_process(self) -> "dict[int, tuple[list[int], list[Call]]]":
+        return _with_places((call.pid, call) for call in self.run.calls)
+
+    def behind(self, call: Call) -> "Iterator[Call]":
+        """Yields the calls of the same process that were made after this one had returned."""
+        places, calls = self._by_process[call.pid]
+        yield from (calls[at] for at in range(bisect.bisect_right(places, max(call.seq, call.returned)), len(calls)))
+
+    @functools.cached_property
     def _timers(self) -> "dict[int, tuple[list[int], list[Call]]]":
         return _with_places((call.pid, call) for call in self.run.calls
                             if call.name in ("alarm", "setitimer", "timer_settime") and not call.error and call.returned >= 0)

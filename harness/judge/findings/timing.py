@@ -6,7 +6,7 @@ from typing import Iterator, Optional
 
 from ...trace import Call, Segment
 from ..sides import READS, WRITES, Side
-from .acts import ACCEPTS, POLLS, at, count, name
+from .acts import ACCEPTS, POLLS, SLEEPS, at, count, name
 from .facts import Facts, Finding
 
 _DELAYED = 30_000_000       # ns: a kernel delays an acknowledgement by at least 40 ms (TCP_DELACK_MIN), or sends it at once
@@ -77,17 +77,27 @@ def other_limit(facts: Facts) -> "Iterator[Finding]":
 
 
 def poll_limit(facts: Facts) -> "Iterator[Finding]":
-    """A poll ended because of its limit, with nothing ready. Polls of one place in a program are told of together, whatever their limits."""
+    """A poll ended because of its limit, with nothing ready, and the program gave up, or waits so to the end of the run. Polls of one place in
+    a program are told of together, whatever their limits."""
     found: "dict[tuple[int, str, str], list[Call]]" = {}
     for call in facts.run.calls:
         if call.name in POLLS and call.limit > 0 and call.result == 0 and not call.error and call.returned >= 0 and (call.asked or call.fd >= 0):
             found.setdefault((call.pid, call.name, call.source), []).append(call)
     for calls in found.values():
+        if not _gave_up(facts, calls[-1]):
+            continue            # it went on: such a limit is a sleep, or a look at the clock, as runtimes make them
         first, least, most = calls[0], *(seconds(find(call.limit for call in calls)) for find in (min, max))
         times = f" {len(calls):,} times" if len(calls) > 1 else ""
         limit = f"limit of {least}" if least == most else f"limits, of {least} to {most}"
         yield Finding("poll-time-limit", f"The {first.who}'s {name(first)}{at(first.source)} ended{times} because of its own {limit}, "
                       "with nothing ready.", tuple(call.seq for call in calls[:3]), first.returned, first.who, first.source)
+
+
+def _gave_up(facts: Facts, poll: Call) -> bool:
+    """Did a process close or end, or wait in the same way to the end of a run that this wait has ended, after its poll had found nothing?"""
+    then = next((call for call in facts.behind(poll) if call.name not in SLEEPS and not (call.name in POLLS and (call.returned < 0 or call.result == 0))), None)
+    ended = any(end.pid == poll.pid and end.how.startswith(("exit ", "signal ")) for end in (*facts.run.endings, *facts.run.children))
+    return then.name in ("close", "shutdown") if then is not None else ended or facts.run.stop.kind != "over"
 
 
 def alarm(facts: Facts) -> "Iterator[Finding]":

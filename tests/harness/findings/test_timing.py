@@ -46,6 +46,19 @@ def test_a_poll_that_its_limit_has_ended(tmp_path: Path, client: str, found: "li
     assert [one.words.rpartition(", ")[2].rstrip(".") for one in of(run, "poll-time-limit")] == found
 
 
+GOES_ON = {     # what the client does behind a poll of 20 ms that found nothing, and whether that poll is told
+    "it writes": ("s.send(b'x')\ns.recv(9)", False), "it waits on, and something comes": ("p.poll(2000)\ns.recv(9)", False), "it sleeps, and reads": ("time.sleep(0.1)\ns.recv(9)", False),
+    "it closes": ("s.close()", True), "it ends": ("os._exit(0)", True), "it waits on": ("p.poll(20)", True),
+}
+
+
+@pytest.mark.parametrize("then, told", GOES_ON.values(), ids=GOES_ON)
+def test_a_poll_is_told_only_where_the_program_gave_up_because_of_its_limit(tmp_path: Path, then: str, told: bool) -> None:
+    client = f"s = dial()\np = select.poll()\np.register(s, select.POLLIN)\np.poll(20)\n{then}"
+    run = scripts.run(tmp_path / "pair", client, "c = listen().accept()[0]\ntime.sleep(1)\ntry:\n    c.send(b'y')\nexcept OSError:\n    pass")
+    assert len(of(run, "poll-time-limit")) == told
+
+
 def test_polls_of_several_limits_are_told_of_together(tmp_path: Path) -> None:
     run = scripts.run(tmp_path / "pair", "s = dial()\np = select.poll()\np.register(s, select.POLLIN)\nfor n in (30, 20):\n    p.poll(n)", "listen().accept()[0].recv(1)")
     assert [one.words for one in of(run, "poll-time-limit")] == ["The client's poll ended 2 times because of its own limits, of 20 ms to 30 ms, with nothing ready."]
