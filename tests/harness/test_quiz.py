@@ -106,6 +106,12 @@ def test_a_blank_field_has_one_value_that_fits(asked):
     assert different(asked["field"]) > 100 and {q.form for _, q in asked["field"]} == {"choice", "number"}
 
 
+def test_the_only_bare_acknowledgement_of_a_table_is_the_one_that_its_words_name(asked):
+    for _, question in asked["field"]:
+        bare = [n for n, row in enumerate(rows_of(shown(question))) if row[1] == "ACK" and row[3] == "0"]
+        assert not bare or bare == [2] and "but for the one that ends the connecting" in " ".join(question.lines), shown(question)
+
+
 def test_a_table_with_a_wrong_number_is_refused_by_the_model(asked):
     _, question = next((s, q) for s, q in asked["field"] if q.form == "number")
     rows = [row for row in rows_of(shown(question))]
@@ -225,6 +231,11 @@ def test_a_question_fits_on_a_screen_and_shows_no_time_and_no_port(asked):
     for _, question in itertools.chain(*asked.values()):
         assert len(question.lines) <= 22 and max(map(len, question.lines)) <= 79, shown(question)
         assert not re.search(r"\d\.\d{3}|8080|127\.0", shown(question) + question.why)
+
+
+def test_a_question_about_a_run_with_a_delay_shows_the_whole_schedule(asked):
+    delayed = [question for kind in sorted(set(KINDS) - {"possible"}) for _, question in asked[kind] if question.schedule != "nobody"]
+    assert delayed and all(f"held at a line for a while: SCHEDULE='{question.schedule}' " in " ".join(question.lines) + " " for question in delayed)
 
 
 def test_who_waits_is_told_once_for_each_program(asked):

@@ -54,8 +54,8 @@ def ask(seen: Seen, chance: random.Random) -> Optional[Asked]:
         return None
     field = chance.choice(sorted({one.field for one in found}))
     blank = chance.choice([one for one in found if one.field == field])
-    lines = [head(seen), *textwrap.wrap("The segments of a connection; bare acknowledgements are left out, and so is PSH. Each one had arrived before the next was "
-                                        "sent. The first byte of a stream is 1, the SYN is 0.", seen.width), "", *shown(rows, blank)]
+    lines = [*head(seen), *textwrap.wrap("The segments of a connection. Bare acknowledgements are left out, but for the one that ends the connecting, and so is PSH. "
+                                         "Each segment had arrived before the next was sent. The first byte of a stream is 1, the SYN is 0.", seen.width), "", *shown(rows, blank)]
     if field == "flags":
         lines += ["", "Which flags stand at the ?", "   ".join(f"{n} {flags}" for n, flags in enumerate(FLAGS, 1))]
         return Asked("field", seen.scenario.name, seen.named, tuple(lines), blank.answer, blank.why, "choice", len(FLAGS))

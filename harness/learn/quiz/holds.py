@@ -59,7 +59,7 @@ def _looks(seen: Seen) -> "list[Look]":
 def _of_state(name: str, who: str) -> str:
     """Returns a sentence that says what the kernel's state means for the FINs."""
     return f"The kernel says {name}: " + {
-        "ESTABLISHED": "no end has sent a FIN that has come.",
+        "ESTABLISHED": f"the {who}'s end has sent no FIN, and none of the other end has come.",
         "FIN-WAIT-1 or -2": f"the {who}'s end has sent its FIN, and none of the other end has come. The number is 2 once the FIN is acknowledged.",
         "CLOSE-WAIT": f"the other end's FIN has come, and the {who}'s end has sent none of its own.",
         "TIME-WAIT": "both FINs were sent and acknowledged. This end waits, in case its last acknowledgement was lost."}[name]
@@ -149,5 +149,5 @@ def _streams(seen: Seen, look: Look) -> "Iterator[tuple[Side, Stream]]":
 
 
 def _asked(seen: Seen, look: Look, side: Optional[Side], kind: str, question: "list[str]", answer: str, why: str, choices: int = 0) -> Asked:
-    lines = [head(seen), *transcript(seen, look), *moment(seen, look), "", *textwrap.wrap(question[0], seen.width), *question[1:]]
+    lines = [*head(seen), *transcript(seen, look), *moment(seen, look), "", *textwrap.wrap(question[0], seen.width), *question[1:]]
     return Asked(kind, seen.scenario.name, seen.named, tuple(lines), answer, why, "choice" if choices else "number", choices, look.seq, side)

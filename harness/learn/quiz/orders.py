@@ -26,7 +26,7 @@ def shuffled(seen: Seen, chance: random.Random) -> Optional[Asked]:
         across = [(a, b) for a, b in pairs if a.who != b.who]
         if across and all(seen.order.forced(a.seq, b.seq, clock=False) for a, b in pairs):
             shown = chance.choice([one for one in itertools.permutations(chain) if list(one) != chain])
-            lines = [head(seen), "In which order did these lines have to come?", ""]
+            lines = [*head(seen), "In which order did these lines have to come?", ""]
             lines += [f"    {n}  {_card(seen, event)}" for n, event in enumerate(shown, 1)]
             answer = " ".join(str(shown.index(event) + 1) for event in chain)
             why = " ".join(dict.fromkeys(_cause(seen, a, b) for a, b in across[:2]))

@@ -4,11 +4,12 @@ from __future__ import annotations
 import textwrap
 
 from ...judge import causes
+from ...tell import explored
 from ...tell.phrases import all_of
 from ...trace import Event, plain
 from .seen import Look, Seen
 
-MOST = 9        # lines of a run that a question shows
+MOST = 8        # lines of a run that a question shows
 
 
 def cut(text: str, room: int) -> str:
@@ -63,5 +64,9 @@ def moment(seen: Seen, look: Look) -> "list[str]":
     return textwrap.wrap(text, seen.width)
 
 
-def head(seen: Seen) -> str:
-    return f"Scenario {seen.scenario.name}" + (f", run with SCHEDULE='{cut(seen.named, seen.width - 34 - len(seen.scenario.name))}'" if seen.schedule else "") + "."
+def head(seen: Seen) -> "list[str]":
+    """Returns lines that say of which scenario a question is, and in which of its runs."""
+    if not seen.schedule:
+        return [f"Scenario {seen.scenario.name}."]
+    return textwrap.wrap(f"Scenario {seen.scenario.name}, and one program is held at a line for a while: {explored.setting(seen.schedule, False)}", seen.width,
+                         break_on_hyphens=False)
