@@ -50,9 +50,10 @@ _MOST = 500     # characters of a text that a sentence shows
 
 def wrapped(text: str, width: int, indent: str = "") -> "list[str]":
     """Returns the text in lines of at most `width` characters; `indent` begins all but the first. What stands between backquotes is code. It is
-    broken only where it is longer than a line."""
+    broken only where it is longer than a line. A message that begins with a blank is not broken at that blank: " test" would look like "test"."""
     blank = "\x1f"       # in place of a blank that is no place for a break
     whole = re.sub(r"`[^`]*`", lambda code: code[0].replace(" ", blank) if len(code[0]) <= width - len(indent) else code[0], text)
+    whole = re.sub(r'(?<![^ ])" ', f'"{blank}', whole)
     return [line.replace(blank, " ") for line in textwrap.wrap(whole, width, subsequent_indent=indent, break_on_hyphens=False)]
 
 

@@ -9,7 +9,7 @@ import time
 from typing import Iterable, Iterator, TextIO
 
 from ..trace import Ending, Event, Output, Record, Role
-from . import words
+from . import phrases, words
 
 
 def wants_colour(stream: TextIO) -> bool:
@@ -78,7 +78,7 @@ class Screen:
 
     def wrap(self, line: str) -> str:
         """Returns a sentence. On a terminal it is broken between words where the terminal would break it within a word."""
-        return textwrap.fill(line, self.width, break_on_hyphens=False) if self.terminal else line
+        return "\n".join(phrases.wrapped(line, self.width)) if self.terminal else line
 
     def tick(self) -> None:
         """Draws the countdown, if there is a terminal. It is called many times a second."""

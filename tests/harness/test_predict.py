@@ -268,6 +268,10 @@ def test_what_stands_between_backquotes_is_not_broken_if_a_line_has_room_for_it(
     assert phrases.wrapped("a `bb bb` cc", 7, "  ") == ["a `bb", "  bb`", "  cc"] and phrases.wrapped("a `bb bb` cc", 8) == ["a", "`bb bb`", "cc"]
 
 
+def test_a_message_that_begins_with_a_blank_is_not_broken_at_it():
+    assert phrases.wrapped('"a" and " b" came', 9) == ['"a" and', '" b" came'] and phrases.wrapped('"a" and "b" came', 9) == ['"a" and', '"b" came']
+
+
 def test_programs_that_leave_the_contract_are_said_to(tmp_path, home):
     folder = tmp_path / "scenarios/04-half-close"
     folder.mkdir(parents=True)
