@@ -146,8 +146,13 @@ def _limit(thread: Thread, limits: Limits) -> float:
     return {"read": limits.read, "accept": limits.read, "write": limits.write, "connect": limits.write}.get(thread.call, 0.0)
 
 
+def _one(call: str) -> str:
+    """Returns "a read", or "an accept"."""
+    return f"{'an' if call[:1] in 'aeiou' else 'a'} {call}"
+
+
 def _ends_by_itself(thread: Thread) -> str:
-    return "a thread sleeps" if thread.call == "sleep" else f"a {thread.call} ends by itself, or may"
+    return "a thread sleeps" if thread.call == "sleep" else f"{_one(thread.call)} ends by itself, or may"
 
 
 @dataclass(frozen=True)
@@ -173,7 +178,7 @@ class _Wait:
         limits = self.limits or Limits()
         seconds = _limit(self.thread, limits)
         if seconds:
-            yield f"a {self.thread.call} has a time limit of {seconds:g} s", seconds
+            yield f"{_one(self.thread.call)} has a time limit of {seconds:g} s", seconds
         if limits.user and self.sock is not None and _user_timeout_counts(self.sock):
             yield _user_timeout(limits)
 
@@ -182,17 +187,17 @@ class _Wait:
         call, sock, limits = self.thread.call, self.sock, self.limits or Limits()
         if sock is None:
             if any(word in self.name for word in _OWN_TIMERS):
-                return f"a {call} waits on {self.name}"
+                return f"{_one(call)} waits on {self.name}"
             if call == "write" and (self.name in ours or self.name.startswith("socket:")):
                 return "a program's output is being read"
             return ""
         if limits.error or sock.state in ("CLOSED", "SYN-SENT", "SYN-RECEIVED"):
-            return f"a {call} is about to end: the socket is {sock.state}"
+            return f"{_one(call)} is about to end: the socket is {sock.state}"
         if self.wants & kernel.POLLIN and not self.wants & kernel.ONCE:
             if sock.state == "LISTEN" and sock.unread > 0:
                 return "a connection waits to be accepted"
             if sock.eof or sock.state != "LISTEN" and sock.unread >= max(1, limits.low_water):
-                return f"a {call} is about to end"
+                return f"{_one(call)} is about to end"
         return ""
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+import scripts
 from harness.judge import comparison as judge
 from harness.judge import contract
 from harness.observe import kernel, quiescence
@@ -54,6 +55,11 @@ def test_a_read_with_a_limit_that_is_longer_than_the_usual_wait_is_waited_for(li
     made = run(tmp_path / "pair", "connect; rcvtimeo 5000; hear 9; event after; close", HEARS, live=live)
     assert texts(made, "client")[1:3] == ["EAGAIN", "after"]
     assert made.stop.kind == "over"
+
+
+def test_an_accept_with_a_limit_is_told_in_words_that_can_be_read(tmp_path):
+    made = scripts.run(tmp_path / "pair", "s = dial()\ns.recv(9)", "l = listen()\nc = l.accept()[0]\nl.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack('=qq', 3600, 0))\nl.accept()")
+    assert "an accept has a time limit of 3600 s" in made.stop.words
 
 
 def test_a_limit_that_is_longer_than_a_run_waits_is_told_at_once(tmp_path):
