@@ -1,8 +1,10 @@
 """The page of a run of somebody's own programs: standard lines, output and endings in columns; then the findings and the verdict."""
 from __future__ import annotations
 
+import re
 import shlex
 import textwrap
+from dataclasses import replace
 from typing import Iterator, Sequence, TextIO
 
 from ..explore.schedules import Report
@@ -152,10 +154,28 @@ def _for_what(w: Waiting, run: Run) -> str:
     return {"futex": "for a lock or a thread of its own", "wait4": "for a child process", "sleep": "in a sleep"}.get(w.call, f"in {w.call}") + place
 
 
+_NUMBER = re.compile(r"\bconnection (\d+)")
+
+
+def _once(found: "Sequence[Finding]") -> "list[Finding]":
+    """Returns the findings. Those that say the same of several connections are put into one, at the place of the first."""
+    alike: "dict[object, list[Finding]]" = {}
+    for one in found:
+        one_connection = len(set(_NUMBER.findall(one.words))) == 1
+        alike.setdefault((one.code, one.who, one.source, _NUMBER.sub("connection", one.words)) if one_connection else one, []).append(one)
+    return [replace(first, words=f"{first.words} The same holds for {_connections(rest)}.") if rest else first for first, *rest in alike.values()]
+
+
+def _connections(found: "Sequence[Finding]") -> str:
+    """Returns "connection 2 and connection 3", or "40 more connections"."""
+    numbers = [one[1] for one in (_NUMBER.search(each.words) for each in found) if one]
+    return " and ".join(f"connection {number}" for number in numbers) if len(numbers) <= 2 else f"{len(numbers)} more connections"
+
+
 def ending(run: Run, found: "Sequence[Finding]", *, width: int, fold: bool, colour: bool) -> "list[str]":
     """Returns all that stands under the columns: the findings, one paragraph each, then the verdict."""
     told: "list[str]" = [""]
-    for one in found:
+    for one in _once(found):
         more = [f"misconception {one.misconception}: lessons/misconceptions.md#{one.misconception.lower()}"] \
             if one.misconception in (scenarios.misconceptions() or ()) else []
         page = scenarios.lesson_of(one.lesson)

@@ -366,6 +366,14 @@ def test_an_unfinished_line_of_a_killed_program_is_shown(tmp_path):
     assert printed(made, "client") == ["who? "]
 
 
+def test_what_holds_for_several_connections_is_told_once(tmp_path):
+    server = "import socket\nl = socket.create_server(('127.0.0.1', 5000))\nfor n in range(3):\n    c = l.accept()[0]\n    c.recv(1)\n    c.close()\n"
+    client = "import socket\nfor n in range(3):\n    s = socket.create_connection(('127.0.0.1', 5000))\n    s.send(b'four')\n    try: s.recv(1)\n    except OSError: s.close()\n"
+    made = run(tmp_path, [script(tmp_path, "srv.py", server)], [script(tmp_path, "cli.py", client)])
+    told = " ".join(page.ending(made, findings.find(made), width=100, fold=False, colour=False))
+    assert told.count("bytes lay unread in its kernel") == 1 and "The same holds for connection 2 and connection 3." in told
+
+
 def test_a_crash_is_a_crash_and_a_broken_pipe_too(tmp_path):
     dies = script(tmp_path, "cli.py", "import os\nos.abort()\n")
     assert page.verdict(run(tmp_path, [], [dies]))[:2] == ("crash", 1)
