@@ -112,6 +112,23 @@ def alarm(facts: Facts) -> "Iterator[Finding]":
                           f"which it had set with {timer.name}{at(timer.source)}.", (timer.seq, call.seq), call.returned, call.who, call.source)
 
 
+def alarm_ended_nothing(facts: Facts) -> "Iterator[Finding]":
+    """An alarm went off while its process waited, and the wait goes on."""
+    for wait in facts.run.stop.waiting if facts.all_wait else ():
+        call = next((one for one in facts.run.calls if one.returned < 0 and (one.pid, one.tid) == (wait.pid, wait.tid) and one.name in (*READS, *WRITES, *ACCEPTS)), None)
+        timer = facts.timer(wait.pid, _END) if call is not None else None
+        end = next((one for one in facts.run.endings if one.pid == wait.pid), None)
+        if call is None or timer is None or end is None or timer.name != "alarm" or timer.limit <= 0 or not call.ns < timer.ns + timer.limit < end.ns:
+            continue
+        where = f" on connection {call.connection}" if call.connection else ""
+        yield Finding("alarm-and-no-end", f"The alarm of {seconds(timer.limit)} that the {timer.who} had set{at(timer.source)} went off while its {name(call)}{where}{at(call.source)} waited, and it waits there still. "
+                      "A signal that is ignored or blocked, or whose handler was set with signal() or with SA_RESTART, does not end such a call. sigaction without SA_RESTART lets it fail with EINTR.",
+                      (timer.seq, call.seq), timer.seq, timer.who, call.source, "12")
+
+
+_END = 1 << 62
+
+
 def _alarm_of(facts: Facts, call: Call) -> Optional[Call]:
     """Returns the call that set the timer which was due when a signal ended this call; None if there is none."""
     return alarm_due(facts, call.pid, call.returned, call.returned_ns)
@@ -200,4 +217,4 @@ def _writer(facts: Facts, side: Side, segment: Segment) -> Optional[Call]:
     return None
 
 
-FINDINGS = (socket_limit, other_limit, poll_limit, alarm, interrupted, small_write_stall)
+FINDINGS = (socket_limit, other_limit, poll_limit, alarm, alarm_ended_nothing, interrupted, small_write_stall)

@@ -88,3 +88,11 @@ def test_two_kernels_that_wait_for_each_other(tmp_path: Path, option: str, sends
     told = of(run, "small-write-stall")
     assert len(told) == found
     assert all("held 4 bytes back until the 4 bytes before them were acknowledged (Nagle's algorithm)" in one.words for one in told)
+
+
+@pytest.mark.parametrize("restart, told", [("False", 1), ("True", 0)])
+def test_an_alarm_whose_handler_lets_the_read_go_on(tmp_path: Path, restart: str, told: int) -> None:
+    client = ("import signal\nclass Up(Exception): pass\ndef up(*_): raise Up\nsignal.signal(signal.SIGALRM, up)\n"
+              f"signal.siginterrupt(signal.SIGALRM, {restart})\ns = dial()\nsignal.alarm(1)\ntry: s.recv(1)\nexcept Up: pass\n")
+    run = scripts.run(tmp_path / "pair", client, "import signal\nc = listen().accept()[0]\nsignal.pause()")
+    assert len([one for one in find(run) if one.code == "alarm-and-no-end"]) == told
