@@ -23,6 +23,12 @@ ifeq ($(WERROR),1)
 ALL_FLAGS += -Werror
 endif
 
+# Changes when the compiler or its flags do, and so has everything built again. It is made before make looks for the scenarios: make looks
+# into a folder once, and BUILD may lie in SCENARIOS.
+stamp := $(BUILD)/.flags
+_ := $(shell { [ -d $(BUILD) ] || mkdir -p $(BUILD); IFS= read -r old <$(stamp); flags='$(CC) $(ALL_FLAGS)'; \
+    [ "$$old" = "$$flags" ] || { printf '%s\n' "$$flags" >$(stamp).$$$$ && mv $(stamp).$$$$ $(stamp); }; } 2>/dev/null)
+
 # All of these are names without folder and ending, as 09-example/relay. What was asked for by name is a program even if its
 # main is misspelt: then the linker says so. (A line in a comment that looks like main makes a program, too.)
 stems     = $(patsubst $(SCENARIOS)/%.c,%,$(filter $(SCENARIOS)/%.c,$(1)))
@@ -144,11 +150,6 @@ FORCE:
 
 # What a learner has made there is not removed with the programs: copies of changed files, predictions, progress.
 yours := kept predictions progress.txt
-
-# Changes when the compiler or its flags do, and so has everything built again.
-stamp := $(BUILD)/.flags
-_ := $(shell { [ -d $(BUILD) ] || mkdir -p $(BUILD); IFS= read -r old <$(stamp); flags='$(CC) $(ALL_FLAGS)'; \
-    [ "$$old" = "$$flags" ] || { printf '%s\n' "$$flags" >$(stamp).$$$$ && mv $(stamp).$$$$ $(stamp); }; } 2>/dev/null)
 
 # Whole under another name first: who makes the same thing at the same time, or uses it, never sees half of it.
 compile = @{ [ -d $(@D) ] || mkdir -p $(@D); } && $(CC) $(ALL_FLAGS) -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $@.$$$$ $< && mv -f $@.$$$$ $@ || { rm -f $@.$$$$; exit 1; }
