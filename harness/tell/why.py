@@ -308,7 +308,7 @@ class Why:
         if d is not None and d.observed is not None and re.search(r"\b(EBADF|ENOTSOCK)$", d.observed.text):
             found = [one for one in found if one.code == "wrong-descriptor" and one.who == role_of(d.who)] or found
         if self.verdict.word == "runaway":          # it was stopped on its way: what it had not done by then explains nothing
-            found = [one for one in found if one.code not in WAITS]
+            found = [one for one in found if one.code not in ("never-closed", "kept-open")]
         if self.verdict.word == "deadlock" and d is not None and d.observed is not None and not printed and d.kind in ("missing", "unexpected"):
             left = d.observed.seq                   # what another program waits for since then may come of that
             found = [one for one in found if one.code == "deadlock" or one.who == role_of(d.who) and d.blocked or one.at < left]
