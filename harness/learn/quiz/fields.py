@@ -130,7 +130,7 @@ def _blanks(rows: "list[Row]", n: int) -> "Iterator[Blank]":
         name, number = later
         counted = f"{name} {number}" + (", and this one begins with " + str(row.first) if row.first else "")
         fin = "FIN" in row.flags
-        yield Blank(n, "length", str(row.length), f"{counted}. " + ("A FIN counts as one. " if fin else "") + f"So there are {count(row.length, 'byte')} in it.")
+        yield Blank(n, "length", str(row.length), f"{counted}. " + ("A FIN counts as one. " if fin else "") + f"So it carries {count(row.length, 'byte')}.")
         if fin or row.length:
             yield Blank(n, "flags", _choice(row), f"{counted}. The difference is {count(row.length, 'byte')} and " +
                         ("a FIN, which counts as one." if fin else "nothing else, so there is no FIN."))

@@ -120,13 +120,14 @@ def _place(seen: Seen, look: Look, event: Event, stream: Stream) -> int:
 
 def _told(seen: Seen, look: Look, event: Event, stream: Stream, place: int) -> Asked:
     one, other = stream.sender, stream.receiver
-    question = f"`{cut(event.text, 40)}`: how far have these {count(event.count, 'byte')} of the {one} come?"
-    choices = [f"1 only the {one}'s program has them", f"2 the {one}'s kernel has them, the {other}'s kernel does not",
-               f"3 the {other}'s kernel has them, its program has not read them", f"4 the {other}'s program has read them"]
-    why = {1: f"The {one} has logged the line and has not called write since. So no kernel knows of these bytes.",
-           2: f"The write has returned, and {count(stream.written - stream.arrived, 'byte')} of the {one} have not come to the {other}'s kernel.",
-           3: f"They have arrived, and {count(stream.arrived - stream.read, 'byte')} lie unread in the {other}'s kernel.",
-           4: f"The reads of the {other} have returned {count(stream.read, 'byte')}, and these are among them."}[place]
+    them, those, have = ("it", "this byte", "has") if event.count == 1 else ("them", f"these {event.count} bytes", "have")
+    question = f"`{cut(event.text, 40)}`: how far {have} {those} of the {one} come?"
+    choices = [f"1 only the {one}'s program has {them}", f"2 the {one}'s kernel has {them}, the {other}'s kernel does not",
+               f"3 the {other}'s kernel has {them}, its program has not read {them}", f"4 the {other}'s program has read {them}"]
+    why = {1: f"The {one} has logged the line and has not called write since. So no kernel knows of {those}.",
+           2: f"The write has returned. Not yet come to the {other}'s kernel: {count(stream.written - stream.arrived, 'byte')} of the {one}.",
+           3: f"The {other}'s kernel holds {count(stream.arrived - stream.read, 'byte')} that its program has not read, {those} among them.",
+           4: f"The reads of the {other} have returned {count(stream.read, 'byte')} so far, {those} among them."}[place]
     return _asked(seen, look, seen.sides.of(event), "knows", [question, *(f"    {words}" for words in choices)], str(place), why, 4)
 
 
