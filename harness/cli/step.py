@@ -112,7 +112,8 @@ class Step(Delays):
 
     def _kernel(self, sockets: "tuple[Socket, ...]") -> "list[str]":
         told = [f"    {s.who:7} {s.state:12} {s.unread:>6} waiting to be accepted" if s.state == "LISTEN" else
-                f"    {s.who:7} {s.state:12} {s.unread:>6} unread {s.unacked:>6} not acknowledged   connection {s.connection}"
+                f"    {s.who:7} {s.state:12}  a socket without a connection" if s.state == "CLOSED" and not s.connection else
+                f"    {s.who:7} {s.state:12} {s.unread:>6} unread {s.unacked:>6} not acknowledged" + (f"   connection {s.connection}" if s.connection else "")
                 for s in sockets]
         return ["  the kernels hold:", *told] if told else []
 

@@ -45,7 +45,7 @@ WHY = {
     "bytes": "The {late} can receive only what the {early} has sent.",
     "reset": "A reset comes to the {late} only after the {early} has closed or ended.",
     "connect": "A connection needs a server that listens and a client that connects.",
-    "clock": "A pause lasts until everything else that can happen has happened.",
+    "clock": "A pause before the {late}'s line gives everything else the time to happen.",
     "program": "A program does one thing after another.",
     "start": "The stage starts the {late} only after that (stage.txt).",
 }

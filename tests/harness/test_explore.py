@@ -20,6 +20,7 @@ from harness.observe import kernel
 from harness.stage.conductor import Conductor, VirtualClock
 from harness.tell import explored
 from harness.stage.scenarios import ROOT, find, find_all
+from harness.trace import Socket
 from pairs import lent, pair
 from terminal import Terminal
 
@@ -233,6 +234,11 @@ def test_who_is_blocked_is_shown_and_what_the_schedule_holds():
     assert "    server  waits in read, on connection 1" in said.replace("\r", "").splitlines()
     assert max(map(len, said.replace("\r", "").splitlines())) <= 80
     assert terminal.status() == 0
+
+
+def test_a_socket_that_has_no_connection_yet_is_not_told_as_connection_0():
+    held = step.Step((), False, -1)._kernel((Socket(0, "server", 1, 3, 0, "CLOSED", "", "", 0, 0, 0), Socket(0, "client", 2, 3, 1, "ESTABLISHED", "a:1", "b:2", 7, 0, 0)))
+    assert held[1].split() == ["server", "CLOSED", *"a socket without a connection".split()] and held[2].endswith("7 unread      0 not acknowledged   connection 1")
 
 
 def test_a_number_lets_that_one_go_on():
