@@ -1,5 +1,5 @@
 """Why an error that the contract asks for did not come: a bind that got its port, a connect that was answered, a read without a time limit.
-And why EAGAIN came, which the contract does not ask for.
+Why EAGAIN came, which the contract does not ask for. And that no call failed where a line tells of an error.
 
 why.py asks it about the first difference of a verdict. Each sentence is about calls, sockets and segments of the run.
 """
@@ -11,7 +11,7 @@ from typing import Iterator, Optional
 from ..judge.comparison import Difference
 from ..judge.contract import role_of
 from ..judge.findings import Facts, connecting, timing
-from ..judge.findings.acts import ACCEPTS, at, capital, count, name
+from ..judge.findings.acts import ACCEPTS, at, capital, count, name, returned
 from ..judge.findings.timing import seconds
 from ..judge.sides import READS
 from ..trace import Call, Run
@@ -32,6 +32,19 @@ def why(d: Difference, expected: str, run: Run) -> Iterator[str]:
         call = next((c for c in run.calls if c.name == asked and not c.error and (c.pid, c.tid) == (d.observed.pid, d.observed.tid) and right < c.seq < d.observed.seq), None)
         if call is not None:
             yield from _bound(call, facts) if asked == "bind" else _answered(call, facts)
+
+
+def none_failed(d: Difference, run: Run) -> str:
+    """Returns a sentence if WHO's line names an error, and none of its thread's calls that were seen has failed since its last line that
+    was right. Returns "" if one has failed, or if no call was seen there."""
+    if d.observed is None or not re.fullmatch(r"Error\b.*\b(E[A-Z0-9]+|unknown error)", d.observed.text) or not run.observed:
+        return ""
+    right = max((e.seq for e in d.witnesses if e != d.observed), default=-1)
+    since = [c for c in run.calls if (c.pid, c.tid) == (d.observed.pid, d.observed.tid) and right < c.returned < d.observed.seq]
+    if not since or any(c.error for c in since):
+        return ""
+    return (f"Before that line the {d.observed.who}'s {name(since[-1])}{at(since[-1].source)} {returned(since[-1])}: it did not fail. "
+            "A call that fails returns -1, and errno tells nothing of a call that did not fail.")
 
 
 def would_block(d: Difference, run: Run) -> Iterator[str]:

@@ -17,6 +17,7 @@ from ..judge.comparison import LATE, Difference, Verdict
 from ..judge.contract import After, Contract, Deadlock, Ends, Line, Wire, role_of
 from ..judge.deeds import Deeds, quoted_bytes
 from ..judge.findings import Finding, acts
+from ..judge.findings.acts import ACCEPTS
 from ..judge.sides import READS, WRITES, Side
 from ..trace import Call, Event, Run
 from ..trace.plain import plain
@@ -50,6 +51,8 @@ WHY = {
     "start": "The stage starts the {late} only after that (stage.txt).",
 }
 WHILE_WAITING = {"FIN": "The {early} sends none while it waits.", "bytes": "The {early} sends nothing while it waits."}
+# By the first words of a line's text: the calls that do what such a line tells.
+DOES = {"connect": ("connect",), "accept": ACCEPTS, "listening": ("listen",), "reading data": READS, "closing": ("close",), "shutting down": ("shutdown",)}
 SLEEPS = ("nanosleep", "clock_nanosleep", "pause", "select", "poll")
 
 
@@ -113,6 +116,11 @@ class Why:
             yield from came
         elif d.kind in ("missing", "unexpected"):
             line = next((x for x in self.plan.of(Line) if x.number == d.line and d.expected), None)
+            done = self._done_without_the_line(d, line) if line is not None and d.kind == "missing" else ""
+            done = done or no_error.none_failed(d, self.run)
+            if done:
+                yield done
+                return
             misquoted = self.deeds.misquoted(d.observed, d.expected) if d.observed and d.kind == "missing" else 0
             if misquoted:
                 yield f"The {count(misquoted, 'byte')} that came are those of the contract, and the line shows others: does it quote the buffer's bytes, and as many as came?"
@@ -479,6 +487,22 @@ class Why:
         if call is not None:
             yield (f"Before that the {call.who} wrote {count(call.result, 'byte')} on connection {call.connection}{at(call.source)}, and no line of it announces "
                    f"{'it' if call.result == 1 else 'them'}.")
+
+    def _done_without_the_line(self, d: Difference, line: Line) -> str:
+        """Returns a sentence if WHO's thread did what the missing line tells, between its last line that was right and the place where it
+        left the contract. Returns "" if it did not, or if a line tells of such an act in other words."""
+        right = max((e for e in d.witnesses if e != d.observed), key=lambda e: e.seq, default=None)
+        thread, names = d.observed or right, next((names for begins, names in DOES.items() if line.text.startswith(begins)), ())
+        if thread is None or thread.kind == "output" or d.observed is not None and _alike(line.text, d.observed.text):
+            return ""
+        since, until = right.seq if right else -1, d.observed.seq if d.observed else LATE
+        # One thread of a server may accept for another one.
+        call = next((c for c in self.run.calls if c.name in names and not c.error and (c.connection or c.name == "listen") and since < c.seq and 0 <= c.returned < until
+                     and c.pid == thread.pid and (c.tid == thread.tid or c.name == "listen" or c.name in ACCEPTS and thread.connection in (0, c.connection))), None)
+        if call is None:
+            return ""
+        made = f", which {'made' if call.name == 'connect' else 'took'} connection {call.connection}" if call.name in ("connect", *ACCEPTS) else ""
+        return f"The {call.who} called {acts.name(call)}{at(call.source)} before that{made}. What is missing is the line {quoted(line.text)}."
 
     def _slept(self, d: Difference) -> Optional[Call]:
         """Returns a sleep of the same thread between the last line that was right and the line that was not; None if there is

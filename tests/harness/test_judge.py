@@ -851,6 +851,42 @@ def test_a_wrong_word_of_the_clients_own_says_nothing_of_what_the_server_can_rec
     assert "The client can receive only what the server has sent." in told(read, runs.run('server: writing response\nclient: connected\nclient: received "xyz and more"'))
 
 
+def apart(text: str, calls: str):
+    """A run whose lines have room for calls between them: they stand at the places 1, 4, 7."""
+    events = tuple(replace(event, seq=1 + 3 * n) for n, event in enumerate(runs.log(text)))
+    return runs.facts(replace(runs.run(text), events=events), ENDS_OF_1, calls=calls, learnt=False)
+
+
+ENDS_OF_1 = (runs.end("client", 101, (101, 1, -1, "", 101)), runs.end("server", 200, (200, 1, -1, "", 200)))
+
+
+@pytest.mark.parametrize("missing, calls, words_", [
+    ("connected", "2-3 client@101#1 connect 0 = 0", "The client called connect before that, which made connection 1. What is missing is the line \"connected\"."),
+    ("reading data", "2-3 client@101#1 read 99 = 3", "The client called read before that. What is missing is the line \"reading data\"."),
+    ("shutting down SHUT_WR", "2-3 client@101#1 shutdown SHUT_WR = 0", "What is missing is the line \"shutting down SHUT_WR\"."),
+    ("connected", "2-3 client@101#1 connect 0 = ECONNREFUSED", ""),
+    ("connected", "2-3 client@101#1 write 3 = 3", ""),
+    ("connected", "5-6 client@101#1 connect 0 = 0", ""),
+    ("connected", "2-3 server@200#1 accept 0 = 4", ""),
+])
+def test_what_was_done_without_its_line_is_told_as_that(missing, calls, words_):
+    run = apart("client: connecting\nclient: going on", calls)
+    said = told(f"client: connecting\nclient: {missing}\nclient: going on", run)
+    assert words_ in said and ("What is missing" in said) == bool(words_), said
+
+
+@pytest.mark.parametrize("said, calls, fails", [
+    ("Error reading: ECONNRESET", "2-3 client@101#1 read 99 = 3", False),
+    ("Error reading: unknown error", "2-3 client@101#1 read 99 = 3", False),
+    ("Error reading: ECONNRESET", "2-3 client@101#1 read 99 = ECONNRESET", True),
+    ("Error in the message", "2-3 client@101#1 read 99 = 3", True),
+    ("Error reading: ECONNRESET", "2-3 server@200#1 read 99 = 3", True),
+])
+def test_of_a_line_about_an_error_where_no_call_failed_the_verdict_says_so(said, calls, fails):
+    run = apart(f"client: connected\nclient: {said}", calls)
+    assert ("the client's read returned 3: it did not fail" not in told('client: connected\nclient: received "abc"', run)) == fails
+
+
 def test_a_verdict_names_the_command_that_shows_the_run_as_a_page():
     assert again("PAUSE=0 make check-4") == ["look at it: PAUSE=0 make play-4", "reproduce: PAUSE=0 make check-4"]
     assert again("python3 -m harness check 4 --contract x") == ["reproduce: python3 -m harness check 4 --contract x"]
