@@ -322,7 +322,7 @@ class _Comparison:
             line=about.number if about else 0, statement=about.written if about else "",
             expected=line.text if line else "", observed=match.stray, hints=fitting(about.hints, seen, not failed and not elsewhere, others) if about and not slept and not untrue else (),
             witnesses=tuple(before + ([match.stray] if match.stray else [])), blocked=blocked,
-            at=end.seq if end and end.how.startswith(("exit ", "signal ")) else LATE, extra=self._is_extra(match),
+            at=self.cast.sides.departure(end) if end and end.how.startswith(("exit ", "signal ")) else LATE, extra=self._is_extra(match),
             found="nearly" if nearly else "")
 
     @property

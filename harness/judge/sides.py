@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Iterable, Optional, Union
 
-from ..trace import Call, End, Event, Run, Segment, Socket, Waiting
+from ..trace import Call, End, Ending, Event, Run, Segment, Socket, Waiting
 
 OPENER, ACCEPTOR = "opener", "acceptor"
 _OTHER = {OPENER: ACCEPTOR, ACCEPTOR: OPENER}
@@ -48,6 +48,12 @@ class Sides:
     def two(self) -> bool:
         """Is this a run of two programs with different names, so that each is the other's peer?"""
         return len({role.name for role in self.run.cast}) == 2
+
+    def departure(self, end: Ending) -> int:
+        """Returns the place at which a process was gone: where its end closed the first of its connections, or else where its ending
+        was recorded. What that close caused comes after it."""
+        ends = [one for one in self._ends.values() if one is not None]
+        return min([end.seq, *(h.until for one in ends for h in one.holders if h.pid == end.pid and h.how == "exit" and h.until >= 0)])
 
     def of(self, record: Told) -> Optional[Side]:
         """Returns the end to which a record belongs. Returns None if the record has no connection, or if its end can't be told."""

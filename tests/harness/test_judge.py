@@ -860,6 +860,14 @@ def apart(text: str, calls: str):
 ENDS_OF_1 = (runs.end("client", 101, (101, 1, -1, "", 101)), runs.end("server", 200, (200, 1, -1, "", 200)))
 
 
+def test_a_program_was_gone_when_its_end_closed_its_connection_and_not_when_the_lab_heard_of_it():
+    run = runs.facts(runs.run("server: accepted\nclient: connected\nserver: waiting\nclient: EOF", ends="client: exit 0, server: exit 1"),
+                     (runs.end("client", 101, (101, 1, -1, "", 101)), runs.end("server", 200, (200, 1, 3, "exit", 200))), learnt=False)
+    run = replace(run, events=tuple(replace(event, kind="output", connection=0, source="") for event in run.events))
+    judged = verdict('server: accepted\nserver: waiting\nserver: received "abc"\nclient: connected\nclient: received "def"', run)
+    assert [(d.who, d.expected) for d in judged.differences[:1]] == [("server", 'received "abc"')]
+
+
 @pytest.mark.parametrize("missing, calls, words_", [
     ("connected", "2-3 client@101#1 connect 0 = 0", "The client called connect before that, which made connection 1. What is missing is the line \"connected\"."),
     ("reading data", "2-3 client@101#1 read 99 = 3", "The client called read before that. What is missing is the line \"reading data\"."),

@@ -37,7 +37,7 @@ def died(facts: Facts) -> "Iterator[Finding]":
         words += f" It had set an alarm of {seconds(timer.limit)} with {timer.name}{at(timer.source)}." if timer is not None and timer.limit > 0 else ""
         said = _last_output(facts, end)
         words += f' The last line that it printed is "{plain(said[0])}".' if said else ""
-        yield Finding("died-of-signal", words, tuple(n for n in (last.seq if last else -1, said[1] if said else -1, end.seq) if n >= 0), _departure(facts, end), end.who,
+        yield Finding("died-of-signal", words, tuple(n for n in (last.seq if last else -1, said[1] if said else -1, end.seq) if n >= 0), facts.sides.departure(end), end.who,
                       last.source if last else "")
 
 
@@ -127,7 +127,7 @@ def ended_early(facts: Facts) -> "Iterator[Finding]":
         words += _no_error(facts, end, errors[-1].text if errors and alone else "")
         said = errors[-1] if errors and alone else None
         words += f' Its last words on standard error are "{plain(said.text.strip())}".' if said else ""
-        yield Finding("ended-early", words, tuple(n for n in (failed.seq if failed else -1, said.seq if said else -1, end.seq) if n >= 0), _departure(facts, end), end.who,
+        yield Finding("ended-early", words, tuple(n for n in (failed.seq if failed else -1, said.seq if said else -1, end.seq) if n >= 0), facts.sides.departure(end), end.who,
                       failed.source if failed else "")
 
 
@@ -156,13 +156,6 @@ def _not_yet(facts: Facts, call: Call) -> str:
     if call.name in ACCEPTS and does_not_wait(facts, call):
         return "no connection waited to be accepted, and the listener does not block."
     return "nothing had come yet, and the call did not wait." if call.name in READS and call.connection and does_not_wait(facts, call) else ""
-
-
-def _departure(facts: Facts, end: Ending) -> int:
-    """Returns the place at which a process was gone: where its end closed the first of its connections, or else where its ending
-    was recorded. What that close caused comes after it."""
-    ends = [one for made in facts.run.connections for one in (made.opener, made.acceptor) if one is not None]
-    return min([end.seq, *(h.until for one in ends for h in one.holders if h.pid == end.pid and h.how == "exit" and h.until >= 0)])
 
 
 def _process(end: Ending) -> str:
