@@ -257,7 +257,7 @@ class _Comparison:
         deeds = self._once([*self._deeds(), *self._other_bytes(lines), *self._unsaid(lines), *self._early(orders), *self._no_fin(wire), *self._fin_too_early(wire)])
         found = lines + deeds + orders + list(self._never_differences(lines))
         found += [*self._ports(), *self._ends(lines), *self._calls(lines)] + list(self._deadlock(lines)) + list(self._bytes()) + wire
-        found = self._sorted([d if d.at < LATE or d.observed is None else replace(d, at=d.observed.seq) for d in found])
+        found = self._sorted([d if d.at < LATE or d.observed is None else replace(d, at=self._place_of(d.observed)) for d in found])
         found = [*map(self._with_what_followed, found[:1], [found]), *found[1:]]
         word = self._word(found)
         branches = tuple(self.contract.blocks[n][branch] for n, branch in enumerate(self.plan.choice))
@@ -265,6 +265,11 @@ class _Comparison:
         return Verdict(word, STATUS[word], self.plan.choice, branches, tuple(found), tuple(dict.fromkeys(self.unseen)),
                        len(matched), self.orders, tuple(self._freedom()), matched, code_of(found[0].hints if found else ()),
                        marks.of(self.plan, {d.line for d in found} | self.broken, self.met, self.skipped))
+
+    def _place_of(self, event: Event) -> int:
+        """Returns the place of a line. The lab reads a printed line some time later: its process had printed it before it was gone."""
+        ends = [end for end in (*self.run.endings, *self.run.children) if event.kind == "output" and end.pid == event.pid and end.how.startswith(("exit ", "signal "))]
+        return min([event.seq, *(self.cast.sides.departure(end) - 1 for end in ends)])
 
     def _word(self, found: list[Difference]) -> str:
         kind = self.run.stop.kind

@@ -21,8 +21,7 @@ def reset_by_unread(facts: Facts) -> "Iterator[Finding]":
         act = f"ended {lay}, on connection {side[0]}" if last.how == "exit" else f"closed connection {side[0]}{at(call.source if call else '')} {lay}"
         no_fin = "" if _sent_fin(facts, side, reset) else " and no FIN"
         accept = _never_used(facts, side, last)
-        idle = f" Its accept{at(accept.source)} had returned descriptor {accept.result} for that connection, and it called neither read nor write on that descriptor." if accept else ""
-        yield Finding("reset-by-unread", f"{capital(facts.process(last.who, last.pid))} {act}. So its kernel sent a reset (RST){no_fin}.{idle}{_asked_for_less(facts, side, last)}",
+        yield Finding("reset-by-unread", f"{capital(facts.process(last.who, last.pid))} {act}. So its kernel sent a reset (RST){no_fin}.{_idle(accept, 'Its')}{_asked_for_less(facts, side, last)}",
                       (last.until, reset), accept.returned if accept else last.until, last.who, call.source if call else "", "10", "M12")
 
 
@@ -32,6 +31,13 @@ def _never_used(facts: Facts, side: Side, last: Holder) -> Optional[Call]:
     if accept is None or last.how != "exit" or not facts.seen(side) or any(call != accept for call in facts.calls(side)):
         return None
     return accept
+
+
+def _idle(accept: Optional[Call], whose: str) -> str:
+    """Returns a sentence about what _never_used() has found; "" if that is None."""
+    if accept is None:
+        return ""
+    return f" {whose} accept{at(accept.source)} had returned descriptor {accept.result} for that connection, and it called neither read nor write on that descriptor."
 
 
 def _asked_for_less(facts: Facts, side: Side, last: Holder) -> str:
@@ -75,9 +81,10 @@ def written_after_close(facts: Facts) -> "Iterator[Finding]":
         else:
             many = sum(s.length for s in late)
             words = f"{count(many, 'byte')} of the {who} arrived on connection {side[0]} after the {last.who} had {how}."
-        proof = writes[0].seq if writes else late[0].seq
-        yield Finding("written-after-close", f"{words} Nobody could read {'it' if many == 1 else 'them'}: the {last.who}'s kernel answered with a reset (RST).{_missed(facts, side, writes)}", (last.until, proof, reset.seq),
-                      last.until, last.who, call.source if call else "", "1", "M10")
+        proof, accept = writes[0].seq if writes else late[0].seq, _never_used(facts, side, last)
+        idle = _idle(accept, f"The {last.who}'s")
+        yield Finding("written-after-close", f"{words} Nobody could read {'it' if many == 1 else 'them'}: the {last.who}'s kernel answered with a reset (RST).{idle}{_missed(facts, side, writes)}",
+                      (last.until, proof, reset.seq), accept.returned if accept else last.until, last.who, call.source if call else "", "1", "M10")
 
 
 def _missed(facts: Facts, side: Side, late: "list[Call]") -> str:
