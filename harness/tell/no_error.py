@@ -35,16 +35,16 @@ def why(d: Difference, expected: str, run: Run) -> Iterator[str]:
 
 
 def none_failed(d: Difference, run: Run) -> str:
-    """Returns a sentence if WHO's line names an error, and none of its thread's calls that were seen has failed since its last line that
-    was right. Returns "" if one has failed, or if no call was seen there."""
-    if d.observed is None or not re.fullmatch(r"Error\b.*\b(E[A-Z0-9]+|unknown error)", d.observed.text) or not run.observed:
+    """Returns a sentence if WHO's line names an error, or says that none is known, and none of its thread's calls that were seen has failed
+    since its last line that was right. Returns "" if one has failed, or if no call was seen there."""
+    if d.observed is None or not re.fullmatch(r"Error\b.*\b(E[A-Z0-9]+|Success|unknown error)", d.observed.text) or not run.observed:
         return ""
     right = max((e.seq for e in d.witnesses if e != d.observed), default=-1)
     since = [c for c in run.calls if (c.pid, c.tid) == (d.observed.pid, d.observed.tid) and right < c.returned < d.observed.seq]
     if not since or any(c.error for c in since):
         return ""
-    return (f"Before that line the {d.observed.who}'s {name(since[-1])}{at(since[-1].source)} {returned(since[-1])}: it did not fail. "
-            "A call that fails returns -1, and errno tells nothing of a call that did not fail.")
+    return (f"The last call that was seen of the {since[-1].who} before that line is {name(since[-1])}{at(since[-1].source)}, and it had not failed: it {returned(since[-1])}. "
+            "errno says why a call failed, and only after one that failed.")
 
 
 def would_block(d: Difference, run: Run) -> Iterator[str]:
@@ -59,16 +59,6 @@ def would_block(d: Difference, run: Run) -> Iterator[str]:
     set_so = f", because its descriptor had been set to O_NONBLOCK{at(option.source)}" if option is not None else ""
     nothing = "no connection had come yet" if call.name in ACCEPTS else "no byte had come yet"
     yield f"The {call.who}'s {name(call)}{at(call.source)} failed with EAGAIN: {nothing}, and the call did not wait{set_so}. poll waits until something has come."
-
-
-def had_not_failed(d: Difference, run: Run) -> Iterator[str]:
-    """Yields what WHO's last call before the line had returned, if the line tells of an error and names none, and the call had not failed."""
-    if d.observed is None or not re.match(r"Error\b.*\b(Success|unknown error)\b", d.observed.text) or not run.observed:
-        return
-    mine = [c for c in run.calls if (c.pid, c.tid) == (d.observed.pid, d.observed.tid) and 0 <= c.returned < d.observed.seq]
-    if mine and not mine[-1].error:
-        yield (f"The last call of the {mine[-1].who} before that line is {name(mine[-1])}{at(mine[-1].source)}, and it had not failed: it returned {mine[-1].result:,}. "
-               "errno says why a call failed, and only after one that failed.")
 
 
 def _answered(call: Call, facts: Facts) -> Iterator[str]:

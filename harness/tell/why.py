@@ -128,7 +128,6 @@ class Why:
             yield from self._of_the_line(d, line)
             yield from no_error.why(d, line.text, self.run) if line is not None else ()
             yield from no_error.would_block(d, self.run) if not told else ()
-            yield from no_error.had_not_failed(d, self.run)
             if line is not None and not told and self.verdict.word != "runaway":
                 yield from self._missing(d, line)
 
@@ -363,7 +362,7 @@ class Why:
         read = next((call for call in self.run.calls if one.code == "glued" and call.seq in one.evidence and call.name in READS), None)
         if read is not None and (read.asked == read.result or standard.quoted(read.data, read.result) in d.expected or self._is_of_one_line(read)):
             return False        # the read took no more because it asked for no more, or it brought what the contract asks for
-        if one.code == "kept-apart-by-time" and d.observed.kind != "recv" and not d.observed.text.lower().startswith("received"):
+        if one.code == "kept-apart-by-time" and not d.observed.text.lower().startswith("received"):
             return False        # that is luck, and no line of another kind follows from it
         right = max((e.seq for e in d.witnesses if e != d.observed), default=-1)
         return right < max(one.evidence) < d.observed.seq

@@ -892,7 +892,7 @@ def test_what_was_done_without_its_line_is_told_as_that(missing, calls, words_):
 ])
 def test_of_a_line_about_an_error_where_no_call_failed_the_verdict_says_so(said, calls, fails):
     run = apart(f"client: connected\nclient: {said}", calls)
-    assert ("the client's read returned 3: it did not fail" not in told('client: connected\nclient: received "abc"', run)) == fails
+    assert ("before that line is read, and it had not failed: it returned 3." not in told('client: connected\nclient: received "abc"', run)) == fails
 
 
 def test_a_verdict_names_the_command_that_shows_the_run_as_a_page():

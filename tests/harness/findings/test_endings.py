@@ -30,7 +30,7 @@ HAVE = [
      "The client wrote 1 byte on connection 1 (acts.c:N) after the server had closed it (acts.c:N). Nobody could read it: the server's kernel answered with a reset (RST)."),
     ("written-after-close", "ignore 13; connect; read 1; write 7; readall 1", "listen; accept",
      "The client wrote 7 bytes on connection 1 (acts.c:N) after the server had ended, which closed it. Nobody could read them: the server's kernel answered with "
-     "a reset (RST)."),
+     "a reset (RST). The server's accept (acts.c:N) had returned descriptor N for that connection, and it called neither read nor write on that descriptor."),
     ("written-after-close", "connect; write 4; read 1; write 8; readall 1", "listen; accept; read 12; close; accept",     # half of a struct
      "The client wrote 8 bytes on connection 1 (acts.c:N) after the server had closed it (acts.c:N). Nobody could read them: the server's kernel answered with a reset (RST). "
      "The last read of the server there (acts.c:N) had asked for 12 bytes and got 4: a read returns what has come, and does not wait for the rest."),
