@@ -38,6 +38,7 @@ TEXTS = {
     "connecting": re.compile(r"connecting\b"),
     "accepting": re.compile(r"accepting\b"),
     "sending": re.compile(r"(sending|writing)\b"),
+    "reading": re.compile(r"reading data\b"),
 }
 
 

@@ -132,6 +132,8 @@ class Deeds:
             return None
         if event.kind == "send":
             return self._written_before(event)
+        if causes.is_a(event, "reading"):
+            return self._read_before(event)
         for what, names in (("accepting", ("accept", "accept4")), ("connecting", ("connect",))):
             if causes.is_a(event, what):
                 return self._made_before(event, what, names)
@@ -141,6 +143,17 @@ class Deeds:
                 mine = [c for c in self.by_side.get(side, ()) if c.name == name and c.pid == event.pid and not c.error] if side is not None else []
                 return mine[-1] if mine and mine[-1].seq < event.seq else None
         return None
+
+    def _read_before(self, event: Event) -> Optional[Call]:
+        """Returns the last read that this thread made between its line before and `event`, if it made none between `event` and its next
+        line; else None. A thread that takes a line out of its buffer makes a read at neither place."""
+        thread = event.pid, event.tid
+        lines, calls = self._lines.get(thread, []), self._calls.get(thread, [])
+        at = _place(lines, event.seq)
+        since, until = lines[at - 1].seq if at > 0 else -1, lines[at + 1].seq if at + 1 < len(lines) else None
+        if at > 0 and causes.is_a(lines[at - 1], "reading") or any(c.name in READS and c.connection for c in _behind(calls, event.seq, until)):
+            return None
+        return next((c for c in list(_behind(calls, since, event.seq))[::-1] if c.name in READS and c.connection and not c.error and c.option != "MSG_PEEK"), None)
 
     def _made_before(self, event: Event, what: str, names: "tuple[str, ...]") -> Optional[Call]:
         """Returns the call by which this thread made the connection that the next `conn` line of its process is about, if the

@@ -860,6 +860,20 @@ def apart(text: str, calls: str):
 ENDS_OF_1 = (runs.end("client", 101, (101, 1, -1, "", 101)), runs.end("server", 200, (200, 1, -1, "", 200)))
 
 
+@pytest.mark.parametrize("calls, late", [
+    ("2-3 client@101#1 read 99 = 3", True),
+    ("2-3 client@101#1 read 99 = 3\n5-6 client@101#1 read 99 = 3", False),      # the line is about the second one
+    ("5-6 client@101#1 read 99 = 3", False),
+    ("2-3 client@101#1 read 99 = EAGAIN", False),
+    ("2-3 server@200#1 read 99 = 3", False),
+    ("2-3 client@101#1 write 3 = 3", False),
+])
+def test_reading_is_said_before_the_read(calls, late):
+    run = apart('client: connected\nclient: reading data\nclient: received "abc"', calls)
+    judged = verdict('client: connected\nclient: reading data\nclient: received "abc"', run)
+    assert any((d.kind, d.found) == ("late", "read") for d in judged.differences) == late
+
+
 def test_a_program_was_gone_when_its_end_closed_its_connection_and_not_when_the_lab_heard_of_it():
     run = runs.facts(runs.run("server: accepted\nclient: connected\nserver: waiting\nclient: EOF", ends="client: exit 0, server: exit 1"),
                      (runs.end("client", 101, (101, 1, -1, "", 101)), runs.end("server", 200, (200, 1, 3, "exit", 200))), learnt=False)
