@@ -329,7 +329,7 @@ class _Teller:
         here = "then blocked" if event.seq in self.blocked else ""
         text, place = f"  seen    {event.who:{self.wide}}{said(event):{self._room}}", f"{event.source:14}{here}".rstrip()
         if self.fold and len(text) + 2 + len(place) > self.width:
-            yield from (*folded(text, self.width), f"{'':{10 + self.wide}}{place}")
+            yield from (*folded(text, self.width), *([f"{'':{10 + self.wide}}{place}"] if place else []))
         else:
             yield f"{text}  {place}".rstrip()
 

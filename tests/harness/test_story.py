@@ -11,6 +11,7 @@ from harness.explore import schedules
 from harness.judge import comparison, contract, findings
 from harness.judge.findings import Finding
 from harness.tell import explored, story, words
+from harness.trace import Output
 
 TWO = 'client@101#1: sending "ab"\nserver@200#1: {}\nclient@101#1: sending "efg"'
 BOTH = "11-12 client@101#1 write 2 = 2\n31-32 client@101#1 write 3 = 3"
@@ -191,3 +192,11 @@ def test_a_signal_says_itself_that_it_was_a_crash(tmp_path):
     made = pairs.run(tmp_path, "connect; close", "listen; accept; crash")
     told = explored.how_it_ended(schedules.outcome_of(made, {}))
     assert "signal SEGV" in told and "; crash" not in told
+
+
+def test_a_long_printed_line_leaves_no_empty_line_in_a_narrow_verdict():
+    printed = (Output(1, 1, "client", "stdout", "hallo " * 12), Output(2, 2, "server", "stdout", "listening"))
+    made = replace(runs.run("", ends="client: exit 0"), outputs=printed)
+    rules = contract.parse("client: hello\nserver: listening")
+    told = words.tell(comparison.judge(made, rules), made, rules, reproduce="make check-4", width=60, fold=True)
+    assert "hallo hallo" in told and "  seen    client" in told and all(line.strip() for line in told.splitlines()), told
