@@ -59,7 +59,11 @@ def where_decided(one: Decided) -> str:
 
 def _lines(found: Report, scenario: Scenario, always: bool) -> Iterator[str]:
     outcomes = "1 outcome" if len(found.groups) == 1 else f"{len(found.groups)} outcomes"
-    yield f"{found.scenario}: {outcomes} in {found.count} schedules with at most {_count(found.delays)}{', pauses switched off' if found.skip else ''}"
+    off, alone = ", pauses switched off" if found.skip else "", found.count == 1 and not found.left
+    if alone:
+        yield f"{found.scenario}: 1 run without a delay{off}. In it there was no line and no sleep at which the lab could hold a program."
+    else:
+        yield f"{found.scenario}: {outcomes} in {count(found.count, 'schedule')} with at most {_count(found.delays)}{off}"
     if found.ran < found.count:
         yield f"{found.ran} of these were run. In the other {found.count - found.ran} nobody else could go on during the delay,"
         yield "so it changes nothing."
@@ -67,7 +71,7 @@ def _lines(found: Report, scenario: Scenario, always: bool) -> Iterator[str]:
         yield f"not run: {found.left} schedules more (--limit {found.ran}); what they would show is not known"
     yield ""
     if len(found.groups) == 1:
-        yield f"In all of them {how_it_ended(found.groups[0][0].outcome)}."
+        yield f"{'In it' if alone else 'In all of them'} {how_it_ended(found.groups[0][0].outcome)}."
     else:
         yield from _outcomes(found, scenario)
     yield ""

@@ -181,6 +181,7 @@ def test_each_scenario_keeps_its_contract_in_every_schedule_with_one_delay_as_it
     found = explore.explore(find(number))
     report = explored.report(found, find(number), False)
     assert found.status == 0, "\n".join(report)
+    assert (found.count == 1) == ("no line and no sleep at which the lab could hold a program" in report[0]) == (number == "0")
     assert len({group[0].outcome.stop for group in found.groups}) == 1
     assert [shown for _, pauses, of, shown in EXPLORED if of == number and not pauses and shown.splitlines() != report] == []
 
