@@ -315,7 +315,7 @@ class _Comparison:
         before = [e for _, e in match.pairs][-1:]
         nearly = line is not None and match.stray is not None and came is None and misspelt(line.text, match.stray.text)
         blocked, end = None if nearly else self._blocked(match), None if match.stray else self._end_of(match)
-        quotes = line is not None and match.stray is not None and bool(self.deeds.misquoted(match.stray, line.text))      # no hint is about that
+        quotes = line is not None and match.stray is not None and bool(self.deeds.misquoted(match.stray, line.text) or self.deeds.cut_short(match.stray, line.text))      # no hint is about that
         seen = "" if quotes else match.stray.text if match.stray else f"waiting in {blocked.call}" if blocked else end.how if end else ""
         failed = end is not None and end.how in self._failures
         others = [e.text for e in match.events if not match.stray and not (before and e.seq <= before[0].seq)]

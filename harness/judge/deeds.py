@@ -397,6 +397,15 @@ class Deeds:
         came = "".join(c.data[:c.result] for c in reads)[told:told + event.count]
         return event.count if came == wanted and all(len(c.data) >= c.result for c in reads) else 0
 
+    def cut_short(self, event: Event, expected: str) -> Optional[Call]:
+        """Returns the last read before a "received" line, if it brought just the bytes that the contract's line quotes, and the line counts fewer
+        of them. Returns None if not, or if nobody can tell."""
+        side, wanted = self.sides.of(event), quoted_bytes(expected)
+        if event.kind != "recv" or not self.exact or side is None or event.pid in self._blind or event.count >= len(wanted) or not wanted.startswith(quoted_bytes(event.text)):
+            return None
+        read = next((c for c in reversed(self.by_side.get(side, ())) if c.name in READS and c.result > 0 and 0 <= c.returned < event.seq and c.tid == event.tid), None)
+        return read if read is not None and read.data[:read.result] == wanted and read.result == len(wanted) else None
+
     # -- an end of reading --------------------------------------------------------------------------------------------
 
     def own_reading(self, name: str) -> Optional[tuple[Call, bool]]:

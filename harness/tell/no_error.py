@@ -11,7 +11,7 @@ from typing import Iterator, Optional
 from ..judge.comparison import Difference
 from ..judge.contract import role_of
 from ..judge.findings import Facts, connecting, timing
-from ..judge.findings.acts import ACCEPTS, at, capital, count, name, returned
+from ..judge.findings.acts import ACCEPTS, at, because_nonblocking, capital, count, name, returned
 from ..judge.findings.timing import seconds
 from ..judge.sides import READS
 from ..trace import Call, Run
@@ -55,10 +55,8 @@ def would_block(d: Difference, run: Run) -> Iterator[str]:
     call = next((c for c in reversed(mine) if c.error == "EAGAIN"), None)
     if call is None or call.name not in (*READS, *ACCEPTS) or not timing.does_not_wait(Facts(run), call):
         return
-    option = next((c for c in reversed(mine) if c.option == "O_NONBLOCK" and c.value and c.fd == call.fd), None)
-    set_so = f", because its descriptor had been set to O_NONBLOCK{at(option.source)}" if option is not None else ""
     nothing = "no connection had come yet" if call.name in ACCEPTS else "no byte had come yet"
-    yield f"The {call.who}'s {name(call)}{at(call.source)} failed with EAGAIN: {nothing}, and the call did not wait{set_so}. poll waits until something has come."
+    yield f"The {call.who}'s {name(call)}{at(call.source)} failed with EAGAIN: {nothing}, and the call did not wait{because_nonblocking(Facts(run), call)}. poll waits until something has come."
 
 
 def _answered(call: Call, facts: Facts) -> Iterator[str]:

@@ -37,11 +37,19 @@ def taken(expected: str, observed: str, came: "list[bytes]") -> Iterator[str]:
 
 
 def put(expected: str, observed: str) -> Iterator[str]:
-    """Yields how the bytes that a line quotes differ from those of the contract, if both have the bytes of one number in another order."""
+    """Yields how the bytes that a line quotes differ from those of the contract, if both have the bytes of one number in another order, or if
+    a length at the beginning counts itself."""
     wanted, said = (quoted_bytes(text).encode("latin-1") for text in (expected, observed))
-    if expected.partition('"')[0] != observed.partition('"')[0] or len(wanted) != len(said) or wanted == said or sorted(wanted) != sorted(said):
+    if expected.partition('"')[0] != observed.partition('"')[0] or len(wanted) != len(said) or wanted == said:
         return
     other = [n for n, (one, two) in enumerate(zip(wanted, said)) if one != two]
+    if sorted(wanted) != sorted(said):
+        for size in _ORDERS:
+            behind = len(wanted) - size
+            if other[-1] < size and int.from_bytes(wanted[:size], "big") == behind and int.from_bytes(said[:size], "big") == size + behind:
+                yield f"Its first {size} bytes are the number {size + behind:,}. The contract has {behind:,} there, for the bytes that follow. {size + behind:,} counts these {size} bytes, too."
+                return
+        return
     for size, function in _ORDERS.items():
         begin = next((n for n in range(max(0, other[-1] - size + 1), other[0] + 1) if n + size <= len(wanted) and 0 in wanted[n:n + size]), -1)
         if begin < 0:

@@ -53,6 +53,7 @@ WHY = {
 WHILE_WAITING = {"FIN": "The {early} sends none while it waits.", "bytes": "The {early} sends nothing while it waits."}
 # By the first words of a line's text: the calls that do what such a line tells.
 DOES = {"connect": ("connect",), "accept": ACCEPTS, "listening": ("listen",), "reading data": READS, "closing": ("close",), "shutting down": ("shutdown",)}
+IN_PARTS = ("writev", "pwritev", "sendmsg", "sendmmsg")
 SLEEPS = ("nanosleep", "clock_nanosleep", "pause", "select", "poll")
 
 
@@ -103,6 +104,8 @@ class Why:
             yield f"No line of the {call.who} announces the {count(call.result, 'byte')} of that {acts.name(call)}."
         elif d.kind == "reset" and d.expected == "ECONNRESET":
             yield from self._nothing_unread(d)
+        elif d.kind in ("deaf", "open"):
+            yield from self._other_than_shut_wr(d)
         elif d.kind == "act":
             early = next((one for one in self.verdict.differences if one.kind == "wire" and one.expected == "FIN" and one.other.endswith(" FIN") and role_of(one.who) == role_of(d.who)), None)
             yield from [f"So the {role_of(d.who)}'s FIN went out before the {role_of(early.other.rpartition(' ')[0])}'s, and the contract has it behind that."] if early is not None else ()
@@ -124,6 +127,10 @@ class Why:
             misquoted = self.deeds.misquoted(d.observed, d.expected) if d.observed and d.kind == "missing" else 0
             if misquoted:
                 yield f"The {count(misquoted, 'byte')} that came are those of the contract, and the line shows others: does it quote the buffer's bytes, and as many as came?"
+                return
+            cut = self.deeds.cut_short(d.observed, d.expected) if d.observed and d.kind == "missing" else None
+            if cut is not None and d.observed:
+                yield f"The {cut.who}'s {acts.name(cut)}{at(cut.source)} had returned {cut.result:,}, and the line tells of {d.observed.count:,}. What the call returned is how many bytes came."
                 return
             yield from self._of_the_line(d, line)
             yield from no_error.why(d, line.text, self.run) if line is not None else ()
@@ -205,7 +212,8 @@ class Why:
         wrote = {"unwritten": d.found, "bytes": str(act.result) if act else "", "missing": str(event.count) if event and (d.expected.startswith(event.text[:-1]) or event.text.startswith(d.expected[:-1] or "?")) else ""}
         wanted = int(d.expected) if d.expected.isdigit() else LATE
         read = self._last_read(event) if event and d.kind == "missing" else None
-        if wrote.get(d.kind) == str(POINTER) and wanted > POINTER and (d.kind != "unwritten" or self._wrote_at_once(d, POINTER)):
+        parts = act is not None and act.name in IN_PARTS       # its length is the sum of several, so no single `sizeof` made it
+        if wrote.get(d.kind) == str(POINTER) and wanted > POINTER and not parts and (d.kind != "unwritten" or self._wrote_at_once(d, POINTER)):
             yield f"{POINTER} bytes is the size of a pointer: `sizeof` of a `char *` gives that on a 64-bit machine, however long the text is."
         elif event and read and read.asked == read.result == POINTER and (os.path.commonprefix([d.expected, plain(event.text)]).endswith(read.data)
                                                                           or standard.quoted(read.data, POINTER)[:-1] in d.expected):
@@ -219,7 +227,7 @@ class Why:
             yield "A call that fails returns -1. As a size (size_t) that is 18,446,744,073,709,551,615."
         if d.kind == "bytes" and act and self._zeros_too_many(d, act) or d.kind == "missing" and event and event.text == f'{d.expected[:-1]}\\0"':
             yield 'The last byte is a 0: `sizeof "text"` and `strlen(text) + 1` count the byte 0 that ends a text in C.'
-        if d.kind == "unlike" and act and act.data[:act.result].endswith("\0"):
+        if d.kind == "unlike" and act and act.result > 1 and act.data[:act.result].find("\0") == act.result - 1:
             yield "The last byte is a 0, with which C ends a text. A length that is too large by one sends that 0."
         more = self._beyond(d, act)
         if more == "\0":
@@ -237,7 +245,11 @@ class Why:
         """Yields the later write that had the bytes of a line which was followed by no write."""
         said = quoted_bytes(event.text)
         later = next((c for c in self.run.calls if c.name in WRITES and (c.pid, c.fd) == (event.pid, event.fd) and c.seq > event.seq and said), None)
-        if later is not None and said in later.data:
+        mine = [c for c in self.run.calls if c.name in WRITES and c.pid == event.pid and (c.seq > event.seq or c.returned < 0)]
+        if self.run.observed and not mine and not self.deeds.is_blind(event.pid):
+            yield (f"It called no write at all after that line. If it used stdio (fwrite, fprintf, fputs), the bytes lie in a buffer of the {event.who} until fflush or fclose, until the buffer "
+                   "is full, or until the program ends.")
+        elif later is not None and said in later.data:
             yield (f"A later {acts.name(later)} of the {later.who}{at(later.source)} has these bytes, and {acts.returned(later)}. stdio (fwrite, fprintf, fputs) keeps bytes in a buffer of the program until "
                    "fflush or fclose, until the buffer is full, or until the program ends.")
 
@@ -270,6 +282,26 @@ class Why:
         before = sum(max(c.result, 0) for c in self.run.calls if c.name in WRITES and (c.pid, c.tid, c.connection) == (act.pid, act.tid, act.connection) and event.seq < c.seq < act.seq)
         more = before + act.result - event.count
         return act.data[act.result - more:act.result] if 0 < more <= act.result <= len(act.data) else ""
+
+    def _other_than_shut_wr(self, d: Difference) -> Iterator[str]:
+        """Yields what a program did between a line that announces SHUT_WR and its next line, if that was another shutdown, or a write."""
+        shut = next((c for c in self.run.calls if c.seq == d.act), None) if d.kind == "deaf" else None
+        said = d.observed if d.kind == "open" and d.found == "no shutdown" else next((
+            e for e in reversed(self.run.events) if shut is not None and (e.pid, e.tid) == (shut.pid, shut.tid) and e.seq < shut.seq), None)
+        if said is None or not re.match(r"shutting down SHUT_WR\b", said.text):
+            return
+        if shut is not None:
+            yield ("SHUT_RD ends the receiving alone and sends nothing: no FIN goes out. SHUT_WR ends the sending." if shut.option == "SHUT_RD" else
+                   f"{shut.option} ends the receiving, too. SHUT_WR ends the sending alone.")
+            return
+        then = next((e.seq for e in self.run.events if (e.pid, e.tid) == (said.pid, said.tid) and e.seq > said.seq), LATE)
+        wrote = next((c for c in self.run.calls if c.name in WRITES and (c.pid, c.tid, c.connection) == (said.pid, said.tid, said.connection) and said.seq < c.seq < then
+                      and not c.error and c.returned >= 0), None)
+        if wrote is not None and wrote.result == 0:
+            yield f"In place of it the {wrote.who} called {acts.name(wrote)} with 0 bytes{at(wrote.source)}: that sends nothing, and the other end does not learn of it."
+        elif wrote is not None:
+            shown = f", {standard.quoted(wrote.data, wrote.result)}" if len(wrote.data) >= wrote.result else ""
+            yield f"In place of it the {wrote.who} wrote {count(wrote.result, 'byte')}{shown}{at(wrote.source)}. No byte in a stream says that it ends: a FIN does, and shutdown or close sends it."
 
     def _nothing_unread(self, d: Difference) -> Iterator[str]:
         """Yields why a close sent a FIN and no reset: its program had read all that had come."""
@@ -319,12 +351,25 @@ class Why:
         if self.verdict.word == "deadlock" and d is not None and d.observed is not None and not printed and d.kind in ("missing", "unexpected"):
             left = d.observed.seq                   # what another program waits for since then may come of that
             found = [one for one in found if one.code == "deadlock" or one.who == role_of(d.who) and d.blocked or one.at < left]
+        if self.verdict.word == "differs" and d is not None and d.observed is not None and not printed and d.kind in ("missing", "unexpected"):
+            found = [one for one in found if not self._wrote_later(one, d.observed)]
         if d is not None and (d.kind == "ends" or printed):
             found = [one for one in found if one.who == role_of(d.who)] or found
         if d is not None and (printed or d.observed is None):       # what came of its end is no reason for it
             gave_up = next((n for n, one in enumerate(found, 1) if one.code == "ended-early" and one.who == role_of(d.who)), len(found))
             found = [one for one in found[:gave_up] if self.verdict.word != "crash" or one.code not in RESETS or one.who != role_of(d.who)]
+        if not found and d is not None and d.kind == "unexpected" and d.observed is not None and causes.is_a(d.observed, "closing"):
+            found = [one for one in self.findings if one.code == "wrong-descriptor" and one.who == role_of(d.who) and self._closes(d.observed) in one.evidence]
         return found[-MOST:]
+
+    def _closes(self, event: Event) -> int:
+        """Returns the place of the close that a thread called behind a line, before its next one; -1 if it called none."""
+        then = next((e.seq for e in self.run.events if (e.pid, e.tid) == (event.pid, event.tid) and e.seq > event.seq), LATE)
+        return next((c.seq for c in self.run.calls if c.name == "close" and (c.pid, c.tid) == (event.pid, event.tid) and event.seq < c.seq < then), -1)
+
+    def _wrote_later(self, one: Finding, event: Event) -> bool:
+        """Is a finding about a reset which a write brought that the line's program made only after the line? Then it is no reason for the line."""
+        return one.code in RESETS and any(c.seq in one.evidence and c.seq > event.seq and c.who == event.who and c.name in WRITES for c in self.run.calls)
 
     def _is_asked_for(self, one: Finding, d: Optional[Difference]) -> bool:
         """Does the contract ask for what a finding tells, and did the run do what the contract asks? It did if all lines about a
@@ -531,10 +576,20 @@ class Why:
         for ref in line.after:
             named = self.plan.named(ref)
             if named is not None and not ref.clock and (not d.observed or _tells_of_what_came(line.text)):
-                yield from self._waits(line.who, ref, line.text, blocked=False)
-                came = [seq for number, seq in self.verdict.matched if number == named.number]
-                yield from self._whether_it_came(d, ref, line.text, self.events.get(came[0]) if came else None)
+                matched = [seq for number, seq in self.verdict.matched if number == named.number]
+                came = self.events.get(matched[0]) if matched else None
+                if not self._has_all(d, line, came):
+                    yield from self._waits(line.who, ref, line.text, blocked=False)
+                yield from self._whether_it_came(d, ref, line.text, came)
                 return
+
+    def _has_all(self, d: Difference, line: Line, came: Optional[Event]) -> bool:
+        """Had WHO read all bytes that were written to it, where its line was to tell of bytes? Then it did not wait for the other program."""
+        side, place = self.cast.sides.of(came) if came is not None else None, None if d.at == LATE else int(d.at)
+        other = self.cast.sides.other(side)
+        if side is None or other is None or cause_of(line.text) != "bytes" or not self.deeds.seen(side) or not self.deeds.seen(other):
+            return False
+        return 0 < self.deeds.wrote(side, place) <= self.deeds.took(other, place)
 
     def _right_end(self, d: Difference) -> str:
         """Returns a sentence if WHO was to say EOF, had read the end of the stream just before, and says it in other words."""

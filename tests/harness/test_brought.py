@@ -205,8 +205,8 @@ WHY = [
      "The client's connect names an address of AF_INET, which is not the family of its socket: it failed with EINVAL."),
     ("asked-nothing", "ctypes.CDLL(None).recv(c.fileno(), bytes(1), 0, 0)", "s.send(b'x')", "The server's recv on connection 1 asked for 0 bytes, so it returned 0 at once. That 0 is not the end of the stream."),
     ("asked-nothing", "c.recv(1)", "s.send(b'')", "The client's send on connection 1 asked for 0 bytes, so it returned 0 at once. It sent nothing."),
-    ("eagain-then-close", "c.setblocking(False)\ntry: c.recv(1)\nexcept BlockingIOError: c.close()", "s.recv(1)", "The server's recv on connection 1 failed with EAGAIN: nothing had come "
-     "yet. Then the server closed the connection."),
+    ("eagain-then-close", "__import__('fcntl').fcntl(c, 4, os.O_NONBLOCK)\ntry: c.recv(1)\nexcept BlockingIOError: c.close()", "s.recv(1)", "The server's recv on connection 1 failed with "
+     "EAGAIN: nothing had come yet, and the call did not wait, because its descriptor had been set to O_NONBLOCK. Then the server closed the connection."),
     ("low-water", "c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 9); c.recv(9)", "s.send(b'x'); s.recv(1)", "The server had set SO_RCVLOWAT to 9 on connection 1"),
     ("eagain-then-close", "c.setblocking(False)\ntry: c.recv(1)\nexcept BlockingIOError: os.close(os.dup(2)); c.close()", "s.recv(1)", "Then the server closed the connection."),
     ("deadlock", "p = select.poll(); p.register(c, select.POLLPRI)\np.poll()", "s.send(b'x'); s.recv(1)", "That poll looks at descriptor 4, which is connection 1, but the events that it "

@@ -912,3 +912,71 @@ def test_of_a_line_about_an_error_where_no_call_failed_the_verdict_says_so(said,
 def test_a_verdict_names_the_command_that_shows_the_run_as_a_page():
     assert again("PAUSE=0 make check-4") == ["look at it: PAUSE=0 make play-4", "reproduce: PAUSE=0 make check-4"]
     assert again("python3 -m harness check 4 --contract x") == ["reproduce: python3 -m harness check 4 --contract x"]
+
+
+@pytest.mark.parametrize("call, words_", [
+    ("5-6 client@101#1 write 1 = 1", "In place of it the client wrote 1 byte. No byte in a stream says that it ends"),
+    ("5-6 client@101#1 write 0 = 0", "In place of it the client called write with 0 bytes: that sends nothing"),
+    ("8-9 client@101#1 write 1 = 1", ""),
+    ("5-6 server@200#1 write 1 = 1", ""),
+])
+def test_a_write_in_place_of_the_shutdown_that_a_line_announces_is_told(call, words_):
+    rules = "client: connected\nclient: shutting down SHUT_WR\nclient: reading data"
+    said = told(rules, apart(rules, call))
+    assert "called no shutdown" in said and words_ in said and ("In place of it" in said) == bool(words_), said
+
+
+@pytest.mark.parametrize("line, option, words_", [
+    ("shutting down SHUT_WR", "SHUT_RD", "SHUT_RD ends the receiving alone and sends nothing: no FIN goes out."),
+    ("shutting down SHUT_WR", "SHUT_RDWR", "SHUT_RDWR ends the receiving, too. SHUT_WR ends the sending alone."),
+    ("pausing 5 s", "SHUT_RD", ""),
+])
+def test_a_shutdown_of_another_direction_than_its_line_says_is_told(line, option, words_):
+    rules = f"client: connected\nclient: {line}\nclient: EOF"
+    said = told(rules, apart(rules, f"5-6 client@101#1 shutdown {option} = 0\n6-6 client@101#1 read 9 = 0"))
+    assert "ended its own reading" in said and words_ in said and ("SHUT_WR ends" in said) == bool(words_), said
+
+
+@pytest.mark.parametrize("calls, holds", [("8- client@101#1 read 99", True), ("8-9 client@101#2 write 3 = 3", False), ("2- client@101#2 write 3", False)])
+def test_bytes_that_no_call_wrote_may_lie_in_a_buffer_of_stdio(calls, holds):
+    rules = 'client: connected\nclient: sending "abc"\nclient: reading data'
+    said = told(rules, apart(rules, calls))
+    assert "it wrote none" in said and ("If it used stdio" in said) == holds, said
+
+
+@pytest.mark.parametrize("data, found", [("abc", True), ("abcd", False), ("xbc", False)])
+def test_a_line_that_counts_fewer_bytes_than_its_read_returned_is_told_so_and_gets_no_hint(data, found):
+    run = apart('client: connected\nserver: sending "abc"\nclient: received "a"', f"5-5 server@200#1 write {len(data)} = {len(data)}\n5-6 client@101#1 read 99 = {len(data)}")
+    run = replace(run, calls=tuple(replace(call, data=data) for call in run.calls))
+    said = told('client: connected\nserver: sending "abc"\nclient: received "abc"\n    ? [received...] M07: A hint.', run)
+    assert ("The client's read had returned 3, and the line tells of 1." in said, "A hint." in said) == (found, not found), said
+
+
+@pytest.mark.parametrize("name, told_of", [("send", True), ("writev", False)])
+def test_eight_bytes_of_several_parts_are_no_size_of_a_pointer(name, told_of):
+    rules = 'client: connected\nclient: sending "twelve bytes"\nclient: reading data'
+    assert ("is the size of a pointer" in told(rules, apart(rules, f"5-6 client@101#1 {name} 8 = 8"))) == told_of
+
+
+@pytest.mark.parametrize("data, told_of", [("ab\0", True), ("\0", False), ("\0\0", False)])
+def test_a_byte_0_is_the_end_of_a_text_only_behind_a_text(data, told_of):
+    rules = f'client: connected\nclient: sending "{"abc"[:len(data)]}"\nclient: reading data'
+    run = apart(rules, f"5-6 client@101#1 write {len(data)} = {len(data)}")
+    said = told(rules, replace(run, calls=tuple(replace(call, data=data) for call in run.calls)))
+    assert "sent other bytes" in said and ("with which C ends a text" in said) == told_of, said
+
+
+@pytest.mark.parametrize("calls, told_of", [("5-5 client@101#1 close 1 = 0\n8-9 client@101#0 write 3 = EBADF", True), ("5-5 client@101#1 close 1 = 0\n8-9 client@101#0 write 3 = 3", False)])
+def test_a_close_before_a_write_that_was_to_come_first_tells_how_that_write_failed(calls, told_of):
+    said = told('client: connected\nclient: sending "abc"\nclient: closing', apart('client: connected\nclient: closing\nclient: sending "abc"', calls))
+    assert ("The client's write is on descriptor 4, which it had closed before. It failed with EBADF." in said) == told_of, said
+
+
+@pytest.mark.parametrize("at, told_of", [(2, True), (8, False)])
+def test_a_write_behind_the_line_that_was_wrong_is_no_reason_for_it(at, told_of):
+    run = apart('client: connected\nclient: received "x"\nclient: closing', f"0-0 server@200#1 close 1 = 0\n{at}-{at} client@101#1 write 3 = 3")
+    ends = (runs.end("client", 101, (101, 1, -1, "", 101)), runs.end("server", 200, (200, -1, 0, "close", 200)))
+    segments = tuple(replace(one, seq=seq) for one, seq in zip(runs.segments("server F, client A 1+3, server R"), (0, at, at + 1)))
+    run = replace(run, wire=True, segments=segments, connections=tuple(replace(one, opener=ends[0], acceptor=ends[1]) for one in run.connections))
+    said = told("client: connected\nclient: closing", run)
+    assert ("after the server had closed it" in said) == told_of, said

@@ -19,6 +19,8 @@ PUT = {     # the contract's line, the program's, and what is told
     "htons for htonl": (r'sending "\0\0\0\5hello"', r'sending "\0\5\0\0hello"', "In its first 4 bytes it has 0 5 0 0, and the contract 0 0 0 5. htons puts"),
     "behind a text": (r'sending "n=\0\7"', r'sending "n=\7\0"', "In its bytes 3 to 4 it has 7 0, and the contract 0 7: the same bytes in reverse. htons puts"),
     "another number": (r'sending "\0\0\0\5hello"', r'sending "\0\0\0\6hello"', ""),
+    "it counts itself": (r'sending "\0\0\0\5hello"', r'sending "\0\0\0\thello"', "Its first 4 bytes are the number 9. The contract has 5 there, for the bytes that follow. 9 counts these 4 bytes, too."),
+    "a length of another text": (r'sending "\0\0\0\5hello"', r'sending "\0\0\0\thullo"', ""),
     "letters": ('sending "ab"', 'sending "ba"', ""),
     "another act": (r'sending "\0\5"', r'received "\5\0"', ""),
 }

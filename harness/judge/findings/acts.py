@@ -50,6 +50,12 @@ def returned(call: Call) -> str:
     return f"failed with {call.error}" if call.error else f"returned {call.result:,}"
 
 
+def because_nonblocking(facts: Facts, call: Call) -> str:
+    """Returns a clause such as ", because its descriptor had been set to O_NONBLOCK (server.c:30)"; "" if no call of its process had done that."""
+    sets = [c for c in facts.run.calls if c.option == "O_NONBLOCK" and not c.error and (c.pid, c.fd, c.connection) == (call.pid, call.fd, call.connection) and c.seq < call.seq]
+    return f", because its descriptor had been set to O_NONBLOCK{at(sets[-1].source)}" if sets and sets[-1].value else ""
+
+
 def waits(waiting: Waiting) -> str:
     """Returns what a thread waits in, as words that follow "The server waits": "in read on connection 1"."""
     if waiting.call in _FOR:

@@ -254,6 +254,18 @@ def in_use(facts: Facts) -> "Iterator[Finding]":
                           call.seq, call.who, call.source, "16")
 
 
+def bound_already(facts: Facts) -> "Iterator[Finding]":
+    """A bind failed with EINVAL: its socket had an address already."""
+    for call in facts.run.calls:
+        if call.name != "bind" or call.error != "EINVAL":
+            continue
+        first = next((one for one in facts.life(call).calls if one.name in ("bind", "listen", "connect") and not one.error and one.seq < call.seq), None)
+        if first is not None:
+            gave = "An earlier bind" if first.name == "bind" else f"Its {first.name}"
+            order = "" if first.name == "bind" else f", with a port that the kernel chose: bind must come before {first.name}"
+            yield Finding("bound-already", f"The {call.who}'s bind{at(call.source)} failed with EINVAL: that socket had an address already. {gave}{at(first.source)} had given it one{order}.", (first.seq, call.seq), call.seq, call.who, call.source)
+
+
 def _who_has_it(facts: Facts, call: Call) -> "tuple[str, tuple[int, ...]]":
     port = _port(call.address)
     listener = next((one for one in facts.run.listeners if _port(one.address) == port and _overlap(facts, one.address, call.address)
@@ -424,4 +436,4 @@ def reset_unaccepted(facts: Facts) -> "Iterator[Finding]":
             break
 
 
-FINDINGS = (refused, unreachable, udp, address_family, in_use, not_listening, shut_listener, reset_unaccepted)
+FINDINGS = (refused, unreachable, udp, address_family, in_use, bound_already, not_listening, shut_listener, reset_unaccepted)

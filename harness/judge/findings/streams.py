@@ -9,7 +9,7 @@ from typing import Iterator, Optional
 from ...trace import Call, Event, Socket, Waiting
 from .. import causes, standard
 from ..sides import READS, WRITES, Side
-from .acts import ACCEPTS, POLLS, SLEEPS, STANDARD, at, between, capital, count, gone_before, listed, name, not_looked_at, returned, shut_down_before, waits
+from .acts import ACCEPTS, POLLS, SLEEPS, STANDARD, at, because_nonblocking, between, capital, count, gone_before, listed, name, not_looked_at, returned, shut_down_before, waits
 from .facts import Facts, Finding
 from .timing import limit_of
 
@@ -53,7 +53,7 @@ def unread(facts: Facts) -> "Iterator[Finding]":
         elif len(mine) > 1 and facts.all_wait and mine[0].pid == mine[1].pid and waits(mine[0]) == waits(mine[1]):
             words += f" 2 threads of {facts.process(mine[0].who, mine[0].pid)} wait {waits(mine[0])}."
         elif len(mine) > 1 and facts.all_wait and mine[0].pid == mine[1].pid:
-            words += f" One thread of {facts.process(mine[0].who, mine[0].pid)} waits {waits(mine[0])}, and another one {waits(mine[1])}."
+            words += f" One thread of {facts.process(mine[0].who, mine[0].pid)} waits {waits(mine[0])}, and another one {waits(mine[1])}." + "".join(not_looked_at(facts, w, socket, f"connection {side[0]}") for w in mine[:2])
         elif mine and facts.all_wait:
             words += "".join(f" {capital(facts.process(w.who, w.pid))} waits {waits(w)}." for w in mine[:2])
         last = reads[-1] if reads else None
@@ -605,7 +605,8 @@ def not_yet(facts: Facts) -> "Iterator[Finding]":
                 after = facts.next_of(after)
             if (after is not None and after.name == "close" and after.fd == read.fd and limit_of(facts, read) is None
                     and not any(call.result > 0 for call in facts.reads(side))):
-                yield Finding("eagain-then-close", f"The {read.who}'s {name(read)} on connection {side[0]}{at(read.source)} failed with EAGAIN: nothing had come yet. Then the {read.who} closed "
+                because = because_nonblocking(facts, read)
+                yield Finding("eagain-then-close", f"The {read.who}'s {name(read)} on connection {side[0]}{at(read.source)} failed with EAGAIN: nothing had come yet{because and f', and the call did not wait{because}'}. Then the {read.who} closed "
                               f"the connection{at(after.source)}. EAGAIN is no end of the stream: only a read that returns 0 tells that.", (read.seq, after.seq), read.returned,
                               read.who, after.source)
                 break

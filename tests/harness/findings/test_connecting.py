@@ -152,3 +152,13 @@ def test_a_listener_that_was_shut_down_takes_no_connections(tmp_path: Path, serv
 def test_a_connect_to_a_listener_that_was_shut_down_is_refused_for_that_reason(tmp_path: Path) -> None:
     run = scripts.run(tmp_path / "pair", "dial().close()\ntime.sleep(1)\ntry:\n    dial()\nexcept OSError:\n    pass", "l = listen()\nl.accept()\nl.shutdown(socket.SHUT_RDWR)\ntime.sleep(3)")
     assert "nobody listened there. The server had shut down that listener before (SHUT_RDWR)." in {one.code: one.words for one in find(run)}["refused"]
+
+
+@pytest.mark.parametrize("server, words", [
+    ("one.listen()\none.bind(('127.0.0.1', 8080))", "Its listen had given it one, with a port that the kernel chose: bind must come before listen."),
+    ("one.bind(('127.0.0.1', 8081))\none.bind(('127.0.0.1', 8080))", "An earlier bind had given it one."),
+    ("one.close()\none = socket.socket()\none.bind(('127.0.0.1', 8080))", ""),
+])
+def test_a_bind_of_a_socket_that_has_an_address_already(tmp_path: Path, server: str, words: str) -> None:
+    found = of(scripts.run(tmp_path / "pair", "sys.exit(0)", f"one = socket.socket()\n{server}"), "bound-already")
+    assert len(found) == bool(words) and all(one.who == "server" and words in one.words for one in found), [one.words for one in found]

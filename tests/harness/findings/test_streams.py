@@ -22,6 +22,9 @@ HAVE = [
     ("unread-at-end", "connect; write 9; readall 1", "listen; accept; select-low",
      "9 bytes lie unread in the server's kernel, on connection 1. The server has called no read there. Now it waits in select (acts.c:N). That select looks at descriptors "
      "below 4 only, since its first argument is 4, and connection 1 is descriptor 4, which is in a set: the first argument must be the highest descriptor plus 1."),
+    ("unread-at-end", "connect; write 9; readall 1", "listen; accept; thread; polllistener; end; accept",
+     "9 bytes lie unread in the server's kernel, on connection 1. The server has called no read there. One thread of the server waits in accept, and another one in poll. "
+     "That poll does not look at descriptor 4, which is connection 1."),
     ("no-newline", "connect; text hello; readall 1", "listen; accept; readall 100",
      'The server has read all 5 bytes that came on connection 1, and the last one is "o", no newline. It waits in read for more, and no FIN has come. '
      "If it reads lines, it waits for a newline, or for the end of the stream."),
