@@ -61,7 +61,7 @@ def _lines(found: Report, scenario: Scenario, always: bool) -> Iterator[str]:
     outcomes = "1 outcome" if len(found.groups) == 1 else f"{len(found.groups)} outcomes"
     off, alone = ", pauses switched off" if found.skip else "", found.count == 1 and not found.left
     if alone:
-        yield f"{found.scenario}: 1 run without a delay{off}. In it there was no line and no sleep at which the lab could hold a program."
+        yield f"{found.scenario}: 1 outcome in 1 schedule, that without a delay{off}: there was no line and no sleep at which the lab could hold a program"
     else:
         yield f"{found.scenario}: {outcomes} in {count(found.count, 'schedule')} with at most {_count(found.delays)}{off}"
     if found.ran < found.count:
