@@ -205,6 +205,24 @@ def http_head(facts: Facts) -> "Iterator[Finding]":
                       f'"\\r\\n\\r\\n", and that has not come.{came} The {wait.who} waits in read for more.', (reads[-1].seq, *_pending(facts, wait)), reads[-1].seq, wait.who, reads[-1].source)
 
 
+def http_answer(facts: Facts) -> "Iterator[Finding]":
+    """A program has read a whole HTTP answer, as its Content-Length tells, and waits for more on a connection that is kept open."""
+    for wait, side in _reading(facts):
+        other, reads = facts.sides.other(side), _that_brought(facts, side)
+        data, length, at_ = "".join(call.data[:call.result] for call in reads), "", 0
+        if not reads or other is None or len(data) != facts.took(side) or not _all_taken(facts, side) or any(call.seq > reads[-1].seq for call in facts.writes(side)):
+            continue
+        while (head := re.compile(r"HTTP/1\.1 \d{3} [^\r\n]*\r\n(?:[^\r\n]+\r\n)*\r\n").match(data, at_)) is not None:
+            told = re.search(r"(?i)\r\ncontent-length: *(\d{1,9}) *\r\n", head[0])
+            if told is None or re.search(r"(?i)\r\nconnection: *close", head[0]):
+                break
+            length, at_ = told[1], head.end() + int(told[1])
+        if length and at_ == len(data):
+            yield Finding("http-answer", f"The HTTP answer that the {wait.who} has read on connection {side[0]} is whole: its Content-Length is {length}, and {count(int(length), 'byte')} came "
+                          f"behind its head. The {facts.sides.name(other)} keeps the connection open for a next request, as HTTP/1.1 does, so no FIN comes. The {wait.who} waits in read "
+                          'for more. It must count the bytes, or ask for "Connection: close".', (reads[-1].seq, *_pending(facts, wait)), reads[-1].seq, wait.who, reads[-1].source)
+
+
 def tls(facts: Facts) -> "Iterator[Finding]":
     """One end of a connection sent what a TLS handshake begins with, and the other end sent nothing, or something else; or one end sent a
     TLS alert to an end that sent something else."""
@@ -756,5 +774,5 @@ def _pieces(calls: "list[Call]") -> "list[_Piece]":
     return found
 
 
-FINDINGS = (unread, wants_more, end_not_passed_on, http_head, tls, no_newline, no_answer, unanswered, shared_reads, window, announced, end_not_read, short_write, write_failed, no_connection, wrong_descriptor,
+FINDINGS = (unread, wants_more, end_not_passed_on, http_head, http_answer, tls, no_newline, no_answer, unanswered, shared_reads, window, announced, end_not_read, short_write, write_failed, no_connection, wrong_descriptor,
             thrown_away, read_reset, glued, kept_apart, cut, eof_again, asked_nothing, not_yet, own_shutdown, urgent, lines_tell_more)

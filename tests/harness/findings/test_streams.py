@@ -168,6 +168,15 @@ def test_an_http_head_without_its_empty_line(tmp_path: Path, head: str, told: "l
     assert all('"\\n\\n" has come, without "\\r".' in one.words for one in find(run) if one.code == "http-head")
 
 
+@pytest.mark.parametrize("answer, then, whole", [
+    ("HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nhi", "", True), ("HTTP/1.1 200 OK\\r\\nContent-Length: 3\\r\\n\\r\\nhi", "", False),
+    ("HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nContent-Length: 2\\r\\n\\r\\nhi", "", False), ("HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nhi", "s.send(b'next')", False)])
+def test_a_whole_http_answer_on_a_connection_that_is_kept(tmp_path: Path, answer: str, then: str, whole: bool) -> None:
+    run = scripts.run(tmp_path / "pair", f"s = dial()\ns.recv(99)\n{then}\ns.recv(9)", f"c = listen().accept()[0]\nc.send(b'{answer}')\nwhile c.recv(9):\n    pass\n")
+    told = [one.words for one in find(run) if one.code == "http-answer"]
+    assert bool(told) is whole and all("is whole: its Content-Length is 2, and 2 bytes came behind its head. The server keeps the connection open" in words for words in told)
+
+
 def test_an_http_answer_whose_body_ends_with_the_stream(tmp_path: Path) -> None:
     run = scripts.run(tmp_path / "pair", "s = dial()\nwhile s.recv(99):\n    pass\n", "c = listen().accept()[0]\nc.send(b'HTTP/1.1 200 OK\\r\\n\\r\\nhi')\nc.recv(9)")
     assert "If its head has neither Content-Length nor Transfer-Encoding, the body ends only when the stream ends" in find(run)[0].words
