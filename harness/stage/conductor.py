@@ -306,7 +306,7 @@ class Conductor:
         if not (seen.unknown and time.monotonic() - self.watch.since > GUESS and self._guess()):
             running = [thread for thread in seen.threads if not thread.call]
             who = " and ".join(sorted({f"the {self.intake.members.who(thread.pid)}" for thread in running}))
-            self.stop = self.stop or self.watch.stop({thread.pid for thread in seen.threads}, seen.busy, who,
+            self.stop = self.stop or self.watch.stop({thread.pid for thread in seen.threads}, seen.busy.replace("a thread is stopped", f"a thread of {who} is stopped"), who,
                                                      any(self.intake.idle.get(thread.tid, 0) >= IDLE_CALLS for thread in running))
             spins = self.intake.spins() if self.stop is not None and self.stop.kind in ("runaway", "no progress") else ""
             if spins:

@@ -50,6 +50,12 @@ def test_a_program_that_is_stopped_is_not_said_to_run():
 
 
 @pytest.mark.usefixtures("soon")
+def test_the_program_that_is_stopped_is_named(tmp_path):
+    made = run(tmp_path / "pair", "connect; kill 19", HEARS)
+    assert made.stop.kind == "no progress" and "a thread of the client is stopped" in made.stop.words
+
+
+@pytest.mark.usefixtures("soon")
 @pytest.mark.parametrize("live", [False, True])
 def test_a_read_with_a_limit_that_is_longer_than_the_usual_wait_is_waited_for(live, tmp_path):
     made = run(tmp_path / "pair", "connect; rcvtimeo 5000; hear 9; event after; close", HEARS, live=live)

@@ -1,6 +1,8 @@
 """Findings about how programs ended: by a signal, by a sanitizer, or by themselves and with an error."""
 from __future__ import annotations
 
+import errno
+import os
 from typing import Iterator, Optional
 
 from ...observe import sanitizer
@@ -122,7 +124,8 @@ def ended_early(facts: Facts) -> "Iterator[Finding]":
         elif failed is not None and len({call.tid for call in facts.run.calls if call.pid == end.pid}) == 1 and _not_yet(facts, failed):
             words += f" The last call that was seen of it is {name(failed)}{at(failed.source)}, which {returned(failed)}: {_not_yet(facts, failed)}"
         else:
-            failed = None
+            failed = _main_threads_last(facts, end, errors[-1].text if errors and alone else "")
+            words += f" The last call that was seen of its main thread is {name(failed)}{at(failed.source)}, which {returned(failed)}: {_not_yet(facts, failed)}" if failed else ""
         words += _in_an_alarm(facts, end)
         words += _no_error(facts, end, errors[-1].text if errors and alone else "")
         said = errors[-1] if errors and alone else None
@@ -147,6 +150,15 @@ def _no_error(facts: Facts, end: Ending, said: str) -> str:
     if not said.rstrip().endswith(": Success") or len({call.tid for call in mine}) != 1 or mine[-1].returned < 0 or mine[-1].error:
         return ""
     return f" The last call that was seen of it is {name(mine[-1])}{at(mine[-1].source)}, which had not failed: it {returned(mine[-1])}."
+
+
+def _main_threads_last(facts: Facts, end: Ending, said: str) -> Optional[Call]:
+    """Returns the last call of the main thread of a program with several threads, if it failed because nothing had come yet, and the program's
+    last words name that error; else None."""
+    mine = [call for call in facts.run.calls if call.pid == end.pid == call.tid and call.name not in ("close", "close_range")]
+    last = mine[-1] if mine else None
+    words = os.strerror(getattr(errno, last.error, 0)) if last is not None and last.error else ""
+    return last if last is not None and last.returned >= 0 and words and (last.error in said or words in said) and _not_yet(facts, last) else None
 
 
 def _not_yet(facts: Facts, call: Call) -> str:

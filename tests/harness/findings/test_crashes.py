@@ -156,6 +156,13 @@ def test_a_program_that_gives_up_because_nothing_had_come_yet(tmp_path: Path, cl
     assert len(told) == 1 and words in told[0] and ("The last call" in told[0]) is bool(words), told
 
 
+@pytest.mark.parametrize("says", ["Resource temporarily unavailable", "no idea"])
+def test_a_program_of_several_threads_that_gives_up_because_nobody_had_come_yet(tmp_path: Path, says: str) -> None:
+    server = f"import threading\nl = listen()\nt = threading.Thread(target=lambda c: c.recv(9), args=(l.accept()[0],))\nt.start()\nt.join()\nl.setblocking(False)\ntry: l.accept()\nexcept OSError: sys.exit('{says}')"
+    told = [one.words for one in of(scripts.run(tmp_path / "pair", "dial().send(b'x')", server), "ended-early")]
+    assert len(told) == 1 and ("its main thread is accept, which failed with EAGAIN: no connection waited to be accepted" in told[0]) is (says != "no idea")
+
+
 WAYS = {    # what the server does first, how it sends, and what its failed call says
     "ignored": ("signal.signal(13, signal.SIG_IGN)", "os.write(c.fileno(), b'x')", "SIGPIPE ignored"),
     "handled": ("signal.signal(13, lambda *_: None)", "os.write(c.fileno(), b'x')", "SIGPIPE handled"),
