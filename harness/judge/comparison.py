@@ -321,7 +321,7 @@ class _Comparison:
         others = [e.text for e in match.events if not match.stray and not (before and e.seq <= before[0].seq)]
         slept = line is not None and line.text.startswith("pausing") and bool(before) and match.stray is not None and self.deeds.slept(before[0], match.stray)
         elsewhere = match.stray is not None and came is not None and came.pid != match.stray.pid
-        untrue = match.stray is not None and bool(self.deeds.unheard(match.stray))      # it says what did not happen: a hint about that does not fit
+        untrue = match.stray is not None and (bool(self.deeds.unheard(match.stray)) or self.deeds.not_connected(match.stray))      # it says what did not happen: a hint about that does not fit
         return Difference(
             kind="unexpected" if match.stray and (line is None or came) else "missing", who=match.who,
             line=about.number if about else 0, statement=about.written if about else "",

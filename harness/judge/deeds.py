@@ -177,10 +177,14 @@ class Deeds:
         return False
 
     def unsaid_connect(self, event: Event) -> Optional[Call]:
-        """Returns the connect that made the connection which an "accepted" line is about, if no line of its program announces it."""
-        side = self.sides.other(self.sides.of(event)) if event.kind == "conn" and self.exact else None
-        call = next((c for c in self.by_side.get(side, ()) if c.name == "connect" and not c.error), None) if side is not None else None
-        return call if call is not None and self._lines.get((call.pid, call.tid)) and not self._is_announced(call, "connecting", ("connect",)) else None
+        """Returns the connect that made the connection which an "accepted" line is about, if no line of its program announces it. For an
+        "accepted" or "EOF" on a connection on which the peer wrote nothing, returns such a connect by which the peer made another one."""
+        side = self.sides.other(self.sides.of(event)) if self.exact and (event.kind == "conn" or causes.is_a(event, "EOF")) else None
+        mine = self.by_side.get(side, []) if side is not None else []
+        made = [c for c in mine if c.name == "connect" and not c.error and event.kind == "conn"][:1]
+        if side is not None and mine and not self.wrote(side):
+            made += [c for c in self.run.calls if c.pid == mine[0].pid and c.name == "connect" and not c.error and c.connection > side[0] and c.seq < event.seq]
+        return next((c for c in made if self._lines.get((c.pid, c.tid)) and not self._is_announced(c, "connecting", ("connect",))), None)
 
     def _written_before(self, event: Event) -> Optional[Call]:
         side = self.sides.of(event)
@@ -367,6 +371,11 @@ class Deeds:
             what = "EOF" if causes.is_a(event, "EOF") else "EPIPE" if causes.is_a(event, "broken pipe") else "ECONNRESET"
             return "" if self._seen.may_know_of_an_end(side, event) else what
         return "EAGAIN" if re.match(r"Error\b.*\bEAGAIN\b", event.text) and not self._seen.may_know_of_eagain(side, event) else ""
+
+    def not_connected(self, event: Event) -> bool:
+        """Does a line say "connected", and had the last connect of its thread failed?"""
+        calls = [c for c in self._calls.get((event.pid, event.tid), []) if c.name == "connect" and 0 <= c.returned < event.seq]
+        return self.exact and event.kind == "conn" and event.text.startswith("connected") and self.sides.of(event) is None and bool(calls) and calls[-1].error not in ("", "EINPROGRESS", "EINTR", "EISCONN")
 
     def read_by(self, event: Event) -> Optional[int]:
         """Returns how many bytes a program had read, if its "received" lines up to this one say more. Returns None if they do

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections import Counter
 from typing import Iterator, Optional
 
@@ -27,7 +28,7 @@ from .phrases import at, count, of_them, quoted, the, with_source
 OFTEN = 1000    # so often a line counts as one that comes again and again
 POINTER = 8     # bytes of a pointer on a 64-bit machine
 MOST = 2        # how many findings a verdict shows at most
-FIRST = {"deadlock": ("deadlock", "end-not-passed-on", "http-head", "tls", "no-newline", "no-write", "wants-more", "edge-not-drained", "urgent", "low-water"),     # by word: the findings that go first
+FIRST = {"deadlock": ("deadlock", "end-not-passed-on", "http-head", "http-answer", "tls", "no-newline", "no-write", "wants-more", "edge-not-drained", "urgent", "low-water"),     # by word: the findings that go first
          "crash": ("died-of-signal", "sanitizer", "sigpipe"), "runaway": ("spin", "eof-again", "asked-nothing")}
 ALONE = ("late", "open", "unwritten", "unlike", "miscount", "unheard", "deaf", "act", "reset", "bytes", "wire", "call", "free")     # need no finding
 
@@ -36,7 +37,7 @@ REASONS = {"reset": ("reset-by-linger", "reset-by-unread"), "unwritten": ("wrong
 
 # What a contract may ask for: findings of a reset, of how a program waits when the run is over, and of how it ends.
 RESETS = ("reset-by-unread", "reset-by-linger", "reset-unaccepted", "written-after-close", "read-reset")
-WAITS = ("end-not-passed-on", "http-head", "no-newline", "no-write", "wants-more", "unread-at-end", "in-accept-queue", "kept-open", "never-closed", "held-by-another",
+WAITS = ("end-not-passed-on", "http-head", "http-answer", "no-newline", "no-write", "wants-more", "unread-at-end", "in-accept-queue", "kept-open", "never-closed", "held-by-another",
          "edge-not-drained", "zero-window", "waits-for-input", "accept-queue-full")
 ENDS = ("sigpipe", "died-of-signal", "ended-early")
 
@@ -132,6 +133,7 @@ class Why:
             if cut is not None and d.observed:
                 yield f"The {cut.who}'s {acts.name(cut)}{at(cut.source)} had returned {cut.result:,}, and the line tells of {d.observed.count:,}. What the call returned is how many bytes came."
                 return
+            yield from self._awoke(d)
             yield from self._of_the_line(d, line)
             yield from no_error.why(d, line.text, self.run) if line is not None else ()
             yield from no_error.would_block(d, self.run) if not told else ()
@@ -559,6 +561,15 @@ class Why:
         return next((c for c in self.run.calls if c.name in SLEEPS and (c.pid, c.tid) == (last.pid, last.tid) and last.seq < c.seq < until
                      and (c.limit > 0 and not c.connection)), None)
 
+    def _awoke(self, d: Difference) -> Iterator[str]:
+        """Yields the sleep of which WHO awoke before a line that was one too many."""
+        right = [e for e in d.witnesses if e != d.observed]
+        if d.kind != "unexpected" or d.expected or d.observed is None or not right or not self.deeds.slept(right[-1], d.observed):
+            return
+        slept = next((c for c in self.run.calls if c.name in ("nanosleep", "clock_nanosleep") and (c.pid, c.tid) == (right[-1].pid, right[-1].tid) and right[-1].seq < c.seq < d.observed.seq), None)
+        if slept is not None:
+            yield f"Before that line the {role_of(d.who)} slept{at(slept.source)}. That sleep was over, and it went on."
+
     def _missing(self, d: Difference, line: Line) -> Iterator[str]:
         """Yields what waits for the missing line at the other side, or what the missing line itself waits for. Yields neither if
         the program did log such an act, in other words: then nobody waits for it."""
@@ -578,6 +589,9 @@ class Why:
             if named is not None and not ref.clock and (not d.observed or _tells_of_what_came(line.text)):
                 matched = [seq for number, seq in self.verdict.matched if number == named.number]
                 came = self.events.get(matched[0]) if matched else None
+                if came is not None and cause_of(line.text) == "bytes" and self._has_more_than(d, came):
+                    yield f"By then the {role_of(d.who)} had read all that the {role_of(ref.who)} announces with {quoted(came.text)}."
+                    return
                 if not self._has_all(d, line, came):
                     yield from self._waits(line.who, ref, line.text, blocked=False)
                 yield from self._whether_it_came(d, ref, line.text, came)
@@ -590,6 +604,16 @@ class Why:
         if side is None or other is None or cause_of(line.text) != "bytes" or not self.deeds.seen(side) or not self.deeds.seen(other):
             return False
         return 0 < self.deeds.wrote(side, place) <= self.deeds.took(other, place)
+
+    def _has_more_than(self, d: Difference, sending: Event) -> bool:
+        """Had WHO read all bytes that are announced up to a line of another program, which announces more behind it? Then luck decides how many of
+        these had been written by then, and they say nothing of WHO's line."""
+        side = self.cast.sides.of(sending)
+        other = self.cast.sides.other(side)
+        if d.observed is None or sending.kind != "send" or side is None or other is None or not self.deeds.seen(other) or causes.is_a(d.observed, "EOF"):
+            return False
+        told = self.deeds.announced_until(side, sending.seq + 1)
+        return self.cast.sides.of(d.observed) in (None, other) and told < self.deeds.announced_until(side, sys.maxsize) and told <= self.deeds.took(other, d.observed.seq)
 
     def _right_end(self, d: Difference) -> str:
         """Returns a sentence if WHO was to say EOF, had read the end of the stream just before, and says it in other words."""

@@ -241,6 +241,33 @@ def test_a_connect_that_no_line_announces_is_told_before_who_accepted_it():
     assert "act" not in kinds("client: connecting\nclient: connecting\nserver: EOF", said)
 
 
+@pytest.mark.parametrize("log, server", [
+    ("server@200#1: EOF", "server: received"), ("server@200#1: accepted", "server: received"), ("server@200#2: accepted", "server: received")])
+def test_a_connect_that_no_line_announces_is_told_first_whichever_connection_the_server_speaks_of(log, server):
+    run = made(f"client@101#1: connecting\nclient@101#1: a\n{log}", "15-16 client@101#1 connect 0 = 0\n25-26 client@101#2 connect 0 = 0\n27-28 client@101#2 write 3 = 3")
+    run = replace(run, connections=(*run.connections, replace(run.connections[0], number=2)))
+    assert [(d.kind, d.act) for d in found(f"client: connecting\nclient: a\n{server}", run)[:1]] == [("act", 25)]
+    wrote = replace(run, calls=(*run.calls, runs.call("17-18 client@101#1 write 3 = 3")))
+    assert ("act" in kinds(f"client: connecting\nclient: a\n{server}", wrote)) is ("#2" in log)
+
+
+@pytest.mark.parametrize("result, hinted", [("ECONNREFUSED", False), ("EINPROGRESS", True), ("0", True)])
+def test_a_line_that_tells_of_a_connection_behind_a_failed_connect_gets_no_hint(result, hinted):
+    rules = "client: connecting\nclient: failed\n    ? [connected] M16: Who listens?\nserver: x"
+    run = made("client@101: connecting\nclient@101: connected\nserver@200#1: x", f"15-16 client@101#0 connect 0 = {result}")
+    run = replace(run, events=tuple(replace(e, kind="conn") if e.text == "connected" else e for e in run.events))
+    assert bool(found(rules, run)[0].hints) is hinted
+
+
+def test_what_a_program_did_behind_a_line_too_many_is_no_reason_for_it():
+    rules = "client: x\nserver: hanging"
+    run = made("client@101#1: x\nserver@200#1: hanging\nserver@200#1: reading data", "22-23 server@200#0 nanosleep 0 = 0\n35-36 server@200#1 write 3 = 3", client=(101, 1, 15, "close", 101))
+    run = replace(run, calls=tuple(replace(c, limit=1.0) if c.name == "nanosleep" else c for c in run.calls), wire=True,
+                  segments=tuple(replace(s, seq=seq) for s, seq in zip(runs.segments("client FA, server A 1+3, client R"), (16, 37, 38))))
+    words_ = told(rules, run)
+    assert "Before that line the server slept. That sleep was over, and it went on." in words_ and "Nobody could read" not in words_
+
+
 def test_who_was_to_send_first_is_told_before_who_waits_for_it():
     waits = tuple(Waiting(who, pid, pid, "read", 4, 1, "", "") for who, pid in (("client", 101), ("server", 200)))
     run = made("client@101#1: a\nserver@200#1: a", stop=Stop("deadlock", cycle=("client", "server"), waiting=waits), ends="client@101: waiting in read, server@200: waiting in read")

@@ -844,6 +844,14 @@ def test_that_bytes_have_to_be_sent_is_told_only_where_their_sending_is_missing(
     assert ("The server can receive only what the client has sent." in words_) == why
 
 
+@pytest.mark.parametrize("read, says", [(3, True), (2, False)])
+def test_a_wrong_line_about_bytes_that_had_all_come_counts_none_of_the_next_ones(read, says):
+    run = apart('client: sending "abc"\nclient: sending "de"\nserver: thinking', f"2-3 client@101#1 write 3 = 3\n3-3 server@200#1 read 9 = {read}\n5-6 client@101#1 write 2 = 2")
+    words_ = told('client: sending "abc"\nclient: sending "de"\nserver: received "abc" after client: sending "abc"', run)
+    assert ("By then the server had read all that the client announces with 'sending \"abc\"'." in words_) is says
+    assert not (says and "can receive only" in words_)
+
+
 def test_a_wrong_word_of_the_clients_own_says_nothing_of_what_the_server_can_receive():
     rules = 'server: writing response\nclient: connected\nclient: the answer is 17 after server: writing response'
     assert "can receive only" not in told(rules, runs.run("server: writing response\nclient: connected\nclient: nothing is known at all"))
