@@ -146,13 +146,15 @@ class Wire(Statement):
 class Made(Statement):
     """WHO makes this call, on a connection if it is not "bind", "empty", "fork", "look" or "poll". `name` is one of MADE. `half` is the direction of a
     shutdown, "SHUT_WR", the address of a connect, "::1", or the option that the socket of a bind has, "SO_REUSEADDR"; "" for any.
-    `count` is what a read or a write returns, in bytes; -1 for any number. With `error` ("EPIPE") the call fails so; else it does not fail."""
+    `count` is what a read or a write returns, in bytes; -1 for any number. With `error` ("EPIPE") the call fails so; else it does not fail.
+    `times` says how many such reads or writes are asked for."""
 
     who: str = ""
     name: str = ""
     half: str = ""
     error: str = ""
     count: int = -1
+    times: int = 1
 
     def __str__(self) -> str:
         if self.name in ("empty", "fork", "look", "poll"):
@@ -160,7 +162,7 @@ class Made(Statement):
         half = {"connect": f" to {self.half}", "bind": f" with {self.half} set,"}.get(self.name, f"({self.half})") if self.half else ""
         what = f"{self.name}{half}" if self.name in ("bind", "connect") else f"{self.name}{half} on a connection"
         result = f" with the result {self.count}{' (EOF)' if self.name == 'read' and self.count == 0 else ''}" if self.count >= 0 else ""
-        return what + (f" with the error {self.error}" if self.error else result)
+        return what + (f" with the error {self.error}" if self.error else result) + (f" {self.times} times" if self.times > 1 else "")
 
 
 @dataclass(frozen=True)
@@ -611,14 +613,15 @@ class _At:
             near = difflib.get_close_matches(name, MADE, 1)
             raise self.fail(f'unknown call "{name}"; a contract may ask for {", ".join(MADE)}: call: {self.two[0]} shutdown'
                             + (f". Did you mean {near[0]}?" if near else ""))
+        times = int(words.pop()[1:]) if name in ("read", "write") and re.fullmatch("#[1-9][0-9]?", words[-1]) else 1
         error = words.pop() if words[-1] in errno.errorcode.values() else ""
         count = int(words.pop()) if name in ("read", "write") and not error and re.fullmatch("[0-9]{1,9}", words[-1]) else -1
         may = {"shutdown": "|".join(HALVES), "connect": "[0-9a-f]*[.:][0-9a-f.:]+", "bind": "SO_REUSEADDR"}.get(name, "")
         if len(words) > 2 or words[1:] and not re.fullmatch(may, words[1]):
             raise self.fail(f'unknown word "{words[-1]}"; a line that asks for a call is call: WHO NAME; behind shutdown may stand {", ".join(HALVES)}, '
                             "behind connect an address (::1), behind bind SO_REUSEADDR, behind read and write the number of bytes that it returns, "
-                            "and at the end an error with which it fails: EPIPE")
-        return Made(*base, who=self.who(who), name=name, half=(words[1:] or [""])[0], error=error, count=count)
+                            "then an error with which it fails, EPIPE, and behind read and write at the end how many such calls there are: #2")
+        return Made(*base, who=self.who(who), name=name, half=(words[1:] or [""])[0], error=error, count=count, times=times)
 
     def deadlock(self, rest: str, base: Base) -> Deadlock:
         whos = tuple(self.who(word.strip()) for word in rest.split(","))
@@ -756,7 +759,7 @@ def _once(said: Any) -> str:
     if isinstance(said, Wire):
         return f"wire: {said.fact}"
     if isinstance(said, Made):
-        return " ".join(word for word in ("call:", said.who, said.name, said.half, str(said.count) if said.count >= 0 else "", said.error) if word)
+        return " ".join(word for word in ("call:", said.who, said.name, said.half, str(said.count) if said.count >= 0 else "", said.error, f"#{said.times}" if said.times > 1 else "") if word)
     return "deadlock" if isinstance(said, Deadlock) else ""
 
 

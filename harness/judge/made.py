@@ -43,7 +43,7 @@ def ask(said: Made, cast: Cast, deeds: Deeds) -> Answer:
     since = _since(name, said.name == "empty", cast) if said.name in ("empty", "look") else {}
     calls = [call for call in cast.run.calls if call.who == name and (not pid or call.pid == pid) and _is_meant(said, call, deeds, since)]
     mine = [call for call in calls if said.name in OF_NO_CONNECTION or _failed_to_connect(call) or call.connection > 0 and (numbers is None or call.connection in numbers)]
-    if any(call.error == said.error or said.name in OF_ANY_ERROR for call in mine):
+    if sum(call.error == said.error or said.name in OF_ANY_ERROR for call in mine) >= said.times:
         return Answer(True)
     if any(map(deeds.is_blind, _processes(name, cast))):
         return Answer(False, unknown=f"some calls of the {name} could not be seen, or not on which connection")

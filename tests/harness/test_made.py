@@ -197,3 +197,15 @@ def test_it_is_not_asked_of_a_program_that_left_the_contract_earlier():
     run = replace(runs.facts(runs.run("server: accepted\nclient: hello"), (CLIENT, SERVER)))
     found = judge(run, contract.parse("server: accepted\nclient: connected\ncall: client shutdown"))
     assert [d.kind for d in found.differences] == ["missing"] and found.marks[-1] == (3, "not reached")
+
+
+@pytest.mark.parametrize("results, held", [((0, 0), True), ((0, 0, 0), True), ((0,), False), ((0, 3), False)])
+def test_a_number_behind_a_read_asks_for_so_many_of_them(results, held):
+    found = verdict("call: client read 0 #2", *(f"{10 + 2 * n}-{11 + 2 * n} client@101#1 read 9 = {result}" for n, result in enumerate(results)))
+    assert [(d.kind, d.expected) for d in found.differences] == ([] if held else [("call", "read on a connection with the result 0 (EOF) 2 times")])
+
+
+@pytest.mark.parametrize("rule", ["client shutdown #2", "client read #0", "client read #2 0"])
+def test_only_reads_and_writes_are_counted(rule):
+    with pytest.raises(contract.ContractError):
+        contract.parse(f"server: accepted\ncall: {rule}")
