@@ -25,7 +25,7 @@ from . import causes, made, marks, ports
 from .cast import Cast
 from .contract import (After, Bytes, Contract, Deadlock, Ends, Free, Line, Made, Never, Plan, Wire, code_of, fits, fitting, index_of,
                        misspelt, role_of)
-from .deeds import Deeds, quoted_bytes
+from .deeds import FINISHED, Deeds, quoted_bytes
 from .sides import WRITES, Side
 from ..trace import Call, Ending, Event, Run, Segment, Waiting
 
@@ -1012,6 +1012,8 @@ class _Comparison:
             return False
         if any(one.stray is not None and any(e.kind == "send" and e.seq >= one.stray.seq for e in one.events) for one in senders):
             return False
+        if self.run.stop.kind not in FINISHED and any(one.events and one.events[-1].kind in ("send", "pause") for one in senders):
+            return False        # the run was stopped when the sender may have been on its way through its writes
         left = any(causes.TEXTS["sending"].match(line.text) for one in senders for line in one.lines[one.left_at:])
         if late.who == early.who and (late.at == LATE or late.at > early.act >= 0):     # it waits for an answer to what it sent, or got another one
             return not left

@@ -16,7 +16,7 @@ from .seen import Seen
 from .sides import READS, WRITES, Side, Sides
 from ..trace import Call, Event, Run
 
-_FINISHED = ("over", "waiting", "deadlock")      # a run that ended so stopped no program in the middle of something
+FINISHED = ("over", "waiting", "deadlock")      # a run that ended so stopped no program in the middle of something
 _UNCOUNTED = ("sendmmsg", "recvmmsg", "splice")     # they move bytes, and do not return how many
 
 
@@ -199,10 +199,10 @@ class Deeds:
         """Does the process that logged this "closing" still hold that connection when the run is over, though nothing kept it
         from closing? Where calls are not seen, the sockets at the end tell."""
         side = self.sides.of(event)
-        if side is not None and not self.run.observed and self.run.stop.kind in _FINISHED and causes.is_a(event, "closing"):
+        if side is not None and not self.run.observed and self.run.stop.kind in FINISHED and causes.is_a(event, "closing"):
             return any(s.connection == side[0] and s.pid == event.pid and s.fd >= 0 for s in self.run.stop.sockets)
         end = self.sides.end(side) if side is not None else None
-        if side is None or end is None or not self.run.observed or self.run.stop.kind not in _FINISHED or not causes.is_a(event, "closing"):
+        if side is None or end is None or not self.run.observed or self.run.stop.kind not in FINISHED or not causes.is_a(event, "closing"):
             return False
         pending = any(c.name == "close" and c.returned < 0 and c.pid == event.pid for c in self.by_side.get(side, ()))
         return not pending and event.pid not in self._blind and any(h.pid == event.pid and h.until < 0 for h in end.holders)
@@ -213,7 +213,7 @@ class Deeds:
         the process had the connection until it ended. Returns "" if it closed or shut down, or if nobody knows."""
         side = self.sides.of(event)
         end = self.sides.end(side) if side is not None else None
-        if side is None or end is None or not self.run.observed or self.run.stop.kind not in _FINISHED or not causes.is_a(event, "closing") or event.pid in self._blind:
+        if side is None or end is None or not self.run.observed or self.run.stop.kind not in FINISHED or not causes.is_a(event, "closing") or event.pid in self._blind:
             return ""
         later = list(_behind(self._lines.get((event.pid, event.tid), []), event.seq))
         again = next((e.seq for e in later if causes.is_a(e, "closing") and self.sides.of(e) == side), -1)
@@ -259,16 +259,18 @@ class Deeds:
 
     def in_place_of_shutdown(self, event: Event) -> str:
         """Returns what a program did that says "shutting down SHUT_WR" and does not do it: "close" if it closed in place of that, "failed" if
-        its shutdown was wrong, "a copy" if it closed one descriptor and kept another one, else "no shutdown". Returns "" if it did shut down,
+        its shutdown was wrong, "a copy" if it closed one descriptor and kept another one, "another process" if one of the same program shut down, else "no shutdown". Returns "" if it did shut down,
         or if it was ended before it could, or if nobody knows.
         (A shutdown fails with ENOTCONN if the other end has reset the connection: then the call is not wrong.)"""
         side = self.sides.of(event)
-        if side is None or not self.run.observed or self.run.stop.kind not in _FINISHED or not causes.is_a(event, "half-closing") or event.pid in self._blind:
+        if side is None or not self.run.observed or self.run.stop.kind not in FINISHED or not causes.is_a(event, "half-closing") or event.pid in self._blind:
             return ""
         calls = [c for c in self.by_side.get(side, ()) if c.pid == event.pid]
         then = next((c for c in calls if c.seq > event.seq and c.name in ("close", *READS, *WRITES)), None)
         if any(c.name == "shutdown" and c.error in ("", "ENOTCONN") for c in calls):
             return ""
+        if any(c.name == "shutdown" and not c.error and c.seq > event.seq for c in self.by_side.get(side, ())):
+            return "another process"
         if self.failed_shutdown(event) is not None:
             return "failed"
         if then is None and event.pid in self._failed:
@@ -314,6 +316,9 @@ class Deeds:
             return None
         sums = list(itertools.accumulate(max(c.result, 0) for c in calls))
         mine = sums[-1] if sums else 0
+        if mine < event.count and self.run.stop.kind not in FINISHED and not any(
+                (e.pid, e.tid) == thread and e.seq > event.seq and e.kind != "pause" for e in self.run.events):
+            return None         # the run was stopped, and the thread may have been on its way through its writes
         beyond = next((c for c, so_far in zip(calls, sums) if so_far > event.count), calls[-1] if calls else None)
         return (mine, beyond) if mine != event.count and (mine < event.count) == (written < announced) else None
 

@@ -17,7 +17,7 @@ from ..judge.cast import Cast
 from ..judge.comparison import LATE, Difference, Verdict
 from ..judge.contract import After, Contract, Deadlock, Ends, Line, Wire, role_of
 from ..judge.deeds import Deeds, quoted_bytes
-from ..judge.findings import Finding, acts
+from ..judge.findings import Finding, acts, timing
 from ..judge.findings.acts import ACCEPTS
 from ..judge.sides import READS, WRITES, Side
 from ..trace import Call, Event, Run
@@ -137,8 +137,17 @@ class Why:
             yield from self._of_the_line(d, line)
             yield from no_error.why(d, line.text, self.run) if line is not None else ()
             yield from no_error.would_block(d, self.run) if not told else ()
+            yield from self._poll_was_over(d) if not told else ()
             if line is not None and not told and self.verdict.word != "runaway":
                 yield from self._missing(d, line)
+
+    def _poll_was_over(self, d: Difference) -> Iterator[str]:
+        """Yields the poll that ended because of its limit, if it is the last call on which a thread waited before it left the contract."""
+        right = max((e.seq for e in d.witnesses if e != d.observed), default=-1)
+        mine = [c for c in self.run.calls if d.observed and (c.pid, c.tid) == (d.observed.pid, d.observed.tid) and right < c.seq and 0 <= c.returned < d.observed.seq]
+        last = next((c for c in reversed(mine) if c.name in acts.POLLS or c.name in READS), None)
+        if last is not None and last.name in acts.POLLS and last.limit > 0 and last.result == 0 and not last.error and (last.asked or last.fd >= 0):
+            yield f"The {last.who}'s {acts.name(last)}{at(last.source)} ended because of its own limit of {timing.seconds(last.limit)}, with nothing ready."
 
     def _no_signal(self, d: Difference) -> Iterator[str]:
         """Yields why a write that failed with EPIPE did not end a program that the contract has SIGPIPE end."""
@@ -349,12 +358,14 @@ class Why:
         if d is not None and d.observed is not None and re.search(r"\b(EBADF|ENOTSOCK)$", d.observed.text):
             found = [one for one in found if one.code == "wrong-descriptor" and one.who == role_of(d.who)] or found
         if self.verdict.word == "runaway":          # it was stopped on its way: what it had not done by then explains nothing
-            found = [one for one in found if one.code not in ("never-closed", "kept-open")]
+            found = [one for one in found if one.code not in ("never-closed", "kept-open") and (one.code != "unread-at-end" or d is None or one.who == role_of(d.who))]
         if self.verdict.word == "deadlock" and d is not None and d.observed is not None and not printed and d.kind in ("missing", "unexpected"):
             left = d.observed.seq                   # what another program waits for since then may come of that
             found = [one for one in found if one.code == "deadlock" or one.who == role_of(d.who) and d.blocked or one.at < left]
         if self.verdict.word == "differs" and d is not None and d.observed is not None and not printed and d.kind in ("missing", "unexpected"):
             found = [one for one in found if not self._wrote_later(one, d.observed)]
+        if d is not None and self._prints_twice(d):
+            return []           # what came of that is no reason for it
         if d is not None and (d.kind == "ends" or printed):
             found = [one for one in found if one.who == role_of(d.who)] or found
         if d is not None and (printed or d.observed is None):       # what came of its end is no reason for it
@@ -368,6 +379,11 @@ class Why:
         """Returns the place of the close that a thread called behind a line, before its next one; -1 if it called none."""
         then = next((e.seq for e in self.run.events if (e.pid, e.tid) == (event.pid, event.tid) and e.seq > event.seq), LATE)
         return next((c.seq for c in self.run.calls if c.name == "close" and (c.pid, c.tid) == (event.pid, event.tid) and event.seq < c.seq < then), -1)
+
+    def _prints_twice(self, d: Difference) -> bool:
+        """Did a program print a line again that it had printed just before, and has it a child process?"""
+        return (self.verdict.word == "differs" and d.kind in ("missing", "unexpected") and d.observed is not None and d.observed.kind == "output" and any(end.who == role_of(d.who) for end in self.run.children)
+                and any(e != d.observed and e.text == d.observed.text for e in d.witnesses))
 
     def _wrote_later(self, one: Finding, event: Event) -> bool:
         """Is a finding about a reset which a write brought that the line's program made only after the line? Then it is no reason for the line."""
@@ -440,12 +456,20 @@ class Why:
             if len({(e.pid, e.tid) for e in d.witnesses}) > 1:
                 return      # two threads, or processes, of one program
             kind = "program"
-        yield WHY[kind].format(late=role_of(d.who), early=early)
+        asleep = self._asleep(d, early) if kind == "clock" else ""
+        yield asleep or WHY[kind].format(late=role_of(d.who), early=early)
         yield from self._no_pause(d) if kind == "clock" else ()
         yield from self._which_fin(d.observed) if kind == "FIN" and d.observed else ()
         if kind not in ("clock", "program", "start") and not self._ended_before(d, early):
             lacks = "" if self.run.observed else ", or lacks one"
             yield f'A log that says otherwise has a line in the wrong place{lacks}: say before you act ("closing", then close), say after you learn.'
+
+    def _asleep(self, d: Difference, early: str) -> str:
+        """Returns a sentence if the program whose line was to come first slept in a call of its own when the other line came; else ""."""
+        line = next((e for e in d.witnesses if e.who == early and d.observed and e.seq > d.observed.seq), None)
+        call = next((c for c in self.run.calls if line and d.observed and c.name in acts.SLEEPS and (c.pid, c.tid) == (line.pid, line.tid) and c.limit > 0
+                     and c.seq < d.observed.seq < c.returned < line.seq), None)
+        return f"The {early} slept then, for {timing.seconds(call.limit)}{at(call.source)}. So it had not come to its line." if call is not None else ""
 
     def _which_fin(self, event: Event) -> Iterator[str]:
         """Yields the call by which the other end was given up, and so brought the EOF that a line tells of."""
@@ -477,6 +501,8 @@ class Why:
     # a line that never came
 
     def _of_the_line(self, d: Difference, line: Optional[Line]) -> Iterator[str]:
+        if self._prints_twice(d):
+            yield f"The {role_of(d.who)} has a child process (fork). Both processes go on behind the fork, and what either of them prints stands here."
         if d.extra:
             yield "That is one line more than the contract lists; all others are as it says. For notes of your own, write to standard error."
         if d.observed and len({e.pid for e in d.witnesses}) == 2 and {e.who for e in d.witnesses} == {d.observed.who} and all(e.pid for e in d.witnesses):

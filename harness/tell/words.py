@@ -464,6 +464,7 @@ def _open(d: Difference, run: Run) -> str:
     if d.found == "a copy" and d.observed and causes.is_a(d.observed, "half-closing"):
         return f"{said}, and closed one descriptor of connection{number} in its place. It had another one still, so that close sent no FIN"
     return said + {"close": ", and called close in its place",
+                   "another process": f", and another process of it called shutdown on connection{number}",
                    "no shutdown": f", and called no shutdown on connection{number}",
                    "again": f", and closed nothing of connection{number} before it said \"closing\" once more",
                    "exit": f" and went on, and had connection{number} until it ended: it did not close it",

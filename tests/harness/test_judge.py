@@ -988,3 +988,40 @@ def test_a_write_behind_the_line_that_was_wrong_is_no_reason_for_it(at, told_of)
     run = replace(run, wire=True, segments=segments, connections=tuple(replace(one, opener=ends[0], acceptor=ends[1]) for one in run.connections))
     said = told("client: connected\nclient: closing", run)
     assert ("after the server had closed it" in said) == told_of, said
+
+
+@pytest.mark.parametrize("stop, place", [("runaway", "server.c:12"), ("over", "client.c:11")])
+def test_a_program_that_was_stopped_on_its_way_through_its_writes_has_not_left_the_contract(stop, place):
+    run = runs.facts(runs.run('client: sending "abcd"\nserver: got 3', stop=Stop(stop), ends="client: still running, server: still running"), ENDS_OF_1, calls="1-1 client@101#1 write 2 = 2")
+    said = told('client: sending "abcd"\nclient: closing\nserver: got 4\nbytes: client -> server = 4', run)
+    assert place in said.split("seen")[0], said
+
+
+@pytest.mark.parametrize("call, words_", [("5-6 client@102#1 shutdown SHUT_WR = 0", "and another process of it called shutdown on connection 1"),
+                                          ("2-3 client@102#1 shutdown SHUT_WR = 0", "and called no shutdown on connection 1")])
+def test_a_shutdown_of_another_process_is_told_as_that(call, words_):
+    rules = "client: connected\nclient: shutting down SHUT_WR\nclient: reading data"
+    assert words_ in told(rules, apart(rules, call + "\n8- client@101#1 read 9"))
+
+
+@pytest.mark.parametrize("returned, asleep", [(6, True), (4, False)])
+def test_a_sleep_that_was_longer_than_the_other_programs_pause_is_told(returned, asleep):
+    run = apart('client: pausing 5 s\nclient: going on\nserver@200#1: closing', f"2-{returned} server@200#1 nanosleep 0 = 0")
+    run = replace(run, calls=tuple(replace(call, limit=10**10) for call in run.calls))
+    said = told("client: pausing 5 s\nclient: going on  after clock: server: closing\nserver: closing", run)
+    assert (("The server slept then, for 10 s. So it had not come to its line." in said), "gives everything else the time" in said) == (asleep, not asleep), said
+
+
+@pytest.mark.parametrize("result, over", [(0, True), (1, False)])
+def test_a_poll_that_was_over_before_a_line_came_is_told(result, over):
+    run = apart("client: connected\nclient: closing", f"2-3 client@101#1 poll 1 = {result}")
+    said = told('client: connected\nclient: received "abc"\nclient: closing', replace(run, calls=tuple(replace(call, limit=3 * 10**9) for call in run.calls)))
+    assert ("The client's poll ended because of its own limit of 3 s, with nothing ready." in said) == over, said
+
+
+@pytest.mark.parametrize("child, words_", [(True, "The client has a child process (fork). Both processes go on"), (False, "The client's read on connection 1 failed with ECONNRESET")])
+def test_a_line_that_a_child_process_may_have_printed_again_is_told_so(child, words_):
+    run = apart("client: connected\nclient: sending\nclient: sending", "2-3 client@101#1 read 9 = ECONNRESET")
+    run = replace(run, events=tuple(replace(event, kind="output", source="") for event in run.events), children=(Ending(9, 0, "client", 102, "exit 0", 8, True),) if child else ())
+    said = told("client: connected\nclient: sending\nclient: closing", run)
+    assert words_ in said and ("fork" in said) == child, said
