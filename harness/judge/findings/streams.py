@@ -300,6 +300,22 @@ def unanswered(facts: Facts) -> "Iterator[Finding]":
                       (reads[-1].seq, *_pending(facts, wait)), reads[-1].returned, peer, reads[-1].source, remark=True)
 
 
+def unread_by_a_lock(facts: Facts) -> "Iterator[Finding]":
+    """A program waits for bytes. Its peer has read all that came, no thread of it waits for more there, and one waits for a lock or another thread."""
+    for wait, side in _reading(facts):
+        other = facts.sides.other(side)
+        if other is None or len(facts.kept(other)) != 1 or not facts.all_wait or not (facts.counted(side) and facts.counted(other) and _all_taken(facts, side) and _all_taken(facts, other)):
+            continue
+        pid, reads = facts.kept(other)[0].pid, _that_brought(facts, other)
+        mine = [w for w in facts.run.stop.waiting if w.pid == pid]
+        lock = next((w for w in mine if w.call == "futex"), None)
+        if lock is None or len(mine) < 2 or not reads or wait.pid == pid or any(w.connection == side[0] or w.call in POLLS or not w.call for w in mine):
+            continue
+        yield Finding("held-by-a-lock", f"{capital(facts.process(lock.who, pid))} has read {'all ' if facts.took(other) > 1 else 'the '}{count(facts.took(other), 'byte')} that came on connection {side[0]}, "
+                      f"and none of its threads waits there for more. {len(mine)} threads of it wait: {listed(waits(w) for w in mine)}. The {wait.who} waits in read on that connection.",
+                      (reads[-1].seq, *_pending(facts, wait)), reads[-1].returned, lock.who, lock.source or reads[-1].source, remark=True)
+
+
 def shared_reads(facts: Facts) -> "Iterator[Finding]":
     """Two threads, or two processes, wait in read on the same end of a connection."""
     waiting: "dict[Side, list[Waiting]]" = {}
@@ -774,5 +790,5 @@ def _pieces(calls: "list[Call]") -> "list[_Piece]":
     return found
 
 
-FINDINGS = (unread, wants_more, end_not_passed_on, http_head, http_answer, tls, no_newline, no_answer, unanswered, shared_reads, window, announced, end_not_read, short_write, write_failed, no_connection, wrong_descriptor,
+FINDINGS = (unread, wants_more, end_not_passed_on, http_head, http_answer, tls, no_newline, no_answer, unanswered, unread_by_a_lock, shared_reads, window, announced, end_not_read, short_write, write_failed, no_connection, wrong_descriptor,
             thrown_away, read_reset, glued, kept_apart, cut, eof_again, asked_nothing, not_yet, own_shutdown, urgent, lines_tell_more)

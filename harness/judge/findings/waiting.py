@@ -180,8 +180,16 @@ def spins(facts: Facts) -> "Iterator[Finding]":
             again = [call for call in calls[first:first + period * times] if call.error == "EAGAIN"]
             if again and all(call.returned_ns - call.ns > _AT_ONCE for call in again):
                 continue            # a time limit may have ended these: timing.py has them
-            yield Finding("spin", f"{capital(facts.process(round_[0].who, round_[0].pid))} {_again(round_, times)}. {_meaning(round_)}".strip(),
+            yield Finding("spin", f"{capital(facts.process(round_[0].who, round_[0].pid))} {_again(round_, times)}. {_meaning(round_)}{_behind_the_end(facts, round_)}".strip(),
                           (round_[0].seq, calls[first + period * times - 1].seq), round_[0].seq, round_[0].who, round_[0].source)
+
+
+def _behind_the_end(facts: Facts, round_: "list[Call]") -> str:
+    """Returns a sentence if a loop writes to a connection on which its thread had read the end of the stream; else ""."""
+    broken = next((call for call in round_ if call.error == "EPIPE" and call.connection), None)
+    end = next((call for call in facts.run.calls if call.name in READS and call.result == 0 and call.asked and not call.error and 0 <= call.returned < broken.seq
+                and (call.tid, call.connection) == (broken.tid, broken.connection)), None) if broken is not None else None
+    return f" Before that its {name(end)} on connection {end.connection}{at(end.source)} had returned 0, which says EOF: a loop that reads must end there, too." if end is not None else ""
 
 
 def _repeated(calls: "list[Call]") -> "Optional[tuple[int, int, int]]":

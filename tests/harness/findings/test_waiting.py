@@ -116,6 +116,21 @@ def test_a_loop_at_eagain_is_a_spin_with_its_program_and_its_call(tmp_path: Path
     assert words.startswith("The server called recv on connection 1 again and again, ") and "each time it returned EAGAIN" in words
 
 
+@pytest.mark.parametrize("reads", [True, False])
+def test_a_loop_that_writes_behind_the_end_of_a_stream_is_told_of_that_end(tmp_path: Path, reads: bool) -> None:
+    server = f"c = listen().accept()[0]\n{'c.recv(9)' if reads else 'select.select([c], [], [])'}\nfor n in range(400):\n    try: c.send(b'x')\n    except OSError: pass\n"
+    words = of(scripts.run(tmp_path / "pair", "dial().close()", server), "spin")[0].words
+    assert "EPIPE does not go away by itself" in words and ("had returned 0, which says EOF: a loop that reads must end there, too." in words) is reads
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_a_connection_whose_thread_waits_for_a_lock(tmp_path: Path, locked: bool) -> None:
+    server = f"import threading\nm = threading.Lock()\n{'m.acquire()' if locked else ''}\nl = listen()\nc = l.accept()[0]\ndef serve():\n    c.recv(9)\n    m.acquire()\n    c.recv(9)\n" \
+             "threading.Thread(target=serve).start()\nl.accept()"
+    told = [one.words for one in of(scripts.run(tmp_path / "pair", "s = dial()\ns.send(b'abc')\ns.recv(9)", server), "held-by-a-lock")]
+    assert [("all 3 bytes that came on connection 1, and none of its threads waits there for more. 2 threads of it wait: " in words and "for a lock or a thread of its own, in futex" in words) for words in told] == [True] * locked
+
+
 def test_a_loop_that_only_looks_at_what_came_is_a_spin(tmp_path: Path) -> None:
     client = "s = dial()\ns.send(b'x')\ntime.sleep(1)\ns.send(b'x')\ns.recv(9)"
     run = scripts.run(tmp_path / "pair", client, "c = listen().accept()[0]\nwhile len(c.recv(9, socket.MSG_PEEK)) < 2:\n    pass\n")
