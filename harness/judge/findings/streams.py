@@ -141,7 +141,7 @@ def no_newline(facts: Facts) -> "Iterator[Finding]":
         reads, whole = _that_brought(facts, side), _asked_in_all(facts, wait, side)
         last = _last_byte(reads[-1]) if reads else ""
         answered = reads and any(call.seq > reads[-1].seq for call in facts.writes(side))
-        rest = _behind_the_last_newline(facts, side, reads) if answered else 0
+        rest = _behind_the_last_newline(facts, side, reads) if reads else 0
         if last == "" or answered and not rest or not _all_taken(facts, side) or not (last.isprintable() or last == "\0") or not _is_text(reads) or _insists(whole):
             continue
         if _not_passed_on(facts, side) is not None:

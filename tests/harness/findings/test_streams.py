@@ -28,6 +28,9 @@ HAVE = [
     ("no-newline", "connect; text hello; readall 1", "listen; accept; readall 100",
      'The server has read all 5 bytes that came on connection 1, and the last one is "o", no newline. It waits in read for more, and no FIN has come. '
      "If it reads lines, it waits for a newline, or for the end of the stream."),
+    ("no-newline", "connect; line one; text two; readall 100", "listen; accept; readall 7; read 9",
+     'The server has read all 7 bytes that came on connection 1, and the last one is "o", no newline: 3 bytes came behind the last newline. It waits in read for more, '
+     "and no FIN has come. If it reads lines, it waits for a newline, or for the end of the stream."),
     ("no-newline", "connect; line one; text two; readall 100", "listen; accept; readall 7; line ok; read 9",
      'The server has read all 7 bytes that came on connection 1, and the last one is "o", no newline: 3 bytes came behind the last newline. It waits in read for more, '
      "and no FIN has come. If it reads lines, it waits for a newline, or for the end of the stream."),
