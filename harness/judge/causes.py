@@ -158,6 +158,11 @@ def is_a(event: Event, what: str) -> bool:
     return TEXTS[what].match(event.text) is not None
 
 
+def alike(text: str, other: str) -> bool:
+    """Do two lines announce the same kind of act, or begin with the same word?"""
+    return text.split(None, 1)[:1] == other.split(None, 1)[:1] or any(one.match(text) and one.match(other) for one in TEXTS.values())
+
+
 Thread = tuple[int, int]
 
 

@@ -313,7 +313,7 @@ class _Comparison:
         came = next((e for e in rest if line is not None and _meets(line.text, e)), None)
         about = line or (match.lines[-1] if match.lines else None)
         before = [e for _, e in match.pairs][-1:]
-        nearly = line is not None and match.stray is not None and came is None and misspelt(line.text, match.stray.text)
+        nearly = line is not None and match.stray is not None and came is None and misspelt(line.text, match.stray.text) and not any(_meets(one.text, match.stray) for one in match.lines)
         blocked, end = None if nearly else self._blocked(match), None if match.stray else self._end_of(match)
         quotes = line is not None and match.stray is not None and bool(self.deeds.misquoted(match.stray, line.text) or self.deeds.cut_short(match.stray, line.text))      # no hint is about that
         seen = "" if quotes else match.stray.text if match.stray else f"waiting in {blocked.call}" if blocked else end.how if end else ""
@@ -322,10 +322,11 @@ class _Comparison:
         slept = line is not None and line.text.startswith("pausing") and bool(before) and match.stray is not None and self.deeds.slept(before[0], match.stray)
         elsewhere = match.stray is not None and came is not None and came.pid != match.stray.pid
         untrue = match.stray is not None and (bool(self.deeds.unheard(match.stray)) or self.deeds.not_connected(match.stray))      # it says what did not happen: a hint about that does not fit
+        unsaid = line is not None and came is None and self.deeds.unsaid(line.text, before[0] if before else None, match.stray) is not None      # it did that: only the line is missing
         return Difference(
             kind="unexpected" if match.stray and (line is None or came) else "missing", who=match.who,
             line=about.number if about else 0, statement=about.written if about else "",
-            expected=line.text if line else "", observed=match.stray, hints=fitting(about.hints, seen, not failed and not elsewhere, others) if about and not slept and not untrue else (),
+            expected=line.text if line else "", observed=match.stray, hints=fitting(about.hints, seen, not failed and not elsewhere, others) if about and not slept and not untrue and not unsaid else (),
             witnesses=tuple(before + ([match.stray] if match.stray else [])), blocked=blocked,
             at=self.cast.sides.departure(end) if end and end.how.startswith(("exit ", "signal ")) else LATE, extra=self._is_extra(match),
             found="nearly" if nearly else "")

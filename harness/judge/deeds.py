@@ -17,6 +17,9 @@ from .sides import READS, WRITES, Side, Sides
 from ..trace import Call, Event, Run
 
 FINISHED = ("over", "waiting", "deadlock")      # a run that ended so stopped no program in the middle of something
+# By the first words of a line's text: the calls that do what such a line tells.
+_DOES = {"connect": ("connect",), "accept": ("accept", "accept4"), "listening": ("listen",), "reading data": READS, "sending": WRITES, "writing": WRITES,
+         "closing": ("close",), "shutting down": ("shutdown",)}
 _UNCOUNTED = ("sendmmsg", "recvmmsg", "splice")     # they move bytes, and do not return how many
 
 
@@ -185,6 +188,22 @@ class Deeds:
         if side is not None and mine and not self.wrote(side):
             made += [c for c in self.run.calls if c.pid == mine[0].pid and c.name == "connect" and not c.error and c.connection > side[0] and c.seq < event.seq]
         return next((c for c in made if self._lines.get((c.pid, c.tid)) and not self._is_announced(c, "connecting", ("connect",))), None)
+
+    def unsaid(self, text: str, right: Optional[Event], observed: Optional[Event]) -> Optional[Call]:
+        """Returns the first call by which a thread did what a line with this text tells, between its last line that was right and the line
+        by which it left the contract (None: it logged no more). Returns None if there is no such call, or if the second of these lines
+        tells of such an act in other words: a write before a "sending" line is one that no line announces. If the first line announces
+        bytes, a write may be of those."""
+        thread, names = observed or right, next((names for begins, names in _DOES.items() if text.startswith(begins)), ())
+        if thread is None or thread.kind == "output" or observed is not None and names != WRITES and causes.alike(text, observed.text):
+            return None
+        if names == WRITES and (right is None or right.kind in ("send", "output")):
+            return None
+        since, until = right.seq if right else -1, observed.seq if observed else float("inf")
+        # One thread of a server may accept for another one.
+        return next((c for c in self.run.calls if c.name in names and not c.error and (c.connection or c.name == "listen") and since < c.seq < until and 0 <= c.returned
+                     and (c.name not in WRITES or c.result > 0) and c.pid == thread.pid
+                     and (c.tid == thread.tid or c.name == "listen" or names == _DOES["accept"] and thread.connection in (0, c.connection))), None)
 
     def _written_before(self, event: Event) -> Optional[Call]:
         side = self.sides.of(event)

@@ -52,8 +52,6 @@ WHY = {
     "start": "The stage starts the {late} only after that (stage.txt).",
 }
 WHILE_WAITING = {"FIN": "The {early} sends none while it waits.", "bytes": "The {early} sends nothing while it waits."}
-# By the first words of a line's text: the calls that do what such a line tells.
-DOES = {"connect": ("connect",), "accept": ACCEPTS, "listening": ("listen",), "reading data": READS, "closing": ("close",), "shutting down": ("shutdown",)}
 IN_PARTS = ("writev", "pwritev", "sendmsg", "sendmmsg")
 SLEEPS = ("nanosleep", "clock_nanosleep", "pause", "select", "poll")
 
@@ -120,7 +118,9 @@ class Why:
             yield from came
         elif d.kind in ("missing", "unexpected"):
             line = next((x for x in self.plan.of(Line) if x.number == d.line and d.expected), None)
-            done = self._done_without_the_line(d, line) if line is not None and d.kind == "missing" else ""
+            right = max((e for e in d.witnesses if e != d.observed), key=lambda e: e.seq, default=None)
+            call = self.deeds.unsaid(line.text, right, d.observed) if line is not None and d.kind == "missing" else None
+            done = self._done_without_the_line(call, line) if call is not None and line is not None else ""
             done = done or no_error.none_failed(d, self.run)
             if done:
                 yield done
@@ -514,8 +514,6 @@ class Why:
             yield f"That line is of {process}. A child process goes on behind its fork until it ends, so it may come to lines that are meant for its parent."
         if d.kind == "missing" and not d.observed:
             yield from self._became_another(d)
-        if line is not None and _announces_bytes(line) and d.observed and d.kind == "missing":
-            yield from self._unsaid_write(d, d.observed)
         printed = next((one for one in self.run.outputs if d.kind == "missing" and one.who == role_of(d.who) and one.text == d.expected), None)
         if printed is not None and any(e.who == printed.who and e.kind != "output" for e in self.run.events):
             stream = {"stdout": "standard output", "stderr": "standard error"}[printed.stream]
@@ -551,30 +549,11 @@ class Why:
         came = next((e for e in self.run.events if e.who == event.who and e.text == d.expected and e.seq > event.seq), None)
         return came if came is not None and came.pid != event.pid else None
 
-    def _unsaid_write(self, d: Difference, event: Event) -> Iterator[str]:
-        """Yields the first write that a thread made between its last line that was right and the line that was not. If the first of these
-        lines announces bytes, the write may be of those."""
-        right = max((e for e in d.witnesses if e != event), key=lambda e: e.seq, default=None)
-        if right is None or right.kind == "send" or right.kind == "output":
-            return
-        call = next((c for c in self.run.calls if c.name in WRITES and c.connection and c.result > 0 and (c.pid, c.tid) == (event.pid, event.tid) and right.seq < c.seq < event.seq), None)
-        if call is not None:
-            yield (f"Before that the {call.who} wrote {count(call.result, 'byte')} on connection {call.connection}{at(call.source)}, and no line of it announces "
-                   f"{'it' if call.result == 1 else 'them'}.")
-
-    def _done_without_the_line(self, d: Difference, line: Line) -> str:
-        """Returns a sentence if WHO's thread did what the missing line tells, between its last line that was right and the place where it
-        left the contract. Returns "" if it did not, or if a line tells of such an act in other words."""
-        right = max((e for e in d.witnesses if e != d.observed), key=lambda e: e.seq, default=None)
-        thread, names = d.observed or right, next((names for begins, names in DOES.items() if line.text.startswith(begins)), ())
-        if thread is None or thread.kind == "output" or d.observed is not None and _alike(line.text, d.observed.text):
-            return ""
-        since, until = right.seq if right else -1, d.observed.seq if d.observed else LATE
-        # One thread of a server may accept for another one.
-        call = next((c for c in self.run.calls if c.name in names and not c.error and (c.connection or c.name == "listen") and since < c.seq and 0 <= c.returned < until
-                     and c.pid == thread.pid and (c.tid == thread.tid or c.name == "listen" or c.name in ACCEPTS and thread.connection in (0, c.connection))), None)
-        if call is None:
-            return ""
+    def _done_without_the_line(self, call: Call, line: Line) -> str:
+        """Returns what a call did that WHO's missing line was to tell of."""
+        if call.name in WRITES:
+            return (f"Before that the {call.who} wrote {count(call.result, 'byte')} on connection {call.connection}{at(call.source)}, and no line of it announces "
+                    f"{'it' if call.result == 1 else 'them'}.")
         made = f", which {'made' if call.name == 'connect' else 'took'} connection {call.connection}" if call.name in ("connect", *ACCEPTS) else ""
         return f"The {call.who} called {acts.name(call)}{at(call.source)} before that{made}. What is missing is the line {quoted(line.text)}."
 
@@ -604,7 +583,7 @@ class Why:
         if kept:
             yield kept
             return
-        other_words = d.observed is not None and _alike(line.text, d.observed.text)
+        other_words = d.observed is not None and causes.alike(line.text, d.observed.text)
         for late in self.plan.of(Line) if d.kind == "missing" and not other_words else ():
             for ref in late.after:
                 if self.plan.named(ref) == line and late.number not in seen and (not d.observed or cause_of(late.text) != "bytes" or _announces_bytes(line)):
@@ -749,11 +728,6 @@ def cause_of(text: str) -> str:
     if causes.TEXTS["reset"].match(text):
         return "reset"
     return "connect" if re.match(r"(connected|accepted)\b", text) else "bytes"
-
-
-def _alike(expected: str, said: str) -> bool:
-    """Do two lines announce the same kind of act, or begin with the same word?"""
-    return expected.split(None, 1)[:1] == said.split(None, 1)[:1] or any(text.match(expected) and text.match(said) for text in causes.TEXTS.values())
 
 
 def _tells_of_what_came(text: str) -> bool:

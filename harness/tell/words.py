@@ -15,6 +15,7 @@ from ..judge import causes, standard
 from ..judge.cast import Cast
 from ..judge.comparison import Difference, Verdict
 from ..judge.contract import Contract, Ends, Line, role_of
+from ..judge.findings.acts import PLAIN
 from ..observe import sanitizer
 from ..stage import scenarios
 from ..trace import Call, Ending, Event, Output, Role, Run, Waiting, plain
@@ -308,7 +309,7 @@ class _Teller:
             yield from self._seen(event)
         act = self.calls.get(d.act) if d else None
         if act is not None:
-            name = act.option if act.name == "close" and act.option else f"{act.name} {act.option}".rstrip()
+            name = act.option if act.name == "close" and act.option else f"{PLAIN.get(act.name, act.name)} {act.option}".rstrip()
             what = f"{name} = {act.error or act.result}"
             yield f"  call    {act.who:{self.wide}}{what:{self._room}}  {act.source}".rstrip()
         stderr = {o.who: o.text.rstrip("\n") for o in self.run.outputs if o.stream == "stderr"}      # the last line of each
@@ -446,7 +447,7 @@ def _order(d: Difference, run: Run) -> str:
 
 
 def _late(d: Difference, run: Run) -> str:
-    return f"{the(d.who)} said {quoted(d.observed.text if d.observed else d.expected)} only after it had called {d.found}" + (", which closed the connection whose descriptor it took" if d.found.startswith("dup") else "")
+    return f"{the(d.who)} said {quoted(d.observed.text if d.observed else d.expected)} only after it had called {PLAIN.get(d.found, d.found)}" + (", which closed the connection whose descriptor it took" if d.found.startswith("dup") else "")
 
 
 def _open(d: Difference, run: Run) -> str:

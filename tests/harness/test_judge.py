@@ -868,6 +868,23 @@ def apart(text: str, calls: str):
 ENDS_OF_1 = (runs.end("client", 101, (101, 1, -1, "", 101)), runs.end("server", 200, (200, 1, -1, "", 200)))
 
 
+def test_a_hint_is_not_shown_where_only_the_line_is_missing():
+    rules = "client: connected\nclient: shutting down SHUT_WR\n  ? What says that you are done?\nclient: going on"
+    done, left = (told(rules, apart("client: connected\nclient: going on", calls)) for calls in ("2-3 client@101#1 shutdown SHUT_WR = 0", ""))
+    assert "What says" not in done and "The client called shutdown before that." in done and "What says" in left
+
+
+def test_a_line_that_the_contract_has_at_a_later_place_is_not_misspelt():
+    rules = "client: binding again, option off\nclient: binding again, option on"
+    assert "misspelt" not in told(rules, runs.run("client: binding again, option on"))
+    assert "misspelt" in told(rules, runs.run("client: binding again, option of"))
+
+
+def test_a_call_has_the_name_that_the_program_called():
+    run = apart('client: connected\nclient: sending "abc"', "2-3 client@101#1 sendto 3 = 3")
+    assert "the client said 'sending \"abc\"' only after it had called send\n" in told('client: connected\nclient: sending "abc"', run)
+
+
 @pytest.mark.parametrize("calls, late", [
     ("2-3 client@101#1 read 99 = 3", True),
     ("2-3 client@101#1 read 99 = 3\n5-6 client@101#1 read 99 = 3", False),      # the line is about the second one
