@@ -955,13 +955,16 @@ class _Comparison:
         rest, done = sorted(found, key=_lateness), []
         while rest:
             free = [d for d in rest if not any(self._follows(d, other) for other in rest if other is not d)]
+            lines = [d for d in rest if d.kind in _DEPARTURES]
+            if lines and all(any(self._follows(d, other) for other in lines if other is not d) for d in lines):     # a circle: some only may follow
+                free = [d for d in lines if not any(self._follows(d, other, sure=True) for other in lines if other is not d)]
             chosen = (free or rest)[0]
             rest.remove(chosen)
             done.append(chosen)
         return done
 
-    def _follows(self, late: Difference, early: Difference) -> bool:
-        """Does the difference `late` follow from the difference `early`, or may it?"""
+    def _follows(self, late: Difference, early: Difference, sure: bool = False) -> bool:
+        """Does the difference `late` follow from the difference `early`, or may it? With `sure`: does it?"""
         if early.kind == "bytes" and late.kind in _LINES:
             return self._has_sent(early, late)
         if early.kind == "ends" and late.kind in _LINES and late.who != early.who:
@@ -988,7 +991,7 @@ class _Comparison:
         if early.at >= late.at or late.kind in _LINES and early.kind in _LINES and not self._unheard(early) and self._waits_for(early, late):
             return False
         if late.at == LATE or "output" in {d.observed.kind for d in (late, early) if d.observed}:
-            return True
+            return not sure
         if early.observed and late.observed and self.order.forced(early.observed.seq, late.observed.seq):
             return True
         if not self.run.observed or len(self.run.cast) != 2:
