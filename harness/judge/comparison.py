@@ -85,6 +85,12 @@ class Difference:
     at: float = LATE                       # place in the run's order at which WHO left the contract
     extra: bool = False                     # unexpected: WHO's lines would be as the contract says without such lines
 
+    @property
+    def right(self) -> Optional[Event]:
+        """WHO's last line that was as the contract says, if it has one."""
+        found = [event for event in self.witnesses if event != self.observed]
+        return max(found, key=lambda event: event.seq) if found else None
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -315,21 +321,31 @@ class _Comparison:
         before = [e for _, e in match.pairs][-1:]
         nearly = line is not None and match.stray is not None and came is None and misspelt(line.text, match.stray.text) and not any(_meets(one.text, match.stray) for one in match.lines)
         blocked, end = None if nearly else self._blocked(match), None if match.stray else self._end_of(match)
-        quotes = line is not None and match.stray is not None and bool(self.deeds.misquoted(match.stray, line.text) or self.deeds.cut_short(match.stray, line.text))      # no hint is about that
-        seen = "" if quotes else match.stray.text if match.stray else f"waiting in {blocked.call}" if blocked else end.how if end else ""
-        failed = end is not None and end.how in self._failures
-        others = [e.text for e in match.events if not match.stray and not (before and e.seq <= before[0].seq)]
-        slept = line is not None and line.text.startswith("pausing") and bool(before) and match.stray is not None and self.deeds.slept(before[0], match.stray)
-        elsewhere = match.stray is not None and came is not None and came.pid != match.stray.pid
-        untrue = match.stray is not None and (bool(self.deeds.unheard(match.stray)) or self.deeds.not_connected(match.stray))      # it says what did not happen: a hint about that does not fit
-        unsaid = line is not None and came is None and self.deeds.unsaid(line.text, before[0] if before else None, match.stray) is not None      # it did that: only the line is missing
         return Difference(
             kind="unexpected" if match.stray and (line is None or came) else "missing", who=match.who,
             line=about.number if about else 0, statement=about.written if about else "",
-            expected=line.text if line else "", observed=match.stray, hints=fitting(about.hints, seen, not failed and not elsewhere, others) if about and not slept and not untrue and not unsaid else (),
+            expected=line.text if line else "", observed=match.stray, hints=self._hints_of(match, about, came, blocked, end) if about else (),
             witnesses=tuple(before + ([match.stray] if match.stray else [])), blocked=blocked,
             at=self.cast.sides.departure(end) if end and end.how.startswith(("exit ", "signal ")) else LATE, extra=self._is_extra(match),
             found="nearly" if nearly else "")
+
+    def _hints_of(self, match: _Match, about: Line, came: Optional[Event], blocked: Optional[Waiting], end: Optional[Ending]) -> tuple[str, ...]:
+        """Returns the hints below the line at which WHO left the contract that fit what was seen there: another line, a wait, an ending. There
+        is none if WHO did what the line tells, or something like it, and only logged another line or none; or if WHO's line is untrue."""
+        stray, right = match.stray, next((event for _, event in match.pairs[-1:]), None)
+        wanted = about.text if match.left_at < len(match.lines) else ""
+        if came is None and self.deeds.unsaid(wanted, right, stray) is not None:
+            return ()
+        seen = f"waiting in {blocked.call}" if blocked else end.how if end else ""
+        if stray is not None:
+            slept = wanted.startswith("pausing") and right is not None and self.deeds.slept(right, stray.seq) is not None
+            if slept or self.deeds.unheard(stray) or self.deeds.not_connected(stray):
+                return ()
+            seen = "" if self.deeds.misquoted(stray, wanted) or self.deeds.cut_short(stray, wanted) else stray.text      # no hint is about that
+        failed = end is not None and end.how in self._failures
+        elsewhere = stray is not None and came is not None and came.pid != stray.pid
+        others = [e.text for e in match.events if not stray and not (right and e.seq <= right.seq)]
+        return fitting(about.hints, seen, not failed and not elsewhere, others)
 
     @property
     def _failures(self) -> set[str]:

@@ -20,6 +20,7 @@ FINISHED = ("over", "waiting", "deadlock")      # a run that ended so stopped no
 # By the first words of a line's text: the calls that do what such a line tells.
 _DOES = {"connect": ("connect",), "accept": ("accept", "accept4"), "listening": ("listen",), "reading data": READS, "sending": WRITES, "writing": WRITES,
          "closing": ("close",), "shutting down": ("shutdown",)}
+SLEEPS = ("nanosleep", "clock_nanosleep", "pause", "select", "poll")
 _UNCOUNTED = ("sendmmsg", "recvmmsg", "splice")     # they move bytes, and do not return how many
 
 
@@ -278,8 +279,8 @@ class Deeds:
 
     def in_place_of_shutdown(self, event: Event) -> str:
         """Returns what a program did that says "shutting down SHUT_WR" and does not do it: "close" if it closed in place of that, "failed" if
-        its shutdown was wrong, "a copy" if it closed one descriptor and kept another one, "another process" if one of the same program shut down, else "no shutdown". Returns "" if it did shut down,
-        or if it was ended before it could, or if nobody knows.
+        its shutdown was wrong, "a copy" if it closed one descriptor and kept another one, "another process" if one of the same program shut
+        down, else "no shutdown". Returns "" if it did shut down, or if it was ended before it could, or if nobody knows.
         (A shutdown fails with ENOTCONN if the other end has reset the connection: then the call is not wrong.)"""
         side = self.sides.of(event)
         if side is None or not self.run.observed or self.run.stop.kind not in FINISHED or not causes.is_a(event, "half-closing") or event.pid in self._blind:
@@ -341,9 +342,9 @@ class Deeds:
         beyond = next((c for c, so_far in zip(calls, sums) if so_far > event.count), calls[-1] if calls else None)
         return (mine, beyond) if mine != event.count and (mine < event.count) == (written < announced) else None
 
-    def slept(self, before: Event, after: Event) -> bool:
-        """Did the thread of two lines sleep between them?"""
-        return any(c.name in ("nanosleep", "clock_nanosleep") and c.limit > 0 for c in _behind(self._calls.get((before.pid, before.tid), []), before.seq, after.seq))
+    def slept(self, line: Event, until: float) -> Optional[Call]:
+        """Returns the first call by which the thread of a line slept behind the line, and before a place; None if there is none."""
+        return next((c for c in _behind(self._calls.get((line.pid, line.tid), []), line.seq) if c.seq < until and c.name in SLEEPS and c.limit > 0 and not c.connection), None)
 
     def begins_behind(self, call: Call, event: Event) -> bool:
         """Did a write begin behind all bytes that a "sending" line of its thread announces? Then it is a write more, and no longer one."""

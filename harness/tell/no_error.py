@@ -28,7 +28,7 @@ def why(d: Difference, expected: str, run: Run) -> Iterator[str]:
         yield from _no_limit(d, facts)
     elif d.observed is not None:
         asked = "bind" if error[1] == "EADDRINUSE" else "connect"
-        right = max((e.seq for e in d.witnesses if e != d.observed), default=-1)
+        right = d.right.seq if d.right else -1
         call = next((c for c in run.calls if c.name == asked and not c.error and (c.pid, c.tid) == (d.observed.pid, d.observed.tid) and right < c.seq < d.observed.seq), None)
         if call is not None:
             yield from _bound(call, facts) if asked == "bind" else _answered(call, facts)
@@ -39,7 +39,7 @@ def none_failed(d: Difference, run: Run) -> str:
     since its last line that was right. Returns "" if one has failed, or if no call was seen there."""
     if d.observed is None or not re.fullmatch(r"Error\b.*\b(E[A-Z0-9]+|Success|unknown error)", d.observed.text) or not run.observed:
         return ""
-    right = max((e.seq for e in d.witnesses if e != d.observed), default=-1)
+    right = d.right.seq if d.right else -1
     since = [c for c in run.calls if (c.pid, c.tid) == (d.observed.pid, d.observed.tid) and right < c.returned < d.observed.seq]
     if not since or any(c.error for c in since):
         return ""

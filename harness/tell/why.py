@@ -16,7 +16,7 @@ from ..judge import causes, findings, standard
 from ..judge.cast import Cast
 from ..judge.comparison import LATE, Difference, Verdict
 from ..judge.contract import After, Contract, Deadlock, Ends, Line, Wire, role_of
-from ..judge.deeds import Deeds, quoted_bytes
+from ..judge.deeds import SLEEPS, Deeds, quoted_bytes
 from ..judge.findings import Finding, acts, timing
 from ..judge.findings.acts import ACCEPTS
 from ..judge.sides import READS, WRITES, Side
@@ -53,7 +53,6 @@ WHY = {
 }
 WHILE_WAITING = {"FIN": "The {early} sends none while it waits.", "bytes": "The {early} sends nothing while it waits."}
 IN_PARTS = ("writev", "pwritev", "sendmsg", "sendmmsg")
-SLEEPS = ("nanosleep", "clock_nanosleep", "pause", "select", "poll")
 
 
 class Why:
@@ -118,8 +117,7 @@ class Why:
             yield from came
         elif d.kind in ("missing", "unexpected"):
             line = next((x for x in self.plan.of(Line) if x.number == d.line and d.expected), None)
-            right = max((e for e in d.witnesses if e != d.observed), key=lambda e: e.seq, default=None)
-            call = self.deeds.unsaid(line.text, right, d.observed) if line is not None and d.kind == "missing" else None
+            call = self.deeds.unsaid(line.text, d.right, d.observed) if line is not None and d.kind == "missing" else None
             done = self._done_without_the_line(call, line) if call is not None and line is not None else ""
             done = done or no_error.none_failed(d, self.run)
             if done:
@@ -143,7 +141,7 @@ class Why:
 
     def _poll_was_over(self, d: Difference) -> Iterator[str]:
         """Yields the poll that ended because of its limit, if it is the last call on which a thread waited before it left the contract."""
-        right = max((e.seq for e in d.witnesses if e != d.observed), default=-1)
+        right = d.right.seq if d.right else -1
         mine = [c for c in self.run.calls if d.observed and (c.pid, c.tid) == (d.observed.pid, d.observed.tid) and right < c.seq and 0 <= c.returned < d.observed.seq]
         last = next((c for c in reversed(mine) if c.name in acts.POLLS or c.name in READS), None)
         if last is not None and last.name in acts.POLLS and last.limit > 0 and last.result == 0 and not last.error and (last.asked or last.fd >= 0):
@@ -267,7 +265,7 @@ class Why:
     def _other_errno(self, d: Difference, event: Event) -> Iterator[str]:
         """Yields the call that failed as the contract says, if the line behind it names another error."""
         wanted, said = (re.fullmatch(r"(Error\b.*\b)(E[A-Z0-9]+|unknown error)", text) for text in (d.expected, event.text))
-        right = max((e.seq for e in d.witnesses if e != event), default=-1)
+        right = d.right.seq if d.right else -1
         call = next((c for c in self.run.calls if wanted and said and wanted[1] == said[1] and c.error == wanted[2] and (c.pid, c.tid) == (event.pid, event.tid)
                      and right < c.returned < event.seq), None)
         if call is not None and wanted is not None:
@@ -329,7 +327,7 @@ class Why:
 
     def _came_before(self, d: Difference, event: Event) -> Iterator[str]:
         """Yields which bytes a thread read between its last line that was right and a line that says what it received, and who had sent them."""
-        right = max((e.seq for e in d.witnesses if e != event), default=-1)
+        right = d.right.seq if d.right else -1
         read = self._last_read(event) if _tells_of_what_came(event.text) else None
         other = self.cast.sides.other(self.cast.sides.of(read)) if read is not None and read.returned > right else None
         writes = [c for c in self.deeds.by_side.get(other, ()) if c.name in WRITES and c.result > 0 and c.seq < read.returned] if other is not None and read is not None else []
@@ -427,7 +425,7 @@ class Why:
             return False        # the read took no more because it asked for no more, or it brought what the contract asks for
         if one.code == "kept-apart-by-time" and not d.observed.text.lower().startswith("received"):
             return False        # that is luck, and no line of another kind follows from it
-        right = max((e.seq for e in d.witnesses if e != d.observed), default=-1)
+        right = d.right.seq if d.right else -1
         return right < max(one.evidence) < d.observed.seq
 
     def _is_of_one_line(self, read: Call) -> bool:
@@ -519,7 +517,7 @@ class Why:
             stream = {"stdout": "standard output", "stderr": "standard error"}[printed.stream]
             yield f"The {printed.who} printed that text on its {stream}. A contract counts the lines that event() logs, and not what a program prints besides."
         if line is not None and line.text.startswith("pausing"):
-            slept = self._slept(d)
+            slept = self.deeds.slept(d.right, d.observed.seq if d.observed else LATE) if d.right else None
             if slept is not None:
                 yield (f"It slept in place of that{at(slept.source)}. The clock treats a sleep and a pause alike, but the contract asks for the line: "
                        "pause_seconds() logs it.")
@@ -557,22 +555,12 @@ class Why:
         made = f", which {'made' if call.name == 'connect' else 'took'} connection {call.connection}" if call.name in ("connect", *ACCEPTS) else ""
         return f"The {call.who} called {acts.name(call)}{at(call.source)} before that{made}. What is missing is the line {quoted(line.text)}."
 
-    def _slept(self, d: Difference) -> Optional[Call]:
-        """Returns a sleep of the same thread between the last line that was right and the line that was not; None if there is
-        none."""
-        last, until = d.witnesses[0] if d.witnesses else None, d.observed.seq if d.observed else LATE
-        if last is None or last == d.observed:
-            return None
-        return next((c for c in self.run.calls if c.name in SLEEPS and (c.pid, c.tid) == (last.pid, last.tid) and last.seq < c.seq < until
-                     and (c.limit > 0 and not c.connection)), None)
-
     def _awoke(self, d: Difference) -> Iterator[str]:
         """Yields the sleep of which WHO awoke before a line that was one too many."""
-        right = [e for e in d.witnesses if e != d.observed]
-        if d.kind != "unexpected" or d.expected or d.observed is None or not right or not self.deeds.slept(right[-1], d.observed):
+        if d.kind != "unexpected" or d.expected or d.observed is None or d.right is None:
             return
-        slept = next((c for c in self.run.calls if c.name in ("nanosleep", "clock_nanosleep") and (c.pid, c.tid) == (right[-1].pid, right[-1].tid) and right[-1].seq < c.seq < d.observed.seq), None)
-        if slept is not None:
+        slept = self.deeds.slept(d.right, d.observed.seq)
+        if slept is not None and slept.name in acts.SLEEPS:
             yield f"Before that line the {role_of(d.who)} slept{at(slept.source)}. That sleep was over, and it went on."
 
     def _missing(self, d: Difference, line: Line) -> Iterator[str]:
