@@ -989,6 +989,9 @@ class _Comparison:
         if late.kind not in _DEPARTURES or early.kind not in _DEPARTURES:
             return False
         if late.who == early.who:
+            reset = next((d for d in (late, early) if d.kind == "reset"), None)
+            if reset is not None and self.deeds.went_on_after(reset.act):
+                return late is reset    # it closed too early: whether bytes had come by then, and so made it a reset, is luck
             # A line that was only printed stood in the program before the lab read it. So it may come before an act that has an earlier place.
             printed = [d for d in (late, early) if d.observed and d.observed.kind == "output"]
             return printed == [early] if printed and "reset" in (late.kind, early.kind) else late.at > early.at

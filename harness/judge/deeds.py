@@ -472,6 +472,11 @@ class Deeds:
         return next((c for c in self.run.calls if c.name in names and c.pid == brought.pid
                      and c.seq <= brought.place <= max(c.returned, c.seq)), None)
 
+    def went_on_after(self, place: int) -> bool:
+        """Did a process read or write, after the close at that place, on the descriptor that it had closed (EBADF)?"""
+        close = next((c for c in self.run.calls if c.seq == place), None)
+        return close is not None and any(c.error == "EBADF" and c.name in (*READS, *WRITES) and (c.pid, c.fd) == (close.pid, close.fd) and c.seq > place for c in self.run.calls)
+
     def reset_by_close(self, side: Side) -> Optional[Call]:
         """Returns the close of this end to which its kernel answered with a reset and no FIN. Returns None if there is none, or
         if not all of it was seen."""
