@@ -874,6 +874,12 @@ def test_a_hint_is_not_shown_where_only_the_line_is_missing():
     assert "What says" not in done and "The client called shutdown before that." in done and "What says" in left
 
 
+def test_a_hint_is_not_shown_where_the_line_is_untrue():
+    rules = 'client: connected\nclient: received "abc"\n  ? What came?'
+    learnt, unread = (told(rules, apart("client: connected\nclient: EOF", calls)) for calls in ("2-3 client@101#1 read 99 = 0", ""))
+    assert "What came?" in learnt and "What came?" not in unread
+
+
 def test_a_line_that_the_contract_has_at_a_later_place_is_not_misspelt():
     rules = "client: binding again, option off\nclient: binding again, option on"
     assert "misspelt" not in told(rules, runs.run("client: binding again, option on"))
