@@ -399,6 +399,29 @@ def test_a_close_that_sent_a_reset_is_told_after_what_came_while_it_began():
     assert kinds(rules, run)[:2] == ["missing", "reset"]     # the server had nothing unread before the client left the contract
 
 
+def test_a_close_that_comes_too_early_is_told_by_the_call_that_then_failed_also_where_it_sent_a_reset():
+    log = "server@200#1: answering\nserver@200#1: Error reading: EBADF"
+    calls = "11-12 server@200#1 close 0 = 0"
+    rules = 'server: answering\nserver: received "world"\nwire: server FIN'
+
+    def first(calls):
+        run = made(log, calls, server=(200, 1, 12, "close", 200), wire="client S, server SA, client A, server R")
+        return kinds(rules, replace(run, segments=tuple(replace(s, seq=12 if "R" in s.flags else s.seq) for s in run.segments)))[:2]
+    assert first(f"{calls}\n15-16 server@200#0 read 9 = EBADF") == ["missing", "reset"]
+    assert first(calls) == ["reset", "missing"]
+
+
+def test_a_printed_line_stands_before_what_came_of_its_programs_end_however_late_the_lab_reads_it():
+    log = "server@200#1: accepted\nclient@101#1: connected\nserver@200#1: received other"
+    calls = "21-22 server@200#1 close 0 = 0\n23-24 client@101#1 read 9 = ECONNRESET"
+    run = made(log, calls, client=(101, 1, 26, "exit", 0), server=(200, 1, 22, "close", 200), ends="client@101: exit 1, server@200: exit 0",
+               wire="client S, server SA, client A, server R")
+    run = replace(run, segments=tuple(replace(s, seq=22 if "R" in s.flags else s.seq) for s in run.segments),
+                  events=tuple(replace(e, kind="output", connection=0, source="") for e in run.events))
+    rules = 'client: connected\nclient: received "x"\nserver: accepted\nserver: received "abc"\nwire: server FIN'
+    assert [(d.kind, d.who) for d in found(rules, run)][:2] == [("missing", "server"), ("reset", "server")]
+
+
 def test_a_close_that_sent_a_fin_is_told_before_who_was_to_read_a_reset():
     log = "server@200#1: closing\nclient@101#1: EOF"
     run = made(log, "11-15 server@200#1 close 0 = 0\n17-18 client@101#1 read 9 = 0", server=(200, 1, 15, "close", 200))
