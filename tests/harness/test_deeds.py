@@ -422,6 +422,14 @@ def test_a_printed_line_stands_before_what_came_of_its_programs_end_however_late
     assert [(d.kind, d.who) for d in found(rules, run)][:2] == [("missing", "server"), ("reset", "server")]
 
 
+def test_a_line_that_a_program_printed_before_it_ended_stands_before_its_end():
+    log = "server@200#1: accepted\nclient@101#1: connected\nserver@200#1: received other"
+    run = made(log, "23-24 client@101#1 read 9 = ECONNRESET", client=(101, 1, 26, "exit", 0), server=(200, 1, 22, "exit", 0), ends="client@101: exit 1, server@200: exit 1")
+    run = replace(run, events=tuple(replace(e, kind="output", connection=0, source="") for e in run.events))
+    rules = 'client: connected\nclient: received "x"\nserver: accepted\nserver: received "abc"'
+    assert [(d.who, d.at) for d in found(rules, run)] == [("server", 21), ("client", 26)]
+
+
 def test_a_close_that_sent_a_fin_is_told_before_who_was_to_read_a_reset():
     log = "server@200#1: closing\nclient@101#1: EOF"
     run = made(log, "11-15 server@200#1 close 0 = 0\n17-18 client@101#1 read 9 = 0", server=(200, 1, 15, "close", 200))
