@@ -37,7 +37,7 @@ LATE = math.inf     # the place of a line that never came
 class Difference:
     """One way in which the run left the contract. `kind`:
     missing     WHO never logged the expected line. `observed` is what it logged instead, None if it logged nothing more.
-                found: "nearly" if the two texts are nearly the same
+                found: "nearly" if the two texts are nearly the same, "done" if WHO did what the line tells and only the line is missing
     unexpected  WHO logged `observed` where another line was to come, or no line at all (expected "")
     order       the line came before the one that its `after` names (`other`)
     luck        nothing forces the order that the line's `after` asks for. found: "before" if the line came first this time. If it came
@@ -321,21 +321,20 @@ class _Comparison:
         before = [e for _, e in match.pairs][-1:]
         nearly = line is not None and match.stray is not None and came is None and misspelt(line.text, match.stray.text) and not any(_meets(one.text, match.stray) for one in match.lines)
         blocked, end = None if nearly else self._blocked(match), None if match.stray else self._end_of(match)
+        done = line is not None and came is None and self.deeds.unsaid(line.text, before[0] if before else None, match.stray) is not None
         return Difference(
             kind="unexpected" if match.stray and (line is None or came) else "missing", who=match.who,
             line=about.number if about else 0, statement=about.written if about else "",
-            expected=line.text if line else "", observed=match.stray, hints=self._hints_of(match, about, came, blocked, end) if about else (),
+            expected=line.text if line else "", observed=match.stray, hints=self._hints_of(match, about, came, blocked, end) if about and not done else (),
             witnesses=tuple(before + ([match.stray] if match.stray else [])), blocked=blocked,
             at=self.cast.sides.departure(end) if end and end.how.startswith(("exit ", "signal ")) else LATE, extra=self._is_extra(match),
-            found="nearly" if nearly else "")
+            found="nearly" if nearly else "done" if done else "")
 
     def _hints_of(self, match: _Match, about: Line, came: Optional[Event], blocked: Optional[Waiting], end: Optional[Ending]) -> tuple[str, ...]:
         """Returns the hints below the line at which WHO left the contract that fit what was seen there: another line, a wait, an ending. There
-        is none if WHO did what the line tells, or something like it, and only logged another line or none; or if WHO's line is untrue."""
+        is none if WHO slept in place of a pause, or if WHO's line is untrue."""
         stray, right = match.stray, next((event for _, event in match.pairs[-1:]), None)
         wanted = about.text if match.left_at < len(match.lines) else ""
-        if came is None and self.deeds.unsaid(wanted, right, stray) is not None:
-            return ()
         seen = f"waiting in {blocked.call}" if blocked else end.how if end else ""
         if stray is not None:
             slept = wanted.startswith("pausing") and right is not None and self.deeds.slept(right, stray.seq) is not None

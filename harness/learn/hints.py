@@ -43,6 +43,7 @@ QUESTIONS = {
     "call": "Which line of the {who} makes that call? Does the program come to it, and with which descriptor?",
     "wire": "Which call makes the kernel send that segment? Does the {who} come to it?",
 }
+DONE = "The {who} did what that line tells. Where in its program is the line {expected} to stand?"       # missing, found "done"
 OF_A_STOP = {
     "crash": "What did the program do last? Which pointer, index or descriptor did it use there?",
     "runaway": "Which loop has no end? What is to end it, and does it ever become true?",
@@ -80,8 +81,8 @@ def _question(verdict: Verdict, d: Optional[Difference]) -> str:
         return re.sub(r"^M[0-9]{2}: ", "", d.hints[0])
     if verdict.word in OF_A_STOP or d is None:
         return OF_A_STOP.get(verdict.word, QUESTIONS["deadlock"])
-    return QUESTIONS[d.kind].format(who=role_of(d.who), expected=quoted(d.expected) if d.expected else "that") if d.kind in QUESTIONS \
-        else QUESTIONS["deadlock"]
+    question = DONE if d.kind == "missing" and d.found == "done" else QUESTIONS.get(d.kind, QUESTIONS["deadlock"])
+    return question.format(who=role_of(d.who), expected=quoted(d.expected) if d.expected else "that")
 
 
 def _rule(scenario: Scenario, verdict: Verdict, d: Optional[Difference], contract: Contract) -> str:

@@ -84,6 +84,12 @@ def test_every_kind_of_difference_has_a_question():
     assert all(len(text.split()) <= 25 for text in hints.QUESTIONS.values())
 
 
+def test_where_only_the_line_is_missing_the_question_is_where_it_stands(lab):
+    client = lab.scenarios / "06-short-reads/client.c"
+    client.write_text(client.read_text().replace('    event("reading data, 1 byte at most");\n', ""))
+    assert [given("6") for _ in range(2)][1].endswith('The client did what that line tells. Where in its program is the line "reading data, 1 byte at most" to stand?')
+
+
 def test_what_does_not_build_has_the_compilers_words_and_no_hint(lab):
     (lab.scenarios / "04-half-close/client.c").write_text("int main(\n")
     status, out, err = ask("hint", "4")
