@@ -44,7 +44,7 @@ def none_failed(d: Difference, run: Run) -> str:
     if not since or any(c.error for c in since):
         return ""
     return (f"The last call that was seen of the {since[-1].who} before that line is {name(since[-1])}{at(since[-1].source)}, and it had not failed: it {returned(since[-1])}. "
-            "errno says why a call failed, and only after one that failed.")
+            "errno says why a call failed. After a call that did not fail it says nothing.")
 
 
 def would_block(d: Difference, run: Run) -> Iterator[str]:

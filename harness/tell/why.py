@@ -125,7 +125,7 @@ class Why:
                 return
             misquoted = self.deeds.misquoted(d.observed, d.expected) if d.observed and d.kind == "missing" else 0
             if misquoted:
-                yield f"The {count(misquoted, 'byte')} that came are those of the contract, and the line shows others: does it quote the buffer's bytes, and as many as came?"
+                yield f"The {count(misquoted, 'byte')} that came are those of the contract, and the line shows others. Does it quote the bytes of the buffer, and as many as came?"
                 return
             cut = self.deeds.cut_short(d.observed, d.expected) if d.observed and d.kind == "missing" else None
             if cut is not None and d.observed:
@@ -199,7 +199,7 @@ class Why:
         for call in mine if self.run.observed else ():
             before = [one.name for one in mine if (one.pid, one.fd) == (call.pid, call.fd) and one.seq < call.seq]
             if call.name == "listen" and not {"bind", "connect", "listen"} & set(before):
-                yield f"It called listen{at(call.source)} and no bind before that. The kernel chooses the port of a socket that no bind has given one."
+                yield f"It called listen{at(call.source)} and no bind before that. Then the kernel chooses the port."
                 return
 
     def _number(self, d: Difference, event: Event) -> Iterator[str]:

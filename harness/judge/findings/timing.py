@@ -122,7 +122,7 @@ def alarm_ended_nothing(facts: Facts) -> "Iterator[Finding]":
             continue
         where = f" on connection {call.connection}" if call.connection else ""
         yield Finding("alarm-and-no-end", f"The alarm of {seconds(timer.limit)} that the {timer.who} had set{at(timer.source)} went off while its {name(call)}{where}{at(call.source)} waited, and it waits there still. "
-                      "A signal that is ignored or blocked, or whose handler was set with signal() or with SA_RESTART, does not end such a call. sigaction without SA_RESTART lets it fail with EINTR.",
+                      "A signal does not end such a call if it is ignored or blocked, or if its handler was set with SA_RESTART. signal() sets that in some builds and not in others. sigaction without SA_RESTART lets the call fail with EINTR.",
                       (timer.seq, call.seq), timer.seq, timer.who, call.source, "12")
 
 
