@@ -99,7 +99,7 @@ def _play(quiz: Quiz, keys: Keys) -> int:
             print(f"\n{done + 1}. " + "\n".join(asked.lines))
             answer = _answer(asked, keys)
             done, right = done + 1, right + (answer == asked.answer)
-            said = "Right." if answer == asked.answer else f"No. It is {asked.answer}."
+            said = "Right." if answer == asked.answer else f"Not right. The answer is {asked.told}."
             print("\n".join(textwrap.wrap(f"{said} {asked.why}", quiz.runs.width, break_on_hyphens=False)))
     except Ended:
         print(f"You had {right} of {done} right." if done else "Nothing was answered.")

@@ -109,7 +109,7 @@ def test_a_blank_field_has_one_value_that_fits(asked):
 def test_the_only_bare_acknowledgement_of_a_table_is_the_one_that_its_words_name(asked):
     for _, question in asked["field"]:
         bare = [n for n, row in enumerate(rows_of(shown(question))) if row[1] == "ACK" and row[3] == "0"]
-        assert not bare or bare == [2] and "but for the one that ends the connecting" in " ".join(question.lines), shown(question)
+        assert not bare or bare == [2] and "except the one that completes the connection" in " ".join(question.lines), shown(question)
 
 
 def test_a_table_with_a_wrong_number_is_refused_by_the_model(asked):
@@ -261,7 +261,9 @@ def test_what_is_typed_is_read(form, most, typed, read):
 def test_yes_and_no_may_be_said_in_words():
     question = Asked("possible", "x", "x", (), "1", "x", "choice", 2)
     assert [question.read(typed) for typed in ("yes", "N", "1", "maybe")] == ["1", "2", "1", None]
-    assert Asked("state", "x", "x", (), "1", "x", "choice", 2).read("yes") is None
+    assert question.prompt == "yes or no" and [dataclasses.replace(question, answer=n).told for n in "12"] == ["yes", "no"]
+    other = Asked("state", "x", "x", (), "1", "x", "choice", 2)
+    assert other.read("yes") is None and other.told == "1"
 
 
 def quiz(typed: str, *numbers: str, **env: str) -> "subprocess.CompletedProcess[str]":

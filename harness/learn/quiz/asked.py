@@ -36,7 +36,14 @@ class Asked:
     def prompt(self) -> str:
         if self.form == "number":
             return "A number"
-        return f"A number, 1 to {self.most}" if self.form == "choice" else f"The numbers 1 to {self.most} in order, with blanks"
+        if self.words:
+            return "yes or no"
+        return f"A number, 1 to {self.most}" if self.form == "choice" else f"All {self.most} numbers in the right order, with blanks between"
+
+    @property
+    def told(self) -> str:
+        """The right answer, as a learner reads it."""
+        return {"1": "yes", "2": "no"}[self.answer] if self.kind == "possible" else self.answer
 
     @property
     def subject(self) -> "tuple[str, ...]":

@@ -54,8 +54,9 @@ def ask(seen: Seen, chance: random.Random) -> Optional[Asked]:
         return None
     field = chance.choice(sorted({one.field for one in found}))
     blank = chance.choice([one for one in found if one.field == field])
-    lines = [*head(seen), *textwrap.wrap("The segments of a connection. Bare acknowledgements are left out, but for the one that ends the connecting, and so is PSH. "
-                                         "Each segment had arrived before the next was sent. The first byte of a stream is 1, the SYN is 0.", seen.width), "", *shown(rows, blank)]
+    lines = [*head(seen), *textwrap.wrap("The segments of a connection. Two things are left out: the flag PSH, and segments that only acknowledge, except the one that completes the "
+                                         "connection. Each segment had arrived before the next was sent. The first byte of a stream has the number 1, and the SYN has 0.",
+                                         seen.width), "", *shown(rows, blank)]
     if field == "flags":
         lines += ["", "Which flags stand at the ?", "   ".join(f"{n} {flags}" for n, flags in enumerate(FLAGS, 1))]
         return Asked("field", seen.scenario.name, seen.named, tuple(lines), blank.answer, blank.why, "choice", len(FLAGS))
