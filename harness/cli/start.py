@@ -37,7 +37,7 @@ def go(args: argparse.Namespace) -> int:
     number = name.partition("-")[0]
     of_what = "a skeleton" if exercise.start else f"a copy of scenario {int(exercise.scenario.partition('-')[0])}"
     told = [f"scenarios/{name} is yours: {of_what} for exercise {exercise.name}, {exercise.title}", *exercise.task.split("\n"), "",
-            f"make scenario-{number}: what does it do?   make exercise-{exercise.name}: does it do what the exercise asks for?",
+            f"make scenario-{number}: what does it do?", f"make exercise-{exercise.name}: does it do what the exercise asks for?", "",
             f"Write a contract of your own for it, contract.txt: make draft-{number} prints a first one, make check-{number} judges by it."]
     width, terminal = screen.width_of(sys.stdout), sys.stdout.isatty()
     print("\n".join(part for line in told for part in (words.folded(line, width, terminal) or [""])))

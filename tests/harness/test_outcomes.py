@@ -330,6 +330,16 @@ def test_of_several_threads_one_is_told_as_one(others, said):
     assert f'the server never said "accepted"; {said}' in words.tell(comparison.judge(run, rules), run, rules, reproduce="")
 
 
+@pytest.mark.parametrize("said, told", [
+    ('got "ab"\nserver: closing', """its next line that begins so is 'got "ab"'"""), ("closing", 'its last line is "closing"'),
+    ('got "\\377\\200"', 'its next line that begins so is "got" with other bytes'), ("", "it waits in accept still")])
+def test_what_a_server_said_in_place_of_a_line_is_told_and_not_only_that_it_waits_for_the_next_client(said, told):
+    run = runs.run("server: listening\nclient: a" + (f"\nserver: {said}" if said else ""), ends="client: exit 0, server: waiting in accept",
+                   stop=Stop("over", waiting=(Waiting("server", 200, 200, "accept", 3, 0, "", "server.c:11"),)))
+    rules = parse('server others allowed\nserver: listening\nserver: got "a"\nclient: a')
+    assert f"""the server never said 'got "a"'; {told}""" in words.tell(comparison.judge(run, rules), run, rules, reproduce="")
+
+
 def test_where_a_misspelt_line_stands_is_told_only_if_it_is_known():
     blocked = Waiting("client", 101, 101, "read", 4, 1, "server", "client.c:12")
     run = runs.run("client: a\nclient: reading data", ends="client: waiting in read, server: waiting in read", stop=Stop("waiting", waiting=(blocked,)))
