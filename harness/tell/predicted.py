@@ -110,7 +110,7 @@ def pairs(judged: Judged, other_way: "Callable[[Pair], Optional[tuple[Place, ...
     if judged.free:
         yield f"\nPossible, and not forced: {count(len(judged.free), 'order')}. It may also be the other way round."
         for pair in judged.free[:most]:
-            yield from _free(pair, other_way(pair), number, skip, width)
+            yield from _free(pair, other_way, number, skip, width)
         yield from _more(len(judged.free) - most)
     if judged.unordered:
         yield from ("", *textwrap.wrap("These programs print their lines and log no events. So the lab knows the order of the lines within each program only, and "
@@ -123,12 +123,14 @@ def _why(pair: Pair) -> str:
     return WHY[pair.cause].format(late=role_of(pair.second.who), early=role_of(pair.first.who))
 
 
-def _free(pair: Pair, schedule: "Optional[tuple[Place, ...]]", number: str, skip: bool, width: int) -> Iterator[str]:
+def _free(pair: Pair, other_way: "Callable[[Pair], Optional[tuple[Place, ...]]]", number: str, skip: bool, width: int) -> Iterator[str]:
     yield from _wrapped(f"{_said(pair.first)}  before  {_said(pair.second)}. Nothing forces that.", width)
-    if schedule is None:
+    if pair.second.seq < pair.first.seq:
+        yield "    In this run it was the other way round."
+    elif (schedule := other_way(pair)) is None:
         yield "    No delay that was tried turned it round."
     else:
-        yield "    This run goes the other way:"
+        yield "    This command shows the other way:"
         yield f"    {explored.setting(schedule, skip)} make scenario-{number}"
 
 

@@ -102,6 +102,16 @@ def test_a_free_pair_can_really_come_the_other_way_round(name, runs):
     assert shown
 
 
+def test_of_a_free_pair_that_came_the_other_way_round_no_other_run_is_looked_for(runs):
+    _, contract, run, verdict = runs["04-half-close"]
+    one, then = next((p.first, p.second) for p in orders.judge(as_it_ran(contract, run), contract, run, verdict).free)
+    told = []
+    for pair in (orders.Pair(then, one, ""), orders.Pair(one, then, "")):
+        judged = orders.Judged((), (), (), (), (pair,), False)
+        told.append("\n".join(predicted.pairs(judged, lambda pair: None, "4", False, False, 80)))
+    assert "In this run it was the other way round." in told[0] and "No delay" not in told[0] and "No delay that was tried turned it round." in told[1]
+
+
 def test_a_forced_pair_is_turned_round_by_no_schedule(runs):
     scenario, contract, run, verdict = runs["04-half-close"]
     judged = orders.judge(as_it_ran(contract, run), contract, run, verdict)
