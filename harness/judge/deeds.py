@@ -203,8 +203,14 @@ class Deeds:
         since, until = right.seq if right else -1, observed.seq if observed else float("inf")
         # One thread of a server may accept for another one.
         return next((c for c in self.run.calls if c.name in names and not c.error and (c.connection or c.name == "listen") and since < c.seq < until and 0 <= c.returned
-                     and (c.name not in WRITES or c.result > 0) and c.pid == thread.pid
+                     and (c.name not in WRITES or c.result > 0 and not self._may_be_announced(c, since)) and c.pid == thread.pid
                      and (c.tid == thread.tid or c.name == "listen" or names == _DOES["accept"] and thread.connection in (0, c.connection))), None)
+
+    def _may_be_announced(self, call: Call, since: float) -> bool:
+        """Did the call's thread log a line about a write between `since` and this write, or do its lines announce as many bytes as it had written then?"""
+        lines = [e for e in self._lines.get((call.pid, call.tid), []) if e.seq < call.seq and (e.kind == "send" or causes.is_a(e, "sending"))]
+        wrote = sum(max(c.result, 0) for c in self._calls[call.pid, call.tid] if c.name in WRITES and c.connection == call.connection and c.seq <= call.seq)
+        return any(e.seq > since or e.count < 0 for e in lines) or bool(lines) and sum(e.count for e in lines) >= wrote
 
     def _written_before(self, event: Event) -> Optional[Call]:
         side = self.sides.of(event)

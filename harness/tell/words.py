@@ -405,7 +405,7 @@ def _missing(d: Difference, run: Run) -> str:
         return f"{never}; it said {_instead(d.expected, d.observed)} instead" + (f", and {_doing(d.blocked)} since" if still and d.blocked else "")
     if still and d.blocked:
         others = d.blocked.call == "accept" and any(w.who == d.blocked.who and (w.pid, w.tid) != (d.blocked.pid, d.blocked.tid) for w in run.stop.waiting)
-        behind = _behind(d, run) if d.blocked.call == "accept" and not others else ""
+        behind = _behind(d, run, last=True) if d.blocked.call == "accept" and not others else ""
         return f"{never}; {behind or ('a thread of it' if others else 'it') + ' ' + _doing(d.blocked) + ' still'}"
     if d.who.endswith("]") and not d.witnesses:     # no line of it says which process it would be
         made = len(run.connections)
@@ -414,18 +414,20 @@ def _missing(d: Difference, run: Run) -> str:
     pid = next((e.pid for e in d.witnesses[::-1] if e.who == role_of(d.who)), 0)
     mine = [e for e in run.endings if e.who == role_of(d.who)]
     hows = {e.how for e in mine if e.pid == pid} or {e.how for e in mine}
-    return never + (f"; it {ended(hows.pop())}" if len(hows) == 1 else "")
+    behind = _behind(d, run, last=False) or (f"it {ended(hows.pop())}" if len(hows) == 1 else "")
+    return f"{never}; {behind}" if behind else never
 
 
-def _behind(d: Difference, run: Run) -> str:
-    """Returns what the program said after its last line that is right: the next line that begins as the expected one, or else its last line."""
+def _behind(d: Difference, run: Run, last: bool) -> str:
+    """Returns what the program said after its last line that is right: the next line that begins as the expected one, or else, if asked for, its
+    last line."""
     right = next((e for e in d.witnesses[::-1] if e.who == d.who), None)
     behind = [e for e in run.events if right is not None and e.who == d.who and e.seq > right.seq]
     kind, quote, _ = d.expected.partition('"')
     like = next((e for e in behind if quote and kind and e.text.startswith(kind)), None)
     if like is not None:
         return f"its next line that begins so is {_instead(d.expected, like)}"
-    return f"its last line is {quoted(behind[-1].text)}" if behind else ""
+    return f"its last line is {quoted(behind[-1].text)}" if behind and last else ""
 
 
 def _instead(expected: str, observed: Event) -> str:

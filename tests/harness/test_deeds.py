@@ -211,6 +211,18 @@ def test_bytes_that_no_line_announces_are_told_at_their_own_write():
     assert "which announces 2 bytes; it wrote 3 bytes" in told(rules, more)
 
 
+@pytest.mark.parametrize("log, calls, said", [
+    ("client@101#1: x", "15-16 client@101#1 write 2 = 2", True),
+    ('client@101#1: x\nclient@101#1: sending "cd"', "25-26 client@101#1 write 2 = 2", False),
+    ('client@101#1: x\nclient@101#1: sending "cd"', "23-24 client@101#1 write 1 = 1\n25-26 client@101#1 write 1 = 1", False),
+    ('client@101#1: sending "cd"\nclient@101#1: x', "25-26 client@101#1 write 2 = 2", False),
+    ('client@101#1: sending "cd"\nclient@101#1: x', "15-16 client@101#1 write 2 = 2\n25-26 client@101#1 write 2 = 2", True)],
+    ids=["no line", "its line", "a line for two writes", "a line long before", "a line for another one"])
+def test_a_write_that_another_line_announces_is_not_said_to_have_no_line(log, calls, said):
+    run = made(log + "\nclient@101#1: y", calls)
+    assert ("and no line of it announces them" in told('client others allowed\nclient: x\nclient: sending "ab"', run)) is said
+
+
 @pytest.mark.parametrize("said, calls, kind", [
     ("EOF", "", ["unheard"]), ("EOF", "5-6 client@101#1 read 9 = 0", []), ("EOF", "5-6 client@101#0 poll 1 = 1", []),
     ("Error reading: ECONNRESET", "", ["unheard"]), ("Error reading: ECONNRESET", "5-6 client@101#1 read 9 = ECONNRESET", []),

@@ -340,6 +340,14 @@ def test_what_a_server_said_in_place_of_a_line_is_told_and_not_only_that_it_wait
     assert f"""the server never said 'got "a"'; {told}""" in words.tell(comparison.judge(run, rules), run, rules, reproduce="")
 
 
+def test_what_a_program_said_in_place_of_a_line_is_told_and_not_only_that_it_ended():
+    run = runs.run('client: connected\nclient: x\nclient: sending "b"', ends="client: exit 0")
+    rules = parse('client others allowed\nclient: connected\nclient: sending "a"')
+    assert """never said 'sending "a"'; its next line that begins so is 'sending "b"'""" in words.tell(comparison.judge(run, rules), run, rules, reproduce="")
+    rules = parse('client others allowed\nclient: connected\nclient: closing')
+    assert 'never said "closing"; it ended with exit 0' in words.tell(comparison.judge(run, rules), run, rules, reproduce="")
+
+
 def test_where_a_misspelt_line_stands_is_told_only_if_it_is_known():
     blocked = Waiting("client", 101, 101, "read", 4, 1, "server", "client.c:12")
     run = runs.run("client: a\nclient: reading data", ends="client: waiting in read, server: waiting in read", stop=Stop("waiting", waiting=(blocked,)))
