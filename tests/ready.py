@@ -1,30 +1,57 @@
-"""Build folders in which common/ is built already. Compiling it costs more than a test's own programs do."""
+"""Build folders in which the programs of the lab are built already, as they are. So a test compiles only what it changes."""
 from __future__ import annotations
 
 import functools
 import os
 import shutil
-import subprocess
-import tempfile
 from pathlib import Path
+from typing import Iterable
+from unittest import mock
 
-from harness.stage.scenarios import ROOT
+from harness.stage import sources
+from harness.stage.build import build as have_made
+from harness.stage.scenarios import ROOT, find
 
-NOT_OURS = ("BUILD", "SCENARIOS", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")
+NOT_OURS = ("SCENARIOS", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")
+BUILD = os.environ.get("BUILD") or "build"      # before a test sets another one
 
 
-def ready(build: Path) -> Path:
-    """Puts what make has made of common/ into a build folder that has none, with its times, so that make takes it as it is.
-    Where the test asks for other flags, make builds it anew. Returns the folder."""
+def ready(build: Path, names: "Iterable[str]" = ()) -> Path:
+    """Puts what make has made of common/, and of these scenarios of the lab, into a build folder, with its times, so that make takes
+    it as it is. What the folder had of these scenarios goes. Where the test asks for other flags, make builds all anew. Returns the folder."""
     if not (build / "libcommon.a").exists():
-        shutil.copytree(_common().name, build, dirs_exist_ok=True)
+        made = _made("00-anatomy").parent
+        shutil.copytree(made / "common", build / "common")
+        for name in (".flags", "libcommon.a"):
+            shutil.copy2(made / name, build)
+    for name in names:
+        _put(_made(name), build / name)
     return build
 
 
+def _put(made: Path, build: Path) -> None:
+    """Makes one folder of programs like another. A file that is alike stays the same file."""
+    theirs = {path.relative_to(made): path for path in made.rglob("*") if path.is_file() and path.relative_to(made).parts[0] != "exercises"}
+    ours = {path.relative_to(build): path for path in build.rglob("*") if path.is_file()}
+    for name in [name for name in ours if name not in theirs or _looks(ours[name]) != _looks(theirs[name])]:
+        ours.pop(name).unlink()         # and not written to: it may still run
+    for name in theirs.keys() - ours.keys():
+        (build / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(theirs[name], build / name)
+    record = sources.load(made)     # where the objects are now, and that the compiler says nothing about the lab's own programs
+    record.objects = {name: sources.made(build, name) for name in record.objects}
+    record.said = {name: "" for name in record.objects if name.endswith(".c")}
+    sources.save(build, record)
+
+
+def _looks(path: Path) -> "tuple[int, int]":
+    return path.stat().st_mtime_ns, path.stat().st_size
+
+
 @functools.lru_cache(maxsize=None)
-def _common() -> "tempfile.TemporaryDirectory[str]":
-    """Returns a build folder with nothing but common/, built once in this process. It goes when the process ends."""
-    folder = tempfile.TemporaryDirectory()
+def _made(name: str) -> Path:
+    """Returns the folder with the programs of a scenario of the lab, in the build folder of the lab itself."""
     env = {name: value for name, value in os.environ.items() if name not in NOT_OURS}
-    subprocess.run(["make", "-s", f"BUILD={folder.name}", f"{folder.name}/libcommon.a"], cwd=ROOT, env=env, check=True)
-    return folder
+    with mock.patch.dict(os.environ, {**env, "BUILD": BUILD}, clear=True):
+        have_made([find(name)])
+    return ROOT / BUILD / name

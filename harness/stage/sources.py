@@ -71,14 +71,14 @@ class Build:
         self.folder, self.build = folder, build
         self.record, self.before = load(build), sums(folder)
         old, new = self.record.sums, self.before
-        changed = {name for name in set(old) | set(new) if old.get(name) != new.get(name) or self._made(name) != self.record.objects.get(name, "")}
+        changed = {name for name in set(old) | set(new) if old.get(name) != new.get(name) or made(self.build, name) != self.record.objects.get(name, "")}
         if old:
             self._take_away(changed, programs)
         for name in changed:        # what is built is not certain until make has succeeded
             self.record.sums[name] = ""
             self.record.said.pop(name, None)
         save(build, self.record)
-        self._objects = {name: self._made(name) for name in new}
+        self._objects = {name: made(self.build, name) for name in new}
 
     def _take_away(self, changed: "set[str]", programs: "list[Path]") -> None:
         """Removes the objects that were made of another text than the present one, or by a build that kept no record, and has
@@ -93,26 +93,27 @@ class Build:
         for path in programs if changed - own else [path for path in programs if f"{path.name}.c" in changed]:
             outdate(path)
 
-    def _made(self, name: str) -> str:
-        """Returns a text that tells the present object of a .c file from earlier ones, because each compilation makes a new one.
-        Returns "" if there is no object, and for a header."""
-        try:
-            found = (self.build / f"{name[:-2]}.o").stat() if name.endswith(".c") else None
-        except OSError:
-            return ""
-        return f"{found.st_ino} {found.st_mtime_ns}" if found else ""
-
     def built(self, said: str) -> None:
         """make has built everything, and the compiler has said `said`. Writes the record."""
         now, record = sums(self.folder), self.record
         warnings = dict(_by_file(said, self.folder))
-        record.objects = {name: self._made(name) for name in self.before}
+        record.objects = {name: made(self.build, name) for name in self.before}
         record.sums = {name: number if now.get(name) == number else "" for name, number in self.before.items()}
         for name in self.before:
             if name.endswith(".c") and record.objects[name] != self._objects[name]:
                 record.said[name] = warnings.get(name, "")
         record.said = {name: text for name, text in record.said.items() if record.sums.get(name)}
         save(self.build, record)
+
+
+def made(build: Path, name: str) -> str:
+    """Returns a text that tells the present object of a .c file from earlier ones, because each compilation makes a new one.
+    Returns "" if there is no object, and for a header."""
+    try:
+        found = (build / f"{name[:-2]}.o").stat() if name.endswith(".c") else None
+    except OSError:
+        return ""
+    return f"{found.st_ino} {found.st_mtime_ns}" if found else ""
 
 
 def outdate(path: Path) -> None:
