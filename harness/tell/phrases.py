@@ -91,4 +91,4 @@ def sentence(words: str) -> str:
 def again(reproduce: str) -> "list[str]":
     """Returns the last lines of a verdict: the commands that make such a run again, once as a page and once as it was run."""
     page = re.sub(r"\bmake (?:check|scenario)-(\d+)$", r"make play-\1", reproduce)
-    return [*([f"look at it: {page}"] if page != reproduce else []), f"reproduce: {reproduce}"]
+    return [*([f"as a page: {page}"] if page != reproduce else []), f"reproduce: {reproduce}"]

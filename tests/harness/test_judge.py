@@ -941,7 +941,7 @@ def test_of_a_line_about_an_error_where_no_call_failed_the_verdict_says_so(said,
 
 
 def test_a_verdict_names_the_command_that_shows_the_run_as_a_page():
-    assert again("PAUSE=0 make check-4") == ["look at it: PAUSE=0 make play-4", "reproduce: PAUSE=0 make check-4"]
+    assert again("PAUSE=0 make check-4") == ["as a page: PAUSE=0 make play-4", "reproduce: PAUSE=0 make check-4"]
     assert again("python3 -m harness check 4 --contract x") == ["reproduce: python3 -m harness check 4 --contract x"]
 
 

@@ -129,5 +129,5 @@ def test_on_a_terminal_a_verdict_that_is_no_complaint_names_the_page(command):
     shown = Terminal("9", command, PAUSE="0")
     said = shown.until_asked()
     assert shown.status() == 0
-    assert said.endswith("\r\nlook at it: make play-9\r\n") and "\r\nas expected: " in f"\r\n{said.replace('09-write-after-goodbye: ', '')}", said
-    assert "look at it" not in harness(command, "9").stdout
+    assert said.endswith("\r\nas a page: make play-9\r\n") and "\r\nas expected: " in f"\r\n{said.replace('09-write-after-goodbye: ', '')}", said
+    assert "as a page" not in harness(command, "9").stdout
