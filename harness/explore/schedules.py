@@ -23,9 +23,10 @@ import os
 import re
 import signal
 from collections import deque
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Callable, Iterable, Iterator, Optional, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Callable, Iterable, Iterator, NamedTuple, Optional, Sequence
 
+from ..frozen import dataclass
 from ..judge import comparison, standard
 from ..judge import contract as contracts
 from ..stage import keeper
@@ -46,8 +47,7 @@ class BadSchedule(Exception):
     """A SCHEDULE that can't be used. The text says what is wrong, and how to write one."""
 
 
-@dataclass(frozen=True, order=True)
-class Place:
+class Place(NamedTuple):
     """A line at which a program can be held: the nth line with that text."""
 
     who: str

@@ -18,9 +18,10 @@ import re
 import signal
 import stat
 import typing
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Callable, Collection, Iterable, Iterator, Mapping, Optional, Sequence, TypeVar, Union
 
+from ..frozen import dataclass
 from ..observe.kernel import PLAIN
 
 NAMES = ("client", "server")    # of the default cast
@@ -674,8 +675,13 @@ def _unquoted(text: str) -> str:
 
 def _written(line: str) -> str:
     """Returns a line as it is shown, with one blank before `after` or `before`."""
+    if not re.search(_BLANKS, line):
+        return line
     inside = dict(_quoted_part(line))
-    return re.sub(r"\s{2,}(?=after |before )", lambda found: found[0] if inside[found.start()] else " ", line)
+    return re.sub(_BLANKS, lambda found: found[0] if inside[found.start()] else " ", line)
+
+
+_BLANKS = r"\s{2,}(?=after |before )"
 
 
 def _open_quote(text: str) -> bool:
@@ -684,6 +690,8 @@ def _open_quote(text: str) -> bool:
 
 def _split(text: str, at: str) -> list[str]:
     """Splits the text at each `at` that stands outside of quotes."""
+    if at not in text:
+        return [text]
     pieces, begin = [], 0
     for place, inside in _quoted_part(text):
         if not inside and place >= begin and text.startswith(at, place):

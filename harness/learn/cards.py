@@ -2,9 +2,9 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from typing import Sequence
 
+from ..frozen import dataclass
 from ..judge.contract import Contract, Line
 
 

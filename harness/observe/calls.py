@@ -21,9 +21,10 @@ import struct
 import sys
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Callable, Optional
 
+from ..frozen import dataclass
 from . import address, kernel, ptrace, sockets
 
 LAB = 500                   # common/ uses the descriptors from this one on (event.c)

@@ -6,8 +6,9 @@ TCP_USER_TIMEOUT) belong to the socket. A timerfd is a descriptor: a look sees w
 """
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from ..frozen import dataclass
 from ..trace import Call
 from .sockets import Limits
 

@@ -17,9 +17,10 @@ import signal
 import socket
 import struct
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Callable, Iterable, Optional
 
+from ..frozen import dataclass
 from ..judge.sides import READS
 from ..observe import kernel, lines, sanitizer, source
 from ..observe.connections import Pair, Registry

@@ -6,8 +6,10 @@ else can happen any more (`quiet`). If it names none, the run is over. `explore`
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Callable, Optional, Protocol
+
+from ..frozen import dataclass
 
 
 @dataclass

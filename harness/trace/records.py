@@ -5,8 +5,10 @@ conductor's queue. So `e12` means the same record wherever it is told. The order
 """
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Optional, Union
+
+from ..frozen import dataclass
 
 
 @dataclass(frozen=True)
