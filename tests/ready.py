@@ -2,15 +2,20 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import shutil
+import subprocess
 from pathlib import Path
-from typing import Iterable
+from typing import Iterable, Mapping
 from unittest import mock
+
+import pytest
 
 from harness.stage import sources
 from harness.stage.build import build as have_made
 from harness.stage.scenarios import ROOT, find
+from once import once
 
 NOT_OURS = ("SCENARIOS", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")
 BUILD = os.environ.get("BUILD") or "build"      # before a test sets another one
@@ -55,3 +60,26 @@ def _made(name: str) -> Path:
     with mock.patch.dict(os.environ, {**env, "BUILD": BUILD}, clear=True):
         have_made([find(name)])
     return ROOT / BUILD / name
+
+
+def program(factory: pytest.TempPathFactory, name: str, files: "Mapping[str, str]", file: str) -> Path:
+    """Returns the program that a scenario has of FILE.c if these are its files. It is compiled once for all tests, and not at all if the
+    lab's own program is the same. It has no lines for a debugger, and the compiler's warnings are not shown. The program of an exercise is
+    asked for as exercises/a/other/client."""
+    home = ROOT / "scenarios" / name
+    others = {f"{one.file}.c" for one in find(name).stage.programs} - {f"{file}.c"}
+    texts = {path: text for path, text in files.items() if path.endswith((".c", ".h")) and path not in others}
+    own = {path for path, text in texts.items() if not path.startswith("exercises/") and (home / path).is_file() and (home / path).read_text() == text}
+    if own == texts.keys():
+        return _made(name) / file
+
+    def compile(folder: Path) -> None:
+        for path, text in texts.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text)
+        as_they_are = own if all(path in own for path in texts if path.endswith(".h")) else set()
+        units = [str(_made(name) / f"{path[:-2]}.o") if path in as_they_are else str(folder / path) for path in texts if path.endswith(".c")]
+        subprocess.run([os.environ.get("CC", "cc"), "-std=c11", "-D_POSIX_C_SOURCE=200809L", "-w", "-O1", "-pthread", f"-I{ROOT / 'common'}", *units,
+                        str(_made(name).parent / "libcommon.a"), "-o", str(folder / Path(file).name)], check=True)
+    told = "\0".join(word for path in sorted(texts) for word in (path, texts[path]))
+    return once(factory, f"{name}-{hashlib.sha256((file + told).encode()).hexdigest()[:20]}", compile) / Path(file).name

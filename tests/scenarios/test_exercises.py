@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Callable
 
 import pytest
 
@@ -17,12 +18,11 @@ from harness.explore import schedules
 from harness.judge import comparison
 from harness.learn import changes, exercises, originals
 from harness.learn.exercises import Exercise, ExerciseError
-from harness.stage.build import build
 from harness.stage.conductor import Conductor, VirtualClock
 from harness.stage.delivery import Delivery
 from harness.stage.scenarios import ROOT, Scenario, find, find_all
 from pairs import lent
-from ready import ready
+from ready import program
 
 OWN = exercises.OWN
 ALL = [(s.name, letter) for s in find_all() if int(s.number) < OWN for letter in exercises.letters(s.folder)]
@@ -40,40 +40,33 @@ def files_of(name: str) -> "dict[str, str]":
 
 
 class Tried:
-    """A scenario of its own, changed, with the exercise's contract. Files that are there already and say the same stay as they are,
-    so that their objects do, too."""
+    """A scenario of its own, changed, with the exercise's contract. Its programs are built once for all tests."""
 
-    def __init__(self, exercise: Exercise, files: "dict[str, str]", folder: Path) -> None:
-        place = folder / "scenarios" / exercise.scenario
-        self.exercise = dataclasses.replace(exercise, folder=place / exercises.FOLDER / exercise.letter)
-        others = sorted((exercise.folder / exercises.OTHER).glob("*.*"))
-        files = {**files, **{f"{exercises.FOLDER}/{exercise.letter}/{exercises.OTHER}/{path.name}": path.read_text() for path in others}}
-        for path in [path for path in place.rglob("*") if path.is_file() and str(path.relative_to(place)) not in files]:
-            path.unlink()
+    def __init__(self, exercise: Exercise, files: "dict[str, str]", factory: pytest.TempPathFactory) -> None:
+        self.exercise, self.files, self.factory = exercise, files, factory
+        folder = factory.mktemp("tried")
+        self.scenario = Scenario(exercise.scenario, folder / "source", folder / "build", exercise.contract)
         for name, text in files.items():
-            if not (place / name).exists() or (place / name).read_text() != text:
-                (place / name).parent.mkdir(parents=True, exist_ok=True)
-                (place / name).write_text(text)
-        self.scenario = Scenario(exercise.scenario, place, folder / "build" / exercise.scenario, exercise.contract)
+            (self.scenario.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.scenario.folder / name).write_text(text)
+        self.scenario.build.mkdir()
+        for one in self.scenario.stage.programs:
+            shutil.copy2(program(factory, exercise.scenario, files, one.file), self.scenario.program(one.file))
 
-    def built(self, monkeypatch) -> Scenario:
-        monkeypatch.setenv("SCENARIOS", str(self.scenario.folder.parent))
-        monkeypatch.setenv("BUILD", str(self.scenario.build.parent))
-        build([self.scenario])
-        return self.scenario
-
-    def beside(self, monkeypatch) -> Scenario:
+    def beside(self) -> Scenario:
         """The same, with the exercise's other program."""
-        scenario = self.built(monkeypatch)
-        build([exercises.other(self.exercise)], only=self.exercise.other)
-        return exercises.beside(self.exercise, scenario)
+        there = self.exercise.folder / exercises.OTHER
+        inside = f"{exercises.FOLDER}/{self.exercise.letter}/{exercises.OTHER}"
+        files = {**self.files, **{f"{inside}/{path.name}": path.read_text() for path in there.glob("*.[ch]")}}
+        other = program(self.factory, self.exercise.scenario, files, f"{inside}/{self.exercise.other}")
+        return dataclasses.replace(self.scenario, rules=there / "contract.txt", other=other)
 
-    def verdict(self, monkeypatch) -> comparison.Verdict:
-        return judged(self.built(monkeypatch))
+    def verdict(self) -> comparison.Verdict:
+        return judged(self.scenario)
 
-    def under(self, way: str, monkeypatch) -> comparison.Verdict:
+    def under(self, way: str) -> comparison.Verdict:
         """The verdict about a run with another way of delivery."""
-        scenario, policy = self.built(monkeypatch), Delivery(way)
+        scenario, policy = self.scenario, Delivery(way)
         policy.conductor = Conductor(scenario, policy, keeper=lent())
         return comparison.judge(policy.conductor.run(), scenario.load_contract())
 
@@ -82,11 +75,9 @@ def judged(scenario: Scenario, isolate: bool = True) -> comparison.Verdict:
     return comparison.judge(Conductor(scenario, VirtualClock(), keeper=lent(isolate)).run(), scenario.load_contract())
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("exercises")
-    ready(folder / "build")
-    return folder
+@pytest.fixture
+def tried(tmp_path_factory) -> "Callable[[Exercise, dict[str, str]], Tried]":
+    return lambda exercise, files: Tried(exercise, files, tmp_path_factory)
 
 
 def each(parameters=ALL):
@@ -137,52 +128,52 @@ def test_what_the_scenario_says_of_itself_stands_in_no_program_of_the_exercise_t
 
 
 @each()
-def test_the_untouched_scenario_fails_it(name, letter, place, monkeypatch):
+def test_the_untouched_scenario_fails_it(name, letter, tried):
     exercise = load(name, letter)
     for files in [files_of(name)] + [exercises.skeleton(exercise, files_of(name))] * bool(exercise.start):
-        assert Tried(exercise, files, place).verdict(monkeypatch).status == 1
+        assert tried(exercise, files).verdict().status == 1
 
 
 @each()
-def test_the_solution_passes_whichever_program_is_delayed_and_without_a_private_network(name, letter, place, monkeypatch):
+def test_the_solution_passes_whichever_program_is_delayed_and_without_a_private_network(name, letter, tried):
     """And beside the exercise's other program, if it has one. (What is forced there and what is luck, the verdict of one run tells.)"""
     exercise = load(name, letter)
-    tried = Tried(exercise, exercises.solved(exercise, files_of(name)), place)
-    scenario = tried.built(monkeypatch)
+    made = tried(exercise, exercises.solved(exercise, files_of(name)))
+    scenario = made.scenario
     found = schedules.explore(scenario)
     assert found.status == 0, [(one.schedule, [(d.kind, d.who, d.expected, d.found) for d in one.verdict.differences]) for one in found.broken[:3]]
     verdict = judged(scenario, isolate=False)
     assert verdict.status == 0, verdict.differences
     if exercise.other:
-        pair = tried.beside(monkeypatch)
+        pair = made.beside()
         assert [judged(pair, isolate).status for isolate in (True, False)] == [0, 0]
 
 
 @each([one for one in ALL if exercises.load_contract(load(*one), find(one[0])).deliveries])
-def test_the_solution_passes_however_its_reads_are_served(name, letter, place, monkeypatch):
+def test_the_solution_passes_however_its_reads_are_served(name, letter, tried):
     exercise = load(name, letter)
-    tried = Tried(exercise, exercises.solved(exercise, files_of(name)), place)
-    for way in tried.scenario.load_contract().deliveries:
-        assert tried.under(way, monkeypatch).status == 0, way
+    made = tried(exercise, exercises.solved(exercise, files_of(name)))
+    for way in made.scenario.load_contract().deliveries:
+        assert made.under(way).status == 0, way
 
 
 @pytest.mark.parametrize("name, letter, answer", wrong_answers(), ids=lambda value: value.partition("-")[0] if value[:1].isdigit() else value)
-def test_a_wrong_answer_fails(name, letter, answer, place, monkeypatch):
+def test_a_wrong_answer_fails(name, letter, answer, tried):
     exercise = load(name, letter)
     path = exercise.folder / "wrong" / f"{answer}.diff"
-    tried = Tried(exercise, exercises.changed(exercise, path.read_text(), path, files_of(name)), place)
-    ways = tried.scenario.load_contract().deliveries
-    assert tried.verdict(monkeypatch).status == 1 or 1 in (tried.under(way, monkeypatch).status for way in ways)
+    made = tried(exercise, exercises.changed(exercise, path.read_text(), path, files_of(name)))
+    ways = made.scenario.load_contract().deliveries
+    assert made.verdict().status == 1 or 1 in (made.under(way).status for way in ways)
 
 
 @each(BESIDE)
-def test_an_answer_by_heart_fails_only_beside_the_other_program(name, letter, place, monkeypatch):
+def test_an_answer_by_heart_fails_only_beside_the_other_program(name, letter, tried):
     exercise = load(name, letter)
     path = exercise.folder / "wrong" / "by-heart.diff"
-    tried = Tried(exercise, exercises.changed(exercise, path.read_text(), path, files_of(name)), place)
-    assert tried.verdict(monkeypatch).status == 0
-    assert [way for way in tried.scenario.load_contract().deliveries if tried.under(way, monkeypatch).status] == []
-    assert judged(tried.beside(monkeypatch)).status == 1
+    made = tried(exercise, exercises.changed(exercise, path.read_text(), path, files_of(name)))
+    assert made.verdict().status == 0
+    assert [way for way in made.scenario.load_contract().deliveries if made.under(way).status] == []
+    assert judged(made.beside()).status == 1
 
 
 def own_lines(exercise: Exercise) -> "list[str]":
@@ -277,7 +268,8 @@ def test_changes_are_made_as_the_tests_make_them(tmp_path):
     """Two writers of one notation agree."""
     for path in sorted((ROOT / "scenarios").glob("0[0-4]*/mutants/*.diff")):
         name = path.parents[1].name
-        lab = Lab(tmp_path / path.stem / name, tmp_path / "build", [name])
-        apply(path.read_text(), lab.scenarios)
+        scenarios = tmp_path / name / path.stem
+        shutil.copytree(ROOT / "scenarios" / name, scenarios / name, ignore=shutil.ignore_patterns("exercises", "mutants"))
+        apply(path.read_text(), scenarios)
         after = changes.apply(path.read_text(), f"scenarios/{name}", files_of(name))
-        assert all((lab.scenarios / name / file).read_text() == text for file, text in after.items())
+        assert all((scenarios / name / file).read_text() == text for file, text in after.items())
