@@ -198,8 +198,19 @@ class Plan:
             found = self._by_kind[kind] = tuple(s for s in self.statements if isinstance(s, kind))
         return found
 
+    def has(self, statement: Any) -> bool:
+        """Is the statement outside of all branches, or in a chosen one?"""
+        return statement.branch is None or self.choice[statement.branch[0]] == statement.branch[1]
+
     def lines_of(self, who: str) -> tuple[Line, ...]:
-        return tuple(line for line in self.of(Line) if line.who == who)
+        found = self._by_who.get(who)
+        if found is None:
+            found = self._by_who[who] = tuple(line for line in self.of(Line) if line.who == who)
+        return found
+
+    @functools.cached_property
+    def _by_who(self) -> "dict[str, tuple[Line, ...]]":
+        return {}
 
     @functools.cached_property
     def _by_kind(self) -> "dict[type, typing.Any]":
@@ -726,7 +737,7 @@ def _references(statement: Any) -> tuple[After, ...]:
 def _check_names(contract: Contract, fail: Fail) -> None:
     """Raises if a reference names no line in any plan that has the referring line."""
     for said in contract.statements:
-        plans = [plan for plan in contract.plans if said in plan.statements]
+        plans = [plan for plan in contract.plans if plan.has(said)]
         for ref in _references(said):
             if not any(plan.named(ref) for plan in plans):
                 raise fail(f'"{ref}" names no line of the contract{_nearest(contract, ref)}', said.number)
