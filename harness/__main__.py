@@ -7,6 +7,8 @@ the highest one counts. run ends with 0 whatever the programs did; it uses 2, 3 
 from __future__ import annotations
 
 import argparse
+import atexit
+import contextlib
 import gc
 import importlib
 import os
@@ -90,13 +92,26 @@ def _open_what_is_closed() -> None:
             setattr(sys, name, open(fd, "r" if fd == 0 else "w", encoding="utf-8"))
 
 
+def _leave() -> None:
+    """Ends the process, after what else was to be done at its end. Its memory goes with it: Python would free each object before, which takes a
+    sixth of a short command's time."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
+    status = 1
+    atexit.register(_leave)     # what is registered first comes last
     _open_what_is_closed()
     sys.stdout, sys.stderr = terminal.Stream(sys.stdout), terminal.Stream(sys.stderr)     # type: ignore[assignment]
     try:
         status = main()
         signal.signal(signal.SIGINT, signal.SIG_IGN)    # the command has ended, and cleans up
         sys.stdout.flush()
+    except SystemExit as ended:     # argparse has printed the help, or what is wrong with the arguments
+        status = int(ended.code or 0)
     except KeyboardInterrupt:
         status = 130
     except BrokenPipeError:     # the reader has gone, as in `... | head`

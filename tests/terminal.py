@@ -6,11 +6,11 @@ import os
 import pty
 import struct
 import subprocess
-import sys
 import termios
 
 from harness.cli import step
 from harness.stage.scenarios import ROOT
+from started import Started
 
 
 class Terminal:
@@ -20,8 +20,7 @@ class Terminal:
         self.prompt = prompt
         self.end, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        self.child = subprocess.Popen([sys.executable, "-m", "harness", command, number], cwd=ROOT, stdin=theirs, stdout=theirs,
-                                      stderr=theirs, env={**os.environ, "NO_COLOR": "1", **env}, start_new_session=True)
+        self.child = Started(command, number, stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, "NO_COLOR": "1", **env}, session=True)
         os.close(theirs)
 
     def until_asked(self):
@@ -54,9 +53,12 @@ class Watched:
         self.before = termios.tcgetattr(theirs)
         self._theirs = theirs
         self.size(columns, rows)
-        self.child = subprocess.Popen([*(argv or [sys.executable, "-m", "harness", "watch", number])], cwd=ROOT, stdin=theirs, stdout=theirs,
-                                      stderr=theirs, env={**os.environ, "TERM": "xterm", "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8", **env},
-                                      start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+        env = {**os.environ, "TERM": "xterm", "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8", **env}
+        if argv:
+            self.child = subprocess.Popen(argv, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, env=env, start_new_session=True,
+                                          preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+        else:
+            self.child = Started("watch", number, stdin=theirs, stdout=theirs, stderr=theirs, env=env, terminal=True)
 
     def size(self, columns, rows):
         """Gives the terminal another size; its programs get SIGWINCH."""

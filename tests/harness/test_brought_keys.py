@@ -2,12 +2,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 from harness.observe import kernel
-from harness.stage.scenarios import ROOT
+from started import Started
 
 HERE = Path(__file__).resolve().parent / "brought"
 ECHO = f"{HERE}/echo.c 9000"
@@ -18,8 +17,7 @@ class Terminal:
 
     def __init__(self, *words):
         self.end, theirs = os.openpty()
-        self.child = subprocess.Popen([sys.executable, "-m", "harness", "explain", *words], cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs,
-                                      env={**os.environ, "NO_COLOR": "1"}, start_new_session=True, preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)))
+        self.child = Started("explain", *words, stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, "NO_COLOR": "1"}, terminal=True)
         os.close(theirs)
         self.said = ""
 

@@ -19,6 +19,7 @@ from harness.stage import keeper as keepers
 from harness.stage.keeper import open_keeper
 from harness.stage.scenarios import ROOT
 from pairs import lent, pair, run, texts
+from started import Started
 
 QUIET_SERVER = "listen; accept; read 1; closelistener"
 
@@ -202,7 +203,7 @@ def wait_until_gone(pids):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_whatever_ends_an_exploration_leaves_nothing(number):
-    child = subprocess.Popen([sys.executable, "-m", "harness", "explore", "4", "--delays", "2"], cwd=ROOT, stdout=subprocess.DEVNULL)
+    child = Started("explore", "4", "--delays", "2")
     pids = set()
     while len(pids) < 6:        # workers, keepers, programs
         pids |= set(kernel.descendants(child.pid))

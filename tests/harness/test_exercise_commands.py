@@ -21,6 +21,8 @@ from harness.__main__ import main
 from harness.cli import shared
 from harness.learn import exercises, originals, resets
 from harness.stage.scenarios import ROOT, find
+import started
+from started import Started
 from terminal import Terminal
 
 NAME = "04-half-close"
@@ -211,8 +213,7 @@ def test_an_exercise_with_a_skeleton_says_how_to_get_it(lab):
 
 def test_two_starts_at_once_get_two_folders(lab):
     env = {**os.environ, "SCENARIOS": str(lab.scenarios), "BUILD": str(lab.build)}
-    started = [subprocess.Popen([sys.executable, "-m", "harness", "start", "4c"], cwd=ROOT, env=env, stdout=subprocess.DEVNULL) for _ in range(6)]
-    assert [one.wait() for one in started] == [0] * 6
+    assert [one.wait() for one in [Started("start", "4c", env=env) for _ in range(6)]] == [0] * 6
     made = [path for path in lab.scenarios.iterdir() if path.name != NAME]
     assert sorted(path.name for path in made) == [f"{n}-exercise-04c" for n in range(90, 96)] and all((path / "server.c").exists() for path in made)
 
@@ -231,8 +232,7 @@ def test_a_solution_is_shown_after_a_question_only(lab):
 
 
 def test_without_a_terminal_it_says_how(lab):
-    told = subprocess.run([sys.executable, "-m", "harness", "solution", "4a"], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          check=False, env={**os.environ, "SCENARIOS": str(lab.scenarios)})
+    told = started.run("solution", "4a")
     assert (told.returncode, told.stdout) == (2, "") and "python3 -m harness solution 4a --yes" in told.stderr
     assert "+    if (shutdown(conn, SHUT_WR) == -1)" in ask("solution", "4a", "--yes")[1]
 
@@ -280,8 +280,7 @@ def test_copies_never_collide(lab):
 
 def test_without_a_terminal_a_reset_changes_nothing(lab):
     before = edit(lab.scenarios / NAME)
-    told = subprocess.run([sys.executable, "-m", "harness", "reset", "4"], cwd=ROOT, input="y\n", capture_output=True, text=True, check=False,
-                          env={**os.environ, "SCENARIOS": str(lab.scenarios), "BUILD": str(lab.build)})
+    told = started.run("reset", "4", typed="y\n")
     assert told.returncode == 2 and "python3 -m harness reset 4 --yes" in told.stderr and contents(lab.scenarios / NAME) == before
 
 

@@ -22,6 +22,7 @@ from harness.tell import explored
 from harness.stage.scenarios import ROOT, find, find_all
 from harness.trace import Socket
 from pairs import lent, pair
+import started
 from terminal import Terminal
 
 SERVER = "listen; accept; read 1; closelistener"
@@ -161,8 +162,7 @@ def test_a_schedule_that_can_not_be_read_is_refused(text):
 
 
 def test_the_command_that_a_report_gives_reproduces_its_outcome():
-    told = subprocess.run([sys.executable, "-m", "harness", "explore", "1"], cwd=ROOT, env={**os.environ, "NOPAUSE": "1"}, text=True,
-                          stdout=subprocess.PIPE, check=True).stdout
+    told = started.run("explore", "1", NOPAUSE="1").stdout
     command = re.search(r"NOPAUSE=1 SCHEDULE=.* make step-1", told)[0].replace("make step-1", f"{sys.executable} -m harness run 1")
     shown = subprocess.run(["sh", "-c", command], cwd=ROOT, text=True, stdout=subprocess.PIPE, check=True).stdout
     assert re.search(r"^ +[\d.]+  EOF$", shown, re.MULTILINE)
@@ -322,8 +322,7 @@ def test_the_end_of_the_input_is_told_and_ends_with_2():
 
 
 def test_without_a_terminal_it_says_so_and_ends_with_2():
-    done = subprocess.run([sys.executable, "-m", "harness", "step", "1"], cwd=ROOT, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                          text=True, check=False)
+    done = started.run("step", "1")
     assert done.returncode == 2
     assert "needs a terminal" in done.stderr
 

@@ -6,31 +6,28 @@ import fcntl
 import os
 import pty
 import struct
-import subprocess
-import sys
 import termios
 
 import pytest
 
 from harness.__main__ import _COMMANDS
-from harness.stage.scenarios import ROOT
+import started
 
 
 def shown(*command: str, **env: str) -> "list[str]":
     """What the harness prints in such a terminal."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    with subprocess.Popen([sys.executable, "-m", "harness", *command], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs,
-                          env={**os.environ, "NO_COLOR": "1", **env}) as child:
-        os.close(theirs)
-        said = b""
-        while True:
-            try:
-                said += os.read(ours, 65536)
-            except OSError:     # the command has ended
-                break
+    child = started.Started(*command, stdout=theirs, stderr=theirs, env={**os.environ, "NO_COLOR": "1", **env})
+    os.close(theirs)
+    said = b""
+    while True:
+        try:
+            said += os.read(ours, 65536)
+        except OSError:     # the command has ended
+            break
     os.close(ours)
-    assert child.returncode == 0, said
+    assert child.wait() == 0, said
     return said.decode().replace("\r\n", "\n").split("\n")
 
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 import io
 import os
 import pty
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from harness.judge.findings import find
-from harness.stage.scenarios import ROOT
 from harness.tell import terminal, words
 from harness.trace import Output, Role, plain
 
 import runs
 from ready import ready
+from started import Started
 
 CORPUS = {
     "colour": "\x1b[31mred\x1b[0m", "clear": "\x1b[2J\x1b[H", "title": "\x1b]0;gone\x07", "answer": "\x1b[6n\x1b[c", "keys": "\x1bP+q\x1b\\",
@@ -85,7 +83,7 @@ def scenario(folder: Path, client: str, contract: str) -> "dict[str, str]":
 def on_a_terminal(command: str, env: "dict[str, str]") -> str:
     """What a command writes to a terminal that is its standard output and error."""
     ours, theirs = pty.openpty()
-    done = subprocess.Popen([sys.executable, "-m", "harness", command, "90"], cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs)
+    done = Started(command, "90", env=env, stdout=theirs, stderr=theirs)
     os.close(theirs)
     data = b""
     while True:

@@ -11,7 +11,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -28,6 +27,7 @@ from harness.stage.scenarios import ROOT, find
 from harness.tell import phrases, predicted
 from pairs import lent
 from ready import ready
+import started
 from terminal import Terminal
 
 NAMES = ("01-break-after-first-message", "04-half-close", "08-length-prefix")
@@ -223,8 +223,7 @@ def home(built):
 
 
 def predict(home, typed: str, number: str = "4", **env: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([sys.executable, "-m", "harness", "predict", number], cwd=ROOT, input=typed, capture_output=True, text=True,
-                          env={**os.environ, "BUILD": str(home), **env}, timeout=120)
+    return started.run("predict", number, typed=typed, **{"BUILD": str(home), **env})
 
 
 def test_a_prediction_from_a_pipe_is_judged_and_kept(home):

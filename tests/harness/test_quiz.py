@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import os
 import random
 import re
 import signal
 import subprocess
-import sys
 
 import pytest
 
@@ -26,8 +24,9 @@ from harness.learn.quiz.asked import Asked
 from harness.learn.quiz.seen import Runs
 from harness.stage.build import build
 from harness.stage.conductor import Conductor
-from harness.stage.scenarios import ROOT, find
+from harness.stage.scenarios import find
 from pairs import lent
+import started
 from terminal import Terminal
 
 QUESTIONS = 500
@@ -267,8 +266,7 @@ def test_yes_and_no_may_be_said_in_words():
 
 
 def quiz(typed: str, *numbers: str, **env: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([sys.executable, "-m", "harness", "quiz", *numbers], cwd=ROOT, input=typed, capture_output=True, text=True,
-                          env={**os.environ, "SEED": "7", **env}, timeout=120)
+    return started.run("quiz", *numbers, typed=typed, **{"SEED": "7", **env})
 
 
 def test_the_same_seed_asks_the_same_questions():

@@ -4,12 +4,12 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 
 import pytest
 
 from harness import trace
 from harness.stage.scenarios import ROOT
+import started
 from terminal import Terminal
 
 
@@ -22,7 +22,7 @@ def folder(tmp_path_factory):
 
 
 def harness(*words: str, **env: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([sys.executable, "-m", "harness", *words], cwd=ROOT, env={**os.environ, "PAUSE": "0", **env}, capture_output=True, text=True, check=False)
+    return started.run(*words, **{"PAUSE": "0", **env})
 
 
 @pytest.fixture(scope="module")

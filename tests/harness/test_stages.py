@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,6 +15,7 @@ from harness.stage.scenarios import ROOT, Scenario
 from harness.tell import words
 from once import once
 from pairs import lent
+import started
 
 STAGES = sorted(folder.name for folder in (ROOT / "tests/harness/stages").iterdir())
 NEEDS_ITS_OWN_NETWORK = ("sysctl",)
@@ -90,8 +90,7 @@ def test_a_broken_stage_is_the_stages_fault_and_not_the_labs(built, tmp_path):
     made = scenario(built, "relay")
     shutil.copytree(made.folder, tmp_path / "scenarios" / made.name)
     (tmp_path / "scenarios" / made.name / "stage.txt").write_text("relay: listens on 8081\nrelay: dances\n")
-    done = subprocess.run(["python3", "-m", "harness", "check", made.number], cwd=ROOT, capture_output=True, text=True, check=False,
-                          env={**os.environ, "SCENARIOS": str(tmp_path / "scenarios"), "BUILD": str(built / "build")})
+    done = started.run("check", made.number, SCENARIOS=str(tmp_path / "scenarios"), BUILD=str(built / "build"))
     assert done.returncode == 2
     assert "stage.txt:2:" in done.stderr and "lab error" not in done.stderr
 

@@ -20,6 +20,7 @@ from harness.stage.scenarios import ROOT
 from harness.trace import Output
 from pairs import pair, run
 from ready import ready
+import started
 from terminal import Terminal
 
 PAGE = (ROOT / "harness/TRACE.md").read_text()
@@ -152,7 +153,7 @@ def test_segments_stand_between_the_lines_that_cause_them_and_those_that_they_ca
     ("check", {"TCPLAB_ISOLATION": "none", "TCPLAB_CALLS": "off"}, "TCPLAB_ISOLATION=none TCPLAB_CALLS=off make check-1")])
 def test_reproduce_is_the_command_that_gives_such_a_run_again(command, env, wanted, tmp_path):
     file = tmp_path / "t.jsonl"
-    subprocess.run([sys.executable, "-m", "harness", command, "1", "--trace", str(file)], cwd=ROOT, env={**_plain(), **env}, stdout=subprocess.DEVNULL, check=False)
+    started.Started(command, "1", "--trace", str(file), env={**_plain(), **env}).wait()
     first = json.loads(file.read_text().split("\n")[0])
     assert first["reproduce"] == wanted
     again = tmp_path / "again.jsonl"
