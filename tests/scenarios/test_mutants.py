@@ -1,7 +1,7 @@
 """Does the lab answer each misconception with its own hint? Programs that hold one are run, and the verdict is read.
 
 A mutant is a scenario with a small change that a holder of the misconception would make: scenarios/NN-name/mutants/MXX-slug.diff,
-in the form that changes.py describes. The scenario as it is keeps its contract; the mutant leaves it, at a line whose hint
+in the form that changes.py describes. The scenario as it is keeps its contract (contract_items.py); the mutant leaves it, at a line whose hint
 begins with the misconception's code. So hints are tested like code.  (test_corpus.py has the other mutants.)
 
 Each check returns its complaints, one a line; none is good.
@@ -73,11 +73,6 @@ def test_a_mutant_is_a_small_change_of_its_scenario(path):
 @pytest.mark.parametrize("path", MUTANTS, ids=_id)
 def test_a_mutant_fails_with_its_own_code(path, tmp_path, programs):
     assert run_complaints(path, tmp_path, programs) == []
-
-
-@pytest.mark.parametrize("name", sorted({path.parents[1].name for path in MUTANTS}))
-def test_the_original_of_a_mutant_passes(name, tmp_path, programs):
-    assert Lab(tmp_path, programs, [name]).show("check", name).status == 0
 
 
 @pytest.mark.parametrize("file, old, new, words", [
