@@ -26,6 +26,7 @@ from .outcome import Usage
 HOW = """Put the cards into the order that you expect: type their numbers, in one line
 or in several. If cards have the same words, take any of them. Enter shows the
 order so far and the cards that are left, b takes the last card back, q leaves.
+A card may be one that never comes: n 3 says so of card 3.
 {editor}"""
 EDITOR = "e opens your editor: there you move the lines, and save.\n"
 
@@ -75,26 +76,30 @@ class _Page:
     def __init__(self, scenario: Scenario, contract: Contract, asked: "Optional[questions.Question]", file: predictions.Predictions, keys: Keys) -> None:
         self.scenario, self.contract, self.asked, self.file, self.keys = scenario, contract, asked, file, keys
         self.dealt = cards.deal(contract, scenario.name)
-        self.placed = predictions.placed(file.now.order, self.dealt)
-        if file.now.order and not self.placed:
+        self.given = predictions.given(file.now, self.dealt)        # see cards.py
+        if (file.now.order or file.now.never) and not self.given:
             file.begin()        # the contract has other lines by now
         self.width = screen.width_of(sys.stdout)
 
     def kept(self) -> str:
         now = self.file.now
-        if not now.answer and not now.order:
+        if not now.answer and not self.given:
             return "nothing was answered, and nothing ran"
         return f"your answers so far are kept in {_shown(self.file.path)}; make predict-{self.scenario.number} goes on with them"
 
     @property
     def order(self) -> "list[Card]":
-        return [self.dealt[n - 1] for n in self.placed]
+        return [self.dealt[n - 1] for n in self.given if n > 0]
+
+    @property
+    def never(self) -> "list[Card]":
+        return [self.dealt[-n - 1] for n in self.given if n < 0]
 
     def ask(self) -> None:
         """Asks all that is not answered yet. Raises _Left, Ended, KeyboardInterrupt."""
         print(screen.heading(f"scenario {self.scenario.name}: predict first", lesson(self.scenario.name), sys.stdout))
         now = self.file.now
-        if now.answer or now.order:
+        if now.answer or self.given:
             print("You have begun this prediction before; here it goes on." + (f" You said {now.answer}." if now.answer else ""))
         if self.asked is not None and not now.answer:
             print("\n".join(predicted.question(self.asked, self.width)))
@@ -121,8 +126,9 @@ class _Page:
         editor = editor if self.keys.terminal else ""
         print("\n" + HOW.format(editor=EDITOR if editor else ""))
         self._cards()
-        while len(self.placed) < len(self.dealt):
-            typed = self.keys.line(f"{len(self.placed)} of {len(self.dealt)} have a place > ")
+        while len(self.given) < len(self.dealt):
+            never = f", {len(self.never)} never come" + "s" * (len(self.never) == 1) if self.never else ""
+            typed = self.keys.line(f"{len(self.order)} of {len(self.dealt)} have a place{never} > ")
             if not typed:
                 self._cards()
             elif typed == "q":
@@ -132,28 +138,26 @@ class _Page:
             elif typed == "e" and editor:
                 self._edit(editor)
             else:
-                self._place(lambda: cards.read_numbers(typed, len(self.dealt), self.placed))
+                self._place(lambda: cards.read_numbers(typed, len(self.dealt), self.given))
 
     def _cards(self) -> None:
-        if self.placed:
-            print("\n".join([*predicted.so_far(self.order, self.width), "", "Cards that are left:"]))
-        print("\n".join(predicted.cards(self.dealt, self.placed, self.width)))
+        if self.given:
+            print("\n".join([*predicted.so_far(self.order, self.never, self.width), "", "Cards that are left:"]))
+        print("\n".join(predicted.cards(self.dealt, self.given, self.width)))
 
     def _place(self, read: "Callable[[], list[int]]") -> None:
         try:
-            self.placed += read()
+            self.given += read()
         except BadOrder as error:
             self._say(str(error))
             return
-        self.file.now.order = self.order
         self._keep()
 
     def _take_back(self) -> None:
-        if not self.placed:
+        if not self.given:
             print("No card has a place yet.")
             return
-        number = self.placed.pop()
-        self.file.now.order = self.order
+        number = abs(self.given.pop())
         self._keep()
         print(f"{number}  {self.dealt[number - 1]}  has no place now.")
 
@@ -162,10 +166,10 @@ class _Page:
         path = self.file.path.with_suffix(".order.txt")
         new = not path.exists()
         if new:
-            rest = [card for n, card in enumerate(self.dealt, 1) if n not in self.placed]
+            rest = [card for n, card in enumerate(self.dealt, 1) if n not in self.given and -n not in self.given]
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("# Put these lines into the order that you expect, save, and leave the editor.\n" +
-                            "".join(f"{card}\n" for card in [*self.order, *rest]), encoding="utf-8")
+            path.write_text("# Put these lines into the order that you expect, save, and leave the editor. Write never before a line that never comes.\n" +
+                            "".join(f"{card}\n" for card in [*self.order, *rest, *(f"never {card}" for card in self.never)]), encoding="utf-8")
         before = _saved(path)
         try:
             done = subprocess.run([*shlex.split(editor), str(path)], check=False)
@@ -179,18 +183,19 @@ class _Page:
         elif done.returncode:
             self._say(f"The editor ended with status {done.returncode}, so nothing was taken. Your list is kept: e opens it again.")
         else:
-            placed, self.placed = self.placed, []
+            given, self.given = self.given, []
             self._place(lambda: cards.read_list(path.read_text(encoding="utf-8", errors="replace"), self.dealt))
-            if self.placed:
+            if self.given:
                 path.unlink()
             else:
-                self.placed = placed
+                self.given = given
                 self._say("Nothing was taken. Your list is kept: e opens it again.")
 
     def _say(self, text: str) -> None:
         print("\n".join(screen.fitted(text.split("\n"), sys.stdout)))
 
     def _keep(self) -> None:
+        self.file.now.order, self.file.now.never = self.order, self.never
         try:
             self.file.keep()
         except OSError as error:
@@ -217,8 +222,8 @@ def _show(page: _Page, args: argparse.Namespace, lab: shared.Lab, interrupt: sha
     result = shared.one_run(scenario, args, shared.policy(scenario, real_time=False), lab, tick=lambda: interrupt.came)
     if interrupt.came or result.run.stop.kind == "interrupted":
         raise KeyboardInterrupt
-    judged = orders.judge(page.order, page.contract, result.run, result.verdict)
-    print("\n" + "\n".join(predicted.table(page.order, judged, page.width, screen.wants_colour(sys.stdout))), flush=True)
+    judged = orders.judge(page.order, page.never, page.contract, result.run, result.verdict)
+    print("\n" + "\n".join(predicted.table(page.order, page.never, judged, page.width, screen.wants_colour(sys.stdout))), flush=True)
     if result.verdict.status:
         print(f"\nThis run left the contract. make check-{scenario.number} says where, and why.")
     every = os.environ.get("ALL", "") not in ("", "0")

@@ -1,16 +1,20 @@
-"""The event cards of a prediction: the lines of a contract, shuffled, and the order into which a learner puts them."""
+"""The event cards of a prediction: the lines of a contract, and lines that it forbids, shuffled. A learner gives each card a place, or says that
+it never comes.
+
+What a learner said of the cards is a list of numbers: n gives card n the next place, and -n says that card n never comes. Cards are counted
+from 1."""
 from __future__ import annotations
 
 import random
 from typing import Sequence
 
 from ..frozen import dataclass
-from ..judge.contract import Contract, Line
+from ..judge.contract import Contract, Line, Never
 
 
 @dataclass(frozen=True)
 class Card:
-    """One line of the contract, without its place in it."""
+    """One line that the contract asks for or forbids, without its place in it."""
 
     who: str
     text: str
@@ -31,35 +35,40 @@ def lines_of(contract: Contract) -> "tuple[Line, ...]":
 def deal(contract: Contract, name: str) -> "tuple[Card, ...]":
     """Returns the cards in an order that tells nothing. It is the same for each learner, because the scenario's name decides it."""
     cards = [Card(line.who, line.text) for line in lines_of(contract)]
+    cards += [Card(s.who, s.text) for s in contract.statements if isinstance(s, Never) and not s.where and "..." not in s.text]
     random.Random(name).shuffle(cards)
     return tuple(cards)
 
 
-def read_numbers(typed: str, count: int, placed: "Sequence[int]") -> "list[int]":
-    """Returns the numbers that were typed. Cards are counted from 1, and none may be in `placed`. Raises BadOrder."""
+def read_numbers(typed: str, count: int, given: "Sequence[int]") -> "list[int]":
+    """Returns what the typed numbers say; an n before them says that these cards never come. None may be in `given`. Raises BadOrder."""
+    sign, typed = (-1, typed[1:]) if typed.startswith("n") else (1, typed)
     found: "list[int]" = []
     for word in typed.replace(",", " ").split():
         if not (word.isascii() and word.isdecimal() and len(word) < 5 and 1 <= int(word) <= count):
             raise BadOrder(f"{word!r} is no card. The cards are 1 to {count}. Nothing was taken: type all numbers of this line again.")
-        if int(word) in placed or int(word) in found:
-            raise BadOrder(f"Card {int(word)} has a place already. Nothing was taken: type all numbers of this line again.")
-        found.append(int(word))
+        if {int(word), -int(word)} & {*given, *found}:
+            raise BadOrder(f"Card {int(word)} was named already. Nothing was taken: type all numbers of this line again.")
+        found.append(sign * int(word))
+    if sign == -1 and not found:
+        raise BadOrder("Type n and the numbers of the cards that never come, such as n 3.")
     return found
 
 
 def read_list(text: str, cards: "Sequence[Card]") -> "list[int]":
-    """Returns the order of the cards in a file with one card a line (lines with # are comments). Cards with the same words may
-    change places. Raises BadOrder."""
+    """Returns what a file with one card a line says of the cards: their order, and which of them never come, because the word never stands before
+    them. Lines with # are comments. Cards with the same words may change places. Raises BadOrder."""
     left = list(range(1, len(cards) + 1))
     found: "list[int]" = []
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip() and not line.startswith("#"):
-            card = next((n for n in left if str(cards[n - 1]) == line.strip()), 0)
+            never = line.split()[0] == "never"
+            card = next((n for n in left if str(cards[n - 1]) == line.strip()[6 * never:].strip()), 0)
             if not card:
                 raise BadOrder(f"Line {number} of your list is none of the cards that are left: {line.strip()[:60]}\n"
                                "Keep the words of each card, and each card once.")
             left.remove(card)
-            found.append(card)
+            found.append(-card if never else card)
     if left:
         raise BadOrder("These cards are missing in your list:\n" + "\n".join(f"  {cards[n - 1]}" for n in left))
     return found

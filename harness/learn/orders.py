@@ -31,25 +31,27 @@ class Pair:
 @dataclass(frozen=True)
 class Judged:
     """A prediction, compared with a run. `events` has, in the predicted order, the run's line for each card; None if the line
-    never came."""
+    never came. `never` has the same for the cards that were predicted never to come."""
 
     events: "tuple[Optional[Event], ...]"
-    ran: "tuple[Event, ...]"            # the same lines in the order of the run
+    never: "tuple[Optional[Event], ...]"
+    ran: "tuple[Event, ...]"            # all these lines in the order of the run
     right: "tuple[Pair, ...]"           # of two programs: forced in this order, and predicted in this order
     impossible: "tuple[Pair, ...]"      # forced in this order, and predicted in the other order
     free: "tuple[Pair, ...]"            # predicted one after the other, and nothing forces an order
     unordered: bool                     # whether there are programs that only print: the place of their lines among the others is not known
 
 
-def judge(order: "Sequence[Card]", contract: Contract, run: Run, verdict: Verdict) -> Judged:
-    """Compares a prediction with a run. `order` has all cards of the contract, as the learner expects them."""
-    events = _events(order, contract, run, verdict)
+def judge(order: "Sequence[Card]", never: "Sequence[Card]", contract: Contract, run: Run, verdict: Verdict) -> Judged:
+    """Compares a prediction with a run. `order` has the cards as the learner expects them, `never` those that the learner expects never to come."""
+    both = _events([*order, *never], contract, run, verdict)
+    events, others = both[:len(order)], both[len(order):]
     known = [event for event in events if event is not None]
     relation = _Relation(run, known)
     place = {event.seq: n for n, event in enumerate(known)}
     nearest = relation.nearest()
     free = [Pair(one, then, "") for one, then in zip(known, known[1:]) if one.who != then.who and relation.is_free(one, then)]
-    return Judged(tuple(events), tuple(sorted(known, key=lambda e: e.seq)),
+    return Judged(tuple(events), tuple(others), tuple(sorted((event for event in both if event is not None), key=lambda e: e.seq)),
                   tuple(p for p in nearest if p.first.who != p.second.who and place[p.first.seq] < place[p.second.seq]),
                   tuple(p for p in nearest if place[p.first.seq] > place[p.second.seq]), tuple(free),
                   any(event.kind == "output" for event in known))
@@ -64,7 +66,8 @@ def _events(order: "Sequence[Card]", contract: Contract, run: Run, verdict: Verd
     left: "dict[Card, list[Line]]" = {}
     for line in lines_of(contract):
         left.setdefault(Card(line.who, line.text), []).append(line)
-    return [by_seq.get(places.get(left[card].pop(0).number, -1)) for card in order]
+    forbidden = {Card(event.who, event.text): event for event in sorted(by_seq.values(), key=lambda e: -e.seq)}     # the first one with that text
+    return [by_seq.get(places.get(left[card].pop(0).number, -1)) if card in left else forbidden.get(card) for card in order]
 
 
 class _Relation:

@@ -5,6 +5,7 @@
     why: the kernel takes the bytes
     card: server: listening
     card: client: connecting
+    never: client: EOF
     done
 
 A prediction without `done` was left before its end: the next `make predict-N` goes on with it. A line that can't be read is passed over.
@@ -23,18 +24,19 @@ from .cards import Card
 @dataclass
 class Prediction:
     """One prediction. `why` is None if it was not asked for yet, and "" if it was left out. `order` has the cards that have a
-    place."""
+    place, `never` those that never come."""
 
     answer: str = ""
     why: Optional[str] = None
     order: "list[Card]" = field(default_factory=list)
+    never: "list[Card]" = field(default_factory=list)
     done: bool = False
 
     def text(self, number: int) -> str:
         lines = [f"prediction {number}"]
         lines += [f"answer: {self.answer}"] if self.answer else []
         lines += [f"why: {self.why}"] if self.why is not None else []
-        lines += [f"card: {card}" for card in self.order]
+        lines += [f"card: {card}" for card in self.order] + [f"never: {card}" for card in self.never]
         return "\n".join([*lines, *(["done"] if self.done else [])]) + "\n"
 
 
@@ -84,23 +86,23 @@ def _read(text: str) -> "list[tuple[Prediction, int]]":
             found[-1][0].answer = rest.strip()
         elif found and word == "why":
             found[-1][0].why = rest.strip()
-        elif found and word == "card":
+        elif found and word in ("card", "never"):
             who, _, words = rest.strip().partition(": ")
-            found[-1][0].order.append(Card(who, words))
+            (found[-1][0].order if word == "card" else found[-1][0].never).append(Card(who, words))
         elif found and word == "done":
             found[-1][0].done = True
         at += len(line)
     return found
 
 
-def placed(order: "Sequence[Card]", cards: "Sequence[Card]") -> "list[int]":
-    """Returns the numbers that the kept cards have among the cards that are dealt now. Returns [] if they do not fit, because the
+def given(kept: Prediction, cards: "Sequence[Card]") -> "list[int]":
+    """Returns what a prediction says of the cards that are dealt now, as numbers (see cards.py). Returns [] if it does not fit them, because the
     contract has changed."""
     left, found = list(range(1, len(cards) + 1)), []
-    for card in order:
+    for card, sign in [*((card, 1) for card in kept.order), *((card, -1) for card in kept.never)]:
         number = next((n for n in left if cards[n - 1] == card), 0)
         if not number:
             return []
         left.remove(number)
-        found.append(number)
+        found.append(sign * number)
     return found

@@ -16,7 +16,7 @@ from .why import WHY
 
 SHOWN = 3       # so many pairs of each sort are shown, unless ALL=1 asks for all
 
-_SIGNS = {"=": "as you said", "~": "in another place", "!": "impossible there", "-": "never came"}
+_SIGNS = {"=": "as you said", "~": "in another place", "!": "impossible there", "-": "never came", "+": "came after all"}
 
 
 def question(asked: Question, width: int) -> "list[str]":
@@ -27,10 +27,10 @@ def question(asked: Question, width: int) -> "list[str]":
     return found
 
 
-def cards(dealt: "Sequence[Card]", placed: "Sequence[int]", width: int) -> "list[str]":
-    """Returns the cards that have no place yet, with their numbers, in two columns: one for each of two programs. The cards of more
+def cards(dealt: "Sequence[Card]", given: "Sequence[int]", width: int) -> "list[str]":
+    """Returns the cards of which nothing is said yet, with their numbers, in two columns: one for each of two programs. The cards of more
     programs, or of one, stand in the order of their numbers, down the first column and then down the second one."""
-    left = [(n, card) for n, card in enumerate(dealt, 1) if n not in placed]
+    left = [(n, card) for n, card in enumerate(dealt, 1) if n not in given and -n not in given]
     whos = list(dict.fromkeys(sorted(card.who for card in dealt)))
     room = width // 2 - 1
     if len(whos) == 2:
@@ -43,9 +43,9 @@ def cards(dealt: "Sequence[Card]", placed: "Sequence[int]", width: int) -> "list
     return [f"{a:{room + 2}}{b}".rstrip() for a, b in zip(one, other)]
 
 
-def so_far(order: "Sequence[Card]", width: int) -> "list[str]":
-    """Returns the cards that have a place, in the order in which they were placed."""
-    return ["Your order so far:", *(f"    {_cut(str(card), width - 4)}" for card in order)]
+def so_far(order: "Sequence[Card]", never: "Sequence[Card]", width: int) -> "list[str]":
+    """Returns the cards that have a place, in the order in which they were placed, and those that never come."""
+    return ["Your order so far:", *(f"    {_cut(str(card), width - 4)}" for card in order), *(f"    never: {_cut(str(card), width - 11)}" for card in never)]
 
 
 def _entry(number: int, text: str, room: int) -> "list[str]":
@@ -61,19 +61,25 @@ def answer(asked: Question, letter: str, belief: "Callable[[str], str]", width: 
     return [*phrases.wrapped(told, width), *phrases.wrapped(f"{right.letter} is right. {right.why}", width)]
 
 
-def table(order: "Sequence[Card]", judged: Judged, width: int, colour: bool) -> "list[str]":
-    """Returns the prediction and the run side by side, line by line."""
+def table(order: "Sequence[Card]", never: "Sequence[Card]", judged: Judged, width: int, colour: bool) -> "list[str]":
+    """Returns the prediction and the run side by side, line by line, and below it what was said never to come."""
     room = (width - 8) // 2
     too_early = {pair.second.seq for pair in judged.impossible}     # lines that had to come later than predicted
     found = [f"      {'you expected':{room}}  the run"]
     used = set()
+
+    def row(sign: str, number: str, mine: str, there: str) -> str:
+        used.add(sign)
+        marked = words.dyed(sign, words.BAD, colour) if sign in "!-+" else sign
+        return f"{marked} {number:>2}  {_cut(mine, room):{room}}  {_cut(there, room) if there else ''}".rstrip()
+
     for n, (card, event) in enumerate(zip(order, judged.events)):
         there = judged.ran[n] if n < len(judged.ran) else None
-        sign = _sign(event, there, too_early)
-        used.add(sign)
-        marked = words.dyed(sign, words.BAD, colour) if sign in "!-" else sign
-        found.append(f"{marked} {n + 1:>2}  {_cut(str(card), room):{room}}  {_cut(_said(there), room) if there else ''}".rstrip())
-    return [*found, "   " + "   ".join(f"{sign} {what}" for sign, what in _SIGNS.items() if sign in used)]
+        found.append(row(_sign(event, there, too_early), str(n + 1), str(card), _said(there) if there else ""))
+    found += [f"  {n:>2}  {'':{room}}  {_cut(_said(event), room)}" for n, event in enumerate(judged.ran[len(order):], len(order) + 1)]
+    found += [row("+" if event else "=", "", f"never: {card}", "it came" if event else "it never came") for card, event in zip(never, judged.never)]
+    meant = "   ".join(f"{sign} {what}".replace(" ", "\xa0") for sign, what in _SIGNS.items() if sign in used)       # no sign is parted from its words
+    return [*found, *(line.replace("\xa0", " ") for line in textwrap.wrap(meant, width, initial_indent="   ", subsequent_indent="   "))]
 
 
 def _sign(event: Optional[Event], there: Optional[Event], too_early: "set[int]") -> str:

@@ -62,7 +62,7 @@ def broken(judged, run) -> "set[tuple[int, int]]":
 @pytest.mark.parametrize("name", NAMES)
 def test_what_ran_is_right_in_all_that_was_forced(name, runs):
     _, contract, run, verdict = runs[name]
-    judged = orders.judge(as_it_ran(contract, run), contract, run, verdict)
+    judged = orders.judge(as_it_ran(contract, run), [], contract, run, verdict)
     assert judged.impossible == () and judged.right and judged.events == judged.ran
 
 
@@ -78,7 +78,7 @@ def test_an_order_is_impossible_exactly_if_some_pair_of_it_is(name, runs):
             order[at], order[at + 1] = order[at + 1], order[at]
         else:
             chance.shuffle(order)
-        judged = orders.judge(order, contract, run, verdict)
+        judged = orders.judge(order, [], contract, run, verdict)
         worst = broken(judged, run)
         assert bool(judged.impossible) == bool(worst)
         assert {(p.first.seq, p.second.seq) for p in judged.impossible} <= worst
@@ -89,7 +89,7 @@ def test_an_order_is_impossible_exactly_if_some_pair_of_it_is(name, runs):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_free_pair_can_really_come_the_other_way_round(name, runs):
     scenario, contract, run, verdict = runs[name]
-    judged = orders.judge(as_it_ran(contract, run), contract, run, verdict)
+    judged = orders.judge(as_it_ran(contract, run), [], contract, run, verdict)
     turner, places = turned.Turner(scenario, lent), turned.places(run)
     shown = 0
     for pair in judged.free[:4]:
@@ -104,17 +104,17 @@ def test_a_free_pair_can_really_come_the_other_way_round(name, runs):
 
 def test_of_a_free_pair_that_came_the_other_way_round_no_other_run_is_looked_for(runs):
     _, contract, run, verdict = runs["04-half-close"]
-    one, then = next((p.first, p.second) for p in orders.judge(as_it_ran(contract, run), contract, run, verdict).free)
+    one, then = next((p.first, p.second) for p in orders.judge(as_it_ran(contract, run), [], contract, run, verdict).free)
     told = []
     for pair in (orders.Pair(then, one, ""), orders.Pair(one, then, "")):
-        judged = orders.Judged((), (), (), (), (pair,), False)
+        judged = orders.Judged((), (), (), (), (), (pair,), False)
         told.append("\n".join(predicted.pairs(judged, lambda pair: None, "4", False, False, 80)))
     assert "In this run it was the other way round." in told[0] and "No delay" not in told[0] and "No delay that was tried turned it round." in told[1]
 
 
 def test_a_forced_pair_is_turned_round_by_no_schedule(runs):
     scenario, contract, run, verdict = runs["04-half-close"]
-    judged = orders.judge(as_it_ran(contract, run), contract, run, verdict)
+    judged = orders.judge(as_it_ran(contract, run), [], contract, run, verdict)
     turner, places = turned.Turner(scenario, lent), turned.places(run)
     assert [turner.turned(places[p.first.seq], places[p.second.seq]) for p in judged.right[:3]] == [None] * 3
 
@@ -122,10 +122,10 @@ def test_a_forced_pair_is_turned_round_by_no_schedule(runs):
 def test_of_programs_that_print_only_the_order_within_each_is_judged(runs):
     _, contract, run, verdict = runs["00-anatomy"]
     dealt = [Card(line.who, line.text) for line in cards.lines_of(contract)]
-    judged = orders.judge(dealt[::-1], contract, run, verdict)
+    judged = orders.judge(dealt[::-1], [], contract, run, verdict)
     assert judged.unordered and judged.free == judged.right == ()
     assert {(p.first.who == p.second.who, p.cause) for p in judged.impossible} == {(True, "program")} and len(judged.impossible) == 8
-    assert orders.judge(dealt, contract, run, verdict).impossible == ()
+    assert orders.judge(dealt, [], contract, run, verdict).impossible == ()
 
 
 def test_equal_cards_may_change_places(runs):
@@ -133,7 +133,29 @@ def test_equal_cards_may_change_places(runs):
     order = as_it_ran(contract, run)
     one, other = [n for n, card in enumerate(order) if card == Card("client", "reading data")]
     order[one], order[other] = order[other], order[one]
-    assert orders.judge(order, contract, run, verdict).impossible == ()
+    assert orders.judge(order, [], contract, run, verdict).impossible == ()
+
+
+def test_a_line_that_the_contract_forbids_is_a_card_and_may_be_said_never_to_come():
+    scenario = find("2")
+    contract = scenario.load_contract()
+    dealt = cards.deal(contract, scenario.name)
+    forbidden = Card("server", "writing response")
+    assert dealt.count(forbidden) == 1 and len(dealt) == len(cards.lines_of(contract)) + 1
+    build([scenario])
+    run = Conductor(scenario, VirtualClock(), keeper=lent()).run()
+    verdict = comparison.judge(run, contract)
+    order = as_it_ran(contract, run)
+    right = orders.judge(order, [forbidden], contract, run, verdict)
+    assert (right.never, right.impossible, len(right.ran)) == ((None,), (), len(order))
+    assert "=     never: server: writing response" in "\n".join(predicted.table(order, [forbidden], right, 80, False))
+    wrong = orders.judge([*order[:-1], forbidden], order[-1:], contract, run, verdict)
+    assert [event is None for event in wrong.events] == [False] * (len(order) - 1) + [True] and wrong.never[0].text == order[-1].text
+    told = predicted.table([*order[:-1], forbidden], order[-1:], wrong, 80, False)
+    assert told[len(order)].startswith("- 13  server: writing response") and told[len(order) + 1].startswith(f"+     never: {order[-1]}") and told[len(order) + 1].endswith("it came")
+    assert max(map(len, told)) <= 80 and told[-1].endswith("   - never came   + came after all")
+    short = predicted.table(order[:-1], order[-1:], orders.judge(order[:-1], order[-1:], contract, run, verdict), 80, False)
+    assert re.search(rf"^  13 {{30,}}{re.escape(str(order[-1]))}$", "\n".join(short), re.M), short
 
 
 def test_the_cards_are_dealt_alike_each_time_and_not_in_the_contract_s_order(runs):
@@ -163,8 +185,9 @@ def test_the_cards_of_three_programs_fit_into_a_screen_with_the_words_above_them
 
 def test_numbers_are_read():
     assert cards.read_numbers("3, 1 2", 3, []) == [3, 1, 2] and cards.read_numbers("", 3, []) == []
-    for typed, words in (("0", "'0' is no card"), ("4", "The cards are 1 to 3"), ("1 1", "Card 1 has a place"), ("2", "Card 2 has a place"), ("²", "no card"),
-                         ("9" * 5000, "no card"), ("-1", "no card")):
+    assert cards.read_numbers("n 3, 1", 3, [2]) == cards.read_numbers("n3 1", 3, [2]) == [-3, -1]
+    for typed, words in (("0", "'0' is no card"), ("4", "The cards are 1 to 3"), ("1 1", "Card 1 was named already"), ("2", "Card 2 was named already"), ("²", "no card"),
+                         ("9" * 5000, "no card"), ("-1", "no card"), ("n", "such as n 3"), ("n2", "Card 2 was named already"), ("no", "'o' is no card")):
         with pytest.raises(BadOrder, match=re.escape(words)):
             cards.read_numbers(typed, 3, [2])
 
@@ -172,6 +195,7 @@ def test_numbers_are_read():
 def test_an_edited_list_is_read():
     dealt = [Card("client", "a"), Card("server", "b"), Card("client", "a")]
     assert cards.read_list("# words\n\nserver: b\nclient: a\n client: a \n", dealt) == [2, 1, 3]
+    assert cards.read_list("client: a\nnever  server: b\nnever client: a\n", dealt) == [1, -2, -3]
     for text, words in (("server: b\nserver: b\n", "Line 2 of your list is none of the cards"), ("client: a\nserver: b\n", "missing in your list:\n  client: a$")):
         with pytest.raises(BadOrder, match=words):
             cards.read_list(text, dealt)
@@ -193,8 +217,8 @@ def test_a_prediction_that_was_begun_goes_on_and_nothing_before_it_is_touched(tm
     third.now.why = "because"
     third.keep()
     assert path.read_text().startswith(before) and path.read_text().count("prediction ") == 2
-    assert predictions.placed(first.now.order, [Card("client", "x"), Card("client", "a: b")]) == [2]
-    assert predictions.placed(first.now.order, [Card("client", "x")]) == []
+    assert predictions.given(first.now, [Card("client", "x"), Card("client", "a: b")]) == [2]
+    assert predictions.given(first.now, [Card("client", "x")]) == []
 
 
 def test_a_spoilt_file_costs_nothing_but_its_own_lines(tmp_path):
@@ -238,6 +262,14 @@ def test_a_prediction_from_a_pipe_is_judged_and_kept(home):
     assert kept.startswith("prediction 1\nanswer: A\nwhy: the ?[31mclient\ncard: ") and kept.endswith("done\n") and kept.count("card: ") == 21
     assert (home / "progress.txt").read_text() == "predicted 04\n"
     assert done.stdout.index("D  The server gets EOF") < done.stdout.index("you expected") < done.stdout.index("D is right.")
+
+
+def test_cards_that_never_come_are_kept_and_can_be_taken_back(home):
+    some = predict(home, "b\n\nn 3 14\nb\n\nq\n", "2")
+    assert "14 cards" not in some.stdout and "0 of 14 have a place, 2 never come > " in some.stdout and "0 of 14 have a place, 1 never comes > " in some.stdout
+    assert (home / "predictions/02.txt").read_text().count("never: ") == 1 and "\n    never: " in some.stdout
+    rest = predict(home, "n 3\n" + " ".join(str(n) for n in range(1, 15) if n != 3) + "\n", "2")
+    assert rest.returncode == 0 and "Card 3 was named already" in rest.stdout and "you expected" in rest.stdout and "never: " in rest.stdout.partition("you expected")[2]
 
 
 def test_a_second_time_is_asked_anew_and_noted_once(home):
