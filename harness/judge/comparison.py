@@ -54,7 +54,8 @@ class Difference:
                 shutdown, the call `act`, failed.
                 found "used": WHO said "closing", and then made the write `act`. found "elsewhere": WHO made the call `act` on
                 another descriptor. found "holds": calls were not seen, and WHO may have closed a copy. found "again" and "exit":
-                WHO went on and had not closed when it said "closing" once more, or when it ended
+                WHO went on and had not closed when it said "closing" once more, or when it ended. found "shutdown": WHO said "closing",
+                and made the shutdown `act` in place of that
     unwritten   WHO announced `expected` bytes, and wrote `found`. `act` is the write that went beyond them, or a write on another
                 descriptor. expected "0": no line announces the `found` bytes of the write `act`
     unlike      WHO's line quotes the bytes that it sends, and the write `act` has other bytes. Or the line quotes none, and the write has
@@ -424,8 +425,8 @@ class _Comparison:
         elif on is not None:
             yield replace(told, kind="open", found="used", act=on.seq, hints=fitting(line.hints, "no close"))
         elif left:
-            other = self.deeds.misdirected(event, ("close",))
-            yield replace(told, kind="open", found="elsewhere" if other else left, act=other.seq if other else -1, hints=fitting(line.hints, "no close"))
+            other = self.deeds.misdirected(event, ("close",)) or (self.deeds.shut_down_after(event) if left == "shutdown" else None)
+            yield replace(told, kind="open", found="elsewhere" if other and other.name == "close" else left, act=other.seq if other else -1, hints=fitting(line.hints, "no close"))
         elif half:
             other = self.deeds.misdirected(event, ("shutdown",)) if half == "no shutdown" else None
             act = self.deeds.failed_shutdown(event) if half == "failed" else other

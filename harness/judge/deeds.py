@@ -236,7 +236,8 @@ class Deeds:
     def left_open(self, event: Event) -> str:
         """Returns what shows that a process did not close when it had logged this "closing": "again" if its thread logged "closing" once
         more about this connection, and the process closed nothing of it between the two lines; "exit" if the thread logged more lines, and
-        the process had the connection until it ended. Returns "" if it closed or shut down, or if nobody knows."""
+        the process had the connection until it ended; "shutdown" if it had shut down in place of that. Returns "" if it closed, or if nobody
+        knows."""
         side = self.sides.of(event)
         end = self.sides.end(side) if side is not None else None
         if side is None or end is None or not self.run.observed or self.run.stop.kind not in FINISHED or not causes.is_a(event, "closing") or event.pid in self._blind:
@@ -248,7 +249,9 @@ class Deeds:
         gave += [h.until for h in mine if h.how != "exit" and h.until > event.seq]
         if again >= 0:
             return "again" if mine and not any(place < again for place in gave) and all(h.until < 0 or h.until > again for h in mine) else ""
-        return "exit" if later and not gave and any(h.how == "exit" and h.until > later[0].seq for h in mine) else ""
+        if not later or not any(h.how == "exit" and h.until > later[0].seq for h in mine):
+            return ""
+        return "exit" if not gave else "shutdown" if self.shut_down_after(event) is not None else ""
 
     def wrote_on(self, event: Event) -> Optional[Call]:
         """Returns the write that a thread made to a connection after it had logged "closing" and then another line, if the connection

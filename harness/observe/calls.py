@@ -45,16 +45,16 @@ _ON_DESCRIPTOR = {
 _ALWAYS = {
     "poll": (7, -1), "ppoll": (271, 73), "select": (23, -1), "pselect6": (270, 72), "socket": (41, 198), "nanosleep": (35, 101),
     "clock_nanosleep": (230, 115), "alarm": (37, -1), "setitimer": (38, 103), "timer_settime": (223, 110), "timer_delete": (226, 111),
-    "wait4": (61, 260), "waitid": (247, 95), "pause": (34, -1), "rt_sigsuspend": (130, 133), "restart_syscall": (219, 128), "io_uring_setup": (425, 425),
+    "wait4": (61, 260), "waitid": (247, 95), "pause": (34, -1), "rt_sigsuspend": (130, 133), "vfork": (58, -1), "restart_syscall": (219, 128), "io_uring_setup": (425, 425),
 }
 _PLACE = 0 if ptrace.MACHINE == "x86_64" else 1
 _NAMES = {both[_PLACE]: name for name, both in {**_ON_DESCRIPTOR, **_ALWAYS}.items() if both[_PLACE] >= 0}
 
-_FOR_OTHERS = ("wait4", "waitid", "pause", "rt_sigsuspend")     # they wait for a child, or for a signal
+_FOR_OTHERS = ("wait4", "waitid", "pause", "rt_sigsuspend", "vfork")     # they wait for a child, or for a signal
 SLEEPS = ("nanosleep", "clock_nanosleep")
 _STOPS = (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 # These are reported even if their descriptor is not open: a program may have closed it too early, and may ask again and again.
-_FAILS_ON_NONE = ("accept", "accept4", "connect", "shutdown", "read", "readv", "recvfrom", "recvmsg", "write", "writev", "sendto", "sendmsg")
+_FAILS_ON_NONE = ("close", "accept", "accept4", "connect", "shutdown", "read", "readv", "recvfrom", "recvmsg", "write", "writev", "sendto", "sendmsg")
 _OVER = ("dup2", "dup3")    # they close what was behind their second argument
 # These are also reported on the descriptors 0, 1 and 2 if no socket is there, because then they fail.
 _ON_SOCKETS = ("connect", "accept", "accept4", "sendto", "recvfrom", "sendmsg", "recvmsg", "shutdown", "bind", "listen")
@@ -96,6 +96,7 @@ class _Thread:
     interrupted: "Optional[tuple[int, tuple[int, ...]]]" = None     # a signal has ended that call for now: the kernel may make it again
     untold: bool = False                        # the report of its birth is not in the queue yet, so it may not go on
     made: "tuple[int, tuple[int, ...]]" = (-1, ())  # the number and the arguments of the call that it is in
+    none: int = -1                              # the descriptor of its last close that was not open
     cut: int = 0                                # bytes to which this read was cut; 0: it asks for as many as its program does
 
 
@@ -525,6 +526,10 @@ def _asked(thread: _Thread, name: str, args: "tuple[int, ...]") -> Optional["dic
                 return None
             if not (0 <= fd < 3) and not what.startswith(("socket:", "pipe:", "anon_inode:")) and (what or name not in _FAILS_ON_NONE):
                 return None
+            if name == "close" and not what:
+                thread.none, before = fd, thread.none
+                if fd == before + 1:        # it closes all numbers, one after the other
+                    return None
             told["what"] = what
         return _on_descriptor(thread, name, args, told)
     if name == "socket":

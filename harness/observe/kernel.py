@@ -19,14 +19,14 @@ from ..frozen import dataclass
 # The calls in which a thread can wait, by system call number.
 _X86_64 = {
     0: "read", 1: "write", 7: "poll", 19: "readv", 20: "writev", 23: "select", 34: "pause", 35: "nanosleep", 42: "connect",
-    43: "accept", 44: "sendto", 45: "recvfrom", 46: "sendmsg", 47: "recvmsg", 61: "wait4", 130: "rt_sigsuspend",
+    43: "accept", 44: "sendto", 45: "recvfrom", 46: "sendmsg", 47: "recvmsg", 56: "clone", 58: "vfork", 61: "wait4", 130: "rt_sigsuspend",
     128: "rt_sigtimedwait", 202: "futex", 230: "clock_nanosleep", 232: "epoll_wait", 247: "waitid", 270: "pselect6",
     271: "ppoll", 281: "epoll_pwait", 288: "accept4", 219: "restart_syscall",
 }
 _AARCH64 = {
     63: "read", 64: "write", 65: "readv", 66: "writev", 72: "pselect6", 73: "ppoll", 22: "epoll_pwait", 101: "nanosleep",
     115: "clock_nanosleep", 203: "connect", 202: "accept", 242: "accept4", 206: "sendto", 207: "recvfrom", 211: "sendmsg",
-    212: "recvmsg", 260: "wait4", 95: "waitid", 133: "rt_sigsuspend", 137: "rt_sigtimedwait", 98: "futex", 128: "restart_syscall",
+    212: "recvmsg", 260: "wait4", 95: "waitid", 133: "rt_sigsuspend", 137: "rt_sigtimedwait", 98: "futex", 220: "clone", 128: "restart_syscall",
 }
 _CALLS = {"x86_64": _X86_64, "aarch64": _AARCH64}.get(os.uname().machine, {})
 
@@ -34,6 +34,8 @@ _CALLS = {"x86_64": _X86_64, "aarch64": _AARCH64}.get(os.uname().machine, {})
 PLAIN = {"recvfrom": "read", "recvmsg": "read", "readv": "read", "sendto": "write", "sendmsg": "write", "writev": "write",
          "accept4": "accept", "ppoll": "poll", "pselect6": "select", "epoll_pwait": "epoll_wait",
          "nanosleep": "sleep", "clock_nanosleep": "sleep", "waitid": "wait4"}
+
+_CLONE_VFORK = 0x4000
 
 POLLIN, POLLOUT = 1, 4      # the events for which a poll, select or epoll_wait waits
 ONCE = 1 << 31 | 1 << 28    # EPOLLET, EPOLLEXCLUSIVE: this thread, or another one, may already have been told what is ready
@@ -106,7 +108,11 @@ def _thread(pid: int, tid: int, again: bool) -> Optional[Thread]:
     state = _state(f"/proc/{pid}/task/{tid}/stat")
     if state in ("", "Z", "X"):
         return None
-    found = _in_call(pid, tid, ran, state in "ST")
+    found = _in_call(pid, tid, ran, state in "STD")
+    if found.raw == "clone" and found.args[0] & _CLONE_VFORK:
+        found = replace(found, call="vfork")
+    if state == "D" and found.call not in ("vfork", "?"):     # the kernel does something for it, and it goes on by itself
+        found = replace(found, call="")
     if state in "Tt" and not waits_for_ever(found) and found.call != "?":
         found = replace(found, call="", stopped=True)
     return replace(found, ran=_ran(pid, tid)) if again else found
@@ -154,7 +160,7 @@ def waits_for_ever(thread: Thread) -> bool:
         return a[3] == 0
     if call == "rt_sigtimedwait":
         return a[2] == 0
-    return call in ("read", "write", "accept", "wait4", "pause", "rt_sigsuspend")
+    return call in ("read", "write", "accept", "wait4", "vfork", "pause", "rt_sigsuspend")
 
 
 def resumed(thread: Thread, fds: int) -> Thread:

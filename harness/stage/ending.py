@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .conductor import Conductor
 
 _POLLS = ("poll", "select", "epoll_wait")
-_PARENTS = ("futex", "wait4", "pause", "rt_sigsuspend", "rt_sigtimedwait")     # calls that wait for a program's own threads or children, or signals
+_PARENTS = ("futex", "wait4", "vfork", "pause", "rt_sigsuspend", "rt_sigtimedwait")     # calls that wait for a program's own threads or children, or signals
 
 
 def _records(conductor: "Conductor") -> quiescence.Records:
@@ -62,7 +62,7 @@ def _for_their_own(conductor: "Conductor", seen: quiescence.Look) -> str:
     found = []
     for thread in seen.threads:
         on = [seen.names.get(thread.pid, {}).get(fd, "") for fd in seen.targets.get(thread.tid, ())]
-        what = {"futex": "another thread of its own (a lock, a condition, or a thread's end)", "wait4": "a child process of its own",
+        what = {"futex": "another thread of its own (a lock, a condition, or a thread's end)", "wait4": "a child process of its own", "vfork": "a child process of its own, until that ends or runs another program",
                 "pause": "a signal", "rt_sigsuspend": "a signal", "rt_sigtimedwait": "a signal"}.get(thread.call, "")
         if not what and on and all(name.startswith("pipe:") for name in on):
             what = "a pipe, to which nobody writes" if thread.call != "write" else "a pipe, from which nobody reads"

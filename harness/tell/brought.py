@@ -132,7 +132,7 @@ def _dead(run: Run) -> str:
 def waits(run: Run) -> Iterator[str]:
     """Yields what each blocked thread waits for, one clause each. A thread that waits for its own threads or children is left out
     if another thread of its process waits for something else."""
-    own = ("futex", "wait4", "pause", "rt_sigsuspend", "rt_sigtimedwait")
+    own = ("futex", "wait4", "vfork", "pause", "rt_sigsuspend", "rt_sigtimedwait")
     named = {w.pid for w in run.stop.waiting if w.call not in own}
     for w in run.stop.waiting:
         if w.call and w.call not in own or w.pid not in named:
@@ -151,7 +151,7 @@ def _for_what(w: Waiting, run: Run) -> str:
         return f"in {w.call} for a new connection{f', or for the {w.on}' if w.on else ''}{place}"
     if w.connection:
         return f"in {w.call} on connection {w.connection}{f', for the {w.on}' if w.on else ''}{place}"
-    return {"futex": "for a lock or a thread of its own", "wait4": "for a child process", "sleep": "in a sleep"}.get(w.call, f"in {w.call}") + place
+    return {"futex": "for a lock or a thread of its own", "wait4": "for a child process", "vfork": "in vfork for its child process", "sleep": "in a sleep"}.get(w.call, f"in {w.call}") + place
 
 
 _NUMBER = re.compile(r"\bconnection (\d+)")

@@ -104,6 +104,8 @@ class Why:
             yield from self._nothing_unread(d)
         elif d.kind in ("deaf", "open"):
             yield from self._other_than_shut_wr(d)
+            if d.found == "shutdown":
+                yield "shutdown ends what is sent, or received, and keeps the descriptor. close gives it up."
         elif d.kind == "act":
             early = next((one for one in self.verdict.differences if one.kind == "wire" and one.expected == "FIN" and one.other.endswith(" FIN") and role_of(one.who) == role_of(d.who)), None)
             yield from [f"So the {role_of(d.who)}'s FIN went out before the {role_of(early.other.rpartition(' ')[0])}'s, and the contract has it behind that."] if early is not None else ()
@@ -536,9 +538,10 @@ class Why:
     def _of_two_processes(self, d: Difference, event: Event) -> Iterator[str]:
         """Yields why the last line that was right and the line that was not belong to two processes of one program. If the first of these
         processes waited for a child when the line came, it says that."""
-        waited = next((c for c in self.run.calls if c.name in ("wait4", "waitid") and c.pid in {e.pid for e in d.witnesses if e != event} and c.seq < event.seq
+        waited = next((c for c in self.run.calls if c.name in ("wait4", "waitid", "vfork") and c.pid in {e.pid for e in d.witnesses if e != event} and c.seq < event.seq
                        and not 0 <= c.returned < event.seq), None)
         yield f"These two lines are of two processes of the {event.who}." + (
+            f" One of them had called vfork{at(waited.source)}: in a parent it returns only when the child process has ended, or has become another program (exec)." if waited is not None and waited.name == "vfork" else
             f" One of them waited for the end of a child process{at(waited.source)} when the other one logged its line." if waited is not None else
             " A fork returns in both processes, and each goes on behind it.")
 

@@ -473,7 +473,8 @@ def _open(d: Difference, run: Run) -> str:
     if d.found == "used" and act is not None:
         return f"{said}, and called {act.name} on connection{number} after that"
     if d.found == "shutdown" and act is not None:
-        return f"{said}, and called shutdown({act.option}) in place of close: it {still}"
+        kept = any(h.pid == act.pid and h.until < 0 for made in run.connections for end in (made.opener, made.acceptor) if made.number == act.connection and end is not None for h in end.holders)
+        return f"{said}, and called shutdown({act.option}) in place of close: it {still if kept else f'had connection{number} until it ended'}"
     if d.found == "failed" and act is not None:
         return f"{said}, and its shutdown failed with {act.error}"
     if d.found == "a copy" and d.observed and causes.is_a(d.observed, "half-closing"):

@@ -196,6 +196,7 @@ WHY = [
     ("wrong-descriptor", "ctypes.CDLL(None).recv(0, bytes(1), 1, 0)", "s.recv(1)", "The server's recv is on descriptor 0, which is no socket (0 is the standard input). It failed with "
      "ENOTSOCK. accept had returned 4: that is the descriptor of connection 1."),
     ("wrong-descriptor", "c.recv(1)", "ctypes.CDLL(None).send(-1, b'x', 1, 0)", "The client's send is on descriptor -1, which is none. It failed with EBADF."),
+    ("wrong-descriptor", "ctypes.CDLL(None).close(77)\nl.accept()", "s.recv(1)", "The server's close is on descriptor 77, which is not open. It failed with EBADF. The server still has connection 1 when the run is over."),
     ("own-shutdown", "c.recv(9); c.recv(9)", "s.shutdown(0); s.recv(1); s.send(b'x')", "The client's recv on connection 1 returned 0, the end of the stream. The server had sent no FIN: the client "
      "itself had shut down the receiving there (SHUT_RD)."),
     ("udp-to-tcp", "c.recv(1)", "socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 9000))", "The client sent to 127.0.0.1:9000 by UDP: its socket is one of SOCK_DGRAM. The server "
@@ -232,6 +233,7 @@ NOT_SO = [
     ("no-write", "c.recv(9); select.select([c, l], [], [])", "s.send(b'ping\\n'); input()"),        # the client waits for a person
     ("shared-reads", "c.recv(9)", "s.recv(1)"),
     ("wrong-descriptor", "c.recv(1)", "s.close()"),
+    ("wrong-descriptor", "d = os.dup(c.fileno()); os.close(d); ctypes.CDLL(None).close(d); c.recv(1)", "s.recv(1)"),     # it was closed before, and nothing came of that
     ("asked-nothing", "c.recv(1); c.recv(1)", "s.send(b'x')"),
     ("eagain-then-close", "c.settimeout(0.1)\ntry: c.recv(1)\nexcept TimeoutError: c.close()", "s.recv(1)"),
     ("interrupted", "import signal; signal.signal(17, lambda *a: None)\nif os.fork() == 0: os._exit(0)\nl.accept()", "time.sleep(0.1)"),     # it calls it again

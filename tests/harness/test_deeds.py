@@ -123,9 +123,17 @@ def test_who_says_closing_and_writes_on_is_told_so():
     assert kinds(rules, made(log, "15-16 client@101#1 shutdown SHUT_RD = 0\n25-26 client@101#1 write 2 = 2")) == []
 
 
+@pytest.mark.parametrize("held_until, words", [((-1, ""), "it still holds connection 1 when the run is over"), ((500, "exit"), "it had connection 1 until it ended")])
+def test_a_shutdown_in_place_of_a_close_is_told_so(held_until, words):
+    log, rules = "client@101#1: closing\nclient@101#1: connecting", "client: closing\nclient: connecting"
+    run = made(log, "11-12 client@101#1 shutdown SHUT_RDWR = 0", client=(101, 1, *held_until, 101))
+    assert f'the client said "closing", and called shutdown(SHUT_RDWR) in place of close: {words}' in told(rules, run)
+    assert "shutdown ends what is sent, or received, and keeps the descriptor. close gives it up." in told(rules, run)
+
+
 @pytest.mark.parametrize("calls, held_until, left", [
     ("", (500, "exit"), True), ("11-12 client@101#1 close 0 = 0", (12, "close"), False), ("25-26 client@101#1 close 0 = 0", (26, "close"), False),
-    ("11-12 client@101#1 close 0 = 0", (500, "exit"), False), ("11-12 client@101#1 shutdown SHUT_RDWR = 0", (500, "exit"), False),
+    ("11-12 client@101#1 close 0 = 0", (500, "exit"), False), ("11-12 client@101#1 shutdown SHUT_RDWR = 0\n13-14 client@101#1 close 0 = 0", (500, "exit"), False),
     ("", (500, "exec"), False), ("5-6 client@101#1 dup2 4 = 0", (500, "exit"), False)],
     ids=["never", "at once", "after the next line", "one of two copies", "shut down", "given up by exec", "behind a low descriptor"])
 def test_who_says_closing_and_goes_on_with_the_connection_until_it_ends_is_told_so(calls, held_until, left):

@@ -15,7 +15,7 @@ SLEEPS = ("nanosleep", "clock_nanosleep")
 OVER = ("dup2", "dup3")     # they close what was behind the descriptor that they make
 COPIES = ("dup", *OVER, "fcntl")
 STANDARD = {0: "standard input", 1: "standard output", 2: "standard error"}
-_FOR = {"futex": "for a lock or a thread of its own, in futex", "wait4": "for a child process, in wait4", "pause": "for a signal, in pause",
+_FOR = {"futex": "for a lock or a thread of its own, in futex", "wait4": "for a child process, in wait4", "vfork": "for its child process to end or to run another program, in vfork", "pause": "for a signal, in pause",
         "rt_sigsuspend": "for a signal", "rt_sigtimedwait": "for a signal", "sleep": "in a sleep"}
 
 

@@ -446,8 +446,11 @@ def wrong_descriptor(facts: Facts) -> "Iterator[Finding]":
     else."""
     told: "set[tuple[int, int]]" = set()
     for call in facts.run.calls:
-        if call.error not in ("EBADF", "ENOTSOCK") or call.name not in (*READS, *WRITES, *ACCEPTS, "connect", "shutdown", "bind", "listen") or (call.pid, call.fd) in told:
+        if call.error not in ("EBADF", "ENOTSOCK") or call.name not in (*READS, *WRITES, *ACCEPTS, "connect", "shutdown", "bind", "listen", "close") or (call.pid, call.fd) in told:
             continue
+        kept = [side for side in facts.sides.all() if call.name == "close" and call.pid in [h.pid for h in facts.kept(side)]]
+        if call.name == "close" and (not kept or any(one.fd == call.fd and one.name == "close" and not one.error for one in facts.run.calls if one.pid == call.pid)):
+            continue            # a second close does no harm, as long as nothing else has got that number
         told.add((call.pid, call.fd))
         before = [one for one in facts.run.calls if one.pid == call.pid and 0 <= one.returned < call.seq]
         closed = next((one for one in reversed(before) if one.name == "close" and one.fd == call.fd and not one.error), None)
@@ -471,6 +474,8 @@ def wrong_descriptor(facts: Facts) -> "Iterator[Finding]":
             words += " If stdio (fprintf, fputs) made that write, its bytes lay in a buffer until then. fflush before the close writes them in time, and so does fclose in place of it."
         elif made is not None and call.error == "ENOTSOCK":
             words += f" accept{at(made.source)} had returned {made.result}: that is the descriptor of connection {made.connection}."
+        elif kept:
+            words += f" The {call.who} still has {listed(f'connection {side[0]}' for side in kept[:3])}{' and more' if len(kept) > 3 else ''} when the run is over."
         yield Finding("wrong-descriptor", words, tuple(proof), call.seq, call.who, call.source, "0")
 
 
