@@ -225,10 +225,10 @@ class Deeds:
         """Does the process that logged this "closing" still hold that connection when the run is over, though nothing kept it
         from closing? Where calls are not seen, the sockets at the end tell."""
         side = self.sides.of(event)
-        if side is not None and not self.run.observed and self.run.stop.kind in FINISHED and causes.is_a(event, "closing"):
+        if side is not None and not self.run.observed and self.run.stop.by_itself and causes.is_a(event, "closing"):
             return any(s.connection == side[0] and s.pid == event.pid and s.fd >= 0 for s in self.run.stop.sockets)
         end = self.sides.end(side) if side is not None else None
-        if side is None or end is None or not self.run.observed or self.run.stop.kind not in FINISHED or not causes.is_a(event, "closing"):
+        if side is None or end is None or not self.run.observed or not self.run.stop.by_itself or not causes.is_a(event, "closing"):
             return False
         pending = any(c.name == "close" and c.returned < 0 and c.pid == event.pid for c in self.by_side.get(side, ()))
         return not pending and event.pid not in self._blind and any(h.pid == event.pid and h.until < 0 for h in end.holders)
@@ -240,7 +240,7 @@ class Deeds:
         knows."""
         side = self.sides.of(event)
         end = self.sides.end(side) if side is not None else None
-        if side is None or end is None or not self.run.observed or self.run.stop.kind not in FINISHED or not causes.is_a(event, "closing") or event.pid in self._blind:
+        if side is None or end is None or not self.run.observed or not self.run.stop.by_itself or not causes.is_a(event, "closing") or event.pid in self._blind:
             return ""
         later = list(_behind(self._lines.get((event.pid, event.tid), []), event.seq))
         again = next((e.seq for e in later if causes.is_a(e, "closing") and self.sides.of(e) == side), -1)
@@ -292,7 +292,7 @@ class Deeds:
         down, else "no shutdown". Returns "" if it did shut down, or if it was ended before it could, or if nobody knows.
         (A shutdown fails with ENOTCONN if the other end has reset the connection: then the call is not wrong.)"""
         side = self.sides.of(event)
-        if side is None or not self.run.observed or self.run.stop.kind not in FINISHED or not causes.is_a(event, "half-closing") or event.pid in self._blind:
+        if side is None or not self.run.observed or not self.run.stop.by_itself or not causes.is_a(event, "half-closing") or event.pid in self._blind:
             return ""
         calls = [c for c in self.by_side.get(side, ()) if c.pid == event.pid]
         then = next((c for c in calls if c.seq > event.seq and c.name in ("close", *READS, *WRITES)), None)

@@ -54,6 +54,7 @@ class Look:
     timed: bool = False     # only waits with a time limit of their own prevent a calm look
     limit: float = 0.0      # timed: the longest of these limits, in seconds from now at most; 0: not known
     soonest: float = 0.0    # timed: the shortest of these limits that is known; 0: none is
+    limited: "frozenset[int]" = frozenset()     # timed: the threads in these waits; 0: a kernel waits
     targets: "dict[int, dict[int, int]]" = field(default_factory=dict)      # by tid: the descriptors on which it waits, and for what
     names: "Mapping[int, Mapping[int, str]]" = field(default_factory=dict)  # by process: what its descriptors are, "pipe:[7]"
 
@@ -104,7 +105,9 @@ def look(pids: Iterable[int], held: "set[int]", ours: "set[str]", network: Optio
     if busy or not timed:
         return made
     words, limit = max(timed, key=lambda one: one[1])
-    return replace(made, busy=words, timed=True, limit=limit, soonest=min((one for _, one in timed if one), default=0.0))
+    tids = {thread.tid for thread in threads if not kernel.waits_for_ever(thread)} | {wait.thread.tid for wait in waits if any(True for _ in wait.limited())}
+    tids |= {0} if any(one.user for one in ends.values()) else set()
+    return replace(made, busy=words, timed=True, limit=limit, soonest=min((one for _, one in timed if one), default=0.0), limited=frozenset(tids))
 
 
 def frozen(pids: "list[int]", last: Look, network: Network, pending: "Optional[set[int]]") -> Look:

@@ -22,7 +22,7 @@ from . import cast, ending, limits
 from .book import Book
 from .intake import Intake, how
 from .keeper import PROCESSES, CantStart, Ended, Keeper, open_keeper
-from .limits import AGAIN, CALLS, ENDS, EVENTS, FLOOD, GUESS, IDLE, IDLE_CALLS, OUTPUT, PATIENCE, SLEEPS, UNPROVEN, UNWAITED, VAIN, Watch
+from .limits import AGAIN, ASKS, CALLS, ENDS, EVENTS, FLOOD, GUESS, IDLE, IDLE_CALLS, OUTPUT, PATIENCE, SLEEPS, UNPROVEN, UNWAITED, VAIN, Watch
 from .policies import Held, Live, Policy, VirtualClock
 from .scenarios import Scenario
 from .starts import Process, Starts, said
@@ -57,6 +57,7 @@ class Conductor:
         self.waits_for_keys = any(program.terminal == "ours" for program in self.stage.programs)
         self.last = quiescence.Look(())             # the last look
         self._count_at = UNWAITED                   # how many processes must have been born before those that ended are counted
+        self._asked: "tuple[int, dict[int, tuple[str, int, int]]]" = (0, {})    # how much was heard; by thread: at its last wait that counts, its runs, what had moved, the number of these waits
         self._sleeps = 0                            # how many sleeps the clock has ended since anything came of one
         self._alone = 0, 0                          # what had moved, and how many calls one thread has made since then while nobody else could do anything
         self._moved = 0
@@ -299,7 +300,7 @@ class Conductor:
             self._go_on()
             return _FIRST_LOOK
         if seen.timed and not self.held:
-            self.stop = ending.too_long(self, seen) or ending.waits_on(self, seen)
+            self.stop = ending.too_long(self, seen) or ending.waits_on(self, seen) or self._asks_on(seen)
             self.watch.expect_since(min(seen.limit, ending.most(self)))
         if distance >= _LAST_LOOK:
             self.keeper.wake()
@@ -353,6 +354,20 @@ class Conductor:
         if anyway is not None:
             self._spawn(Process(anyway, len(self.starts.of(anyway.name)) + 1, 0))
         return anyway is not None
+
+    def _asks_on(self, seen: quiescence.Look) -> Optional[Stop]:
+        """Returns the end of a run in which all wait, and each wait with a time limit has ended by it again and again. Between these waits something
+        was sent or said, and nobody has read anything. Else returns None."""
+        if self.intake.heard != self._asked[0]:
+            self._asked = self.intake.heard, {}
+        for thread in seen.threads:
+            ran, moved, times = self._asked[1].get(thread.tid, (thread.ran, self.intake.moved, 0))
+            if thread.tid not in self._asked[1] or ran != thread.ran and moved != self.intake.moved:
+                self._asked[1][thread.tid] = thread.ran, self.intake.moved, times + (ran != thread.ran)
+        if self.intake.timers.pending(self.intake.now()) or any(self._asked[1].get(tid, ("", 0, 0))[2] < ASKS for tid in seen.limited):
+            return None
+        who = sorted({f"the {self.intake.members.who(thread.pid)}" for thread in seen.threads if thread.tid in seen.limited})
+        return Stop("runaway", f"{' and '.join(who)} wait{'s' if len(who) == 1 else ''} with a time limit again and again, {ASKS} times and more, and nobody has read anything meanwhile")
 
     def _spins(self, seen: quiescence.Look) -> bool:
         """Do all running threads make calls that bring nothing? In this way they may wait for what a pause holds back."""

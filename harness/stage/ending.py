@@ -126,7 +126,7 @@ def run(conductor: "Conductor") -> Run:
         stop = replace(stop, waiting=_records(conductor).waiting(seen), sockets=sockets(conductor, seen), under_way=seen.under_way)
     if intake.crash:
         report = sanitizer.read(output.text for output in book.outputs if output.who == intake.reported and output.stream == "stderr")
-        stop = replace(stop, kind="crash", words=report.words(intake.reported) if report is not None else intake.crash)
+        stop = replace(stop, kind="crash", besides=stop.kind, words=report.words(intake.reported) if report is not None else intake.crash)
     for process in conductor.starts.started.values():
         if not process.ended:
             doing = _what_it_does(process, stop) if conductor.told else "not known"

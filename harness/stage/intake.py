@@ -97,6 +97,7 @@ class Intake:
         self._furthest: dict[tuple[str, str], Segment] = {}     # of these, each direction's last one with data: it has the stream's length
         self.ignored = 0                            # datagrams that were no line of a program of this run
         self.connected: set[str] = set()            # the names of programs that have asked for a connection
+        self.heard = 0                              # counts reads that brought bytes or an end, accepts, and connects
         self.fruitless: dict[int, int] = {}         # by thread: how often its time limit has ended a wait since anything moved
         self.in_vain: dict[tuple[int, str, int, str], int] = {}     # by thread, call, descriptor, error: how often it brought nothing
         self.cut: set[str] = set()                  # the names of programs whose output was not kept to its end
@@ -371,6 +372,8 @@ class Intake:
         self._inner.discard(entry)
         if call.name in _MOVES and call.result > 0 and call.option != "MSG_PEEK" and not inner:
             self.progress()
+        if not call.error and call.option != "MSG_PEEK" and (call.name in READS and call.asked > 0 and not inner or call.name in ("connect", "accept", "accept4")):
+            self.heard += 1
         if call.name in _WAITS and call.limit > 0 and call.result == 0 and not call.error:
             self.fruitless[call.tid] = self.fruitless.get(call.tid, 0) + 1
         elif call.name in ("connect", "accept", "accept4", "close", "shutdown"):

@@ -22,6 +22,7 @@ PATIENCE = 30.0             # seconds that a run waits at most for a program's t
 LONGEST = 300.0             # seconds of a whole run, pauses not counted
 ENDS = 1_000                # so many reads of one thread at the end of a stream, or failing calls, and no progress: then it spins
 AGAIN = 3                   # so many times in a row a time limit ended a wait, and nothing came of it
+ASKS = 100                  # so many times a time limit ended a wait, each time something was sent or said, and nobody read a byte
 SPIN_LEAST = 1.0            # seconds of processor time after which a program that runs when the run is given up counts as spinning
 MEMORY_EVERY = 0.05         # seconds between two looks at how much memory all programs use
 UNWAITED = 500              # processes of one parent that have ended, and that nobody has waited for

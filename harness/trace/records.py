@@ -230,6 +230,12 @@ class Stop:
     waiting: tuple[Waiting, ...] = ()
     sockets: tuple[Socket, ...] = ()
     under_way: int = 0      # bytes sent and not yet received, when last looked at (0 for a proof)
+    besides: str = ""       # crash: the kind that this would be without the crash
+
+    @property
+    def by_itself(self) -> bool:
+        """Did the run end by itself, so that no program was stopped in the middle of something?"""
+        return (self.besides or self.kind) in ("over", "waiting", "deadlock")
 
 
 @dataclass(frozen=True)

@@ -333,6 +333,15 @@ def test_a_loop_that_only_looks_at_what_came_is_a_runaway(tmp_path):
     assert len(made.calls) < CALLS      # and not because there were too many to look at
 
 
+@pytest.mark.parametrize("limit", ["s.settimeout(0.02)", "s.setsockopt(1, 20, struct.pack('=qq', 0, 20_000))"], ids=["poll", "SO_RCVTIMEO"])
+def test_a_loop_that_asks_again_after_each_time_limit_is_a_runaway_if_nobody_reads(tmp_path, limit, monkeypatch):
+    monkeypatch.setattr("harness.stage.conductor.ASKS", 5)
+    server = "import signal, socket\nl = socket.create_server(('127.0.0.1', 9000))\nc, _ = l.accept()\nsignal.pause()\n"
+    client = f"import socket, struct\ns = socket.create_connection(('127.0.0.1', 9000))\n{limit}\nwhile True:\n  try: s.send(b'x'); s.recv(1)\n  except OSError: pass\n"
+    word, status, words = page.verdict(run(tmp_path, [script(tmp_path, "srv.py", server)], [script(tmp_path, "cli.py", client)]))
+    assert (word, words) == ("runaway", "the client waits with a time limit again and again, 5 times and more, and nobody has read anything meanwhile")
+
+
 def test_a_wait_that_ends_soon_is_waited_for_though_another_one_is_long(tmp_path):
     client = ("import socket, threading\nthreading.Thread(target=threading.Event().wait, args=(99,), daemon=True).start()\n"
               "s = socket.create_connection(('127.0.0.1', 9000), timeout=0.5)\ntry: s.recv(1)\nexcept TimeoutError: print('gave up')\n")

@@ -83,6 +83,12 @@ def test_a_closing_whose_program_holds_on_is_refused():
     assert kinds("others allowed\nclient: closing", made(log, client=(101, 1, -1, "", 0), stop=Stop("interrupted"))) == []
 
 
+@pytest.mark.parametrize("besides, left", [("over", True), ("runaway", False)])
+def test_a_closing_counts_in_a_run_with_a_crash_that_ended_by_itself(besides, left):
+    run = made("client@101#1: closing", "11-12 client@101#1 shutdown SHUT_RDWR = 0", client=(101, 1, -1, "", 0), stop=Stop("crash", besides=besides))
+    assert ('the client said "closing", and called shutdown(SHUT_RDWR) in place of close' in told("client: closing", run)) == left
+
+
 def test_who_closed_one_of_two_descriptors_is_not_told_that_it_called_no_close():
     rules, log = "client: closing", "client@101#1: closing"
     kept = made(log, "11-12 client@101#1 close 0 = 0", client=(101, 1, -1, "", 0))
