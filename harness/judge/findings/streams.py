@@ -78,7 +78,7 @@ def wants_more(facts: Facts) -> "Iterator[Finding]":
         peer_waits = any(w.connection == side[0] for w, one in _reading(facts) if one == other)
         words += ", and waits in read, too." if peer_waits else "."
         swapped = _swapped_length(facts, side, reads[0], asked)
-        words += swapped
+        words += swapped or _other_size(facts, side, asked)
         if not insists:
             words += f" No FIN has come, either: if the {wait.who} reads until the end of the stream, the {peer} must end its sending (shutdown with SHUT_WR, or close)."
         yield Finding("wants-more", words, (reads[0].seq, *_pending(facts, wait)), reads[-1].seq if insists else reads[-1].returned,
@@ -121,6 +121,23 @@ def _that_brought(facts: Facts, side: Side) -> "list[Call]":
     return [call for call in facts.reads(side) if call.returned >= 0 and call.result > 0]
 
 
+def _other_size(facts: Facts, side: Side, asked: int) -> str:
+    """Returns a sentence if all writes to this end have the same number of bytes, which are no text, and the program here asks for another number
+    each time, at most twice as many or half as many; else ""."""
+    other = facts.sides.other(side)
+    sizes = {call.asked for call in facts.writes(other)} if other is not None else set()
+    whole, left = [], 0
+    for call in facts.reads(side):
+        if call.asked != left:      # it does not ask for the rest of what it asked for before
+            whole.append(call.asked)
+        left = call.asked - max(call.result, 0)
+    size = next(iter(sizes), 0)
+    if len(sizes) != 1 or set(whole) != {asked} or size == asked or not asked <= 2 * size <= 4 * asked or _is_text(_that_brought(facts, side)):
+        return ""
+    return (f" The {facts.sides.name(other)} writes {count(size, 'byte')} at a time, and the {facts.sides.name(side)} asks for {asked:,}. If both mean the same struct: sizeof counts the gaps, too, that C may "
+            "leave between its fields (padding). And a long has 4 bytes in some programs and 8 in others.")
+
+
 def _swapped_length(facts: Facts, side: Side, read: Call, asked: int) -> str:
     """Returns a sentence if the bytes that the program read just before are this number in one byte order, and a smaller one in
     the other; else ""."""
@@ -148,8 +165,9 @@ def no_newline(facts: Facts) -> "Iterator[Finding]":
             continue            # end_not_passed_on() says more
         total, shown = facts.took(side), f'"{last}"' if last != "\0" else "a zero byte"
         shown = f"{shown}, no newline: {count(rest, 'byte')} came behind the last newline" if rest else f"{shown}, no newline"
+        scanf = " So does fscanf: only a byte that does not belong to a number or a word ends it." if _may_scan(facts, reads[-1]) else ""
         waits_for = ("The bytes begin as an HTTP answer. If its head has neither Content-Length nor Transfer-Encoding, the body ends only when the stream ends (RFC 9112, 6.3)."
-                     if reads[0].data.startswith("HTTP/1.") else "If it reads lines, it waits for a newline, or for the end of the stream.")
+                     if reads[0].data.startswith("HTTP/1.") else f"If it reads lines, it waits for a newline, or for the end of the stream.{scanf}")
         yield Finding("no-newline", f"The {wait.who} has read {'all ' if total > 1 else 'the '}{count(total, 'byte')} that came on connection {side[0]}, and the last one is "
                       f"{shown}. It waits in read for more, and no FIN has come. {waits_for}{_if_it_wants_all(whole)}", (reads[-1].seq, *_pending(facts, wait)), reads[-1].returned, wait.who,
                       reads[-1].source, "7", "M05")
@@ -163,9 +181,12 @@ def end_not_passed_on(facts: Facts) -> "Iterator[Finding]":
         if passed is None:
             continue
         end, last = passed
-        relay = capital(facts.process(end.who, end.pid))
+        relay, kept = capital(facts.process(end.who, end.pid)), facts.kept(facts.sides.other(side) or side)
+        copy = facts.process(kept[0].who, kept[0].pid)
+        keeps = "It has not ended its sending there, so" if end.pid in [h.pid for h in kept] else \
+            f"It has given up its copy of that connection, and {copy} still has one. A close, or an end, sends a FIN only for the last copy. So"
         yield Finding("end-not-passed-on", f"{relay} has read the end of the stream on connection {end.connection}{at(end.source)}. It had read {count(facts.took(_of(facts, end)), 'byte')} there, "
-                      f"and has written as many on connection {side[0]}. It has not ended its sending there, so no FIN has come, and the {wait.who} waits in read. A relay must pass on the end, too: "
+                      f"and has written as many on connection {side[0]}. {keeps} no FIN has come, and the {wait.who} waits in read. A relay must pass on the end, too: "
                       "shutdown with SHUT_WR.", (last.seq, end.seq, *_pending(facts, wait)), last.seq, end.who, end.source, "4")
 
 
@@ -188,7 +209,8 @@ def _not_passed_on(facts: Facts, side: Side) -> "Optional[tuple[Call, Call]]":
             continue
         end = next((call for call in facts.reads(from_) if call.returned >= 0 and call.result == 0 and call.asked > 0 and not call.error), None)
         read, wrote = (next(call.data[:call.result] for call in calls if call.result > 0) for calls in (facts.reads(from_), facts.writes(other)))
-        if end is not None and end.pid == last.pid and (read.startswith(wrote) or wrote.startswith(read)) and [h.pid for h in facts.kept(other)] == [end.pid]:
+        kept = facts.kept(other)
+        if end is not None and end.pid == last.pid and (read.startswith(wrote) or wrote.startswith(read)) and kept and {h.who for h in kept} == {end.who}:
             return end, last
     return None
 
@@ -257,7 +279,7 @@ def no_answer(facts: Facts) -> "Iterator[Finding]":
         reads, whole = _that_brought(facts, side), _asked_in_all(facts, wait, side)
         if _insists(whole) or whole and not _is_text(reads):
             continue            # wants_more() reports it
-        if not reads or not facts.counted(side) or not _all_taken(facts, side) or wait.call == "read" and _last_byte(reads[-1]) not in ("", "\n") and _is_text(reads):
+        if not reads or not facts.counted(side) or not _all_taken(facts, side) or _not_passed_on(facts, side) is not None or wait.call == "read" and _last_byte(reads[-1]) not in ("", "\n") and _is_text(reads):
             continue            # (no_newline() tells of who waits in read for the rest of a line)
         told.add(side)
         who = facts.sides.name(other)
@@ -268,9 +290,23 @@ def no_answer(facts: Facts) -> "Iterator[Finding]":
                                              "lie there until fflush, or until the buffer is full.")
         newline = ", the last one a newline" if _last_byte(reads[-1]) == "\n" and _is_text(reads) and facts.took(side) > 1 else ""
         yield Finding("no-write", f"The {wait.who} has read {count(facts.took(side), 'byte')} on connection {side[0]}{newline}, has called no write there, and waits in {wait.call}{more}; "
-                      f"no FIN has come. The {who} waits in {peer.call}{answer}. If the {wait.who} answers only at the end of the stream, the {who} must end its "
+                      f"no FIN has come. The {who} waits in {peer.call}{answer}.{_other_mark(facts, side, reads) if not mine else ''} If the {wait.who} answers only at the end of the stream, the {who} must end its "
                       f"sending first (shutdown with SHUT_WR).{_if_it_wants_all(whole)}{buffered}", (reads[-1].seq, *_pending(facts, wait)), reads[-1].returned,
                       wait.who, reads[-1].source)
+
+
+def _other_mark(facts: Facts, side: Side, reads: "list[Call]") -> str:
+    """Returns sentences about what a reader may wait for where lines came that end with a newline alone; "" if none came, or if that is not known."""
+    data = "".join(call.data[:call.result] for call in reads)
+    if len(data) != facts.took(side) or not data.endswith("\n") or "\r" in data or not _is_text(reads):
+        return ""
+    scanf = ' fscanf whose format ends with a blank or a "\\n" reads on until a byte comes that is no blank.' if _may_scan(facts, reads[-1]) else ""
+    return f' What came ends with "\\n", and has no "\\r". If the {facts.sides.name(side)} looks for "\\r\\n", or for another mark than a newline, it waits for that.{scanf}'
+
+
+def _may_scan(facts: Facts, read: Call) -> bool:
+    """May stdio of C have made this read? It asks for a whole buffer. (A program that logs lines reads lines with common/reader.h.)"""
+    return read.name == "read" and not any(line.who == read.who and line.kind != "output" for line in facts.run.events) and read.asked >= 1024 and not read.asked & (read.asked - 1) and ".c:" in read.source
 
 
 def unanswered(facts: Facts) -> "Iterator[Finding]":

@@ -1,6 +1,7 @@
 """Each finding about bytes: a pair that has it, and near misses that have not."""
 from __future__ import annotations
 
+import dataclasses
 import functools
 from pathlib import Path
 
@@ -162,6 +163,35 @@ def test_a_relay_that_does_not_pass_on_the_end_of_a_stream(tmp_path: Path, ends:
     found = [one for one in find(scripts.run(tmp_path / "pair", client, f"{server}{ends}b.recv(9)")) if one.code in ("end-not-passed-on", "no-newline")]
     assert [one.code for one in found] == told
     assert all("It had read 5 bytes there, and has written as many on connection 2. It has not ended its sending there" in one.words for one in found)
+
+
+@pytest.mark.parametrize("then, told", [("a.close(); b.close()\n", ["end-not-passed-on", "held-by-another"]), ("b.shutdown(1)\n", [])], ids=["closes", "passes it on"])
+def test_a_process_of_a_relay_that_closes_its_copy_at_the_end_of_a_stream(tmp_path: Path, then: str, told: "list[str]") -> None:
+    client = "l = listen(port=8081)\ns = dial()\ns.send(b'hello\\n')\ns.shutdown(1)\nc = l.accept()[0]\nwhile c.recv(9):\n    pass\n"
+    server = ("a = listen().accept()[0]\nb = dial(port=8081)\nif os.fork() == 0:\n    while True:\n        d = a.recv(9)\n        if not d:\n            break\n        b.send(d)\n    "
+              f"{then}    os._exit(0)\nb.recv(9)\n")
+    found = [one for one in find(scripts.run(tmp_path / "pair", client, server)) if one.code in ("end-not-passed-on", "held-by-another", "no-write")]
+    assert [one.code for one in found] == told
+    assert not told or "It has given up its copy of that connection, and the server still has one. A close, or an end, sends a FIN only for the last copy. So no FIN has come" in found[0].words
+
+
+@pytest.mark.parametrize("sends, asked, words", [
+    ("line 21", 4096, "If the server looks for \"\\r\\n\", or for another mark than a newline, it waits for that. fscanf whose format ends with a blank or a \"\\n\" reads on until a byte comes that is no blank."),
+    ("line 21", 100, "If the server looks for \"\\r\\n\", or for another mark than a newline, it waits for that. If the server answers"),
+    ("text 21", 4096, "So does fscanf: only a byte that does not belong to a number or a word ends it."), ("text 21", 100, "")])
+def test_what_a_program_that_logs_nothing_may_wait_for_in_what_came(tmp_path: Path, sends: str, asked: int, words: str) -> None:
+    run = pairs.run(tmp_path / "pair", f"connect; {sends}; readall 1", f"listen; accept; read {asked}; read {asked}", sources=True)
+    told, logs = ("".join(one.words for one in find(made)) for made in (dataclasses.replace(run, events=()), run))
+    assert words in told and ("fscanf" in told) == ("fscanf" in words)
+    assert "fscanf" not in logs and "looks for" not in logs
+
+
+@pytest.mark.parametrize("sizes, asked, told", [((9,), 12, True), ((12, 12), 9, True), ((9, 3), 16, False), ((9,), 40, False)])
+def test_a_struct_of_another_size_is_named(tmp_path: Path, sizes: "tuple[int, ...]", asked: int, told: bool) -> None:
+    run = scripts.run(tmp_path / "pair", "s = dial()\n" + "".join(f"s.send(bytes({n}))\n" for n in sizes) + "s.recv(1)\n",
+                      f"c = listen().accept()[0]\nwhile c.recv({asked}, socket.MSG_WAITALL):\n    pass\n")
+    words = next(one.words for one in find(run) if one.code == "wants-more")
+    assert (f"The client writes {sizes[0]} bytes at a time, and the server asks for {asked}. If both mean the same struct" in words) == told, words
 
 
 @pytest.mark.parametrize("head, told", [("GET / HTTP/1.0\\n\\n", ["http-head"]), ("GET / HTTP/1.0\\r\\n\\r\\n", []), ("GET me\\n\\n", [])])
