@@ -334,15 +334,15 @@ class _Comparison:
 
     def _hints_of(self, match: _Match, about: Line, came: Optional[Event], blocked: Optional[Waiting], end: Optional[Ending]) -> tuple[str, ...]:
         """Returns the hints below the line at which WHO left the contract that fit what was seen there: another line, a wait, an ending. There
-        is none if WHO slept in place of a pause, or if WHO's line is untrue."""
+        is none if WHO slept in place of a pause, if it only looked at what came (MSG_PEEK), or if WHO's line is untrue."""
         stray, right = match.stray, next((event for _, event in match.pairs[-1:]), None)
         wanted = about.text if match.left_at < len(match.lines) else ""
         seen = f"waiting in {blocked.call}" if blocked else end.how if end else ""
         if stray is not None:
             slept = wanted.startswith("pausing") and right is not None and self.deeds.slept(right, stray.seq) is not None
-            if slept or self.deeds.unheard(stray) or self.deeds.not_connected(stray):
+            if slept or self.deeds.only_peeked(stray) or self.deeds.unheard(stray) or self.deeds.not_connected(stray):
                 return ()
-            seen = "" if self.deeds.misquoted(stray, wanted) or self.deeds.cut_short(stray, wanted) else stray.text      # no hint is about that
+            seen = "" if self.deeds.misquoted(stray, wanted) or self.deeds.cut_short(stray, wanted) or self.deeds.begins_what_came(stray, wanted) else stray.text      # no hint is about that
         failed = end is not None and end.how in self._failures
         elsewhere = stray is not None and came is not None and came.pid != stray.pid
         others = [e.text for e in match.events if not stray and not (right and e.seq <= right.seq)]

@@ -449,6 +449,22 @@ class Deeds:
         read = next((c for c in reversed(self.by_side.get(side, ())) if c.name in READS and c.result > 0 and 0 <= c.returned < event.seq and c.tid == event.tid), None)
         return read if read is not None and read.data[:read.result] == wanted and read.result == len(wanted) else None
 
+    def begins_what_came(self, event: Event, expected: str) -> int:
+        """Returns how many bytes came for a "received" line, if they are those that the contract's line quotes, and the line itself quotes and
+        counts only the first of them. Returns 0 if not, or if nobody can tell."""
+        side, wanted, shown = self.sides.of(event), quoted_bytes(expected), quoted_bytes(event.text)
+        if event.kind != "recv" or not self.exact or side is None or event.pid in self._blind or not 0 < len(shown) == event.count < len(wanted) or not wanted.startswith(shown):
+            return 0
+        reads = [c for c in self.by_side.get(side, ()) if c.name in READS and c.option != "MSG_PEEK" and c.result > 0 and 0 <= c.returned < event.seq]
+        told = _at(self._told[side], event.seq)
+        came = "".join(c.data[:c.result] for c in reads)[told:told + len(wanted)]
+        return len(wanted) if came == wanted and all(len(c.data) >= c.result for c in reads) else 0
+
+    def only_peeked(self, event: Event) -> bool:
+        """Was the last read of a line's thread that brought bytes before the line a look at them (MSG_PEEK)?"""
+        reads = [c for c in self._calls.get((event.pid, event.tid), []) if c.name in READS and c.connection and c.result > 0 and 0 <= c.returned < event.seq]
+        return bool(reads) and reads[-1].option == "MSG_PEEK"
+
     # -- an end of reading --------------------------------------------------------------------------------------------
 
     def own_reading(self, name: str) -> Optional[tuple[Call, bool]]:

@@ -73,8 +73,8 @@ class Why:
         yield from number
         circle = [one for one in found if one.code == "deadlock"]       # it says who waits for whom; the missing line says why
         told = [one for one in found if one not in circle]
+        yield from self._flood() if self.verdict.word == "runaway" and not any(one.code in FIRST["runaway"] for one in told) else ()
         yield from (with_source(one.words, one.source) for one in told)
-        yield from self._flood() if self.verdict.word == "runaway" and not told else ()
         yield from self._of(d, bool(told or number)) if d is not None else ()
         yield from (with_source(one.words, one.source) for one in circle)
 
@@ -133,6 +133,13 @@ class Why:
             if cut is not None and d.observed:
                 yield f"The {cut.who}'s {acts.name(cut)}{at(cut.source)} had returned {cut.result:,}, and the line tells of {d.observed.count:,}. What the call returned is how many bytes came."
                 return
+            begun = self.deeds.begins_what_came(d.observed, d.expected) if d.observed and d.kind == "missing" else 0
+            if begun and d.observed:
+                yield f"The next {count(begun, 'byte')} that had come are those of the contract. The line counts and shows only the first {'one' if d.observed.count == 1 else f'{d.observed.count:,}'} of them."
+                return
+            if self._text_says_other(d):
+                yield f"The count that this line gives to the lab is {d.observed.count if d.observed else 0:,}, as the contract says. Its text has another number."
+                return
             yield from self._awoke(d)
             yield from self._of_the_line(d, line)
             yield from no_error.why(d, line.text, self.run) if line is not None else ()
@@ -140,6 +147,14 @@ class Why:
             yield from self._poll_was_over(d) if not told else ()
             if line is not None and not told and self.verdict.word != "runaway":
                 yield from self._missing(d, line)
+
+    @staticmethod
+    def _text_says_other(d: Difference) -> bool:
+        """Does a line about bytes give the lab the count that the contract's text has, and differs its own text in that number alone?"""
+        event = d.observed
+        wanted, said = (re.split(r"(\d+)", text) for text in (d.expected, event.text if event else ""))
+        other = [one for one, mine in zip(wanted, said) if one != mine]
+        return event is not None and event.kind in ("send", "recv") and len(wanted) == len(said) and other == [str(event.count)]
 
     def _poll_was_over(self, d: Difference) -> Iterator[str]:
         """Yields the poll that ended because of its limit, if it is the last call on which a thread waited before it left the contract."""
@@ -633,8 +648,10 @@ class Why:
         return ""
 
     def _kept_to_itself(self, d: Difference) -> str:
-        """Returns a sentence if WHO says EOF in other words than the contract, and had read more bytes by then than its lines tell of."""
-        side = self.cast.sides.of(d.observed) if d.observed and causes.is_a(d.observed, "EOF") and causes.TEXTS["EOF"].match(d.expected) else None
+        """Returns a sentence if WHO says EOF where the contract has it say that in other words, or has it say what came, and it had read more bytes by
+        then than its lines tell of."""
+        asks = causes.TEXTS["EOF"].match(d.expected) or re.match("[Rr]eceived", d.expected)
+        side = self.cast.sides.of(d.observed) if d.observed and causes.is_a(d.observed, "EOF") and asks else None
         if side is None or d.observed is None or not self.deeds.seen(side) or self.deeds.is_blind(d.observed.pid):
             return ""
         took, told = self.deeds.took(side, d.observed.seq), self.deeds.told_until(side, d.observed.seq + 1)

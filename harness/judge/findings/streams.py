@@ -551,6 +551,20 @@ def thrown_away(facts: Facts) -> "Iterator[Finding]":
                           f"it returned {call.result:,}, and put nothing into the buffer.", (call.seq,), call.returned, call.who, call.source)
 
 
+def peeked_again(facts: Facts) -> "Iterator[Finding]":
+    """Two reads with MSG_PEEK brought bytes, and none was taken between them: the second one showed the same bytes."""
+    for side in facts.sides.all():
+        before: Optional[Call] = None
+        for call in facts.calls(side, READS):
+            if call.returned < 0 or call.result <= 0:
+                continue
+            if call.option == "MSG_PEEK" and before is not None and before.option == "MSG_PEEK":
+                yield Finding("peeked-again", f"The {call.who}'s {name(call)} on connection {side[0]}{at(call.source)} has the flag MSG_PEEK: it shows bytes, and they stay in the kernel. The one before{at(before.source)} "
+                              "had it, too, and no read had taken anything meanwhile: so it showed the same bytes again.", (before.seq, call.seq), call.returned, call.who, call.source, remark=True)
+                break
+            before = call
+
+
 def read_reset(facts: Facts) -> "Iterator[Finding]":
     """A read failed with ECONNRESET. Says whose kernel sent the reset."""
     for side in facts.sides.all():
@@ -832,4 +846,4 @@ def _pieces(calls: "list[Call]") -> "list[_Piece]":
 
 
 FINDINGS = (unread, wants_more, end_not_passed_on, http_head, http_answer, tls, no_newline, no_answer, unanswered, unread_by_a_lock, shared_reads, window, announced, end_not_read, short_write, write_failed, no_connection, wrong_descriptor,
-            thrown_away, read_reset, glued, kept_apart, cut, eof_again, asked_nothing, not_yet, own_shutdown, urgent, lines_tell_more)
+            thrown_away, peeked_again, read_reset, glued, kept_apart, cut, eof_again, asked_nothing, not_yet, own_shutdown, urgent, lines_tell_more)
