@@ -38,10 +38,12 @@ static struct {
     bool off;
     char role[ROLE_SIZE];
     long long began; // nanoseconds
+    pid_t pid;
     struct sockaddr_un conductor;
     socklen_t conductor_size; // 0: no conductor
 } lab;
 static atomic_int conductor_fd = -1;
+static _Thread_local pid_t thread_id; // 0: the kernel was not asked yet
 
 struct line {
     char bytes[LINE_SIZE];
@@ -110,6 +112,12 @@ static int open_conductor(int bad)
     return fd;
 }
 
+static void after_fork_in_child(void)
+{
+    thread_id = 0;
+    lab.pid = getpid();
+}
+
 // Sets the conductor's address from its name: "@x" is the abstract name "\0x", anything else is a path.
 static void set_conductor(const char *name)
 {
@@ -127,6 +135,7 @@ static void set_conductor(const char *name)
 static void begin(void)
 {
     lab.began = now();
+    lab.pid = getpid();
     const char *events = getenv("TCPLAB_EVENTS");
     lab.off = events != NULL && strcmp(events, "off") == 0;
 
@@ -141,6 +150,7 @@ static void begin(void)
         hold_begin();
         open_conductor(-1);
     }
+    pthread_atfork(NULL, NULL, after_fork_in_child);
 }
 
 // Writes "127.0.0.1:8080" or "[::1]:8080" to text; "-" if there is no such address.
@@ -202,6 +212,13 @@ static void compose_for_people(struct line *line, const struct entry *entry, va_
     line->bytes[line->n++] = '\n';
 }
 
+static pid_t this_thread(void)
+{
+    if (thread_id == 0)
+        thread_id = (pid_t)syscall(SYS_gettid);
+    return thread_id;
+}
+
 static void compose_for_conductor(struct line *line, const struct entry *entry, va_list arguments)
 {
 #define WORD(kind, word) word,
@@ -209,8 +226,7 @@ static void compose_for_conductor(struct line *line, const struct entry *entry, 
     char address[ADDRESS_SIZE] = "-";
     if (has_address(entry))
         format_address(address, entry->kind, entry->fd, ">");
-    // The kernel is asked each time, because the child of a vfork(2) has all variables of its parent.
-    add(line, "%lld\t%d\t%d\t%s\t%s\t%d\t%lld\t%s\t%s:%d\t", now(), (int)getpid(), (int)syscall(SYS_gettid), lab.role,
+    add(line, "%lld\t%d\t%d\t%s\t%s\t%d\t%lld\t%s\t%s:%d\t", now(), (int)lab.pid, (int)this_thread(), lab.role,
         words[entry->kind], entry->fd, entry->count, address, last_component(entry->file), entry->line);
     add_text(line, entry->format, arguments);
 }

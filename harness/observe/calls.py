@@ -263,7 +263,8 @@ class Tracer:
             born.untold = False
             if self._early.pop(child, None) is not None:
                 self._on(born)
-        self._report({"t": "fork", "pid": thread.pid, "tid": thread.tid, "child": child, "thread": same, **own}, thread, told)
+        vfork = {"vfork": True} if event == ptrace.VFORK else {}
+        self._report({"t": "fork", "pid": thread.pid, "tid": thread.tid, "child": child, "thread": same, **own, **vfork}, thread, told)
 
     def _executed(self, thread: _Thread) -> None:
         pid = thread.pid if thread.pid else thread.tid

@@ -13,10 +13,15 @@ class Pids:
 
     def __init__(self) -> None:
         self._threads: dict[tuple[int, int], int] = {}      # by process and a thread's own id: the thread's id
+        self._borrows: set[int] = set()                     # processes that have the memory of their parents: vfork(2)
 
     def born(self, pid: int, tid: int, own: int) -> None:
         """Notes that a thread of a process was born, or has executed a program. The thread knows itself as `own`."""
         self._threads[pid, own] = tid
+
+    def borrows(self, pid: int) -> None:
+        """Notes that a process has its parent's memory, until it ends or executes a program. So it knows itself by its parent's ids."""
+        self._borrows.add(pid)
 
     def thread(self, pid: int, own_pid: int, own_tid: int) -> Optional[int]:
         """Returns the thread of process `pid` that calls itself `own_tid` and its process `own_pid`; None if the process has no
@@ -24,7 +29,7 @@ class Pids:
         if pid == own_pid:
             return own_tid
         if self._threads.get((pid, own_pid)) != pid:
-            return None
+            return pid if pid in self._borrows else None
         return self._threads.get((pid, own_tid))
 
     def process(self, own: int) -> int:

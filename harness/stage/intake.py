@@ -229,6 +229,8 @@ class Intake:
                 item = _report(data)
                 if item is not None and "own" in item:      # this must be known before the first line of that thread is read
                     self._named_itself(item)
+                if item is not None and item.get("vfork"):
+                    self.pids.borrows(item["child"])
             elif gate is not _NO_GATE:
                 item = self._believed(lines.parse(data), sender)
             if item is None:
