@@ -429,6 +429,9 @@ class Tracer:
         elif told["error"] == "EPIPE" and not asked.get("option"):
             way = kernel.takes_signal(pid, thread.tid, signal.SIGPIPE)
             told["events"] = "MSG_NOSIGNAL" if asked.get("flags", 0) & socket.MSG_NOSIGNAL else f"SIGPIPE {way}" if way else ""
+        elif name in ("wait4", "waitid") and told["error"] == "ECHILD":
+            way = kernel.takes_signal(pid, thread.tid, signal.SIGCHLD)
+            told["events"] = "SIGCHLD ignored" if way == "ignored" else ""
         elif name in _POLLS and result > 0:
             told["events"] = _ready(pid, name, thread.made[1], result)
         elif name == "connect" and (result == 0 or told["error"] == "EINPROGRESS"):
@@ -644,6 +647,7 @@ def _on_descriptor(thread: _Thread, name: str, args: "tuple[int, ...]", told: "d
         told["asked"] = args[3]
     elif name == "setsockopt":
         told["option"], told["value"] = _option(pid, args)
+        told["asked"] = args[4] & 0xFFFFFFFF
     elif name == "fcntl":
         if args[1] == 4:        # F_SETFL
             told["option"], told["value"] = "O_NONBLOCK", int(bool(args[2] & os.O_NONBLOCK))

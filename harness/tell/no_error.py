@@ -123,3 +123,7 @@ def _no_limit(d: Difference, facts: Facts) -> Iterator[str]:
         yield f"The {here.who} set SO_SNDTIMEO on connection {side[0]}{at(here.source)}: that is a time limit for writes. Its reads there have none."
     elif not limits:
         yield f"No time limit for reads (SO_RCVTIMEO) was set on connection {side[0]}."
+        other, socket = facts.sides.other(side), facts.socket(side)
+        option = next((c for c in facts.calls(side, ("setsockopt",)) if c.option in ("TCP_USER_TIMEOUT", "SO_KEEPALIVE") and c.value and not c.error), None)
+        if option is not None and other is not None and socket is not None and not socket.unacked and facts.all_wait:
+            yield f"{option.option}{at(option.source)} ends a connection whose other kernel does not answer. The {facts.sides.name(other)}'s kernel has acknowledged all bytes."

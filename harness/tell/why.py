@@ -85,6 +85,8 @@ class Why:
         yield from self._no_signal(d) if d.kind in ("missing", "unexpected", "ends") else ()
         if d.kind == "order":
             yield from self._order(d)
+        elif d.kind == "ends" and not told:
+            yield from self._parent_ended(d)
         elif d.kind == "luck":
             read = uncounted(d, self.run)
             if read:
@@ -120,7 +122,8 @@ class Why:
         elif d.kind in ("missing", "unexpected"):
             line = next((x for x in self.plan.of(Line) if x.number == d.line and d.expected), None)
             call = self.deeds.unsaid(line.text, d.right, d.observed) if line is not None and d.kind == "missing" else None
-            done = self._done_without_the_line(call, line) if call is not None and line is not None else ""
+            waits_on = told and d.blocked is not None and d.observed is None      # then the wait is the reason
+            done = self._done_without_the_line(call, line) if call is not None and line is not None and not waits_on else ""
             done = done or no_error.none_failed(d, self.run)
             if done:
                 yield done
@@ -155,6 +158,15 @@ class Why:
         wanted, said = (re.split(r"(\d+)", text) for text in (d.expected, event.text if event else ""))
         other = [one for one, mine in zip(wanted, said) if one != mine]
         return event is not None and event.kind in ("send", "recv") and len(wanted) == len(said) and other == [str(event.count)]
+
+    def _parent_ended(self, d: Difference) -> Iterator[str]:
+        """Yields a sentence if a process ended well that was to go on, and a child process of it logged lines: which of the two is the child?"""
+        ended = [end for end in self.run.endings if end.who == role_of(d.who) and end.how == d.found == "exit 0" and d.expected != end.how]
+        last = [e for e in self.cast.of(role_of(d.who)) if len(ended) == 1 and e.pid == ended[0].pid and e.kind != "output"][-1:]
+        child = next((e for e in self.cast.of(role_of(d.who)) if last and e.kind != "output" and e.pid in {end.pid for end in self.run.children}), None)
+        if child is not None:
+            yield (f"The last line of the process that ended is {quoted(last[0].text)}{at(last[0].source)}. {quoted(child.text)}{at(child.source)} is a line of its child process. "
+                   "fork returns 0 in the child, and the child's number in its parent.")
 
     def _poll_was_over(self, d: Difference) -> Iterator[str]:
         """Yields the poll that ended because of its limit, if it is the last call on which a thread waited before it left the contract."""

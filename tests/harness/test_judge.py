@@ -14,7 +14,7 @@ from harness.judge import causes, contract
 from harness.judge import comparison as judge
 from harness.tell import story, words
 from harness.tell.phrases import again
-from harness.trace import Ending, Holder, Start, Stop
+from harness.trace import Ending, Holder, Socket, Start, Stop, Waiting
 from work import grows
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -1083,3 +1083,29 @@ def test_what_a_flood_of_lines_says_comes_before_what_came_of_it():
     run = runs.facts(runs.run('client: received "ab"\n' * 2 + "client: x\n" * 1000, stop=Stop("runaway", "many lines")), ENDS_OF_1, calls="0-0 client@101#1 read 9 = 2", learnt=False)
     said = told('client: received "ab"\nclient: closing', run)
     assert 0 < said.index('The client said "x" 1,000 times.') < said.index("that it received 2 bytes"), said
+
+
+@pytest.mark.parametrize("unacked, told_of", [(0, True), (3, False)])
+def test_an_option_that_is_no_limit_for_reads_is_named_with_what_the_other_kernel_does(unacked, told_of):
+    run = apart("client: connected\nclient: reading data", "2-2 client@101#1 setsockopt SO_KEEPALIVE = 0\n5- client@101#1 read 9")
+    stop = Stop("waiting", waiting=(Waiting("client", 101, 101, "read", 4, 1, "", ""),), sockets=(Socket(0, "client", 101, 4, 1, "ESTABLISHED", "", "", 0, unacked, 0),))
+    run = replace(run, stop=stop, calls=tuple(replace(call, value=1) if call.option else call for call in run.calls))
+    said = told("client: connected\nclient: reading data\nclient: Error reading: EAGAIN", run)
+    assert "No time limit for reads (SO_RCVTIMEO) was set on connection 1." in said
+    assert ("SO_KEEPALIVE ends a connection whose other kernel does not answer. The server's kernel has acknowledged all bytes." in said) == told_of, said
+
+
+@pytest.mark.parametrize("child, told_of", [(201, True), (0, False)])
+def test_a_parent_that_took_the_branch_of_its_child_is_told_from_it(child, told_of):
+    run = apart("server@200#1: helper ends\nserver@201#1: working", "")
+    run = replace(run, endings=(Ending(9, 0, "server", 200, "exit 0", 9),), children=(Ending(9, 0, "server", child, "exit 1", 9, True),))
+    said = told("server: helper ends\nserver: working\nserver ends: waiting in accept", run)
+    assert ('The last line of the process that ended is "helper ends" (server.c:11). "working" (server.c:12) is a line of its child process. fork returns 0 in the child' in said) == told_of, said
+
+
+@pytest.mark.parametrize("unread, missing", [(18, False), (0, True)])
+def test_a_line_that_is_missing_is_not_the_reason_where_its_thread_waits_for_another_connection(unread, missing):
+    run = apart("server: listening", "2-3 server@200#1 accept 0 = 4\n5- server@200#0 accept 0")
+    stop = Stop("waiting", waiting=(Waiting("server", 200, 200, "accept", 3, 0, "", ""),), sockets=(Socket(0, "server", 200, 4, 1, "ESTABLISHED", "", "", unread, 0, 0, seq=9),))
+    said = told("server: listening\nserver: accepted", replace(run, stop=stop))
+    assert ("What is missing is the line" in said, "lie unread in the server's kernel" in said) == (missing, not missing), said

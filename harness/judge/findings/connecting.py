@@ -349,7 +349,9 @@ def _remedy(facts: Facts, call: Call, side: Side) -> str:
     if now and before is False:
         return "This socket has SO_REUSEADDR; the earlier one had not, and both must have it."
     if before and now is False:
-        return "The earlier socket had SO_REUSEADDR; this one has not, and both must have it before bind."
+        late = next((one for one in facts.life(call).options if one.option == "SO_REUSEADDR" and one.value and one.seq > call.seq), None)
+        has = "this one has not" if late is None else f"this one got it only after its bind{f' ({late.source})' if late.source else ''}"
+        return f"The earlier socket had SO_REUSEADDR; {has}, and both must have it before bind."
     return "SO_REUSEADDR, set before bind on both sockets, lets a new listener have the port."
 
 

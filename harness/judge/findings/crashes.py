@@ -18,6 +18,8 @@ MEANS = {"SEGV": "it used memory that is not its own", "BUS": "it used memory th
 _IN_ITS_OWN_CODE = ("SEGV", "BUS", "FPE", "ILL")     # an instruction of the program raises these, and a thread that waits in a call runs none
 _SENT_BY_OTHERS = ("KILL", "TERM", "INT", "HUP", "QUIT", "USR1", "USR2", "STOP", "PIPE")   # PIPE: broken_pipe() below says more
 
+_TIMEVAL = 16       # bytes of a struct timeval on a 64-bit machine
+
 
 def died(facts: Facts) -> "Iterator[Finding]":
     """A program was ended by a signal that its own doing raised, or that a process of the run had sent. Says which signal, who sent it, and
@@ -120,7 +122,9 @@ def ended_early(facts: Facts) -> "Iterator[Finding]":
         words = f"The {end.who} ended by itself, with {end.how}."
         failed = _last_call(facts, end)
         if failed is not None and failed.error and failed.name not in ("wait4", "waitid") and failed.error not in ("EAGAIN", "EINTR", "EINPROGRESS"):
-            words += f" The last call that was seen of it is {name(failed)}{at(failed.source)}, which {returned(failed)}."
+            words += f" The last call that was seen of it is {name(failed)}{at(failed.source)}, which {returned(failed)}.{_why_failed(facts, failed)}"
+        elif failed is not None and failed.option == "SIGCHLD ignored":
+            words += f" Its wait for a child process{at(failed.source)} failed with ECHILD, because it ignores SIGCHLD: then a child process that ends leaves nothing to wait for."
         elif failed is not None and len({call.tid for call in facts.run.calls if call.pid == end.pid}) == 1 and _not_yet(facts, failed):
             words += f" The last call that was seen of it is {name(failed)}{at(failed.source)}, which {returned(failed)}: {_not_yet(facts, failed)}"
         else:
@@ -132,6 +136,18 @@ def ended_early(facts: Facts) -> "Iterator[Finding]":
         words += f' Its last words on standard error are "{plain(said.text.strip())}".' if said else ""
         yield Finding("ended-early", words, tuple(n for n in (failed.seq if failed else -1, said.seq if said else -1, end.seq) if n >= 0), facts.sides.departure(end), end.who,
                       failed.source if failed else "")
+
+
+def _why_failed(facts: Facts, call: Call) -> str:
+    """Returns what was wrong with a setsockopt or a bind that failed; "" if another reason is possible."""
+    if call.option in ("SO_RCVTIMEO", "SO_SNDTIMEO") and call.error == "EDOM":
+        return " EDOM: the microseconds (tv_usec) must be fewer than 1,000,000, which are a second."
+    if call.option in ("SO_RCVTIMEO", "SO_SNDTIMEO") and call.error == "EINVAL" and call.asked < _TIMEVAL:
+        return f" EINVAL: {call.option} wants a struct timeval, which has {_TIMEVAL} bytes, and the call names a length of {call.asked}."
+    before = next((one for one in facts.life(call).calls if one.name in ("bind", "connect", "listen") and one.seq < call.seq and not one.error), None)
+    if call.name == "bind" and call.error == "EINVAL" and before is not None:
+        return f" EINVAL: that socket had an address already, since its {before.name}{at(before.source)}."
+    return ""
 
 
 def _in_an_alarm(facts: Facts, end: Ending) -> str:

@@ -92,6 +92,12 @@ def test_an_address_that_an_earlier_connection_keeps_in_time_wait(tmp_path: Path
     assert "TIME-WAIT" in found.words and found.words.endswith(words)
 
 
+def test_an_option_that_is_set_only_after_the_bind_is_told_so(tmp_path: Path) -> None:
+    late = "l = socket.socket()\ntry: l.bind(('127.0.0.1', 8080))\nexcept OSError: l.setsockopt(1, 2, 1)\n"
+    run = scripts.run(tmp_path / "pair", "s = dial()\nwhile s.recv(9): pass\ns.close()", ONCE.format(True) + late)
+    assert of(run, "in-use")[0].words.endswith("this one got it only after its bind, and both must have it before bind.")
+
+
 def test_an_end_that_was_shut_down_first_is_not_said_to_have_closed_first(tmp_path: Path) -> None:
     server = ONCE.format(True).replace("c.close()", "c.shutdown(socket.SHUT_WR)\nc.recv(9)\nc.close()")
     run = scripts.run(tmp_path / "pair", "s = dial()\nwhile s.recv(9): pass\ns.close()", server + "listen(reuse=False)")
