@@ -2,17 +2,13 @@
 from __future__ import annotations
 
 import pytest
+from explorations import explored
 from harness.explore.decided import decided
-from harness.explore.schedules import explore
-from harness.stage.build import build
-from harness.stage.scenarios import find
 
 
 @pytest.fixture(scope="module")
-def report():
-    scenario = find("1")
-    build([scenario])
-    return explore(scenario, skip=True, keep=True)
+def report(tmp_path_factory):
+    return explored(tmp_path_factory, "1", skip=True)
 
 
 def test_the_shares_are_those_of_the_schedules_that_go_alike(report):
@@ -37,8 +33,6 @@ def test_an_ending_is_certain_from_the_first_line_on_behind_which_all_end_so(rep
             assert (others == 0) == (share.seq >= first) and share.counts[n] > 0
 
 
-def test_one_outcome_is_certain_from_the_beginning():
-    scenario = find("2")
-    build([scenario])
-    found = decided(explore(scenario, skip=True, keep=True), 0)
+def test_one_outcome_is_certain_from_the_beginning(tmp_path_factory):
+    found = decided(explored(tmp_path_factory, "2", skip=True), 0)
     assert found.lines == () and all(sum(share.counts) == share.counts[0] for share in found.shares)

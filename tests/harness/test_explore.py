@@ -21,6 +21,7 @@ from harness.stage.conductor import Conductor, VirtualClock
 from harness.tell import explored
 from harness.stage.scenarios import ROOT, find, find_all
 from harness.trace import Socket
+from explorations import explored as explored_once
 from pairs import lent, pair
 import started
 from terminal import Terminal
@@ -97,14 +98,14 @@ def test_a_contract_that_nothing_keeps_is_not_said_to_be_luck(tmp_path):
     assert "The contract was broken in every schedule:" in told
 
 
-def test_without_its_pause_scenario_1_ends_in_eof_or_in_a_reset_and_in_nothing_else():
-    found = explore.explore(find("1"), skip=True)
+def test_without_its_pause_scenario_1_ends_in_eof_or_in_a_reset_and_in_nothing_else(tmp_path_factory):
+    found = explored_once(tmp_path_factory, "1", skip=True)
     assert {lines_of(group[0], "client")[-2] for group in found.groups} == {"EOF", "Error reading: ECONNRESET"}
     assert {lines_of(group[0], "client")[-4] for group in found.groups} == {r'Received message: "Message received.\n"'}
 
 
-def test_without_its_pause_scenario_5_reads_three_writes_in_each_of_the_four_ways():
-    found = explore.explore(find("5"), skip=True)
+def test_without_its_pause_scenario_5_reads_three_writes_in_each_of_the_four_ways(tmp_path_factory):
+    found = explored_once(tmp_path_factory, "5", skip=True)
     texts = ["\n".join(lines_of(group[0], "server")) for group in found.groups]
     assert [re.findall(r"Received (\d+) bytes", text) for text in texts] == [["8", "7"], ["4", "11"], ["4", "4", "7"], ["15"]]
     assert "8 and 7; 4 and 11; 4, 4 and 7; 15." in " ".join((ROOT / "lessons/05-glued-writes.md").read_text().split())
@@ -120,8 +121,8 @@ def test_a_schedule_gives_the_same_run_a_hundred_times():
 
 
 @pytest.mark.parametrize("number", ["1", "3", "4"])
-def test_a_schedule_that_is_not_run_would_have_given_what_is_said_of_it(number):
-    found = explore.explore(find(number))
+def test_a_schedule_that_is_not_run_would_have_given_what_is_said_of_it(number, tmp_path_factory):
+    found = explored_once(tmp_path_factory, number)
     spared = [one for group in found.groups for one in group if not one.ran]
     assert spared
     job = explore.Job(find(number), contract.load(find(number).contract), skip=False, isolate=True)
@@ -130,20 +131,20 @@ def test_a_schedule_that_is_not_run_would_have_given_what_is_said_of_it(number):
         assert (again.outcome, again.turns) == (one.outcome, one.turns)
 
 
-def test_outcomes_that_part_at_the_same_line_have_headings_of_their_own():
-    report = explored.report(explore.explore(find("5"), skip=True), find("5"), False)
+def test_outcomes_that_part_at_the_same_line_have_headings_of_their_own(tmp_path_factory):
+    report = explored.report(explored_once(tmp_path_factory, "5", skip=True), find("5"), False)
     headings = [line.partition(": ")[2] for line in report if line.startswith("outcome ")]
     assert len(headings) > 2 and len(set(headings)) == len(headings)
 
 
-def test_a_bound_is_told_when_it_is_reached():
+def test_a_bound_is_told_when_it_is_reached(tmp_path_factory):
     found = explore.explore(find("3"), limit=5)
-    assert found.ran == 5 and found.left == explore.explore(find("3")).count - found.count > 5
+    assert found.ran == 5 and found.left == explored_once(tmp_path_factory, "3").count - found.count > 5
     assert f"not run: {found.left} schedules more" in "\n".join(explored.report(found, find("3"), False))
 
 
-def test_orders_that_always_held_are_listed_on_request_and_rightly():
-    found = explore.explore(find("4"))
+def test_orders_that_always_held_are_listed_on_request_and_rightly(tmp_path_factory):
+    found = explored_once(tmp_path_factory, "4")
     orders = {(str(a), str(b)) for a, b in found.always}
     assert any(a.startswith("client: shutting down") for a, _ in orders)
     assert "These orders held" in "\n".join(explored.report(found, find("4"), True))
@@ -177,8 +178,8 @@ def test_lessons_show_explorations():
 
 
 @pytest.mark.parametrize("number", [scenario.number for scenario in find_all()])
-def test_each_scenario_keeps_its_contract_in_every_schedule_with_one_delay_as_its_lesson_says(number):
-    found = explore.explore(find(number))
+def test_each_scenario_keeps_its_contract_in_every_schedule_with_one_delay_as_its_lesson_says(number, tmp_path_factory):
+    found = explored_once(tmp_path_factory, number)
     report = explored.report(found, find(number), False)
     assert found.status == 0, "\n".join(report)
     assert (found.count == 1) == ("no line and no sleep at which the lab could hold a program" in report[0]) == (number == "0")
@@ -187,8 +188,8 @@ def test_each_scenario_keeps_its_contract_in_every_schedule_with_one_delay_as_it
 
 
 @pytest.mark.parametrize("page, pauses, number, shown", [one for one in EXPLORED if one[1]])
-def test_what_a_lesson_shows_of_an_exploration_without_pauses_is_what_it_says(page, pauses, number, shown):
-    assert shown.splitlines() == explored.report(explore.explore(find(number), skip=True), find(number), False)
+def test_what_a_lesson_shows_of_an_exploration_without_pauses_is_what_it_says(page, pauses, number, shown, tmp_path_factory):
+    assert shown.splitlines() == explored.report(explored_once(tmp_path_factory, number, skip=True), find(number), False)
 
 
 # --- step, through a terminal ----------------------------------------------------------------------------------------
