@@ -9,10 +9,10 @@ import json
 import os
 import re
 import sys
+from dataclasses import dataclass
 from typing import Callable, Optional
 
 from ..explore.schedules import BadSchedule
-from ..frozen import dataclass
 from ..judge import comparison
 from ..judge.contract import ContractError
 from ..judge.findings import Finding

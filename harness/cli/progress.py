@@ -3,9 +3,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import dataclass
 from typing import Any, Iterator
 
-from ..frozen import dataclass
 from ..learn import exercises, progress
 from ..stage.scenarios import ROOT, find_all, lesson
 from ..learn.exercises import OWN

@@ -6,11 +6,11 @@ import json
 import os
 import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
 from .. import trace
-from ..frozen import dataclass
 from ..judge.comparison import Verdict
 from ..stage.scenarios import ROOT, UnknownScenario, find
 from ..tell import screen

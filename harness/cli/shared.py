@@ -19,7 +19,6 @@ from typing import Any, Iterator, Optional
 
 from .. import trace
 from ..explore import schedules
-from ..frozen import dataclass
 from ..judge import comparison
 from ..judge import contract as contracts
 from ..judge import findings
@@ -307,7 +306,7 @@ class Lab:
         return self._keeper
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Judged:
     """One run, with all that is known of it. `contract` is None if nothing is judged."""
 

@@ -6,8 +6,8 @@ until then. All that is said holds for the schedules of the report, and for no o
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
-from ..frozen import dataclass
 from ..trace import Event
 from .schedules import Report, Tried
 

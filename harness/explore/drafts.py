@@ -13,10 +13,9 @@ at once, in explore as well. It says what the programs do, and not what they sho
 from __future__ import annotations
 
 import re
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Callable, Collection, Iterable, Iterator, Optional
 
-from ..frozen import dataclass
 from ..judge import causes, comparison
 from ..judge import contract as contracts
 from ..judge.cast import Cast

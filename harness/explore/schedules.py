@@ -23,10 +23,9 @@ import os
 import re
 import signal
 from collections import deque
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Callable, Iterable, Iterator, NamedTuple, Optional, Sequence
 
-from ..frozen import dataclass
 from ..judge import comparison, standard
 from ..judge import contract as contracts
 from ..stage import keeper

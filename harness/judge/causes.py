@@ -18,10 +18,9 @@ import bisect
 import itertools
 import re
 from collections import deque
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Iterable, Iterator, Optional
 
-from ..frozen import dataclass
 from ..observe import address
 from ..trace import Call, End, Event, Holder, Run
 from .seen import Seen

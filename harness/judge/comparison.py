@@ -18,10 +18,9 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Iterable, Iterator, Optional, Sequence
 
-from ..frozen import dataclass
 from . import causes, made, marks, ports
 from .cast import Cast
 from .contract import (After, Bytes, Contract, Deadlock, Ends, Free, Line, Made, Never, Plan, Wire, code_of, fits, fitting, index_of,

@@ -18,10 +18,9 @@ import re
 import signal
 import stat
 import typing
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Callable, Collection, Iterable, Iterator, Mapping, Optional, Sequence, TypeVar, Union
 
-from ..frozen import dataclass
 from ..observe.kernel import PLAIN
 
 NAMES = ("client", "server")    # of the default cast

@@ -5,8 +5,8 @@ does not count, only the system call itself.
 """
 from __future__ import annotations
 
+from dataclasses import dataclass
 
-from ..frozen import dataclass
 from ..observe.kernel import PLAIN
 from ..trace import Call
 from .cast import Cast

@@ -7,10 +7,9 @@ them are None.
 from __future__ import annotations
 
 import functools
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Callable, Iterator, Optional
 
-from ..frozen import dataclass
 from ..trace import Call, Run, Segment, Socket
 from .sides import READS, WRITES, Side, Sides
 from .states import Change, arrivals, changes, stopped

@@ -1,9 +1,9 @@
 """Finds the programs that do not listen on the port that they were given. others() takes a Run."""
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Iterator, Optional
 
-from ..frozen import dataclass
 from ..trace import Call, Event, Run
 
 

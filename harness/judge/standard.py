@@ -7,10 +7,9 @@ standard lines.
 """
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Iterator, Union
 
-from ..frozen import dataclass
 from ..trace import Call, Event, Record, Run, Segment
 from .sides import READS, WRITES
 

@@ -8,10 +8,10 @@ again although it has arrived, because its acknowledgement was delayed.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import Iterable, Iterator, TypeVar, Union
 
-from ..frozen import dataclass
 from ..trace import Call, Run, Segment
 from .findings import Facts
 from .sides import ACCEPTOR, READS, WRITES, Side

@@ -7,9 +7,8 @@ a segment may then be a retransmission of one that was not captured.
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import field
+from dataclasses import dataclass, field
 
-from ..frozen import dataclass
 from ..trace import Run, Segment
 
 LATE = 20_000_000       # ns: an acknowledgement that comes so long after its bytes is late. Linux delays one by 40 ms and more

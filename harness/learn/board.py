@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 import textwrap
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Callable, Optional
 
-from ..frozen import dataclass
 from ..judge import marks
 from ..tell import compiler
 from ..tell.fullscreen import cut

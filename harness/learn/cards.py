@@ -6,9 +6,9 @@ from 1."""
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 from typing import Sequence
 
-from ..frozen import dataclass
 from ..judge.contract import Contract, Line, Never
 
 

@@ -12,10 +12,8 @@ file, where it must stand exactly once. A line `@@` goes on at another place of 
 from __future__ import annotations
 
 import difflib
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Iterator, Mapping
-
-from ..frozen import dataclass
 
 Files = Mapping[str, str]       # the text of each file, by its path in the scenario's folder
 

@@ -12,10 +12,10 @@ import dataclasses
 import os
 import re
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from ..frozen import dataclass
 from ..judge import contract as contracts
 from ..stage.scenarios import Scenario, UnknownScenario, find, find_all, misconceptions
 from . import changes

@@ -7,10 +7,9 @@ order breaks one of these.
 """
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Optional, Sequence
 
-from ..frozen import dataclass
 from ..judge import causes
 from ..judge.cast import Cast
 from ..judge.comparison import Verdict

@@ -13,11 +13,10 @@ A prediction without `done` was left before its end: the next `make predict-N` g
 from __future__ import annotations
 
 import os
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional, Sequence
 
-from ..frozen import dataclass
 from .cards import Card
 
 

@@ -13,9 +13,8 @@ import fcntl
 import os
 import re
 import stat
+from dataclasses import dataclass
 from pathlib import Path
-
-from ..frozen import dataclass
 
 FILE = "progress.txt"
 WHAT = ("ran", "predicted", "passed")

@@ -12,10 +12,9 @@ why it is wrong, behind the code of the misconception that it comes from (lesson
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Collection, Optional
-
-from ..frozen import dataclass
 
 LETTERS = "ABCD"
 SIZE_MAX = 1 << 16      # bytes

@@ -12,10 +12,10 @@ import select
 import signal
 import subprocess
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Iterator, Optional, Protocol
 
-from ..frozen import dataclass
 from ..stage.scenarios import ROOT
 from ..tell import fullscreen
 from . import board, files

@@ -21,10 +21,9 @@ import struct
 import sys
 import time
 from collections import deque
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
-from ..frozen import dataclass
 from . import address, kernel, ptrace, sockets
 
 LAB = 500                   # common/ uses the descriptors from this one on (event.c)

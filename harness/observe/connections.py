@@ -11,10 +11,9 @@ a descriptor with its addresses tells whose end that is.
 """
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Iterable, Optional
 
-from ..frozen import dataclass
 from ..trace import Connection, End, Holder, Listener
 
 ELSEWHERE = -1              # in place of a process id: a copy was sent to another process, and it is not known which one has it

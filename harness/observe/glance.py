@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import enum
 import os
+from dataclasses import dataclass
 from typing import Container, Iterable, Optional
 
-from ..frozen import dataclass
 from . import kernel, quiescence, sockets
 from .sockets import Limits, Network, Snapshot
 

@@ -11,10 +11,8 @@ import os
 import re
 import struct
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Container, Iterable, Optional
-
-from ..frozen import dataclass
 
 # The calls in which a thread can wait, by system call number.
 _X86_64 = {

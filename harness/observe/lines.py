@@ -2,9 +2,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Optional
-
-from ..frozen import dataclass
 
 _ADDRESS = re.compile(r"-|[^>]*:\d{1,5}(>([^>]*:\d{1,5}|-))?")
 EVENT_KINDS = ("note", "listen", "conn", "send", "recv", "pause")   # as event.h has them

@@ -22,10 +22,9 @@ setitimer(2).
 """
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Callable, Iterable, Iterator, Mapping, Optional
 
-from ..frozen import dataclass
 from ..trace import Socket, Waiting
 from . import kernel, sockets, tcp
 from .kernel import Thread

@@ -6,9 +6,8 @@ stack frames behind it: `#1 0x55f0 in fill scenarios/06-short-reads/server.c:31:
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Iterable, Optional
-
-from ..frozen import dataclass
 
 _FIRST = re.compile(r"==\d+==\s*(?:ERROR|WARNING): (\w+Sanitizer): ?(.*)")
 _UNDEFINED = re.compile(r"(?P<file>[^\s:]+):(?P<line>\d+):\d+: runtime error: (?P<what>.*)")

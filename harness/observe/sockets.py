@@ -13,10 +13,9 @@ import os
 import select
 import socket
 import struct
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Callable, Iterable, Mapping, Optional
 
-from ..frozen import dataclass
 from . import address, tcp
 from .diag import Diag, Name, Refused
 from .tcp import Sock

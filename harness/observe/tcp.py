@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import re
 import struct
+from dataclasses import dataclass
 from typing import Iterator
 
-from ..frozen import dataclass
 from . import address
 
 STATES = {1: "ESTABLISHED", 2: "SYN-SENT", 3: "SYN-RECEIVED", 4: "FIN-WAIT-1", 5: "FIN-WAIT-2", 6: "TIME-WAIT", 7: "CLOSED",

@@ -6,9 +6,8 @@ TCP_USER_TIMEOUT) belong to the socket. A timerfd is a descriptor: a look sees w
 """
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from ..frozen import dataclass
 from ..trace import Call
 from .sockets import Limits
 

@@ -12,10 +12,10 @@ import re
 import shlex
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Mapping, Optional, Sequence
 
-from ..frozen import dataclass
 from .build import DoesNotBuild
 from .cast import PROCESSES_MAX, Program, Stage, Start
 from .scenarios import Scenario

@@ -12,11 +12,10 @@ import re
 import shlex
 import signal
 import stat
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Mapping, Optional
 
-from ..frozen import dataclass
 from ..trace import Role
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")

@@ -17,10 +17,9 @@ import signal
 import socket
 import struct
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Iterable, Optional
 
-from ..frozen import dataclass
 from ..judge.sides import READS
 from ..observe import kernel, lines, sanitizer, source
 from ..observe.connections import Pair, Registry

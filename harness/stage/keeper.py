@@ -30,9 +30,9 @@ import socket
 import struct
 import termios
 import threading
+from dataclasses import dataclass
 from typing import Any, Callable, Iterable, Optional
 
-from ..frozen import dataclass
 from ..observe import diag, kernel, ptrace, wire
 from ..observe.calls import Tracer
 from .spawner import MEMORY, Spawner, close_inherited, keep_from_programs, start

@@ -6,10 +6,8 @@ else can happen any more (`quiet`). If it names none, the run is over. `explore`
 from __future__ import annotations
 
 import time
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Callable, Optional, Protocol
-
-from ..frozen import dataclass
 
 
 @dataclass

@@ -7,10 +7,10 @@ from __future__ import annotations
 import functools
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from ..frozen import dataclass
 from ..judge import contract as contracts
 from . import cast
 

@@ -12,11 +12,9 @@ import hashlib
 import json
 import os
 import re
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Iterator
-
-from ..frozen import dataclass
 
 RECORD = ".sources"
 _OLD = 1                    # seconds from 1970: a time that is older than each object

@@ -3,10 +3,9 @@ been started."""
 from __future__ import annotations
 
 import socket
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Callable, Iterable, Optional
 
-from ..frozen import dataclass
 from ..judge.contract import fits
 from ..trace import Event
 from .book import Book

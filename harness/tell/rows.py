@@ -2,8 +2,8 @@
 they ended."""
 from __future__ import annotations
 
+from dataclasses import dataclass
 
-from ..frozen import dataclass
 from ..judge import standard
 from ..trace import Run
 from . import words

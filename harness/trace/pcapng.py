@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import base64
 import struct
+from dataclasses import dataclass
 from typing import Iterator, Mapping, Optional, Sequence
 
-from ..frozen import dataclass
 from .plain import plain
 from .records import Run, Segment
 

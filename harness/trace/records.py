@@ -5,10 +5,8 @@ conductor's queue. So `e12` means the same record wherever it is told. The order
 """
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Optional, Union
-
-from ..frozen import dataclass
 
 
 @dataclass(frozen=True)

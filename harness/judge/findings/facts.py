@@ -3,9 +3,9 @@ from __future__ import annotations
 
 import bisect
 import functools
+from dataclasses import dataclass
 from typing import Iterable, Iterator, Optional
 
-from ...frozen import dataclass
 from ...trace import Call, Event, Holder, Run, Segment, Socket
 from ..seen import Seen
 from ..sides import READS, WRITES, Side, Sides

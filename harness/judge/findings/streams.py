@@ -3,9 +3,9 @@ from __future__ import annotations
 
 import bisect
 import re
+from dataclasses import dataclass
 from typing import Iterator, Optional
 
-from ...frozen import dataclass
 from ...trace import Call, Event, Socket, Waiting
 from .. import causes, standard
 from ..sides import READS, WRITES, Side

@@ -2,9 +2,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Optional
 
-from ...frozen import dataclass
 from ...judge.sides import Side
 
 

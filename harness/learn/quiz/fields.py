@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import random
 import textwrap
+from dataclasses import dataclass
 from typing import Iterator, Optional, Sequence
 
-from ...frozen import dataclass
 from ...judge.sides import WRITES
 from ...tell.phrases import count
 from ...trace import Segment

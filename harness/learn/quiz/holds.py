@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import random
 import textwrap
+from dataclasses import dataclass
 from typing import Iterator, Optional
 
-from ...frozen import dataclass
 from ...judge.sides import READS, WRITES, Side
 from ...tell.phrases import count
 from ...trace import Event, Socket

@@ -2,12 +2,11 @@
 thread moves."""
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Callable, Iterable, Optional
 
 from ...explore.schedules import Delays, Place
 from ...explore.turned import Turner, places
-from ...frozen import dataclass
 from ...judge import causes
 from ...judge.sides import Sides
 from ...stage.conductor import Conductor, Held

@@ -8,10 +8,9 @@ yet.
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Iterator
 
-from ...frozen import dataclass
 from ...judge.sides import Side
 from ...judge.states import CLOSED, Change, Waits, changes, stopped
 from ...trace import Call

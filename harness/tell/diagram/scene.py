@@ -4,10 +4,9 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import Counter
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Iterable, Iterator, Optional
 
-from ...frozen import dataclass
 from ...judge import standard
 from ...judge.moments import moments
 from ...judge.sides import Side, Sides

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import html
 import unicodedata
+from dataclasses import dataclass
 from typing import Iterable, Iterator, Union
 
-from ...frozen import dataclass
 from ...trace import plain
 
 CELL, WIDE = 0.61, 1.3      # widths of characters, as parts of the font's size

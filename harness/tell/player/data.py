@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Iterator, Union
 
-from ...frozen import dataclass
 from ...judge import standard
 from ...judge.findings import Facts, Finding
 from ...judge.moments import Way, moments
