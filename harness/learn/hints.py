@@ -44,6 +44,7 @@ QUESTIONS = {
     "wire": "Which call makes the kernel send that segment? Does the {who} come to it?",
 }
 DONE = "The {who} did what that line tells. Where in its program is the line {expected} to stand?"       # missing, found "done"
+ALIKE = "Both lines begin alike. Where does the {who}'s program take the rest of its line from?"           # missing, another text in its place
 OF_A_STOP = {
     "crash": "What did the program do last? Which pointer, index or descriptor did it use there?",
     "runaway": "Which loop has no end? What is to end it, and does it ever become true?",
@@ -81,8 +82,18 @@ def _question(verdict: Verdict, d: Optional[Difference]) -> str:
         return re.sub(r"^M[0-9]{2}: ", "", d.hints[0])
     if verdict.word in OF_A_STOP or d is None:
         return OF_A_STOP.get(verdict.word, QUESTIONS["deadlock"])
-    question = DONE if d.kind == "missing" and d.found == "done" else QUESTIONS.get(d.kind, QUESTIONS["deadlock"])
+    question = QUESTIONS.get(d.kind, QUESTIONS["deadlock"])
+    if d.kind == "missing" and d.found == "done":
+        question = DONE
+    elif d.kind == "missing" and d.observed is not None and _begin_alike(d.expected, d.observed.text):
+        question = ALIKE
     return question.format(who=role_of(d.who), expected=quoted(d.expected) if d.expected else "that")
+
+
+def _begin_alike(expected: str, said: str) -> bool:
+    """Do two lines have the same words in front of a quoted text?"""
+    kind, quote, _ = expected.partition('"')
+    return bool(kind and quote) and said.startswith(kind + quote)
 
 
 def _rule(scenario: Scenario, verdict: Verdict, d: Optional[Difference], contract: Contract) -> str:

@@ -90,6 +90,12 @@ def test_where_only_the_line_is_missing_the_question_is_where_it_stands(lab):
     assert [given("6") for _ in range(2)][1].endswith('The client did what that line tells. Where in its program is the line "reading data, 1 byte at most" to stand?')
 
 
+def test_where_a_line_has_another_text_the_question_is_where_the_text_comes_from(lab):
+    client = lab.scenarios / "06-short-reads/client.c"
+    client.write_text(client.read_text().replace('"hello"', '"hallo"'))
+    assert [given("6") for _ in range(2)][1].endswith("Both lines begin alike. Where does the client's program take the rest of its line from?")
+
+
 def test_what_does_not_build_has_the_compilers_words_and_no_hint(lab):
     (lab.scenarios / "04-half-close/client.c").write_text("int main(\n")
     status, out, err = ask("hint", "4")
