@@ -60,8 +60,8 @@ def change(path: Path, old: str, new: str) -> None:
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_nothing_is_found_in_what_is_right(lab, name):
-    fuzzed = fuzz(lab, name, runs=2000)
-    assert fuzzed.status == 0 and re.search(rf"^fuzz: {name}: fine, 2\d\d\d inputs, cov: ", fuzzed.said, re.M), fuzzed.said
+    fuzzed = fuzz(lab, name, runs=500)
+    assert fuzzed.status == 0 and re.search(rf"^fuzz: {name}: fine, [5-9]\d\d inputs, cov: ", fuzzed.said, re.M), fuzzed.said
 
 
 @pytest.mark.parametrize("name", TARGETS)
