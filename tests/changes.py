@@ -89,14 +89,14 @@ class _Borrowed(shared.Lab):
 
 class Lab:
     """A folder with its own copy of the scenarios, or of the named ones, without their mutants, and with their programs. Labs may share a
-    build folder, one after the other. The copy has the times of the original, and the harness tells by the texts what is to be built anew."""
+    build folder, one after the other. A bare copy is without the exercises, too. The copy has the times of the original, and the harness tells by the texts what is to be built anew."""
 
-    def __init__(self, folder: Path, build: Path, names: Iterable[str] = ()) -> None:
+    def __init__(self, folder: Path, build: Path, names: Iterable[str] = (), bare: bool = False) -> None:
         self.scenarios = folder / "scenarios"
         names = list(names) or [entry.name for entry in (ROOT / "scenarios").iterdir()]
         self.build = ready(build, names)
         for name in names:
-            shutil.copytree(ROOT / "scenarios" / name, self.scenarios / name, ignore=shutil.ignore_patterns("mutants"))
+            shutil.copytree(ROOT / "scenarios" / name, self.scenarios / name, ignore=shutil.ignore_patterns("mutants", *["exercises"][:bare]))
 
     def show(self, command: str, number: str, *more: str) -> Shown:
         """Does what `python3 -m harness run` (or check) does, in this process. Pauses take no time."""

@@ -290,7 +290,7 @@ def _sent(one: _Seen, sender: str, receiver: str) -> Optional[int]:
         written = sides.written(mine)
         told |= {written} if written is not None else set()
     if one.run.wire and not one.run.missing:
-        told.add(sum(n for side, n in sides.carried().items() if side in mine))
+        told.add(sum(n for side, n in sides.carried.items() if side in mine))
     return told.pop() if len(told) == 1 else None
 
 

@@ -922,7 +922,7 @@ class _Comparison:
         elif lines and not self.cast.silent(sender):
             yield 0, "by its lines"
         if self.run.wire and not self.run.missing:
-            carried = sides.carried()
+            carried = sides.carried
             yield sum(carried.get(side, 0) for side in mine), "on the wire"
 
     def _only(self, said: Bytes) -> list[set[int]]:

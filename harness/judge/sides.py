@@ -7,6 +7,7 @@ nothing is derived from it.
 """
 from __future__ import annotations
 
+import functools
 from typing import Iterable, Optional, Union
 
 from ..trace import Call, End, Ending, Event, Run, Segment, Socket, Waiting
@@ -156,9 +157,9 @@ class Sides:
         calls = [call for call in self.run.calls if call.name in WRITES and self.of(call) in mine]
         return None if any(call.name == "sendmmsg" for call in calls) else sum(max(call.result, 0) for call in calls)
 
+    @functools.cached_property
     def carried(self) -> dict[Side, int]:
-        """Returns how many bytes of each end's stream the segments carried, without retransmissions. An end that sent no byte is
-        not in it."""
+        """How many bytes of each end's stream the segments carried, without retransmissions. An end that sent no byte is not in it."""
         found: dict[Side, int] = {}
         for segment in self.run.segments:
             side = self.of_segment(segment)

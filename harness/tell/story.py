@@ -103,7 +103,7 @@ class _Way:
 
     def _by_lines(self) -> Iterator[str]:
         sent, told = sum(e.count for e in self.sent_lines), sum(e.count for e in self.recvs)
-        crossed = sum(n for side, n in self.sides.carried().items() if side in self.theirs)
+        crossed = sum(n for side, n in self.sides.carried.items() if side in self.theirs)
         if self.recvs:
             of_all = f"{told} of {count(sent, 'byte')}" if told <= sent else count(told, "byte")
             yield f"{_messages(self.recvs)} came through ({of_all}, by the lines)."

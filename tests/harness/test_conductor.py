@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pty
+import re
 import select
 import signal
 import subprocess
@@ -203,8 +205,12 @@ def wait_until_gone(pids):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_whatever_ends_an_exploration_leaves_nothing(number):
-    child = Started("explore", "4", "--delays", "2")
-    pids = set()
+    screen, theirs = pty.openpty()
+    child = Started("explore", "4", "--delays", "2", stderr=theirs)
+    os.close(theirs)
+    said, pids = b"", set()
+    while not re.search(rb" of \d{3} schedules", said):      # the schedules with two delays have begun
+        said += os.read(screen, 65536)
     while len(pids) < 6:        # workers, keepers, programs
         pids |= set(kernel.descendants(child.pid))
         assert child.poll() is None
@@ -212,6 +218,7 @@ def test_whatever_ends_an_exploration_leaves_nothing(number):
     child.send_signal(number)
     assert child.wait() == (-number if number == signal.SIGKILL else 130)
     wait_until_gone(pids)
+    os.close(screen)
     assert [pid for pid in pids if kernel.process_state(pid) not in ("", "Z", "X")] == []
 
 

@@ -42,7 +42,7 @@ def test_the_table_and_the_folders_have_the_same_mutants():
 @pytest.mark.parametrize("row", ROWS, ids=_name)
 def test_a_mutant_is_told_as_the_table_says(row, tmp_path, programs):
     scenario, _, slug = row["mutant"].partition("/")
-    lab = Lab(tmp_path, programs, [scenario])
+    lab = Lab(tmp_path, programs, [scenario], bare=True)
     apply((ROOT / "scenarios" / scenario / "mutants" / f"{slug}.diff").read_text(), lab.scenarios)
     shown = lab.show("check", scenario)
     place = re.search(r"scenarios/[\w-]+/((?:[\w-]+/)?[\w.]+):\d+", shown.text)

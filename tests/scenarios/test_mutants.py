@@ -46,7 +46,7 @@ def form_complaints(path: Path) -> list[str]:
 def run_complaints(path: Path, folder: Path, build: Path) -> list[str]:
     """Changed so, the scenario leaves its contract, and both forms of the verdict show this code's hint and no other's."""
     code, name = path.name[:3], path.parents[1].name
-    lab = Lab(folder, build, [name])
+    lab = Lab(folder, build, [name], bare=True)
     apply(path.read_text(), lab.scenarios)
     shown = lab.show("check", name)
     hints = [hint for difference in shown.verdict["differences"][:1] for hint in difference["hints"]]
@@ -84,7 +84,7 @@ def test_a_mutant_fails_with_its_own_code(path, tmp_path, programs):
 ])
 def test_a_slip_is_told_so_that_one_can_go_on(file, old, new, words, tmp_path, programs):
     name = file.partition("/")[0]
-    lab = Lab(tmp_path, programs, [name])
+    lab = Lab(tmp_path, programs, [name], bare=True)
     source = lab.scenarios / file
     assert source.read_text().count(old) == 1
     source.write_text(source.read_text().replace(old, new))

@@ -142,7 +142,7 @@ def low_copy(facts: Facts) -> "Iterator[Finding]":
     not looked at."""
     for side in facts.sides.all() if facts.observed and facts.captured else ():
         copy = next((call for call in facts.calls(side, COPIES) if call.returned >= 0 and not call.error and not call.option and call.result in STANDARD), None)
-        sent = facts.sides.carried().get(side, 0)
+        sent = facts.sides.carried.get(side, 0)
         unseen = sent - facts.wrote(side)
         if copy is not None and unseen > 0 and not any(call.name == "sendmmsg" for call in facts.calls(side)):
             words = f"{capital(facts.process(copy.who, copy.pid))} made its {STANDARD[copy.result]} (descriptor {copy.result}) a copy of connection {side[0]} with {copy.name}{at(copy.source)}."

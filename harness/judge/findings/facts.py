@@ -52,6 +52,7 @@ class Facts:
     def __init__(self, run: Run) -> None:
         self.run, self.sides = run, Sides(run)
         self._seen = Seen(run, self.sides)
+        self._counted: "dict[Side, bool]" = {}
 
     @property
     def observed(self) -> bool:
@@ -180,6 +181,11 @@ class Facts:
     def counted(self, side: Side) -> bool:
         """Do the calls account for every byte that this end wrote and read? If the wire was captured, it shows whether bytes are
         missing."""
+        if side not in self._counted:
+            self._counted[side] = self._counts(side)
+        return self._counted[side]
+
+    def _counts(self, side: Side) -> bool:
         end = self.sides.end(side)
         if end is None or not end.holders or not self.seen(side) or any(call.name in _NOT_COUNTED for call in self.calls(side)):
             return False
@@ -192,7 +198,7 @@ class Facts:
         arrived, socket = self.arrived(side, 1 << 62), self.socket(side)
         if socket is not None and self.took(side) + socket.unread < arrived:
             return False
-        return self.took(side) <= arrived and (writing or self.wrote(side) >= self.sides.carried().get(side, 0))
+        return self.took(side) <= arrived and (writing or self.wrote(side) >= self.sides.carried.get(side, 0))
 
     def port_of(self, number: int) -> str:
         """Returns the port to which a connection was opened."""
