@@ -1,4 +1,5 @@
-// Another client for the server of exercise 8a: a message of 300 bytes. Its length, 1 and 44, needs both bytes.
+// Another client for the server of exercise 8a: a message of 456 bytes. Its length is 1 and 200: it needs both bytes, and
+// 200 does not fit into a char that has a sign.
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,9 +15,9 @@ int main(int argc, char **argv)
     int conn = must_say(dial(&server), server.error);
     event_conn(conn, "connected");
 
-    char frame[2 + 300] = {1, 44}; // written here by hand, and not by frame.c
-    memset(frame + 2, 'x', 300);
-    event_sending(conn, sizeof frame, "sending a frame with 300 bytes");
+    char frame[2 + 456] = {1, (char)200}; // written here by hand, and not by frame.c
+    memset(frame + 2, 'x', 456);
+    event_sending(conn, sizeof frame, "sending a frame with 456 bytes");
     must(send_all(conn, frame, sizeof frame));
     event("shutting down SHUT_WR");
     must(shutdown(conn, SHUT_WR));
