@@ -16,7 +16,7 @@ from ..judge.comparison import Difference, Verdict
 from ..judge.contract import Contract, Line, code_of, role_of
 from ..stage import scenarios
 from ..stage.scenarios import ROOT, Scenario
-from ..tell.phrases import quoted
+from ..tell.phrases import begin_alike, quoted
 from ..tell.why import WHY, cause_of
 from ..trace import Run
 
@@ -85,15 +85,9 @@ def _question(verdict: Verdict, d: Optional[Difference]) -> str:
     question = QUESTIONS.get(d.kind, QUESTIONS["deadlock"])
     if d.kind == "missing" and d.found == "done":
         question = DONE
-    elif d.kind == "missing" and d.observed is not None and _begin_alike(d.expected, d.observed.text):
+    elif d.kind == "missing" and d.observed is not None and begin_alike(d.expected, d.observed.text):
         question = ALIKE
     return question.format(who=role_of(d.who), expected=quoted(d.expected) if d.expected else "that")
-
-
-def _begin_alike(expected: str, said: str) -> bool:
-    """Do two lines have the same words in front of a quoted text?"""
-    kind, quote, _ = expected.partition('"')
-    return bool(kind and quote) and said.startswith(kind + quote)
 
 
 def _rule(scenario: Scenario, verdict: Verdict, d: Optional[Difference], contract: Contract) -> str:

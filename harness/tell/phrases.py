@@ -88,6 +88,12 @@ def sentence(words: str) -> str:
     return words[:1].upper() + words[1:] + ("" if words.endswith(".") else ".")
 
 
+def begin_alike(expected: str, said: str) -> bool:
+    """Do two lines have the same words in front of a number or of a quoted text?"""
+    found = re.match(r"[^\"0-9]+(?=([\"0-9]))", expected)
+    return found is not None and re.match(re.escape(found[0]) + ('"' if found[1] == '"' else "[0-9]"), said) is not None
+
+
 def again(reproduce: str) -> "list[str]":
     """Returns the last lines of a verdict: the commands that make such a run again, once as a page and once as it was run."""
     page = re.sub(r"\bmake (?:check|scenario)-(\d+)$", r"make play-\1", reproduce)

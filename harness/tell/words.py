@@ -19,7 +19,7 @@ from ..judge.findings.acts import PLAIN
 from ..observe import sanitizer
 from ..stage import scenarios
 from ..trace import Call, Ending, Event, Output, Role, Run, Waiting, plain
-from .phrases import again, all_of, count, ended, quoted, shortened, the
+from .phrases import again, all_of, begin_alike, count, ended, quoted, shortened, the
 from .why import Why, uncounted, what_came
 
 COLOURS = ("36", "33", "35", "34", "96", "93", "95", "94")  # cyan, yellow, magenta, blue, then the bright ones: by column
@@ -423,8 +423,7 @@ def _behind(d: Difference, run: Run, last: bool) -> str:
     last line."""
     right = next((e for e in d.witnesses[::-1] if e.who == d.who), None)
     behind = [e for e in run.events if right is not None and e.who == d.who and e.seq > right.seq]
-    kind, quote, _ = d.expected.partition('"')
-    like = next((e for e in behind if quote and kind and e.text.startswith(kind)), None)
+    like = next((e for e in behind if begin_alike(d.expected, e.text)), None)
     if like is not None:
         return f"its next line that begins so is {_instead(d.expected, like)}"
     return f"its last line is {quoted(behind[-1].text)}" if behind and last else ""

@@ -23,7 +23,7 @@ from harness.judge.contract import parse
 from harness.stage import scenarios
 from harness.stage.keeper import KeeperError
 from harness.stage.scenarios import ROOT
-from harness.tell import words
+from harness.tell import phrases, words
 from harness.trace import Stop, Waiting
 import pairs
 import runs
@@ -338,6 +338,13 @@ def test_what_a_server_said_in_place_of_a_line_is_told_and_not_only_that_it_wait
                    stop=Stop("over", waiting=(Waiting("server", 200, 200, "accept", 3, 0, "", "server.c:11"),)))
     rules = parse('server others allowed\nserver: listening\nserver: got "a"\nclient: a')
     assert f"""the server never said 'got "a"'; {told}""" in words.tell(comparison.judge(run, rules), run, rules, reproduce="")
+
+
+@pytest.mark.parametrize("expected, said, alike", [
+    ("length 456", "length 200", True), ("length 456", "length refused", False), ('got 2 bytes "a"', 'got 3 bytes "b"', True), ('got "a"', 'got 3 bytes', False),
+    ("closing", "closing", False), ('"a"', '"b"', False), ("5 bytes", "6 bytes", False)])
+def test_lines_begin_alike_if_only_a_number_or_a_quoted_text_is_another(expected, said, alike):
+    assert phrases.begin_alike(expected, said) is alike
 
 
 def test_what_a_program_said_in_place_of_a_line_is_told_and_not_only_that_it_ended():
