@@ -20,6 +20,7 @@ from . import kernel, quiescence, sockets
 from .sockets import Limits, Network, Snapshot
 
 _IN_HAND = 200          # for so many threads at most, files of /proc stay open
+_OPEN = ("syscall", "schedstat")
 
 
 class Seen(enum.Enum):
@@ -36,32 +37,32 @@ class _Thread:
 
     pid: int
     tid: int
-    files: "tuple[int, ...]"        # the open descriptors of its stat and its schedstat; () if there are too many threads for that
+    files: "tuple[int, ...]"        # the open descriptors of its syscall and its schedstat; () if there are too many threads for that
     ran: bytes = b""
 
-    def read(self, which: int) -> bytes:
-        """Returns its stat (0) or its schedstat (1); b"" if the thread has gone."""
+    def read(self, name: str) -> bytes:
+        """Returns the beginning of one of its files in /proc; b"" if the thread has gone."""
         try:
-            if self.files:
-                return os.pread(self.files[which], 128, 0)     # the state stands at the beginning
-            with open(f"/proc/{self.pid}/task/{self.tid}/{('stat', 'schedstat')[which]}", "rb", buffering=0) as file:
+            if self.files and name in _OPEN:
+                return os.pread(self.files[_OPEN.index(name)], 256, 0)
+            with open(f"/proc/{self.pid}/task/{self.tid}/{name}", "rb", buffering=0) as file:
                 return file.read(4096)
         except OSError:
             return b""
 
     def rests(self) -> bool:
-        """Does it sleep, and has it not run since `ran` was read?"""
+        """It slept in a call when `ran` was read. Does it sleep there still, and has it not run since? As soon as it is woken, the kernel
+        says "running" in place of the call. (proc(5): to read syscall costs less than to read stat.)"""
         try:
             if self.files:      # in this order: else what it ran before its sleep could be missed
-                stat = os.pread(self.files[0], 128, 0)
-                return stat[stat.rfind(b")") + 2:][:1] == b"S" and os.pread(self.files[1], 128, 0) == self.ran
+                return os.pread(self.files[0], 256, 0)[:1].isdigit() and os.pread(self.files[1], 128, 0) == self.ran
         except OSError:
             return False
-        return self.state == b"S" and self.read(1) == self.ran
+        return self.read("syscall")[:1].isdigit() and self.read("schedstat") == self.ran
 
     @property
     def state(self) -> bytes:
-        stat = self.read(0)
+        stat = self.read("stat")
         return stat[stat.rfind(b")") + 2:][:1]
 
     def close(self) -> None:
@@ -91,17 +92,14 @@ class Glances:
         if options != self._options:
             self._limits.clear()
             self._options = options
-        there: "dict[int, int]" = {}
-        for pid in pids:
-            tids = self._tids[pid] = kernel.thread_ids(pid, self._tids.get(pid))
-            if not tids:
-                return Seen.MOVES       # it is ending
-            there.update(dict.fromkeys(tids, pid))
-        for tid in [tid for tid in self._threads if tid not in there]:
-            self._threads.pop(tid).close()
+        tids = {pid: kernel.thread_ids(pid, self._tids.get(pid)) for pid in pids}
+        if not all(tids.values()):
+            return Seen.MOVES       # a process is ending
+        if tids != self._tids:
+            self._tids = tids
+            self._know({tid: pid for pid, its in tids.items() for tid in its})
         waiting = []
-        for tid, pid in there.items():
-            thread = self._threads.get(tid) or self._begin(pid, tid)
+        for tid, thread in self._threads.items():
             if tid in held:
                 thread.ran = b""
             elif thread.ran:
@@ -129,21 +127,29 @@ class Glances:
             thread.close()
         self._threads.clear()
 
+    def _know(self, there: "dict[int, int]") -> None:
+        """Notes which threads there are, each with its process."""
+        for tid in [tid for tid in self._threads if tid not in there]:
+            self._threads.pop(tid).close()
+        for tid, pid in there.items():
+            if tid not in self._threads:
+                self._threads[tid] = self._begin(pid, tid)
+
     def _begin(self, pid: int, tid: int) -> _Thread:
         files: "list[int]" = []
         try:
-            for name in ("stat", "schedstat") if len(self._threads) < _IN_HAND else ():
+            for name in _OPEN if len(self._threads) < _IN_HAND else ():
                 files.append(os.open(f"/proc/{pid}/task/{tid}/{name}", os.O_RDONLY | os.O_CLOEXEC))
         except OSError:
             pass
-        made = self._threads[tid] = _Thread(pid, tid, tuple(files) if len(files) == 2 else ())
+        made = _Thread(pid, tid, tuple(files) if len(files) == 2 else ())
         for fd in files if not made.files else ():
             os.close(fd)
         return made
 
     def _first(self, thread: _Thread) -> Seen:
         """Looks at a thread that is not known to wait. CALM if it waits, or if it has gone (then `ran` stays empty)."""
-        ran = thread.read(1)
+        ran = thread.read("schedstat")
         state = thread.state
         if state in (b"Z", b"X"):
             return Seen.CALM
@@ -154,7 +160,7 @@ class Glances:
             return Seen.MOVES
         if not ran:
             return Seen.UNKNOWN
-        call = kernel.waiting_in(thread.pid, thread.tid)
+        call = kernel.waiting_in(thread.pid, thread.tid, thread.read("syscall").decode("ascii", "replace"))
         if call is None:
             return Seen.MOVES
         if not self._stays(call):

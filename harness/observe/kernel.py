@@ -120,14 +120,15 @@ def _ran(pid: int, tid: int) -> str:
     return _read(f"/proc/{pid}/task/{tid}/schedstat") or "".join(re.findall(r"ctxt_switches:\s*(\d+)", _read(f"/proc/{pid}/task/{tid}/status")))
 
 
-def waiting_in(pid: int, tid: int) -> Optional[Thread]:
-    """Returns a sleeping thread with the call in which it waits; None if it runs, if it has gone, or if the kernel does not tell."""
-    found = _in_call(pid, tid, "", True)
+def waiting_in(pid: int, tid: int, told: str = "") -> Optional[Thread]:
+    """Returns a sleeping thread with the call in which it waits; None if it runs, if it has gone, or if the kernel does not tell. `told`
+    is what its file syscall says, if that is known."""
+    found = _in_call(pid, tid, "", True, told)
     return found if found.call not in ("", "?") else None
 
 
-def _in_call(pid: int, tid: int, ran: str, sleeps: bool) -> Thread:
-    words = _read(f"/proc/{pid}/task/{tid}/syscall").split()
+def _in_call(pid: int, tid: int, ran: str, sleeps: bool, told: str = "") -> Thread:
+    words = (told or _read(f"/proc/{pid}/task/{tid}/syscall")).split()
     if not words:
         return Thread(pid, tid, "?", (), ran)
     if words[0] == "running" or words[0] == "-1" or not sleeps:

@@ -113,7 +113,7 @@ class Conductor:
                 self.stop = Stop("interrupted", "Ctrl-C")
             elif not self._somebody_types() and (over := self.watch.over()) is not None:
                 self.stop = over
-            elif self._pump(distance):
+            elif distance and self._pump(distance):
                 distance = self._first_look()
             elif distance < self._sure and self._first_look() > distance:
                 distance = self._sure
@@ -260,9 +260,10 @@ class Conductor:
 
     def _glance(self, distance: float) -> Optional[float]:
         """Lets a thread go on if a glance is enough for that. Returns the seconds to the next look; None if a full look is needed."""
-        if self.policy.name != "explore" or distance >= _LAST_LOOK or all(held.kind == "pause" for held in self.held):
-            return None     # what comes before the end of a pause counts as forced: so only a proof may end a pause
-        if not ending.all_observed(self) or self.intake.timers.pending(self.intake.now()):
+        if self.policy.name != "explore" or distance >= _LAST_LOOK or not ending.all_observed(self) or self.intake.timers.pending(self.intake.now()):
+            return None
+        proof = all(held.kind == "pause" for held in self.held)     # what comes before the end of a pause counts as forced: so only a proof may end a pause
+        if proof and not self.intake.somebody_runs(self._held_tids()):
             return None
         pids = self.intake.alive
         if any(not one.ended and one.pid not in pids for one in self.starts.started.values()):
@@ -273,6 +274,8 @@ class Conductor:
         self.intake.seen_waiting(self.glances.waiting)
         if seen is Seen.MOVES:
             return _later(distance)
+        if proof:
+            return None
         return self._first_look() if self._pump(0.0) or self.stop is not None or self._go_on() else None
 
     def _consider(self, seen: quiescence.Look, distance: float) -> float:

@@ -193,7 +193,7 @@ class Intake:
     def take(self) -> bool:
         """Takes in the lines, calls and segments that are there. Returns whether there were any."""
         cut = self.now()
-        queue = self._later + self._received()
+        queue = self._later + self._received(cut)
         seen = self._segments_later + (self.wire.take() if self.wire is not None else [])
         self._later, self._segments_later = [], []
         latest = 0
@@ -213,7 +213,9 @@ class Intake:
         self._segments_later = seen[at:]
         return bool(queue or seen)
 
-    def _received(self) -> "list[tuple[int, Any, Optional[socket.socket]]]":
+    def _received(self, now: int) -> "list[tuple[int, Any, Optional[socket.socket]]]":
+        """Returns what is in the queue. Nothing can come from a later moment than the one at which it is read, whatever it says. `now`
+        is a moment that has passed."""
         found: list[tuple[int, Any, Optional[socket.socket]]] = []
         events = self.keeper.events
         while events is not None:
@@ -238,7 +240,7 @@ class Intake:
                     gate.close()
                 continue
             ns = (item["ns"] if isinstance(item, dict) else item.ns) - self.start
-            found.append((min(ns, self.now()), item, gate))
+            found.append((ns if ns <= now else min(ns, self.now()), item, gate))
         return found
 
     def _named_itself(self, told: "dict[str, Any]") -> None:
@@ -678,6 +680,11 @@ _buffer = memoryview(bytearray(65536))
 _EXTRAS = socket.CMSG_SPACE(12) + socket.CMSG_SPACE(4)      # the sender's ids, and one descriptor
 _NO_GATE = socket.socket()      # stands for a descriptor at which no thread of common/ waits
 _NO_GATE.close()
+_SO_DOMAIN = 39
+_A_GATE = int(socket.AF_UNIX), int(socket.SOCK_STREAM)
+_AT_ONCE = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+_RECEIVES, _SENDS = ([(int(getattr(socket, word)), word) for word in words]     # numbers: Python's own flags take many times as long
+                     for words in (("MSG_PEEK", "MSG_WAITALL", "MSG_OOB", "MSG_TRUNC"), ("MSG_OOB", "MSG_MORE")))
 
 
 def _sender(extras: "list[tuple[int, int, bytes]]") -> "tuple[int, Optional[socket.socket]]":
@@ -690,11 +697,11 @@ def _sender(extras: "list[tuple[int, int, bytes]]") -> "tuple[int, Optional[sock
         elif level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             fd, = struct.unpack_from("=i", data)
             try:
-                gate = socket.socket(fileno=fd)
+                gate = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fd)     # Python believes the kind: to find it out would take longer
             except OSError:     # the descriptor is no socket
                 os.close(fd)
                 gate = _NO_GATE
-            if gate is not _NO_GATE and (gate.family, gate.type) != (socket.AF_UNIX, socket.SOCK_STREAM):
+            if gate is not _NO_GATE and (gate.getsockopt(socket.SOL_SOCKET, _SO_DOMAIN), gate.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE)) != _A_GATE:
                 gate.close()
                 gate = _NO_GATE
     return pid, gate
@@ -702,7 +709,7 @@ def _sender(extras: "list[tuple[int, int, bytes]]") -> "tuple[int, Optional[sock
 
 def _release(gate: socket.socket) -> None:
     try:
-        gate.send(b"\0", socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+        gate.send(b"\0", _AT_ONCE)
     except OSError:
         pass            # the program was killed while it waited; or it is not common/ that waits, and the socket takes nothing
     gate.close()
@@ -716,11 +723,8 @@ def _brings_nothing(call: Call) -> bool:
 
 
 def _option(name: str, told: "dict[str, Any]") -> str:
-    flags = told.get("flags", 0)
-    flag = "MSG_PEEK" if flags & socket.MSG_PEEK else "MSG_WAITALL" if flags & socket.MSG_WAITALL else "MSG_OOB" if flags & socket.MSG_OOB else ""
-    flag = (flag or ("MSG_TRUNC" if flags & socket.MSG_TRUNC else "")) if name.startswith("recv") else ""
-    if name.startswith("send"):
-        flag = "MSG_OOB" if flags & socket.MSG_OOB else "MSG_MORE" if flags & socket.MSG_MORE else ""
+    flags, which = told.get("flags", 0), _RECEIVES if name.startswith("recv") else _SENDS if name.startswith("send") else ()
+    flag = next((word for bit, word in which if flags & bit), "")
     return str(told.get("option") or told.get("how") or flag)
 
 
@@ -743,10 +747,11 @@ def how(status: int) -> str:
 
 def _report(data: bytes) -> Optional["dict[str, Any]"]:
     try:
-        told = json.loads(data.decode("ascii"))
+        told, _ = _read_json(data.decode("ascii"))
     except ValueError:
         return None
     return told if isinstance(told, dict) and told.get("t") in _REPORTS and isinstance(told.get("ns"), int) else None
 
 
+_read_json = json.JSONDecoder().raw_decode      # json.loads() looks for blanks around it, too
 _REPORTS = ("call", "return", "fork", "exec", "handed", "left", "exiting", "gone", "unseen")

@@ -663,7 +663,8 @@ class _Inside:
         """Kills the programs and waits until they are gone. With `spawner_too` it then kills the spawner."""
         self.tracer.silent = True
         while self._programs(True):
-            self.freeze()       # all are stopped before the first one is killed: else one side would log the other's death
+            if not self.tracer.frozen:
+                self.freeze()   # all are stopped before the first one is killed: else one side would log the other's death
             for pid in self._programs(True):
                 kernel.send_signal(pid, signal.SIGKILL)
             self.tracer.let_die()

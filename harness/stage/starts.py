@@ -2,6 +2,7 @@
 been started."""
 from __future__ import annotations
 
+import functools
 import socket
 from dataclasses import dataclass, field
 from typing import Callable, Iterable, Optional
@@ -39,9 +40,14 @@ class Starts:
 
     def left(self) -> "list[Program]":
         """Returns the programs that have been started less often than the stage says."""
-        if len(self.started) == sum(program.times for program in self.stage.programs):
+        if len(self.started) == self._times:
             return []
         return [program for program in self.stage.programs if self._count(program) < program.times]
+
+    @functools.cached_property
+    def _times(self) -> int:
+        """How many processes the stage starts in all."""
+        return sum(program.times for program in self.stage.programs)
 
     def of(self, name: str) -> "list[Process]":
         return [one for one in self.started.values() if one.who == name]
