@@ -28,7 +28,7 @@ from .phrases import at, count, of_them, quoted, the, with_source
 OFTEN = 1000    # so often a line counts as one that comes again and again
 POINTER = 8     # bytes of a pointer on a 64-bit machine
 MOST = 2        # how many findings a verdict shows at most
-FIRST = {"deadlock": ("deadlock", "end-not-passed-on", "http-head", "http-answer", "tls", "no-newline", "no-write", "wants-more", "edge-not-drained", "urgent", "low-water"),     # by word: the findings that go first
+FIRST = {"deadlock": ("deadlock", "end-not-passed-on", "http-head", "http-body", "http-answer", "tls", "no-newline", "no-write", "wants-more", "edge-not-drained", "urgent", "low-water"),     # by word: the findings that go first
          "crash": ("died-of-signal", "sanitizer", "sigpipe"), "runaway": ("spin", "eof-again", "asked-nothing")}
 ALONE = ("late", "open", "unwritten", "unlike", "miscount", "unheard", "deaf", "act", "reset", "bytes", "wire", "call", "free")     # need no finding
 
@@ -37,7 +37,7 @@ REASONS = {"reset": ("reset-by-linger", "reset-by-unread"), "unwritten": ("wrong
 
 # What a contract may ask for: findings of a reset, of how a program waits when the run is over, and of how it ends.
 RESETS = ("reset-by-unread", "reset-by-linger", "reset-unaccepted", "written-after-close", "read-reset")
-WAITS = ("end-not-passed-on", "http-head", "http-answer", "no-newline", "no-write", "wants-more", "unread-at-end", "in-accept-queue", "kept-open", "never-closed", "held-by-another",
+WAITS = ("end-not-passed-on", "http-head", "http-body", "http-answer", "no-newline", "no-write", "wants-more", "unread-at-end", "in-accept-queue", "kept-open", "never-closed", "held-by-another",
          "edge-not-drained", "zero-window", "waits-for-input", "accept-queue-full")
 ENDS = ("sigpipe", "died-of-signal", "ended-early")
 

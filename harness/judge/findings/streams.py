@@ -14,6 +14,7 @@ from .facts import Facts, Finding
 from .timing import limit_of
 
 _DATA = 64                  # bytes of a buffer that a call record keeps
+_POINTER = 8                # bytes of a pointer on a 64-bit machine
 _EOFS = 10                  # after so many reads that returned 0 a program counts as one that reads on after the end
 
 
@@ -161,16 +162,25 @@ def no_newline(facts: Facts) -> "Iterator[Finding]":
         rest = _behind_the_last_newline(facts, side, reads) if reads else 0
         if last == "" or answered and not rest or not _all_taken(facts, side) or not (last.isprintable() or last == "\0") or not _is_text(reads) or _insists(whole):
             continue
-        if _not_passed_on(facts, side) is not None:
-            continue            # end_not_passed_on() says more
+        if _not_passed_on(facts, side) is not None or _body_too_short(facts, side) is not None:
+            continue            # end_not_passed_on() and http_body() say more
         total, shown = facts.took(side), f'"{last}"' if last != "\0" else "a zero byte"
         shown = f"{shown}, no newline: {count(rest, 'byte')} came behind the last newline" if rest else f"{shown}, no newline"
         scanf = " So does fscanf: only a byte that does not belong to a number or a word ends it." if _may_scan(facts, reads[-1]) else ""
         waits_for = ("The bytes begin as an HTTP answer. If its head has neither Content-Length nor Transfer-Encoding, the body ends only when the stream ends (RFC 9112, 6.3)."
                      if reads[0].data.startswith("HTTP/1.") else f"If it reads lines, it waits for a newline, or for the end of the stream.{scanf}")
         yield Finding("no-newline", f"The {wait.who} has read {'all ' if total > 1 else 'the '}{count(total, 'byte')} that came on connection {side[0]}, and the last one is "
-                      f"{shown}. It waits in read for more, and no FIN has come. {waits_for}{_if_it_wants_all(whole)}", (reads[-1].seq, *_pending(facts, wait)), reads[-1].returned, wait.who,
+                      f"{shown}. It waits in read for more, and no FIN has come. {waits_for}{_size_of_a_pointer(facts, side)}{_if_it_wants_all(whole)}", (reads[-1].seq, *_pending(facts, wait)), reads[-1].returned, wait.who,
                       reads[-1].source, "7", "M05")
+
+
+def _size_of_a_pointer(facts: Facts, side: Side) -> str:
+    """Returns a sentence if the last write to this end, by a line of a C file, has as many bytes as a pointer; else ""."""
+    other = facts.sides.other(side)
+    writes = facts.writes(other) if other is not None else []
+    if not writes or writes[-1].asked != _POINTER or ".c:" not in writes[-1].source or any(line.who == writes[-1].who and line.kind == "send" for line in facts.run.events):
+        return ""
+    return f" The last write of the {writes[-1].who}{at(writes[-1].source)} has {_POINTER} bytes: that is also the size of a pointer, which `sizeof` of a `char *` gives, however long the text is."
 
 
 def end_not_passed_on(facts: Facts) -> "Iterator[Finding]":
@@ -227,6 +237,28 @@ def http_head(facts: Facts) -> "Iterator[Finding]":
                       f'"\\r\\n\\r\\n", and that has not come.{came} The {wait.who} waits in read for more.', (reads[-1].seq, *_pending(facts, wait)), reads[-1].seq, wait.who, reads[-1].source)
 
 
+def http_body(facts: Facts) -> "Iterator[Finding]":
+    """A program has read the head of an HTTP message and fewer bytes behind it than the head's Content-Length says, and waits for more."""
+    for wait, side in _waiting_for_bytes(facts):
+        reads, short = _that_brought(facts, side), _body_too_short(facts, side)
+        if short is None or not _all_taken(facts, side):
+            continue
+        length, came = short
+        yield Finding("http-body", f"The {wait.who} has read an HTTP head on connection {side[0]} whose Content-Length is {length:,}, and {count(came, 'byte')} came behind that head: {length - came:,} {'is' if length - came == 1 else 'are'} missing. "
+                      f"The {wait.who} waits in {wait.call}, and the {facts.sides.name(facts.sides.other(side))} has written no more. Content-Length must be the number of bytes behind the empty line.",
+                      (reads[-1].seq, *_pending(facts, wait)), reads[-1].seq, wait.who, reads[-1].source)
+
+
+def _body_too_short(facts: Facts, side: Side) -> "Optional[tuple[int, int]]":
+    """Returns the Content-Length of the only HTTP head that was read at this end, and how many bytes came behind that head, if these are fewer; else
+    None. (The answer to HEAD has no body.)"""
+    data = "".join(call.data[:call.result] for call in _that_brought(facts, side))
+    head = re.match(r"(?:HTTP/1\.[01] \d{3} |[A-Z]+ \S+ HTTP/1\.[01]\r\n)[^\0]*?\r\n\r\n", data)
+    told = re.search(r"(?i)\r\ncontent-length: *(\d{1,9}) *\r\n", head[0]) if head is not None and len(data) == facts.took(side) else None
+    came, asked = len(data) - (head.end() if head is not None else 0), next((call.data for call in facts.writes(side)), "")
+    return (int(told[1]), came) if told is not None and came < int(told[1]) and not asked.startswith("HEAD ") else None
+
+
 def http_answer(facts: Facts) -> "Iterator[Finding]":
     """A program has read a whole HTTP answer, as its Content-Length tells, and waits for more on a connection that is kept open."""
     for wait, side in _reading(facts):
@@ -279,7 +311,7 @@ def no_answer(facts: Facts) -> "Iterator[Finding]":
         reads, whole = _that_brought(facts, side), _asked_in_all(facts, wait, side)
         if _insists(whole) or whole and not _is_text(reads):
             continue            # wants_more() reports it
-        if not reads or not facts.counted(side) or not _all_taken(facts, side) or _not_passed_on(facts, side) is not None or wait.call == "read" and _last_byte(reads[-1]) not in ("", "\n") and _is_text(reads):
+        if not reads or not facts.counted(side) or not _all_taken(facts, side) or _not_passed_on(facts, side) is not None or _body_too_short(facts, side) is not None or wait.call == "read" and _last_byte(reads[-1]) not in ("", "\n") and _is_text(reads):
             continue            # (no_newline() tells of who waits in read for the rest of a line)
         told.add(side)
         who = facts.sides.name(other)
@@ -845,5 +877,5 @@ def _pieces(calls: "list[Call]") -> "list[_Piece]":
     return found
 
 
-FINDINGS = (unread, wants_more, end_not_passed_on, http_head, http_answer, tls, no_newline, no_answer, unanswered, unread_by_a_lock, shared_reads, window, announced, end_not_read, short_write, write_failed, no_connection, wrong_descriptor,
+FINDINGS = (unread, wants_more, end_not_passed_on, http_head, http_body, http_answer, tls, no_newline, no_answer, unanswered, unread_by_a_lock, shared_reads, window, announced, end_not_read, short_write, write_failed, no_connection, wrong_descriptor,
             thrown_away, peeked_again, read_reset, glued, kept_apart, cut, eof_again, asked_nothing, not_yet, own_shutdown, urgent, lines_tell_more)

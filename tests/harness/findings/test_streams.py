@@ -201,6 +201,23 @@ def test_an_http_head_without_its_empty_line(tmp_path: Path, head: str, told: "l
     assert all('"\\n\\n" has come, without "\\r".' in one.words for one in find(run) if one.code == "http-head")
 
 
+@pytest.mark.parametrize("ask, answer, words", [
+    ("GET", "HTTP/1.1 200 OK\\r\\nContent-Length: 9\\r\\n\\r\\nhi", "whose Content-Length is 9, and 2 bytes came behind that head: 7 are missing. The client waits in read, and the server has written no more."),
+    ("GET", "HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nhi", ""), ("HEAD", "HTTP/1.1 200 OK\\r\\nContent-Length: 9\\r\\n\\r\\n", "")])
+def test_an_http_body_that_is_shorter_than_its_head_says(tmp_path: Path, ask: str, answer: str, words: str) -> None:
+    run = scripts.run(tmp_path / "pair", f"s = dial()\ns.send(b'{ask} / HTTP/1.1\\r\\n\\r\\n')\nwhile s.recv(99):\n    pass\n", f"c = listen().accept()[0]\nc.recv(99)\nc.send(b'{answer}')\nc.recv(1)\n")
+    found = [one for one in find(run) if one.code in ("http-body", "no-newline") and one.who == "client"]
+    assert [one.code for one in found if one.code == "http-body"] == ["http-body"] * bool(words) and all(words in one.words for one in found[:1] if words)
+    assert not words or len(found) == 1
+
+
+@pytest.mark.parametrize("text, told", [("12345678", True), ("1234567", False)])
+def test_a_write_of_as_many_bytes_as_a_pointer_has_is_named(tmp_path: Path, text: str, told: bool) -> None:
+    run = dataclasses.replace(pairs.run(tmp_path / "pair", f"connect; text {text}; readall 1", "listen; accept; read 99; read 99", sources=True), events=())
+    words = next(one.words for one in find(run) if one.code == "no-newline")
+    assert ("has 8 bytes: that is also the size of a pointer" in words) == told, words
+
+
 @pytest.mark.parametrize("answer, then, whole", [
     ("HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nhi", "", True), ("HTTP/1.1 200 OK\\r\\nContent-Length: 3\\r\\n\\r\\nhi", "", False),
     ("HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nContent-Length: 2\\r\\n\\r\\nhi", "", False), ("HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nhi", "s.send(b'next')", False)])
