@@ -192,8 +192,9 @@ def kept_open(facts: Facts) -> "Iterator[Finding]":
             continue
         last = acts[-1]
         place, source = (then.seq, then.source) if then.seq > last.seq else (last.returned, last.source)
+        silent = f" It has written nothing there, and has read {count(facts.took(other), 'byte')}." if facts.counted(other) and not facts.wrote(other) and facts.took(other) else ""
         yield Finding("kept-open", f"The {wait.who} waits {waits(wait)}, and has read all that came there. The {still[0].who} has not closed its end, so no FIN comes: "
-                      f"it waits {waits(doing[0])}{at(then.source)}.", (last.seq, then.seq), place, still[0].who, source)
+                      f"it waits {waits(doing[0])}{at(then.source)}.{silent}", (last.seq, then.seq), place, still[0].who, source)
 
 
 def closed_under_a_read(facts: Facts) -> "Iterator[Finding]":

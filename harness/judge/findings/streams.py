@@ -166,12 +166,24 @@ def no_newline(facts: Facts) -> "Iterator[Finding]":
             continue            # end_not_passed_on() and http_body() say more
         total, shown = facts.took(side), f'"{last}"' if last != "\0" else "a zero byte"
         shown = f"{shown}, no newline: {count(rest, 'byte')} came behind the last newline" if rest else f"{shown}, no newline"
+        own = _in_a_buffer(facts, wait, reads[-1])
         scanf = " So does fscanf: only a byte that does not belong to a number or a word ends it." if _may_scan(facts, reads[-1]) else ""
-        waits_for = ("The bytes begin as an HTTP answer. If its head has neither Content-Length nor Transfer-Encoding, the body ends only when the stream ends (RFC 9112, 6.3)."
+        waits_for = own or ("The bytes begin as an HTTP answer. If its head has neither Content-Length nor Transfer-Encoding, the body ends only when the stream ends (RFC 9112, 6.3)."
                      if reads[0].data.startswith("HTTP/1.") else f"If it reads lines, it waits for a newline, or for the end of the stream.{scanf}")
         yield Finding("no-newline", f"The {wait.who} has read {'all ' if total > 1 else 'the '}{count(total, 'byte')} that came on connection {side[0]}, and the last one is "
-                      f"{shown}. It waits in read for more, and no FIN has come. {waits_for}{_size_of_a_pointer(facts, side)}{_if_it_wants_all(whole)}", (reads[-1].seq, *_pending(facts, wait)), reads[-1].returned, wait.who,
+                      f"{shown}. It waits in read for more, and no FIN has come. {waits_for}{_size_of_a_pointer(facts, side) if not own else ''}{_if_it_wants_all(whole)}", (reads[-1].seq, *_pending(facts, wait)), reads[-1].returned, wait.who,
                       reads[-1].source, "7", "M05")
+
+
+def _in_a_buffer(facts: Facts, wait: Waiting, last: Call) -> str:
+    """Returns sentences if the last read of a thread asked for a whole buffer and got more than one line, and the read in which it waits asks for
+    half as many bytes at most: then a reader with a buffer may have what came behind the line. Returns "" if not, or if the records do not have all bytes."""
+    pending = next((call for call in facts.run.calls if call.returned < 0 and (call.pid, call.tid) == (wait.pid, wait.tid)), None)
+    line = last.data.find("\n") + 1
+    if pending is None or last.tid != wait.tid or not 0 < line < last.result <= len(last.data) or not 1024 <= last.asked <= 65536 or pending.asked > last.asked // 2:
+        return ""
+    return (f"It asks {name(pending)}{at(pending.source)} for {count(pending.asked, 'byte')}. Its read before{at(last.source)} asked for {last.asked:,} and took {count(last.result - line, 'byte')} behind the first newline. "
+            "If fgets, readline or another reader with a buffer made that read, these bytes lie in its buffer, and only that reader returns them.")
 
 
 def _size_of_a_pointer(facts: Facts, side: Side) -> str:
@@ -321,6 +333,11 @@ def no_answer(facts: Facts) -> "Iterator[Finding]":
         buffered = "" if logs_its_acts else (f" If the {wait.who} has answered with stdio (fputs, fprintf) or through another buffer of its own, the bytes "
                                              "lie there until fflush, or until the buffer is full.")
         newline = ", the last one a newline" if _last_byte(reads[-1]) == "\n" and _is_text(reads) and facts.took(side) > 1 else ""
+        own = _in_a_buffer(facts, wait, reads[-1])
+        if own:
+            yield Finding("no-write", f"The {wait.who} has read {count(facts.took(side), 'byte')} on connection {side[0]}{newline}, has called no write there, and waits in read for more; no FIN has come. {own}",
+                          (reads[-1].seq, *_pending(facts, wait)), reads[-1].returned, wait.who, reads[-1].source)
+            continue
         yield Finding("no-write", f"The {wait.who} has read {count(facts.took(side), 'byte')} on connection {side[0]}{newline}, has called no write there, and waits in {wait.call}{more}; "
                       f"no FIN has come. The {who} waits in {peer.call}{answer}.{_other_mark(facts, side, reads) if not mine else ''} If the {wait.who} answers only at the end of the stream, the {who} must end its "
                       f"sending first (shutdown with SHUT_WR).{_if_it_wants_all(whole)}{buffered}", (reads[-1].seq, *_pending(facts, wait)), reads[-1].returned,
@@ -332,7 +349,7 @@ def _other_mark(facts: Facts, side: Side, reads: "list[Call]") -> str:
     data = "".join(call.data[:call.result] for call in reads)
     if len(data) != facts.took(side) or not data.endswith("\n") or "\r" in data or not _is_text(reads):
         return ""
-    scanf = ' fscanf whose format ends with a blank or a "\\n" reads on until a byte comes that is no blank.' if _may_scan(facts, reads[-1]) else ""
+    scanf = ' fscanf waits on if its format asks for one more value, or ends with a blank or a "\\n".' if _may_scan(facts, reads[-1]) else ""
     return f' What came ends with "\\n", and has no "\\r". If the {facts.sides.name(side)} looks for "\\r\\n", or for another mark than a newline, it waits for that.{scanf}'
 
 
@@ -362,7 +379,8 @@ def unanswered(facts: Facts) -> "Iterator[Finding]":
         ends_with = f', and the last one is "{last}", no newline' if cut and last.isprintable() else ""
         wrote = f"has written {count(since, 'byte')} there since, which the {who} has read" if since else "has written nothing there since"
         if_lines = f" If the {peer} reads lines, it waits for a newline, or for the end of the stream." if ends_with else ""
-        if_end = "" if since else f" If the {peer} answers only at the end of the stream, the {who} must end its sending first (shutdown with SHUT_WR)."
+        if_end = f" If the {who} reads until the end of the stream, the {peer} must end its sending first." if since else \
+            f" If the {peer} answers only at the end of the stream, the {who} must end its sending first (shutdown with SHUT_WR)."
         yield Finding("unanswered", f"The {peer} has read {'all ' if facts.took(other) > 1 else 'the '}{count(facts.took(other), 'byte')} that came on connection {side[0]}{ends_with}. It {wrote}. "
                       f"Now the {who} waits in {wait.call}{' for more' if wait.call == 'read' else ''}, and the {peer} in {poll.call}; no FIN has come.{if_lines}{if_end}",
                       (reads[-1].seq, *_pending(facts, wait)), reads[-1].returned, peer, reads[-1].source, remark=True)

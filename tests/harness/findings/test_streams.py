@@ -176,7 +176,7 @@ def test_a_process_of_a_relay_that_closes_its_copy_at_the_end_of_a_stream(tmp_pa
 
 
 @pytest.mark.parametrize("sends, asked, words", [
-    ("line 21", 4096, "If the server looks for \"\\r\\n\", or for another mark than a newline, it waits for that. fscanf whose format ends with a blank or a \"\\n\" reads on until a byte comes that is no blank."),
+    ("line 21", 4096, "If the server looks for \"\\r\\n\", or for another mark than a newline, it waits for that. fscanf waits on if its format asks for one more value, or ends with a blank or a \"\\n\"."),
     ("line 21", 100, "If the server looks for \"\\r\\n\", or for another mark than a newline, it waits for that. If the server answers"),
     ("text 21", 4096, "So does fscanf: only a byte that does not belong to a number or a word ends it."), ("text 21", 100, "")])
 def test_what_a_program_that_logs_nothing_may_wait_for_in_what_came(tmp_path: Path, sends: str, asked: int, words: str) -> None:
@@ -209,6 +209,13 @@ def test_an_http_body_that_is_shorter_than_its_head_says(tmp_path: Path, ask: st
     found = [one for one in find(run) if one.code in ("http-body", "no-newline") and one.who == "client"]
     assert [one.code for one in found if one.code == "http-body"] == ["http-body"] * bool(words) and all(words in one.words for one in found[:1] if words)
     assert not words or len(found) == 1
+
+
+@pytest.mark.parametrize("text, first, then, code", [("5\\nhello", 4096, 5, "no-newline"), ("5\\nhello\\n", 4096, 6, "no-write"), ("5\\nhello", 4096, 4089, ""), ("5\\n", 4096, 5, ""), ("5\\nhello", 64, 5, "")])
+def test_bytes_that_a_reader_with_a_buffer_took_behind_a_line_are_named_where_another_read_waits_for_them(tmp_path: Path, text: str, first: int, then: int, code: str) -> None:
+    run = scripts.run(tmp_path / "pair", f"s = dial()\ns.send(b'{text}')\ns.recv(1)\n", f"c = listen().accept()[0]\nc.recv({first})\nc.recv({then})\n")
+    told = [one.code for one in find(run) if f"It asks recv for {then} bytes. Its read before asked for {first:,} and took {then} bytes behind the first newline." in one.words]
+    assert told == [code] * bool(code), [one.words for one in find(run)]
 
 
 @pytest.mark.parametrize("text, told", [("12345678", True), ("1234567", False)])

@@ -82,7 +82,7 @@ LOOP = "l = listen()\ne = select.epoll()\ne.register(l, 1)\nopen = {{}}\nwhile T
 @pytest.mark.parametrize("client, does, words", [
     ("s.send(b'hello'); s.recv(9)", "open[fd].recv(9)", [f'{READ.format(5)}, and the last one is "o", no newline. It has written nothing there since. {WAIT} {LINES} {END}']),
     ("s.send(b'hello\\n'); s.recv(9)", "open[fd].recv(9)", [f"{READ.format(6)}. It has written nothing there since. {WAIT} {END}"]),
-    ("s.send(b'hello\\n'); s.recv(9); s.recv(9)", "open[fd].send(open[fd].recv(9)[:2])", [f"{READ.format(6)}. It has written 2 bytes there since, which the client has read. {WAIT}"]),
+    ("s.send(b'hello\\n'); s.recv(9); s.recv(9)", "open[fd].send(open[fd].recv(9)[:2])", [f"{READ.format(6)}. It has written 2 bytes there since, which the client has read. {WAIT} If the client reads until the end of the stream, the server must end its sending first."]),
     ("s.send(b'hello\\n'); s.recv(9)", "time.sleep(0)\n            e.unregister(fd)", []),       # the bytes lie unread
     ("s.send(b'hello'); sys.stdin.read(1)", "open[fd].recv(9)", []),                                # nobody waits for an answer
 ])
