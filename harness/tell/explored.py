@@ -16,7 +16,7 @@ from .phrases import count
 def schedule_in_words(schedule: "tuple[Place, ...]") -> str:
     """Returns words such as "hold the server at `reading data` until nothing else can happen"."""
     if not schedule:
-        return "nobody is delayed"
+        return "delay no program"
     return ", and ".join(f"hold the {p.who} at {_the(p)} until nothing else can happen" for p in schedule)
 
 
