@@ -155,11 +155,11 @@ class _Page:
 
     def _take_back(self) -> None:
         if not self.given:
-            print("No card has a place yet.")
+            print("You have named no card yet.")
             return
         number = abs(self.given.pop())
         self._keep()
-        print(f"{number}  {self.dealt[number - 1]}  has no place now.")
+        print(f"{number}  {self.dealt[number - 1]}  is left again.")
 
     def _edit(self, editor: str) -> None:
         """Opens a file with all cards in the learner's editor. The file stays if its list can't be used."""
