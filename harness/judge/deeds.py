@@ -289,7 +289,7 @@ class Deeds:
     def in_place_of_shutdown(self, event: Event) -> str:
         """Returns what a program did that says "shutting down SHUT_WR" and does not do it: "close" if it closed in place of that, "failed" if
         its shutdown was wrong, "a copy" if it closed one descriptor and kept another one, "another process" if one of the same program shut
-        down, else "no shutdown". Returns "" if it did shut down, or if it was ended before it could, or if nobody knows.
+        down that was there before the line, else "no shutdown". Returns "" if it did shut down, or if it was ended before it could, or if nobody knows.
         (A shutdown fails with ENOTCONN if the other end has reset the connection: then the call is not wrong.)"""
         side = self.sides.of(event)
         if side is None or not self.run.observed or not self.run.stop.by_itself or not causes.is_a(event, "half-closing") or event.pid in self._blind:
@@ -298,8 +298,10 @@ class Deeds:
         then = next((c for c in calls if c.seq > event.seq and c.name in ("close", *READS, *WRITES)), None)
         if any(c.name == "shutdown" and c.error in ("", "ENOTCONN") for c in calls):
             return ""
-        if any(c.name == "shutdown" and not c.error and c.seq > event.seq for c in self.by_side.get(side, ())):
-            return "another process"
+        other = next((c for c in self.by_side.get(side, ()) if c.name == "shutdown" and not c.error and c.seq > event.seq), None)
+        if other is not None:       # a child that was forked behind the line did it for its parent
+            end = self.sides.end(side)
+            return "" if end is not None and any(h.pid == other.pid and h.since > event.seq for h in end.holders) else "another process"
         if self.failed_shutdown(event) is not None:
             return "failed"
         if then is None and event.pid in self._failed:
@@ -354,6 +356,16 @@ class Deeds:
     def slept(self, line: Event, until: float) -> Optional[Call]:
         """Returns the first call by which the thread of a line slept behind the line, and before a place; None if there is none."""
         return next((c for c in _behind(self._calls.get((line.pid, line.tid), []), line.seq) if c.seq < until and c.name in SLEEPS and c.limit > 0 and not c.connection), None)
+
+    def paused_not(self, event: Event) -> bool:
+        """Does a line say that its thread pauses, and came the thread's next line long before that time was over, with no sleep and no wait between? Only a line
+        that pause_seconds() has not logged is meant."""
+        said = re.match(r"pausing (\d+) s\b", event.text)
+        then = next(iter(_behind(self._lines.get((event.pid, event.tid), []), event.seq)), None)
+        if event.kind != "note" or said is None or then is None or not self.exact or event.pid in self._blind:
+            return False
+        between = _behind(self._calls.get((event.pid, event.tid), []), event.seq, then.seq)
+        return then.ns - event.ns < int(said[1]) * 900_000_000 and not any(c.limit > 0 or c.name in (*SLEEPS, "ppoll", "pselect6", "epoll_wait", "epoll_pwait") for c in between)
 
     def begins_behind(self, call: Call, event: Event) -> bool:
         """Did a write begin behind all bytes that a "sending" line of its thread announces? Then it is a write more, and no longer one."""
@@ -417,8 +429,8 @@ class Deeds:
         side = self.sides.of(event)
         if event.kind != "recv" or not self.exact or side is None or event.pid in self._blind:
             return None
-        taken = self.took(side, event.seq)
-        return taken if taken < _at(self._told[side], event.seq + 1) and side not in self._peeked else None
+        taken = self.took(side, None if side in self._peeked else event.seq)     # it may take later what it has looked at
+        return taken if taken < _at(self._told[side], event.seq + 1) else None
 
     def read_once(self, event: Event) -> Optional[int]:
         """Returns how many bytes the last read of a thread brought, if its "received" line names just this number and counts another
@@ -479,6 +491,15 @@ class Deeds:
                 return shut, bool(ends)
         return None
 
+    def last_error(self, pid: int, before: int) -> str:
+        """Returns the error of the last call that a process made before a place, close left out; "" if it did not fail."""
+        mine = [c for c in self.run.calls if c.pid == pid and 0 <= c.returned < before and c.name not in ("close", "close_range")]
+        return max(mine, key=lambda c: c.returned).error if mine else ""
+
+    def has_read(self, name: str) -> bool:
+        """Did a program of that name read anything: bytes, or an end?"""
+        return any(c.name in READS and c.returned >= 0 and c.asked and (not c.error or c.error == "ECONNRESET") for side, calls in self.by_side.items() if self.sides.name(side) == name for c in calls)
+
     def end_read(self, name: str) -> Optional[Call]:
         """Returns the first read of a program of that name that returned EOF or a reset's error; None if none did."""
         reads = [c for side, calls in self.by_side.items() if self.sides.name(side) == name
@@ -514,6 +535,13 @@ class Deeds:
         first = next((s.seq for s in sent if "R" in s.flags), -1)
         return call if call is not None and first > call.seq else None
 
+    def reset_behind_fin(self, side: Side) -> Optional[Call]:
+        """Returns the close of this end that sent a reset, though a shutdown had sent a FIN before. Returns None if there is none, or if not all of it was seen."""
+        sent = [s for s in self.run.segments if self.sides.of_segment(s) == side]
+        fin, reset = (next((s.seq for s in sent if flag in s.flags), -1) for flag in "FR")
+        closes = [c for c in self.by_side.get(side, ()) if c.name == "close" and not c.error and c.seq < reset < c.returned]
+        return closes[0] if self.seen(side) and not self.run.missing and 0 <= fin < reset and closes and fin < closes[0].seq else None
+
     def wrote_since(self, name: str, since: int, until: int) -> bool:
         """Did a program of that name write anything to a connection between these places?"""
         return any(c.name in WRITES and c.result > 0 and since < c.seq < until for side, calls in self.by_side.items() if self.sides.name(side) == name for c in calls)
@@ -533,6 +561,11 @@ class Deeds:
             if any(c.name in READS and since < c.returned < until and c.asked and (c.error == "ECONNRESET" or c.result == 0 and not c.error) for c in calls):
                 return True
         return False
+
+
+def disconnects(call: Call) -> bool:
+    """Is it a connect that ends the connection of its socket? One with an address of AF_UNSPEC does (connect(2))."""
+    return call.name == "connect" and call.connection > 0 and call.asked > 0 and call.value == 0 and not call.address and not call.error and call.returned >= 0
 
 
 def quoted_bytes(text: str) -> str:

@@ -66,6 +66,7 @@ _SOL_SOCKET = {getattr(socket, name): name for name in dir(socket)
                if name.startswith("SO_") and not name.startswith("SO_VM_") and isinstance(getattr(socket, name), int)}
 _TCP = {getattr(socket, name): name for name in dir(socket) if name.startswith("TCP_") and isinstance(getattr(socket, name), int)}
 _SOL_SOCKET.update({20: "SO_RCVTIMEO", 21: "SO_SNDTIMEO", 66: "SO_RCVTIMEO", 67: "SO_SNDTIMEO"})
+_ERRORS = {**errno.errorcode, errno.EOPNOTSUPP: "EOPNOTSUPP"}     # on Linux ENOTSUP is the same number, and the pages of socket calls say EOPNOTSUPP
 _RESTARTS = (512, 513, 514, 516)    # ERESTARTSYS and its kin (linux/errno.h): a program never sees them
 _libc = ctypes.CDLL(None, use_errno=True)
 _BY_A_PROCESS = (0, -1, -6)     # si_code of kill(2), of sigqueue(3), and of raise(3), abort(3), pthread_kill(3): SI_USER, SI_QUEUE, SI_TKILL
@@ -349,7 +350,7 @@ class Tracer:
             thread.interrupted = thread.made
             ptrace.go_on(thread.tid)        # a signal has woken it: the kernel handles the signal before the thread runs code of its own
             return
-        error = errno.errorcode.get(-result, f"errno {-result}") if result < 0 else ""
+        error = _ERRORS.get(-result, f"errno {-result}") if result < 0 else ""
         told = self._returned(thread, {"result": -1 if error else result, "error": error})
         told.update({"asked": cut} if cut else {})
         self._result(thread, asked, told)
@@ -637,7 +638,7 @@ def _on_descriptor(thread: _Thread, name: str, args: "tuple[int, ...]", told: "d
             told["data"] = data.decode("latin-1")
     elif name in ("connect", "bind"):
         raw = ptrace.memory(pid, args[1], min(args[2], 28))
-        told["address"], told["value"] = address.of_struct(raw), int.from_bytes(raw[:2], sys.byteorder)
+        told["address"], told["value"], told["asked"] = address.of_struct(raw), int.from_bytes(raw[:2], sys.byteorder), ctypes.c_int(args[2] & 0xFFFFFFFF).value
     elif name == "shutdown":
         told["how"] = {0: "SHUT_RD", 1: "SHUT_WR", 2: "SHUT_RDWR"}.get(args[1], str(args[1]))
     elif name == "listen":
@@ -646,7 +647,7 @@ def _on_descriptor(thread: _Thread, name: str, args: "tuple[int, ...]", told: "d
         told["asked"] = args[3]
     elif name == "setsockopt":
         told["option"], told["value"] = _option(pid, args)
-        told["asked"] = args[4] & 0xFFFFFFFF
+        told["asked"] = ctypes.c_int(args[4] & 0xFFFFFFFF).value
     elif name == "fcntl":
         if args[1] == 4:        # F_SETFL
             told["option"], told["value"] = "O_NONBLOCK", int(bool(args[2] & os.O_NONBLOCK))

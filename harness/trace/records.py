@@ -92,7 +92,7 @@ class Call:
     name: str               # "write", as in the kernel's table
     fd: int = -1            # the descriptor that it is about, or -1
     connection: int = 0     # the connection behind the descriptor (epoll_ctl: the watched one); connect, accept: the one that they made
-    asked: int = 0          # bytes asked for; listen: the backlog; socket: its type; poll: how many descriptors; epoll_ctl: which one
+    asked: int = 0          # bytes asked for; bind, connect, setsockopt: the length that was given; listen: the backlog; socket: its type; poll: how many descriptors; epoll_ctl: which one
     data: str = ""          # the first 64 bytes that were written or read, one character a byte (ISO 8859-1)
     address: str = ""       # connect, bind, sendto: whom it names; accept: "own>peer"
     option: str = ""        # setsockopt: "SO_RCVTIMEO"; shutdown: "SHUT_WR"; epoll_ctl: "EPOLL_CTL_ADD"; recv: "MSG_PEEK"; send: "MSG_MORE"

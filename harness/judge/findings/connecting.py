@@ -4,11 +4,12 @@ from __future__ import annotations
 from typing import Iterator, Optional
 
 from ...trace import Call, Listener, Segment
+from ..deeds import disconnects
 from ..sides import ACCEPTOR, WRITES, Side
 from .acts import ACCEPTS, at, capital, count, listed, name
 from .facts import Facts, Finding
 
-_DATAGRAM = 2               # SOCK_DGRAM, as socket(2) numbers it
+DATAGRAM = 2               # SOCK_DGRAM, as socket(2) numbers it
 _TIME_WAIT = 60_000_000_000     # ns: how long Linux keeps the end of a connection that closed first (tcp(7) has no option for it)
 
 
@@ -90,11 +91,10 @@ def _who_listens(facts: Facts, call: Call, answer: int) -> "tuple[str, tuple[int
     proof = tuple(one.since for one in same or open_now)
     if same:
         return _other_address(asked, same), proof
-    swapped = [one for one in open_now if _port(one.address) == _swapped(port)]
-    if swapped:
-        one = swapped[0]
-        return (f"The {one.who} listens on port {_port(one.address)}. {port} is 0x{int(port):04X} and {_port(one.address)} is 0x{int(_port(one.address)):04X}: "
-                "the same two bytes in the other order. That is what a missing htons(), or one too many, does to a port."), (one.since,)
+    with_htons = [one for one in open_now if _port(one.address) == swapped(port)]
+    if with_htons:
+        one = with_htons[0]
+        return f"The {one.who} listens on port {_port(one.address)}. {other_order(port, _port(one.address))}", (one.since,)
     if open_now:
         where = listed(f"the {one.who} listens on {one.address}" for one in open_now)
         return f"{where[:1].upper()}{where[1:]}: another port.", proof
@@ -128,7 +128,7 @@ def _nobody(facts: Facts, call: Call, answer: int) -> "tuple[str, tuple[int, ...
     bound = next((one for one in facts.run.calls if one.name == "bind" and not one.error and 0 <= one.returned < call.seq
                   and _takes(one.address, asked) and not any(b.name == "close" for b in facts.life(one).calls if b.seq < answer)
                   and not any(end.pid == one.pid and end.seq < answer for end in (*facts.run.endings, *facts.run.children))), None)
-    if bound is not None and facts.life(bound).calls and facts.life(bound).calls[0].asked == _DATAGRAM:
+    if bound is not None and facts.life(bound).calls and facts.life(bound).calls[0].asked == DATAGRAM:
         return f"The {bound.who} had bound a UDP socket to {bound.address}{at(bound.source)} (SOCK_DGRAM), and that takes no TCP connections.", (bound.seq,)
     if bound is not None and facts.listeners_seen and not any(one.who == bound.who for one in facts.run.listeners):
         return f"The {bound.who} had bound a socket to {bound.address}{at(bound.source)}, and had not called listen.", (bound.seq,)
@@ -184,15 +184,20 @@ def _family(address: str) -> int:
     return 6 if address.startswith("[") else 4
 
 
-def _swapped(port: str) -> str:
+def swapped(port: str) -> str:
     """Returns the port that has the same two bytes in the other order."""
     return str(int.from_bytes(int(port).to_bytes(2, "big"), "little")) if port.isdecimal() and int(port) < 1 << 16 else ""
+
+
+def other_order(port: str, other: str) -> str:
+    """Returns sentences about two ports that have the same two bytes in another order."""
+    return (f"{port} is 0x{int(port):04X} and {other} is 0x{int(other):04X}: the same two bytes in the other order. That is what a missing htons(), or one too many, does to a port.")
 
 
 def udp(facts: Facts) -> "Iterator[Finding]":
     """A program sends by UDP to a port on which another one listens for TCP."""
     for made in facts.run.calls:
-        if made.name != "socket" or made.error or made.asked != _DATAGRAM:
+        if made.name != "socket" or made.error or made.asked != DATAGRAM:
             continue
         calls = facts.life(made).calls
         sent = next((call for call in calls if call.name in WRITES), None)
@@ -212,7 +217,14 @@ def address_family(facts: Facts) -> "Iterator[Finding]":
     """A connect names an address of no family, or of another family than its socket's."""
     for call in facts.run.calls:
         calls = facts.life(call).calls
-        if call.name != "connect" or call.returned < 0 or call.connection or not calls or calls[0].asked == _DATAGRAM:
+        if call.name != "connect" or call.returned < 0 or not calls or calls[0].asked == DATAGRAM:
+            continue
+        if disconnects(call):
+            side = facts.sides.of(call)
+            sent = side is not None and any(call.seq < s.seq < call.returned for s in facts.segments(side, "R"))
+            yield Finding("address-family", f"The {call.who}'s connect{at(call.source)} names an address of AF_UNSPEC (0). Such a connect ends the connection that its socket has"
+                          f"{', and the kernel sent a reset (RST)' if sent else ''}.", (call.seq,), call.seq, call.who, call.source)
+        if call.connection:
             continue
         family = _FAMILIES.get(call.value, f"family {call.value}")
         if call.value == 0 and not call.address and not call.error:
@@ -226,6 +238,19 @@ def address_family(facts: Facts) -> "Iterator[Finding]":
 _FAMILIES = {0: "AF_UNSPEC (0)", 1: "AF_UNIX", 2: "AF_INET", 10: "AF_INET6"}
 
 
+def unconnected(facts: Facts, call: Call) -> str:
+    """Returns a sentence about a call that failed on a socket of TCP because it has no connection; "" if it has one, or if that is not known."""
+    calls = facts.life(call).calls
+    if call.connection or not calls or calls[0].name != "socket" or calls[0].asked == DATAGRAM or any(one.name == "listen" for one in calls):
+        return ""
+    tried = [one for one in calls if one.name == "connect" and one.returned >= 0 and one.seq < call.seq]
+    if tried and not tried[-1].error and tried[-1].value == 0:
+        return f" Its connect{at(tried[-1].source)} named an address of AF_UNSPEC (0). It returned 0, but such a connect opens no connection. Was the address's family (sin_family) not set?"
+    if tried and tried[-1].error not in ("", "EINPROGRESS", "EINTR", "EALREADY", "EISCONN"):
+        return f" Its connect{at(tried[-1].source)} had failed with {tried[-1].error}: that socket has no connection."
+    return "" if tried else f" No connect was made on that socket{at(calls[0].source)}, so it has no connection."
+
+
 def unreachable(facts: Facts) -> "Iterator[Finding]":
     """A bind to an address that this network has not, or a connect to one to which no way leads."""
     through = _got_through(facts)
@@ -233,7 +258,7 @@ def unreachable(facts: Facts) -> "Iterator[Finding]":
         if (call.name, call.error) not in (("bind", "EADDRNOTAVAIL"), ("connect", "ENETUNREACH"), ("connect", "EHOSTUNREACH")) or not call.address:
             continue
         calls = facts.life(call).calls
-        if not calls or calls[0].asked == _DATAGRAM or call.name == "connect" and through.get((call.pid, _port(whom(call))), -1) > call.seq:
+        if not calls or calls[0].asked == DATAGRAM or call.name == "connect" and through.get((call.pid, _port(whom(call))), -1) > call.seq:
             continue
         host = _host(call.address)
         words = f"The {call.who} could not bind {call.address}{at(call.source)}: EADDRNOTAVAIL. {host} is no address of this network." if call.name == "bind" else \
@@ -252,6 +277,73 @@ def in_use(facts: Facts) -> "Iterator[Finding]":
             why, proof = _who_has_it(facts, call)
             yield Finding("in-use", f"The {call.who} could not bind {call.address}{at(call.source)}: EADDRINUSE. {why}".strip(), (call.seq, *proof),
                           call.seq, call.who, call.source, "16")
+
+
+def wrong_length(facts: Facts) -> "Iterator[Finding]":
+    """A bind, a connect or a setsockopt failed with EINVAL: the length that the program gave does not fit what it is the length of."""
+    for call in facts.run.calls:
+        calls = facts.life(call).calls
+        if call.error != "EINVAL" or call.name not in ("bind", "connect", "setsockopt") or not calls or calls[0].name != "socket":
+            continue
+        if call.name == "setsockopt":
+            what, least = _VALUES.get(call.option, ("an int", 4))
+            whose = f"the value of {call.option}"
+            fits = call.asked >= least or not call.option.startswith(("SO_", "TCP_")) or call.option in ("SO_RCVTIMEO", "SO_SNDTIMEO")     # crashes.py tells of a time limit
+        else:
+            what, least = ("a struct sockaddr_in6", 28) if calls[0].value == 10 else ("a struct sockaddr_in", 16)
+            fits, whose = least - 4 * (least == 28) <= call.asked <= _LONGEST or calls[0].value not in (2, 10), "the address"
+        if not fits:
+            pointer = " 8 bytes is the size of a pointer: `sizeof` of a pointer gives that on a 64-bit machine, and not the size of what it points to." if call.asked == 8 else ""
+            yield Finding("wrong-length", f"The {call.who}'s {call.name}{at(call.source)} failed with EINVAL: it gave {call.asked:,} as the length of {whose}, and {what} has {least} bytes.{pointer}",
+                          (call.seq,), call.seq, call.who, call.source)
+
+
+_VALUES = {"SO_LINGER": ("a struct linger", 8)}
+_LONGEST = 128              # bytes of a struct sockaddr_storage
+
+
+def not_a_stream(facts: Facts) -> "Iterator[Finding]":
+    """A listen or an accept failed with EOPNOTSUPP: its socket is one of UDP."""
+    for call in facts.run.calls:
+        calls = facts.life(call).calls
+        if call.name in ("listen", *ACCEPTS) and call.error == "EOPNOTSUPP" and calls and calls[0].asked == DATAGRAM:
+            yield Finding("not-a-stream", f"The {call.who}'s {name(call)}{at(call.source)} failed with EOPNOTSUPP: its socket{at(calls[0].source)} is one of SOCK_DGRAM. UDP has no connections, "
+                          "so such a socket can't listen for any.", (calls[0].seq, call.seq), call.seq, call.who, call.source)
+            return
+
+
+def connected_already(facts: Facts) -> "Iterator[Finding]":
+    """A connect failed with EISCONN: its socket has a connection."""
+    for call in facts.run.calls:
+        first = next((one for one in facts.life(call).calls if one.name in ("connect", *ACCEPTS) and not one.error and one.connection and one.seq < call.seq), None)
+        if call.name == "connect" and call.error == "EISCONN" and first is not None:
+            yield Finding("connected-already", f"The {call.who}'s connect{at(call.source)} failed with EISCONN: that socket had a connection already. Its {name(first)}{at(first.source)} had "
+                          f"made connection {first.connection}. For a second connection it needs a second socket.", (first.seq, call.seq), call.seq, call.who, call.source)
+
+
+def bad_address_of_accept(facts: Facts) -> "Iterator[Finding]":
+    """An accept of a listener failed because of its second or third argument. The kernel had taken a connection for it by then, and closes that."""
+    for call in facts.run.calls:
+        calls = facts.life(call).calls
+        listens = next((one for one in calls if one.name == "listen" and not one.error and one.seq < call.seq), None)
+        if call.name not in ACCEPTS or call.error not in ("EFAULT", "EINVAL") or listens is None or any(one.name == "shutdown" for one in calls):
+            continue
+        lost = lost_by(facts, call)
+        why = ("accept(2) has one more reason for that: the length to which the third argument points is negative. It must hold the size of the address's buffer before each call."
+               if call.error == "EINVAL" else "The second or the third argument is no place that it may write to. They are both NULL, or a buffer and a length to which a pointer points.")
+        if call.error == "EFAULT" or lost:
+            took = f" It had taken connection {lost} out of the queue, and the kernel closed that." if lost else ""
+            yield Finding("bad-argument", f"The {call.who}'s {name(call)}{at(call.source)} failed with {call.error}, and its socket does listen. {why}{took}", (listens.seq, call.seq), call.seq,
+                          call.who, call.source)
+            return
+
+
+def lost_by(facts: Facts, call: Call) -> int:
+    """Returns the connection that a failed accept had taken, and that its kernel then ended; 0 if that is not known. (Of a connection that waits in the queue a kernel
+    sends a reset when the listener is given up, and no FIN.)"""
+    until = max((holder.until if holder.until >= 0 else 1 << 62 for one in facts.run.listeners for holder in one.holders if holder.pid == call.pid), default=-1)
+    return next((s.connection for s in facts.run.segments for made in facts.run.connections if made.number == s.connection and made.opener is not None and made.acceptor is None
+                 and s.target == made.opener.address and s.seq > call.seq and ("F" in s.flags or "R" in s.flags and s.seq < until)), 0)
 
 
 def bound_already(facts: Facts) -> "Iterator[Finding]":
@@ -411,9 +503,17 @@ def _shut_down(facts: Facts, one: Listener, before: int) -> Optional[Call]:
 
 # --- reset in the queue ----------------------------------------------------------------------------------------------
 
+def _shut_before(facts: Facts, call: Call) -> bool:
+    """Had a shutdown ended the listening of an accept's socket, so that it failed for that reason?"""
+    return call.error == "EINVAL" and any(listen is not None and _is_on(facts, call, one, listen) and _shut_down(facts, one, call.returned) is not None
+                                          for one in facts.run.listeners for listen in [_call_of(facts, one)])
+
+
 def reset_unaccepted(facts: Facts) -> "Iterator[Finding]":
-    """A listener was given up while a connection waited in its accept queue. Its kernel resets that connection."""
-    if not facts.observed or any(call.name in ACCEPTS and call.result >= 0 and call.returned >= 0 and not call.connection for call in facts.run.calls):
+    """A listener was given up while a connection waited in its accept queue. Its kernel resets that connection. (An accept that fails because of its arguments
+    has taken a connection out of the queue.)"""
+    if not facts.observed or any(call.name in ACCEPTS and call.returned >= 0 and not call.connection and (call.result >= 0 or call.error in ("EFAULT", "EINVAL")) and not _shut_before(facts, call)
+                                 for call in facts.run.calls):
         return
     for made in facts.run.connections:
         reset = next((s for s in facts.run.segments if s.connection == made.number and "R" in s.flags), None)
@@ -438,4 +538,4 @@ def reset_unaccepted(facts: Facts) -> "Iterator[Finding]":
             break
 
 
-FINDINGS = (refused, unreachable, udp, address_family, in_use, bound_already, not_listening, shut_listener, reset_unaccepted)
+FINDINGS = (refused, unreachable, udp, address_family, in_use, bound_already, wrong_length, not_a_stream, connected_already, bad_address_of_accept, not_listening, shut_listener, reset_unaccepted)

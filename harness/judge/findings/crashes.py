@@ -9,6 +9,7 @@ from ...observe import sanitizer
 from ...trace import Call, Ending, plain
 from ..sides import READS
 from .acts import ACCEPTS, at, gone_before, name, returned, shut_down_before
+from .connecting import DATAGRAM, unconnected
 from .facts import Facts, Finding
 from .timing import alarm_due, does_not_wait, seconds
 
@@ -107,6 +108,8 @@ def broken_pipe(facts: Facts) -> "Iterator[Finding]":
             proof[:0] = places
         elif other is not None:
             why = gone_before(facts, other, last.seq)
+        else:
+            why = unconnected(facts, last)
         yield Finding("sigpipe", f"{_process(end)} died of SIGPIPE: its {name(last)}{where}{at(last.source)} failed with EPIPE.{why} "
                       "SIGPIPE ends a program that neither ignores nor handles it.", tuple(proof), last.seq, end.who, last.source, "9", "M11")
 
@@ -196,8 +199,14 @@ def _stderr(facts: Facts, who: str) -> "list[str]":
 
 def _last_call(facts: Facts, end: Ending) -> Optional[Call]:
     """Returns the last call of a process that had returned when it ended. A close is left out, because it explains nothing."""
-    mine = [call for call in facts.run.calls if call.pid == end.pid and call.returned >= 0 and call.name not in ("close", "close_range")]
+    mine = [call for call in facts.run.calls if call.pid == end.pid and call.returned >= 0 and call.name not in ("close", "close_range") and not _of_a_library(facts, call)]
     return max(mine, key=lambda call: call.returned) if mine else None
+
+
+def _of_a_library(facts: Facts, call: Call) -> bool:
+    """Is it a call on a socket of UDP at no known place of the program? The C library asks a name server so."""
+    made = [call] if call.name == "socket" else facts.life(call).calls[:1]
+    return not call.source and any(one.name == "socket" and one.asked == DATAGRAM and not one.source for one in made)
 
 
 def _last_output(facts: Facts, end: Ending) -> "Optional[tuple[str, int]]":

@@ -1,14 +1,16 @@
 """How connections begin: each finding has pairs that have it, and near misses that have not."""
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import pairs
+import runs
 import scripts
 from harness.judge.findings import Finding, find
-from harness.trace import Run
+from harness.trace import Call, Connection, Ending, Run
 
 WAITS = "listener = listen()\nlistener.accept()[0].recv(10)\n"
 
@@ -168,3 +170,71 @@ def test_a_connect_to_a_listener_that_was_shut_down_is_refused_for_that_reason(t
 def test_a_bind_of_a_socket_that_has_an_address_already(tmp_path: Path, server: str, words: str) -> None:
     found = of(scripts.run(tmp_path / "pair", "sys.exit(0)", f"one = socket.socket()\n{server}"), "bound-already")
     assert len(found) == bool(words) and all(one.who == "server" and words in one.words for one in found), [one.words for one in found]
+
+
+def calls(*made: "tuple[str, dict[str, object]]") -> Run:
+    """A run of a server that makes these calls, one after the other, on one descriptor."""
+    return replace(runs.facts(runs.run("", "server: exit 1")), calls=tuple(
+        Call(2 * n, 0, "server", 200, 200, name, -1 if name == "socket" else 3, returned=2 * n + 1, **{**({"result": 3, "asked": 1, "value": 2} if name == "socket" else {}), **more})
+        for n, (name, more) in enumerate(made, 1)))
+
+
+FAILS = {"result": -1, "error": "EINVAL"}
+
+
+@pytest.mark.parametrize("made, words", [
+    ([("socket", {}), ("bind", {**FAILS, "asked": 8, "value": 2})], "The server's bind failed with EINVAL: it gave 8 as the length of the address, and a struct sockaddr_in has 16 bytes. 8 bytes is the size of a pointer"),
+    ([("socket", {"value": 10}), ("connect", {**FAILS, "asked": 16, "value": 10})], "it gave 16 as the length of the address, and a struct sockaddr_in6 has 28 bytes."),
+    ([("socket", {}), ("bind", {**FAILS, "asked": 16, "value": 2})], ""),
+    ([("socket", {}), ("setsockopt", {**FAILS, "asked": 1, "option": "SO_REUSEADDR"})], "it gave 1 as the length of the value of SO_REUSEADDR, and an int has 4 bytes."),
+    ([("socket", {}), ("setsockopt", {**FAILS, "asked": 4, "option": "SO_LINGER"})], "and a struct linger has 8 bytes."),
+    ([("socket", {}), ("setsockopt", {**FAILS, "asked": 4, "option": "SO_REUSEADDR"})], ""),
+    ([("socket", {}), ("setsockopt", {**FAILS, "asked": 1, "option": "0/15"})], ""),
+])
+def test_a_length_that_does_not_fit_is_told(made: "list[tuple[str, dict[str, object]]]", words: str) -> None:
+    found = of(calls(*made), "wrong-length")
+    assert len(found) == bool(words) and all(words in one.words for one in found), found
+
+
+@pytest.mark.parametrize("kind, error, found", [(2, "EOPNOTSUPP", 1), (1, "EOPNOTSUPP", 0), (2, "", 0)])
+def test_a_listen_on_a_socket_of_udp_is_told(kind: int, error: str, found: int) -> None:
+    assert len(of(calls(("socket", {"asked": kind}), ("listen", {"error": error})), "not-a-stream")) == found
+
+
+@pytest.mark.parametrize("first, found", [({"connection": 1}, 1), ({"error": "EINPROGRESS", "connection": 1}, 0), ({"error": "ECONNREFUSED"}, 0)])
+def test_a_second_connect_of_a_connected_socket_is_told(first: "dict[str, object]", found: int) -> None:
+    assert len(of(calls(("socket", {}), ("connect", first), ("connect", {"error": "EISCONN", "connection": 1})), "connected-already")) == found
+
+
+@pytest.mark.parametrize("error, flags, words", [
+    ("EFAULT", "", "The second or the third argument is no place that it may write to. They are both NULL, or a buffer and a length to which a pointer points."),
+    ("EFAULT", "FA", "It had taken connection 1 out of the queue, and the kernel closed that."),
+    ("EINVAL", "FA", "the length to which the third argument points is negative."),
+    ("EINVAL", "", ""),                 # it may have another reason
+    ("ECONNABORTED", "FA", ""),
+])
+def test_an_accept_that_failed_because_of_its_arguments_is_told(error: str, flags: str, words: str) -> None:
+    run = calls(("socket", {}), ("listen", {}), ("accept", {"error": error, "result": -1}))
+    opened = Connection(1, runs.end("client", 101, (101, 1, -1, "", 101), address="127.0.0.1:41001"), None)
+    sent = tuple(replace(one, seq=8, target="127.0.0.1:41001") for one in runs.segments(f"server {flags}")) if flags else ()
+    found = of(replace(run, connections=(opened,), segments=sent, wire=True), "bad-argument")
+    assert len(found) == bool(words) and all(words in one.words for one in found), found
+
+
+@pytest.mark.parametrize("made, words", [
+    ([], "No connect was made on that socket, so it has no connection."),
+    ([("connect", {"asked": 16})], "named an address of AF_UNSPEC (0). It returned 0, but such a connect opens no connection. Was the address's family (sin_family) not set?"),
+    ([("connect", {"asked": 16, "value": 2, "error": "ECONNREFUSED"})], "had failed with ECONNREFUSED: that socket has no connection."),
+    ([("listen", {})], ""),
+])
+def test_a_write_that_kills_its_program_on_a_socket_without_a_connection_says_why_it_has_none(made: "list[tuple[str, dict[str, object]]]", words: str) -> None:
+    run = replace(calls(("socket", {}), *made, ("write", {"error": "EPIPE", "result": -1})), endings=(Ending(99, 0, "server", 200, "signal PIPE", 0),))
+    found = of(run, "sigpipe")[0].words
+    assert words in found and bool(words) == ("connection" in found), found
+
+
+@pytest.mark.parametrize("connection, value, ends", [(1, 0, True), (1, 2, False), (0, 0, False)])
+def test_a_connect_to_no_family_ends_a_connection(connection: int, value: int, ends: bool) -> None:
+    found = of(calls(("socket", {}), ("connect", {"connection": 1, "value": 2, "asked": 16, "address": "127.0.0.1:1>127.0.0.1:8080"}),
+                     ("connect", {"connection": connection, "value": value, "asked": 16})), "address-family")
+    assert any("ends the connection that its socket has" in one.words for one in found) is ends

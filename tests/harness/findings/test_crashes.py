@@ -11,7 +11,7 @@ import runs
 import scripts
 from harness.judge.findings import Finding, find
 from harness.observe import sanitizer
-from harness.trace import Output, Run
+from harness.trace import Call, Output, Run
 
 
 def of(run: Run, code: str) -> "list[Finding]":
@@ -178,3 +178,12 @@ def test_a_write_that_failed_with_epipe_says_why_its_program_lived(tmp_path: Pat
     run = scripts.run(tmp_path / "pair", "s = dial()\ns.recv(1)", server)
     assert [(call.option, call.error) for call in run.calls if call.error == "EPIPE"] == [(option, "EPIPE")]
     assert [end.how for end in run.endings if end.who == "server"] == ["exit 0" if option else "signal PIPE"]
+
+
+@pytest.mark.parametrize("kind, source, told", [(2, "", False), (2, "client.c:9", True), (1, "", True)])
+def test_a_call_that_the_c_library_made_to_a_name_server_is_not_told_as_the_programs_last(kind, source, told):
+    calls = (Call(1, 0, "client", 101, 101, "socket", returned=2, result=3, asked=kind, source=source), Call(3, 0, "client", 101, 101, "connect", 3, returned=4, result=-1, error="ENETUNREACH"))
+    run = replace(runs.facts(runs.run("", "client: exit 1")), calls=calls)
+    words = next(one.words for one in find(run) if one.code == "ended-early")
+    assert ("which failed with ENETUNREACH" in words) is told, words
+
