@@ -289,7 +289,7 @@ class _Partings:
         if found is None:
             return []
         self.brought[eof.seq] = found
-        return [*self._lines_before(found), *self._sends(other, found.place)]
+        return [*self._lines_before(found, other), *self._sends(other, found.place)]
 
     def before_reset(self, learnt: Event) -> list[int]:
         """Returns the seqs of the lines that forced this reset: the lines before the act that closed the other end altogether.
@@ -304,7 +304,7 @@ class _Partings:
         if found is None:
             return []
         self.brought[learnt.seq] = found
-        return self._lines_before(found)
+        return self._lines_before(found, other)
 
     def has_shut(self, event: Event) -> bool:
         """Had the end to which this line belongs shut down its own sending before the line?"""
@@ -344,11 +344,18 @@ class _Partings:
         did = itertools.chain((e.seq for e in self.events if e.pid == pid), (max(c.seq, c.returned) for c in self.run.calls if c.pid == pid))
         return end is not None and end.shut < 0 and self.run.mode != "reset" and all(place < before for place in did)
 
-    def _lines_before(self, act: Brought) -> list[int]:
+    def _lines_before(self, act: Brought, side: Side) -> list[int]:
         """Returns the seq of the last line that the acting thread logged before the act. For an exit, returns one for each thread
-        of the process."""
+        of the process. For a child process that had logged nothing, returns the last line of its parent before the fork, if it is known which
+        thread forked: the process that held the end alone then, and that has one thread."""
         threads = [(act.pid, act.tid)] if act.tid else self._threads.get(act.pid, [])
-        return [seq for thread in threads for seq in _last_before(self._places.get(thread, []), act.place)]
+        found = [seq for thread in threads for seq in _last_before(self._places.get(thread, []), act.place)]
+        end = self.sides.end(side)
+        child = next((h for h in end.holders if h.pid == act.pid), None) if end is not None and not found and act.pid not in self._threads else None
+        had = [h.pid for h in end.holders if h.since < child.since and (h.until < 0 or h.until > child.since)] if end is not None and child is not None else []
+        if child is None or len(had) != 1 or len(self._threads.get(had[0], [])) != 1:
+            return found
+        return _last_before(self._places[self._threads[had[0]][0]], child.since)
 
     # from lines
 

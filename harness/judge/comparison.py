@@ -25,7 +25,7 @@ from . import causes, made, marks, ports
 from .cast import Cast
 from .contract import (After, Bytes, Contract, Deadlock, Ends, Free, Line, Made, Never, Plan, Wire, code_of, fits, fitting, index_of,
                        misspelt, role_of)
-from .deeds import FINISHED, Deeds, quoted_bytes
+from .deeds import FINISHED, Deeds, disconnects, quoted_bytes
 from .sides import WRITES, Side
 from ..trace import Call, Ending, Event, Run, Segment, Waiting
 
@@ -51,6 +51,7 @@ class Difference:
     open        WHO said "closing" and still holds the connection when the run is over; found: "another" if another process of it does.
                 Or WHO said "shutting down" and made no such call; found: "close" if it closed instead, else "no shutdown". found "failed": its
                 shutdown, the call `act`, failed.
+                found "no pause": WHO said "pausing", and went on at once.
                 found "used": WHO said "closing", and then made the write `act`. found "elsewhere": WHO made the call `act` on
                 another descriptor. found "holds": calls were not seen, and WHO may have closed a copy. found "again" and "exit":
                 WHO went on and had not closed when it said "closing" once more, or when it ended. found "shutdown": WHO said "closing",
@@ -65,7 +66,8 @@ class Difference:
     deaf        WHO ended its own reading by the call `act`, and was to read after that
     act         WHO gave up its end of the connection by the call `act`, and no line of it says so. Another program learnt of it
     reset       WHO's close, the call `act`, sent a reset. `expected` is EOF if the program `found` was to read that, or FIN if the
-                contract has one there (of the program `found`, whose FIN could not come any more; "": WHO's own). Or `expected` is ECONNRESET: the close sent a FIN, and `found` was to read a reset
+                contract has one there (of the program `found`, whose FIN could not come any more; "": WHO's own). Or `expected` is ECONNRESET: the close sent a FIN, and `found` was to read a reset.
+                Or it is EPIPE: a FIN had gone out before, and a write of `found` failed because of the reset
     call        WHO did not make the call `expected` on a connection. found: the error, if it made the call and each one failed
     ends, deadlock, bytes, wire    `expected` is what the contract says, `found` is what the run shows
     """
@@ -333,7 +335,8 @@ class _Comparison:
 
     def _hints_of(self, match: _Match, about: Line, came: Optional[Event], blocked: Optional[Waiting], end: Optional[Ending]) -> tuple[str, ...]:
         """Returns the hints below the line at which WHO left the contract that fit what was seen there: another line, a wait, an ending. There
-        is none if WHO slept in place of a pause, if it only looked at what came (MSG_PEEK), or if WHO's line is untrue."""
+        is none if WHO slept in place of a pause, if it only looked at what came (MSG_PEEK), or if WHO's line is untrue. Where WHO only sent other bytes, one
+        without a condition does not fit."""
         stray, right = match.stray, next((event for _, event in match.pairs[-1:]), None)
         wanted = about.text if match.left_at < len(match.lines) else ""
         seen = f"waiting in {blocked.call}" if blocked else end.how if end else ""
@@ -342,10 +345,12 @@ class _Comparison:
             if slept or self.deeds.only_peeked(stray) or self.deeds.unheard(stray) or self.deeds.not_connected(stray):
                 return ()
             seen = "" if self.deeds.misquoted(stray, wanted) or self.deeds.cut_short(stray, wanted) or self.deeds.begins_what_came(stray, wanted) else stray.text      # no hint is about that
-        failed = end is not None and end.how in self._failures
+        other_bytes = stray is not None and came is None and all(causes.TEXTS["sending"].match(text) for text in (wanted, stray.text))
+        failed = end is not None and end.how in self._failures or other_bytes
         elsewhere = stray is not None and came is not None and came.pid != stray.pid
         others = [e.text for e in match.events if not stray and not (right and e.seq <= right.seq)]
-        return fitting(about.hints, seen, not failed and not elsewhere, others)
+        error = self.deeds.last_error(end.pid, end.seq) if end is not None else ""
+        return fitting(about.hints, seen, not failed and not elsewhere, [*([f"{end.how} {error}"] if end is not None and error else []), *others])
 
     @property
     def _failures(self) -> set[str]:
@@ -429,7 +434,7 @@ class _Comparison:
         elif half:
             other = self.deeds.misdirected(event, ("shutdown",)) if half == "no shutdown" else None
             act = self.deeds.failed_shutdown(event) if half == "failed" else other
-            yield replace(told, kind="open", found="elsewhere" if other else half, act=act.seq if act else -1, hints=fitting(line.hints, half))
+            yield replace(told, kind="open", found="elsewhere" if other else half, act=act.seq if act else -1, hints=fitting(line.hints, "elsewhere" if other else half))
         elif written is not None and not self._asked_for(event):
             yield self._unwritten(told, event, *written, fitting(line.hints, f"{written[0]} of {event.count} bytes"))
         elif unlike is not None:
@@ -440,6 +445,8 @@ class _Comparison:
             yield replace(told, kind="miscount", expected=str(event.count), found=str(once), other="once")
         elif unheard:
             yield replace(told, kind="unheard", found=unheard)
+        elif self.deeds.paused_not(event):
+            yield replace(told, kind="open", found="no pause")
 
     def _unwritten(self, told: Difference, event: Event, written: int, beyond: Optional[Call], hints: tuple[str, ...]) -> Difference:
         """Returns the difference about bytes that were announced and not written, or written and not announced."""
@@ -477,9 +484,13 @@ class _Comparison:
     def _unsaid(self, lines: list[Difference]) -> Iterator[Difference]:
         """Yields an act that ended a connection without a line that says so, if another program left the contract where it learnt
         of that end."""
+        for off in filter(disconnects, self.run.calls if lines else ()):
+            before = [e for e in self.cast.of(off.who) if e.pid == off.pid and e.seq < off.seq][-1:]
+            yield Difference("act", self._who_said(before[0]) if before else off.who, 0, "", "AF_UNSPEC", found=off.name, act=off.seq, at=off.seq, witnesses=tuple(before))
         for d in lines if self.run.mode != "reset" else ():      # in the mode `reset` the lab itself ends connections
             yield from self._kept(d)
             yield from self._own_end(d)
+            yield from self._reset_behind_fin(d)
             connect = self.deeds.unsaid_connect(d.observed) if d.observed else None
             if connect is not None and connect.who != role_of(d.who):
                 yield Difference("act", connect.who, 0, "", "", found="connect", act=connect.seq, at=connect.seq, witnesses=(d.observed,) if d.observed else ())
@@ -535,6 +546,15 @@ class _Comparison:
             if not any(causes.is_a(e, "half-closing") for e in mine) and not (mine and mine[0].kind == "output"):
                 yield Difference("act", d.who, 0, "", call.option, found="shutdown", act=call.seq, at=call.seq, witnesses=d.witnesses[:1])
             return
+
+    def _reset_behind_fin(self, d: Difference) -> Iterator[Difference]:
+        """Yields the close of the other end that sent a reset behind its FIN, if a write of WHO failed with EPIPE because of that."""
+        right, until = d.right, d.observed.seq if d.observed else LATE
+        failed = next((c for c in self.run.calls if right and c.error == "EPIPE" and (c.pid, c.tid) == (right.pid, right.tid) and right.seq < c.seq < until), None)
+        other = self.cast.sides.other(self.cast.sides.of(failed)) if failed is not None else None
+        close = self.deeds.reset_behind_fin(other) if other is not None else None
+        if failed is not None and close is not None and close.seq < failed.seq:
+            yield self._reset(close, "EPIPE", role_of(d.who))
 
     def _reset_early(self, d: Difference) -> Iterator[Difference]:
         """Yields the close that sent a reset, if the other program read the reset before this close had returned."""
@@ -1003,6 +1023,8 @@ class _Comparison:
         brought = self._brought(late)
         if brought is not None and brought.who == role_of(early.who) and self._since(early) <= brought.place:
             return True
+        if self._ended_first(early, late) != self._ended_first(late, early):
+            return self._ended_first(early, late)
         if late.kind in _LINES and early.kind in _LINES and self._waits_for(late, early):
             return True
         if late.kind == early.kind == "missing" and late.blocked and early.blocked and _READ.match(late.expected) and causes.TEXTS["sending"].match(early.expected):
@@ -1016,6 +1038,18 @@ class _Comparison:
         if not self.run.observed or len(self.run.cast) != 2:
             return True     # nobody knows that it does not
         return self.deeds.reached(role_of(late.who), role_of(early.who), int(early.at), int(late.at))
+
+    def _ended_first(self, early: Difference, late: Difference) -> bool:
+        """Did WHO of `early` end by itself before its next line, having read nothing, and did the other WHO read the end that this brought? Then that WHO
+        left the contract later, wherever its printed line or its own end stands. An accept that fails may have ended a connection, too (its arguments were wrong)."""
+        if early.kind != "missing" or early.observed is not None or early.at == LATE or late.kind not in _LINES or late.observed is not None and late.observed.kind != "output":
+            return False
+        who, read = role_of(early.who), self.deeds.end_read(role_of(late.who))
+        if read is None or self.deeds.has_read(who):
+            return False
+        brought = causes.brought_by(self.run, self.cast.sides, read)
+        lost = any(c.who == who and c.name in ("accept", "accept4") and c.error in ("EFAULT", "EINVAL") and c.seq < read.returned for c in self.run.calls)
+        return brought is not None and brought.who == who or lost
 
     def _unheard(self, d: Difference) -> bool:
         """Is it a line about an end of which nothing had told the program? Then it follows from nothing that another program did."""

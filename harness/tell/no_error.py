@@ -43,8 +43,24 @@ def none_failed(d: Difference, run: Run) -> str:
     since = [c for c in run.calls if (c.pid, c.tid) == (d.observed.pid, d.observed.tid) and right < c.returned < d.observed.seq]
     if not since or any(c.error for c in since):
         return ""
+    error = re.search(r"E[A-Z0-9]+$", d.observed.text)
+    if error is not None and error[0] in _SET_BY_PROGRAMS:
+        return (f"None of the calls that were seen before that line had failed with {error[0]}: the last one, {name(since[-1])}{at(since[-1].source)}, {returned(since[-1])}. So a function of the "
+                f"{since[-1].who} itself set that error, or errno had it from before.{_as_a_number(since[-1])}")
     return (f"The last call that was seen of the {since[-1].who} before that line is {name(since[-1])}{at(since[-1].source)}, and it had not failed: it {returned(since[-1])}. "
             "errno says why a call failed. After a call that did not fail it says nothing.")
+
+
+# Errors that functions of programs and libraries set themselves, about a text, a number or a size.
+_SET_BY_PROGRAMS = ("EMSGSIZE", "EINVAL", "ENOMEM", "ERANGE", "EPROTO", "EBADMSG", "EILSEQ", "EDOM", "EOVERFLOW", "E2BIG")
+
+
+def _as_a_number(read: Call) -> str:
+    """Returns a sentence about the number that a read of 2, 4 or 8 bytes brought; "" if it is no such read."""
+    if read.name not in READS or read.result not in (2, 4, 8) or len(read.data) < read.result:
+        return ""
+    raw = read.data[:read.result].encode("latin-1")
+    return f" The {len(raw)} bytes that it brought ({raw.hex(' ')}) are {int.from_bytes(raw, 'big'):,} with the highest byte first, and {int.from_bytes(raw, 'little'):,} in the other order."
 
 
 def would_block(d: Difference, run: Run) -> Iterator[str]:

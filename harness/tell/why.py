@@ -6,6 +6,7 @@ name them so.
 """
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import sys
@@ -15,9 +16,9 @@ from typing import Iterator, Optional
 from ..judge import causes, findings, standard
 from ..judge.cast import Cast
 from ..judge.comparison import LATE, Difference, Verdict
-from ..judge.contract import After, Contract, Deadlock, Ends, Line, Wire, role_of
+from ..judge.contract import After, Bytes, Contract, Deadlock, Ends, Line, Wire, role_of
 from ..judge.deeds import SLEEPS, Deeds, quoted_bytes
-from ..judge.findings import Finding, acts, timing
+from ..judge.findings import Finding, acts, connecting, timing
 from ..judge.findings.acts import ACCEPTS
 from ..judge.sides import READS, WRITES, Side
 from ..trace import Call, Event, Run
@@ -33,10 +34,12 @@ FIRST = {"deadlock": ("deadlock", "end-not-passed-on", "http-head", "http-body",
 ALONE = ("late", "open", "unwritten", "unlike", "miscount", "unheard", "deaf", "act", "reset", "bytes", "wire", "call", "free")     # need no finding
 
 # By the kind of difference: the findings that explain one of those.
-REASONS = {"reset": ("reset-by-linger", "reset-by-unread"), "unwritten": ("wrong-descriptor",), "open": ("held-by-another",), "unheard": ("asked-nothing",), "bytes": ("wrong-descriptor", "low-copy", "no-connection", "write-failed", "short-write")}
+REASONS = {"act": ("address-family", "write-failed"), "reset": ("reset-by-linger", "reset-by-unread"), "unwritten": ("wrong-descriptor",), "open": ("held-by-another",), "unheard": ("asked-nothing",), "bytes": ("wrong-descriptor", "low-copy", "no-connection", "write-failed", "short-write")}
 
 # What a contract may ask for: findings of a reset, of how a program waits when the run is over, and of how it ends.
 RESETS = ("reset-by-unread", "reset-by-linger", "reset-unaccepted", "written-after-close", "read-reset")
+BY_ITS_CLOSE = ("reset-by-unread", "reset-by-linger", "reset-unaccepted", "written-after-close")      # the other end learns of such a reset, and not the program that closed
+FAILURES = ("ended-early", "refused", "write-failed", "read-reset")     # what another program met when this one had left the contract
 WAITS = ("end-not-passed-on", "http-head", "http-body", "http-answer", "no-newline", "no-write", "wants-more", "unread-at-end", "in-accept-queue", "kept-open", "never-closed", "held-by-another",
          "edge-not-drained", "zero-window", "waits-for-input", "accept-queue-full")
 ENDS = ("sigpipe", "died-of-signal", "ended-early")
@@ -75,6 +78,7 @@ class Why:
         told = [one for one in found if one not in circle]
         yield from self._flood() if self.verdict.word == "runaway" and not any(one.code in FIRST["runaway"] for one in told) else ()
         yield from (with_source(one.words, one.source) for one in told)
+        yield from [self._no_read(d)] if d is not None and self._no_read(d) else ()
         yield from self._of(d, bool(told or number)) if d is not None else ()
         yield from (with_source(one.words, one.source) for one in circle)
 
@@ -100,10 +104,16 @@ class Why:
         elif d.kind == "bytes" and self.run.wire and not self.run.missing and (told_of := re.fullmatch(r"(\d+) by its lines", d.found)):
             yield (f"The wire carried what the contract asks for, {count(int(d.expected.split()[0]), 'byte')}. The {role_of(d.who)}'s lines tell the lab of {told_of[1]}: "
                    "event_sending(conn, n, ...) tells of n bytes, event(...) of none.")
+        elif d.kind == "bytes" and (printed := list(self._to_standard_output(d))):
+            yield from printed
         elif d.kind == "bytes" and (call := self._unannounced(d)) is not None:
             yield f"No line of the {call.who} announces the {count(call.result, 'byte')} of that {acts.name(call)}."
         elif d.kind == "reset" and d.expected == "ECONNRESET":
             yield from self._nothing_unread(d)
+        elif d.kind == "miscount" and d.observed is not None:
+            yield from self._only_looked_at(d.observed)
+        elif d.kind == "open" and d.found == "no pause":
+            yield "That was a line and no more. pause_seconds() logs the line and waits."
         elif d.kind in ("deaf", "open"):
             yield from self._other_than_shut_wr(d)
             if d.found == "shutdown":
@@ -113,6 +123,7 @@ class Why:
             yield from [f"So the {role_of(d.who)}'s FIN went out before the {role_of(early.other.rpartition(' ')[0])}'s, and the contract has it behind that."] if early is not None else ()
         elif d.kind == "port":
             yield f"It listens on port {d.found}. The lab looked for it and told the others; by hand a client would be refused."
+            yield from self._other_order(d)
             yield from self._unbound(d)
         elif d.found == "nearly" and d.observed and not slips:
             theirs, came = f", the program's in {d.observed.source}" if d.observed.source else "", list(self._came_before(d, d.observed))
@@ -144,11 +155,13 @@ class Why:
                 yield f"The count that this line gives to the lab is {d.observed.count if d.observed else 0:,}, as the contract says. Its text has another number."
                 return
             yield from self._awoke(d)
+            yield from self._to_standard_output(d)
+            yield from self._did_come(d)
             yield from self._of_the_line(d, line)
             yield from no_error.why(d, line.text, self.run) if line is not None else ()
             yield from no_error.would_block(d, self.run) if not told else ()
             yield from self._poll_was_over(d) if not told else ()
-            if line is not None and not told and self.verdict.word != "runaway":
+            if line is not None and not told and d.kind == "missing" and self.verdict.word != "runaway":
                 yield from self._missing(d, line)
 
     @staticmethod
@@ -173,8 +186,9 @@ class Why:
         right = d.right.seq if d.right else -1
         mine = [c for c in self.run.calls if d.observed and (c.pid, c.tid) == (d.observed.pid, d.observed.tid) and right < c.seq and 0 <= c.returned < d.observed.seq]
         last = next((c for c in reversed(mine) if c.name in acts.POLLS or c.name in READS), None)
-        if last is not None and last.name in acts.POLLS and last.limit > 0 and last.result == 0 and not last.error and (last.asked or last.fd >= 0):
-            yield f"The {last.who}'s {acts.name(last)}{at(last.source)} ended because of its own limit of {timing.seconds(last.limit)}, with nothing ready."
+        if last is not None and last.name in acts.POLLS and last.limit >= 0 and last.result == 0 and not last.error and (last.asked or last.fd >= 0):
+            yield (f"The {last.who}'s {acts.name(last)}{at(last.source)} ended because of its own limit of {timing.seconds(last.limit)}, with nothing ready." if last.limit else
+                   f"The {last.who}'s {acts.name(last)}{at(last.source)} has a limit of 0, so it did not wait, and nothing was ready at that moment. What comes later it does not see.")
 
     def _no_signal(self, d: Difference) -> Iterator[str]:
         """Yields why a write that failed with EPIPE did not end a program that the contract has SIGPIPE end."""
@@ -186,6 +200,46 @@ class Why:
                "SIGPIPE blocked": f"the {who} has blocked it"}.get(call.option if call else "", "")
         if call is not None and way:
             yield f"With EPIPE a {acts.name(call)} brings the signal SIGPIPE. It did not end the {who}: {way}{at(call.source) if call.option == 'MSG_NOSIGNAL' else ''}."
+
+    def _no_read(self, d: Difference) -> str:
+        """Returns a sentence if WHO was to print what it received, and called no read in the whole run; else "". (Where its lines tell of what it does,
+        another sentence says so.)"""
+        who = role_of(d.who)
+        ends = [side for side in self.cast.sides.all() if self.cast.sides.name(side) == who]
+        if d.kind != "missing" or not re.match(r"[Rr]eceived\b", d.expected) or any(e.who == who and e.kind != "output" for e in self.run.events):
+            return ""
+        if not ends or not all(map(self.deeds.seen, ends)) or any(c.name in READS for side in ends for c in self.deeds.by_side.get(side, ())):
+            return ""
+        made = next((c for c in self.deeds.by_side.get(ends[0], ()) if c.name in ACCEPTS and not c.error), None)
+        wrote = any(c.name in WRITES for c in self.deeds.by_side.get(ends[0], ()))
+        had = "" if made is None or len(ends) > 1 else (f" Its accept{at(made.source)} had returned descriptor {made.result} for that connection, and it called "
+                                                        f"{'no read' if wrote else 'neither read nor write'} on that descriptor.")
+        return f"In the whole run the {who} called no read on {f'connection {ends[0][0]}' if len(ends) == 1 else 'any connection'}.{had}"
+
+    def _did_come(self, d: Difference) -> Iterator[str]:
+        """Yields in which reads the bytes came that a printed line was to show."""
+        tail = d.expected.partition(": ")[2] if re.match(r"[Rr]eceived\b", d.expected) and d.observed and d.observed.kind == "output" and d.kind == "missing" else ""
+        for side in self.cast.sides.all() if tail else ():
+            reads = [c for c in self.deeds.by_side.get(side, ()) if c.name in READS and c.option != "MSG_PEEK" and c.result > 0 and c.returned >= 0]
+            stream = "".join(c.data[:c.result] for c in reads)
+            if self.cast.sides.name(side) != role_of(d.who) or tail not in stream or len(stream) != sum(c.result for c in reads):
+                continue
+            begin, ends = stream.index(tail), list(itertools.accumulate(c.result for c in reads))
+            mine = [c for c, end in zip(reads, ends) if begin < end and end - c.result < begin + len(tail)]
+            yield ("The bytes of that text did come: " + f"the {mine[0].who}'s {acts.name(mine[0])}{at(mine[0].source)} returned {standard.quoted(mine[0].data, mine[0].result)}." if len(mine) == 1 else
+                   f"The bytes of that text did come, in {len(mine)} reads of {findings.streams.listed_sizes([str(c.result) for c in mine])} bytes{at(mine[0].source)}.")
+            return
+
+    def _to_standard_output(self, d: Difference) -> Iterator[str]:
+        """Yields that a printed line which is none of the contract's has as many bytes as WHO was to send and did not write."""
+        matched = {seq for _, seq in self.verdict.matched}
+        lines = [d.observed] if d.observed else [e for e in self.cast.lines(d.who) if e.seq not in matched] if d.kind == "bytes" else []
+        for said in self.plan.of(Bytes) if self.run.observed else ():
+            line = next((e for e in lines if e.kind == "output" and len(e.text.encode()) + 1 == said.count), None)
+            ends = self.cast.sides.between(role_of(said.sender), role_of(said.receiver))
+            if line is not None and role_of(said.sender) == role_of(d.who) and ends and all(self.deeds.seen(side) and not self.deeds.wrote(side) for side in ends):
+                yield (f"The {line.who} wrote none of the {said.count:,} bytes that it was to send to the {role_of(said.receiver)}. With its newline, the line {quoted(line.text)} has as many: it went to "
+                       "the standard output (descriptor 1).")
 
     def _untold(self, d: Difference) -> "tuple[str, str]":
         """Returns a sentence about the earlier line of two, and its place, if that line tells of a write and gives no number of bytes. Returns ("", "") if it does not."""
@@ -219,8 +273,17 @@ class Why:
         often = [(text, n) for text, n in Counter(e.text for e in mine).most_common(2) if n >= OFTEN]
         if often:
             yield f"The {mine[0].who} said {' and '.join(f'{quoted(text)} {n:,} times' for text, n in often)}."
+            last = next((c for c in reversed(self.run.calls) if c.name in READS and (c.pid, c.tid) == (mine[0].pid, mine[0].tid) and c.connection and c.returned >= 0), None)
             if any(causes.TEXTS["EOF"].match(text) for text, _ in often):
                 yield "EOF stays: nothing comes behind it. So a loop that reads must end there."
+            elif last is not None and last.result == 0 and last.asked and not last.error:
+                yield f"Its last {acts.name(last)} on connection {last.connection}{at(last.source)} had returned 0: that is EOF, and nothing comes behind it. So a loop that reads must end there."
+
+    def _other_order(self, d: Difference) -> Iterator[str]:
+        """Yields a sentence if WHO bound the port that it was given with its two bytes in the other order."""
+        bind = next((call for call in self.run.calls if call.name == "bind" and call.who == role_of(d.who) and not call.error and call.address.endswith(f":{d.found}")), None)
+        if bind is not None and connecting.swapped(d.expected) == d.found:
+            yield f"Its bind{at(bind.source)} named port {d.found}. {connecting.other_order(d.expected, d.found)}"
 
     def _unbound(self, d: Difference) -> Iterator[str]:
         """Yields a sentence if a program called listen on a socket that it had not bound."""
@@ -284,8 +347,12 @@ class Why:
         said = quoted_bytes(event.text)
         later = next((c for c in self.run.calls if c.name in WRITES and (c.pid, c.fd) == (event.pid, event.fd) and c.seq > event.seq and said), None)
         mine = [c for c in self.run.calls if c.name in WRITES and c.pid == event.pid and (c.seq > event.seq or c.returned < 0)]
-        if self.run.observed and not mine and not self.deeds.is_blind(event.pid):
-            yield (f"It called no write at all after that line. If it used stdio (fwrite, fprintf, fputs), the bytes lie in a buffer of the {event.who} until fflush or fclose, until the buffer "
+        printed = next((one for one in self.run.outputs if one.who == event.who and one.stream == "stdout" and one.seq > event.seq and len(one.text.encode()) + 1 == event.count), None)
+        if self.run.observed and not mine and not self.deeds.is_blind(event.pid) and printed is not None:
+            yield (f"It called no write on a connection after that line, and it printed {quoted(printed.text)}: with the newline that has {event.count:,} bytes, too. It went to the standard output "
+                   "(descriptor 1).")
+        elif self.run.observed and not mine and not self.deeds.is_blind(event.pid):
+            yield (f"It called no write on a connection after that line. If it used stdio (fwrite, fprintf, fputs), the bytes lie in a buffer of the {event.who} until fflush or fclose, until the buffer "
                    "is full, or until the program ends.")
         elif later is not None and said in later.data:
             yield (f"A later {acts.name(later)} of the {later.who}{at(later.source)} has these bytes, and {acts.returned(later)}. stdio (fwrite, fprintf, fputs) keeps bytes in a buffer of the program until "
@@ -328,6 +395,8 @@ class Why:
             e for e in reversed(self.run.events) if shut is not None and (e.pid, e.tid) == (shut.pid, shut.tid) and e.seq < shut.seq), None)
         if said is None or not re.match(r"shutting down SHUT_WR\b", said.text):
             return
+        if shut is not None and any(c.name == "shutdown" and c.option == "SHUT_WR" and not c.error and said.seq < c.seq < shut.seq and (c.pid, c.tid) == (shut.pid, shut.tid) for c in self.run.calls):
+            return              # it had done what the line says
         if shut is not None:
             yield ("SHUT_RD ends the receiving alone and sends nothing: no FIN goes out. SHUT_WR ends the sending." if shut.option == "SHUT_RD" else
                    f"{shut.option} ends the receiving, too. SHUT_WR ends the sending alone.")
@@ -354,6 +423,13 @@ class Why:
             yield (f"The {close.who} had read the {count(wrote, 'byte')} that had come, the last of them{at(last.source)}. Nothing lay unread in its kernel, and then a close sends a FIN. "
                    "It sends a reset if bytes lie unread.")
 
+    def _only_looked_at(self, event: Event) -> Iterator[str]:
+        """Yields a sentence if the last read that brought bytes before a line left them in the kernel."""
+        side = self.cast.sides.of(event)
+        read = next((c for c in reversed(self.deeds.by_side.get(side, ())) if c.name in READS and 0 <= c.returned < event.seq and c.result > 0), None) if side is not None else None
+        if read is not None and read.option == "MSG_PEEK":
+            yield f"Its {acts.name(read)}{at(read.source)} has the flag MSG_PEEK: it shows bytes, and they stay in the kernel."
+
     def _came_before(self, d: Difference, event: Event) -> Iterator[str]:
         """Yields which bytes a thread read between its last line that was right and a line that says what it received, and who had sent them."""
         right = d.right.seq if d.right else -1
@@ -374,9 +450,11 @@ class Why:
 
     def _findings(self, d: Optional[Difference]) -> "list[Finding]":
         """Returns the last findings before the place where the run left the contract."""
+        if d is not None and d.kind in ALONE and self.verdict.word == "runaway":
+            return [one for one in self.findings if one.code in FIRST["runaway"]][-1:]
         if d is not None and d.kind in ALONE and self.verdict.word != "crash":
             return [one for one in self.findings if one.code == "deadlock" and not self._is_asked_for(one, d)
-                    or one.code in REASONS.get(d.kind, ()) and one.who == role_of(d.who) and (d.kind != "unwritten" or d.act in one.evidence)]
+                    or one.code in REASONS.get(d.kind, ()) and one.who == role_of(d.who) and (d.kind not in ("unwritten", "act") or d.act in one.evidence)]
         printed = d is not None and d.observed is not None and d.observed.kind == "output"      # its place says nothing: the lab read it some time later
         place = d.at if d is not None and not printed and self.verdict.word == "differs" else LATE
         found = [one for one in self.findings if one.at <= place and not one.remark and not self._is_asked_for(one, d)] or [one for one in self.findings if self._is_its_reason(one, d)]
@@ -389,12 +467,18 @@ class Why:
         if self.verdict.word == "deadlock" and d is not None and d.observed is not None and not printed and d.kind in ("missing", "unexpected"):
             left = d.observed.seq                   # what another program waits for since then may come of that
             found = [one for one in found if one.code == "deadlock" or one.who == role_of(d.who) and d.blocked or one.at < left]
+        if d is not None and d.right and d.right.kind == "recv" and quoted_bytes(d.right.text).endswith("\n") and causes.TEXTS["sending"].match(d.expected):
+            found = [one for one in found if one.code != "no-newline" or one.who != role_of(d.who)]      # it had a whole line, and was to answer
         if self.verdict.word == "differs" and d is not None and d.observed is not None and not printed and d.kind in ("missing", "unexpected"):
             found = [one for one in found if not self._wrote_later(one, d.observed)]
         if d is not None and self._prints_twice(d):
             return []           # what came of that is no reason for it
         if d is not None and (d.kind == "ends" or printed):
             found = [one for one in found if one.who == role_of(d.who)] or found
+        if d is not None and (self._no_read(d) or any(one.code == "ended-early" and one.who == role_of(d.who) for one in found) and (printed or d.observed is None)):
+            found = [one for one in found if not (one.code in BY_ITS_CLOSE if one.who == role_of(d.who) else one.code in FAILURES)]
+        elif printed and d is not None:
+            found = [one for one in found if one.code not in BY_ITS_CLOSE or one.who != role_of(d.who)] or found
         if d is not None and (printed or d.observed is None):       # what came of its end is no reason for it
             gave_up = next((n for n, one in enumerate(found, 1) if one.code == "ended-early" and one.who == role_of(d.who)), len(found))
             found = [one for one in found[:gave_up] if self.verdict.word != "crash" or one.code not in RESETS or one.who != role_of(d.who)]
@@ -483,7 +567,7 @@ class Why:
             if len({(e.pid, e.tid) for e in d.witnesses}) > 1:
                 return      # two threads, or processes, of one program
             kind = "program"
-        asleep = self._asleep(d, early) if kind == "clock" else ""
+        asleep = self._asleep(d, early) or self._held_up(d, early) if kind == "clock" else ""
         yield asleep or WHY[kind].format(late=role_of(d.who), early=early)
         yield from self._no_pause(d) if kind == "clock" else ()
         yield from self._which_fin(d.observed) if kind == "FIN" and d.observed else ()
@@ -497,6 +581,14 @@ class Why:
         call = next((c for c in self.run.calls if line and d.observed and c.name in acts.SLEEPS and (c.pid, c.tid) == (line.pid, line.tid) and c.limit > 0
                      and c.seq < d.observed.seq < c.returned < line.seq), None)
         return f"The {early} slept then, for {timing.seconds(call.limit)}{at(call.source)}. So it had not come to its line." if call is not None else ""
+
+    def _held_up(self, d: Difference, early: str) -> str:
+        """Returns a sentence if the program whose line was to come first waited in a read, a write or an accept when the other line came; else ""."""
+        line = next((e for e in d.witnesses if e.who == early and d.observed and e.seq > d.observed.seq), None)
+        call = next((c for c in self.run.calls if line and d.observed and c.name in (*READS, *WRITES, *ACCEPTS) and (c.pid, c.tid) == (line.pid, line.tid)
+                     and c.seq < d.observed.seq < c.returned < line.seq), None)
+        where = f" on connection {call.connection}" if call is not None and call.name not in ACCEPTS else ""
+        return f"The {early} waited in {acts.name(call)}{where}{at(call.source)} then. So it had not come to its line." if call is not None else ""
 
     def _which_fin(self, event: Event) -> Iterator[str]:
         """Yields the call by which the other end was given up, and so brought the EOF that a line tells of."""
@@ -542,7 +634,10 @@ class Why:
         if d.kind == "missing" and not d.observed:
             yield from self._became_another(d)
         printed = next((one for one in self.run.outputs if d.kind == "missing" and one.who == role_of(d.who) and one.text == d.expected), None)
-        if printed is not None and any(e.who == printed.who and e.kind != "output" for e in self.run.events):
+        judged = any(e.who == printed.who and e.kind != "output" for e in self.run.events) if printed is not None else False
+        if printed is not None and not judged and printed.stream == "stderr":
+            yield f"The {printed.who} printed that text on its standard error. The contract is compared with what it prints on its standard output."
+        if printed is not None and judged:
             stream = {"stdout": "standard output", "stderr": "standard error"}[printed.stream]
             yield f"The {printed.who} printed that text on its {stream}. A contract counts the lines that event() logs, and not what a program prints besides."
         if line is not None and line.text.startswith("pausing"):
@@ -615,18 +710,21 @@ class Why:
                 if came is not None and cause_of(line.text) == "bytes" and self._has_more_than(d, came):
                     yield f"By then the {role_of(d.who)} had read all that the {role_of(ref.who)} announces with {quoted(came.text)}."
                     return
-                if not self._has_all(d, line, came):
+                gave_up = d.observed is not None and any(causes.is_a(d.observed, what) for what in ("closing", "half-closing", "sending"))
+                if not self._has_all(d, line, came) and not gave_up:
                     yield from self._waits(line.who, ref, line.text, blocked=False)
                 yield from self._whether_it_came(d, ref, line.text, came)
                 return
 
     def _has_all(self, d: Difference, line: Line, came: Optional[Event]) -> bool:
-        """Had WHO read all bytes that were written to it, where its line was to tell of bytes? Then it did not wait for the other program."""
+        """Had WHO read all bytes that were written to it, or had all been written that were announced, where its line was to tell of bytes? Then it did not wait
+        for the other program."""
         side, place = self.cast.sides.of(came) if came is not None else None, None if d.at == LATE else int(d.at)
         other = self.cast.sides.other(side)
         if side is None or other is None or cause_of(line.text) != "bytes" or not self.deeds.seen(side) or not self.deeds.seen(other):
             return False
-        return 0 < self.deeds.wrote(side, place) <= self.deeds.took(other, place)
+        wrote = self.deeds.wrote(side, place)
+        return 0 < wrote <= self.deeds.took(other, place) or came is not None and wrote >= self.deeds.announced_until(side, came.seq + 1) > 0
 
     def _has_more_than(self, d: Difference, sending: Event) -> bool:
         """Had WHO read all bytes that are announced up to a line of another program, which announces more behind it? Then luck decides how many of
@@ -675,8 +773,10 @@ class Why:
     def _waits(self, late: str, ref: After, text: str, blocked: bool) -> Iterator[str]:
         kind = "clock" if ref.clock else cause_of(text)
         roles = {"late": role_of(late), "early": role_of(ref.who)}
+        came = next((one.observed for one in self.verdict.differences if one.kind == "missing" and one.who == late and one.expected == text and one.observed and one.observed.kind != "output"), None)
+        then = [f"So the {role_of(late)} said {quoted(came.text)} where {quoted(text)} was to come."] if came is not None and role_of(late) != role_of(ref.who) and self.verdict.differences[0].who != late else []
         still = blocked and self.run.stop.kind in ("deadlock", "waiting") and kind in WHILE_WAITING
-        yield " ".join([WHY[kind].format(**roles)] + ([WHILE_WAITING[kind].format(**roles)] if still else []))
+        yield " ".join([WHY[kind].format(**roles)] + ([WHILE_WAITING[kind].format(**roles)] if still else []) + then)
 
     def _whether_it_came(self, d: Difference, ref: After, text: str, came: Optional[Event]) -> Iterator[str]:
         if came is None:

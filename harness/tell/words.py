@@ -15,6 +15,7 @@ from ..judge import causes, standard
 from ..judge.cast import Cast
 from ..judge.comparison import Difference, Verdict
 from ..judge.contract import Contract, Ends, Line, role_of
+from ..judge.findings import acts
 from ..judge.findings.acts import PLAIN
 from ..observe import sanitizer
 from ..stage import scenarios
@@ -468,9 +469,9 @@ def _open(d: Difference, run: Run) -> str:
     act, still = _deed(d, run), f"still holds connection{number} when the run is over"
     if d.found == "elsewhere" and act is not None:
         failed = f", and failed with {act.error}" if act.error else ""
-        return f"{said}, and its {act.name} was on descriptor {act.fd}, which is not connection{number}{failed}"
+        return f"{said}, and its {acts.name(act)} was on descriptor {act.fd}, which is not connection{number}{failed}"
     if d.found == "used" and act is not None:
-        return f"{said}, and called {act.name} on connection{number} after that"
+        return f"{said}, and called {acts.name(act)} on connection{number} after that"
     if d.found == "shutdown" and act is not None:
         kept = any(h.pid == act.pid and h.until < 0 for made in run.connections for end in (made.opener, made.acceptor) if made.number == act.connection and end is not None for h in end.holders)
         return f"{said}, and called shutdown({act.option}) in place of close: it {still if kept else f'had connection{number} until it ended'}"
@@ -480,6 +481,7 @@ def _open(d: Difference, run: Run) -> str:
         return f"{said}, and closed one descriptor of connection{number} in its place. It had another one still, so that close sent no FIN"
     return said + {"close": ", and called close in its place",
                    "another process": f", and another process of it called shutdown on connection{number}",
+                   "no pause": ", and did not pause",
                    "no shutdown": f", and called no shutdown on connection{number}",
                    "again": f", and closed nothing of connection{number} before it said \"closing\" once more",
                    "exit": f" and went on, and had connection{number} until it ended: it did not close it",
@@ -503,13 +505,13 @@ def _unwritten(d: Difference, run: Run) -> str:
         return f"{the(d.who)} wrote {count(int(d.found), 'byte')}{where} that no line of it announces"
     did = f"wrote none{where}" if d.found == "0" else f"wrote {count(int(d.found), 'byte')}"
     if d.found == "0" and act is not None:
-        did = f"called {act.name} on descriptor {act.fd}, which is not {where[4:]}" + (f", and it failed with {act.error}" if act.error else "")
+        did = f"called {acts.name(act)} on descriptor {act.fd}, which is not {where[4:]}" + (f", and it failed with {act.error}" if act.error else "")
     return f"{said}, which announces {count(int(d.expected), 'byte')}; it {did}"
 
 
 def _unlike(d: Difference, run: Run) -> str:
     act = next(call for call in run.calls if call.seq == d.act)
-    said = f"{the(d.who)} said {quoted(d.observed.text if d.observed else d.expected)}, and its {act.name}"
+    said = f"{the(d.who)} said {quoted(d.observed.text if d.observed else d.expected)}, and its {acts.name(act)}"
     if d.other:
         who, _, line = d.other.partition(": ")
         return f"{said} wrote {standard.quoted(act.data, act.result)}; {the(who)} was to read these bytes and say {quoted(line)}"
@@ -542,6 +544,8 @@ def _act(d: Difference, run: Run) -> str:
 
 
 def _reset(d: Difference, run: Run) -> str:
+    if d.expected == "EPIPE":
+        return f"{the(d.who)}'s close sent a reset (RST), and a write of the {d.found} then failed with EPIPE"
     if d.expected == "ECONNRESET":
         return f"{the(d.who)}'s close sent a FIN, and the {d.found} was to read {d.expected}"
     wanted = f"the contract has a FIN{f' of the {d.found}' if d.found else ''}" if d.expected == "FIN" else f"the {d.found} was to read EOF"

@@ -14,7 +14,7 @@ from harness.judge import causes, contract
 from harness.judge import comparison as judge
 from harness.tell import story, words
 from harness.tell.phrases import again
-from harness.trace import Ending, Holder, Socket, Start, Stop, Waiting
+from harness.trace import Ending, Holder, Output, Role, Socket, Start, Stop, Waiting
 from work import grows
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -547,7 +547,7 @@ def test_programs_without_events_are_judged_by_their_output():
 
 def test_bytes_of_programs_without_events_and_wire_are_not_looked_at():
     found = judge.judge(replace(anatomy(), wire=False, segments=()), scenario("00-anatomy"))
-    assert found.word == "as expected" and len(found.unseen) == 3
+    assert found.word == "as expected" and len(found.unseen) == 4
 
 
 # --- the causally first difference ---
@@ -1109,3 +1109,186 @@ def test_a_line_that_is_missing_is_not_the_reason_where_its_thread_waits_for_ano
     stop = Stop("waiting", waiting=(Waiting("server", 200, 200, "accept", 3, 0, "", ""),), sockets=(Socket(0, "server", 200, 4, 1, "ESTABLISHED", "", "", unread, 0, 0, seq=9),))
     said = told("server: listening\nserver: accepted", replace(run, stop=stop))
     assert ("What is missing is the line" in said, "lie unread in the server's kernel" in said) == (missing, not missing), said
+
+
+def printed(text: str, calls: str, **more: object):
+    """A run of programs that only print: their lines, and their calls at the places between, as in apart()."""
+    run = apart(text, calls)
+    events = tuple(replace(event, kind="output", source="", count=0, connection=0) for event in run.events)
+    return replace(run, events=events, **more)
+
+
+@pytest.mark.parametrize("calls, told_of", [("2-3 server@200#1 write 9 = 9", True), ("2-3 server@200#1 read 9 = 9", False)])
+def test_a_program_that_prints_what_it_received_and_called_no_read_is_told_so(calls, told_of):
+    said = told("server: accepted\nserver: Received message: hello", printed("server: accepted\nserver: Received message: writing", calls))
+    assert ("In the whole run the server called no read on connection 1." in said) is told_of, said
+
+
+@pytest.mark.parametrize("text, wrote, told_of", [("hello", 0, True), ("hell", 0, False), ("hello", 6, False)])
+def test_an_answer_that_went_to_the_standard_output_is_told(text, wrote, told_of):
+    run = printed(f"server: writing\nserver: {text}", f"2-3 server@200#1 write {wrote} = {wrote}" if wrote else "2-3 server@200#1 read 9 = 9")
+    said = told("server: writing\nserver: closing\nbytes: server -> client = 6", run)
+    assert ("The server wrote none of the 6 bytes that it was to send to the client." in said) is told_of, said
+
+
+@pytest.mark.parametrize("text, told_of", [("hello", True), ("hell", False)])
+def test_announced_bytes_that_were_printed_are_told_as_that(text, told_of):
+    run = replace(apart('server: sending "hello\\n"\nserver: closing', "8-9 server@200#1 read 9 = 9"), outputs=(Output(7, 7, "server", "stdout", text),))
+    said = told('server: sending "hello\\n"\nserver: closing', run)
+    assert "It called no write on a connection after that line" in said and ("It went to the standard output (descriptor 1)." in said) is told_of, said
+
+
+def test_a_line_on_the_standard_error_of_a_program_that_only_prints_is_told_so():
+    run = printed("client: a\nclient: c", "", outputs=(Output(5, 5, "client", "stderr", "b"),))
+    assert "The client printed that text on its standard error." in told("client: a\nclient: b\nclient: c", run)
+    assert "standard error" not in told("client: a\nclient: d\nclient: c", run)
+
+
+@pytest.mark.parametrize("found, bytes_", [("36895", True), ("8081", False)])
+def test_a_port_in_the_other_order_of_its_bytes_is_told_so(found, bytes_):
+    run = replace(apart("server: listening", "5-6 server@200#0 bind 0 = 0"), cast=(Role("server", True, 1, 8080), Role("client", False, 1)))
+    run = replace(run, events=tuple(replace(event, address=f"127.0.0.1:{found}") for event in run.events), calls=tuple(replace(call, address=f"127.0.0.1:{found}") for call in run.calls))
+    assert ("the same two bytes in the other order" in told("server: listening", run)) is bytes_
+
+
+@pytest.mark.parametrize("reset, place", [(True, "server.c"), (False, "client.c")])
+def test_a_reset_that_followed_a_fin_is_told_before_the_write_that_it_broke(reset, place):
+    run = apart('server@200#1: closing\nclient: sending "abc"', "2-3 server@200#1 shutdown SHUT_WR = 0\n3-4 server@200#1 close 0 = 0\n8-9 client@101#1 write 3 = EPIPE")
+    run = replace(run, wire=True, calls=tuple(replace(call, seq=call.seq * 10, returned=call.returned * 10, source=f"{call.who}.c:7") for call in run.calls),
+                  events=tuple(replace(event, seq=event.seq * 10) for event in run.events),
+                  segments=tuple(replace(one, seq=seq) for one, seq in zip(runs.segments("server F, server R" if reset else "server F"), (25, 35))))
+    ends = (runs.end("client", 101, (101, 1, 95, "exit", 0)), runs.end("server", 200, (200, 1, 40, "close", 200), shut=20))
+    run = replace(run, connections=(replace(run.connections[0], opener=ends[0], acceptor=ends[1]),),
+                  endings=(Ending(99, 0, "client", 101, "exit 1", 40), Ending(99, 0, "server", 200, "waiting in accept", 10)))
+    said = told('server: closing\nclient: sending "abc"\nclient: going on', run)
+    assert place in said.split("seen")[0] and ("server's close sent a reset (RST), and a write of the client then failed with EPIPE" in said) is reset, said
+
+
+@pytest.mark.parametrize("since, word", [(5, "as expected"), (3, "differs")])
+def test_a_child_that_was_forked_behind_the_line_shuts_down_for_its_parent(since, word):
+    run = apart('client: connected\nclient: shutting down SHUT_WR\nserver@200#1: EOF', "5-6 client@102#1 shutdown SHUT_WR = 0\n6-7 server@200#1 read 9 = 0")
+    opener = runs.end("client", 101, (101, 1, -1, "", 0), (102, since, 8, "exit", 0), shut=5)
+    run = replace(run, connections=(replace(run.connections[0], opener=opener),))
+    assert verdict("client: connected\nclient: shutting down SHUT_WR\nserver: EOF after client: shutting down SHUT_WR", run).word == word
+
+
+@pytest.mark.parametrize("read, first_", [("2-3 server@200#1 read 9 = 0", "client"), ("2-3 server@200#1 read 9 = 4", "server")])
+def test_a_printed_line_of_a_program_that_read_the_others_end_comes_behind_that_end(read, first_):
+    """The client ended by itself and had read nothing. When the lab read the server's line is luck."""
+    run = printed("client: a\nserver: nothing came", read)
+    ends = (runs.end("client", 101, (101, 0, 1, "close", 101)), runs.end("server", 200, (200, 0, 9, "exit", 0)))
+    run = replace(run, connections=(replace(run.connections[0], opener=ends[0], acceptor=ends[1]),), endings=(Ending(99, 0, "client", 101, "exit 1", 1), Ending(99, 0, "server", 200, "exit 0", 4)))
+    assert first("client: a\nclient: b\nserver: Received", run).who == first_
+
+
+def test_a_hint_without_a_condition_is_not_shown_where_only_other_bytes_were_sent():
+    rules = 'client: connected\nclient: sending "abc"\n  ? What does the server know?\nclient: closing'
+    assert "What does the server know?" not in told(rules, runs.run('client: connected\nclient: sending "ab"\nclient: closing'))
+    assert "What does the server know?" in told(rules, runs.run('client: connected\nclient: sending "x"\nclient: sending "abc"\nclient: closing'))
+
+
+@pytest.mark.parametrize("returned, waited", [(6, True), (3, False)])
+def test_what_the_other_program_waited_in_when_a_pause_was_over_is_told(returned, waited):
+    run = apart('client: pausing 5 s\nclient: going on\nserver@200#1: closing', f"2-{returned} server@200#1 read 9 = 3")
+    said = told("client: pausing 5 s\nclient: going on  after clock: server: closing\nserver: closing", run)
+    assert ("The server waited in read on connection 1 then. So it had not come to its line." in said) is waited, said
+
+
+@pytest.mark.parametrize("result, over", [(0, True), (1, False)])
+def test_a_poll_that_does_not_wait_is_told(result, over):
+    run = apart("client: connected\nclient: closing", f"2-3 client@101#1 poll 1 = {result}")
+    run = replace(run, calls=tuple(replace(call, limit=0) for call in run.calls))
+    assert ("has a limit of 0, so it did not wait" in told('client: connected\nclient: received "abc"', run)) is over
+
+
+@pytest.mark.parametrize("result, ended", [(0, True), (3, False)])
+def test_a_loop_that_logs_on_behind_the_end_of_the_stream_is_told_of_that_end(result, ended):
+    lines = "client: connected\n" + "client: reading data\n" * 1200
+    run = replace(apart(lines, f"2-3 client@101#1 read 9 = {result}"), stop=Stop("runaway", words="more than 1000 lines were logged"))
+    assert ("had returned 0: that is EOF, and nothing comes behind it." in told("client: connected\nclient: EOF", run)) is ended
+
+
+def test_what_came_of_bytes_that_were_not_sent_is_told():
+    rules = 'client: connected\nclient: sending "abc"\nserver: accepted\nserver: received "abc" after client: sending "abc"'
+    said = told(rules, runs.run("client: connected\nserver: accepted\nclient: closing\nserver: EOF"))
+    assert "So the server said \"EOF\" where 'received \"abc\"' was to come." in said
+
+
+def test_a_line_that_came_later_waits_for_nothing():
+    rules = 'server: sending "abc"\nclient: connected\nclient: received "abc" after server: sending "abc"'
+    assert "can receive only" not in told(rules, runs.run('client: connected\nclient: pausing 1 s\nserver: sending "abc"\nclient: received "abc"'))
+
+
+@pytest.mark.parametrize("right, told_of", [('received "abc\\n"', False), ("reading data", True)])
+def test_who_had_a_whole_line_and_does_not_answer_is_not_told_to_wait_for_a_newline(right, told_of):
+    stop = Stop("deadlock", "client, server", ("client", "server"), (Waiting("client", 101, 101, "read", 4, 1, "server", "client.c:9"), Waiting("server", 200, 200, "read", 4, 1, "client", "server.c:9")))
+    run = apart(f'client: sending "abc\\nde"\nserver@200#1: {right}', '2-3 client@101#1 write 6 = 6\n3-3 server@200#1 read 9 = 6\n8- server@200#1 read 9\n8- client@101#1 read 9')
+    run = replace(run, stop=stop, calls=tuple(replace(call, data="abc\nde") if call.result == 6 else call for call in run.calls))
+    assert ("no newline" in told(f'client: sending "abc\\nde"\nserver: {right}\nserver: writing response', run)) is told_of
+
+
+@pytest.mark.parametrize("calls, kind, words_", [("", "note", 'said "pausing 5 s", and did not pause'), ("2-3 client@101#0 clock_nanosleep 0 = 0", "note", ""), ("", "pause", "")])
+def test_a_pause_that_was_only_said_is_told_first(calls, kind, words_):
+    run = apart('client: pausing 5 s\nserver: x\nclient: b', calls)
+    run = replace(run, events=tuple(replace(event, kind=kind) if "pausing" in event.text else event for event in run.events))
+    said = told("client: pausing 5 s\nclient: b\nserver: a", run)
+    assert (words_ in said.splitlines()[0]) if words_ else "did not pause" not in said, said
+
+
+def test_a_hint_about_no_shutdown_is_not_shown_where_the_shutdown_was_on_another_descriptor():
+    rules = "client: connected\nclient: shutting down SHUT_WR\n  ? [no shutdown] What sends nothing?\nclient: reading data"
+    log = "client: connected\nclient: shutting down SHUT_WR\nclient: reading data"
+    elsewhere, none = (told(rules, apart(log, calls + "8- client@101#1 read 9")) for calls in ("5-6 client@101#0 shutdown SHUT_WR = EBADF\n", ""))
+    assert "was on descriptor 4" in elsewhere and "What sends nothing?" not in elsewhere and "What sends nothing?" in none
+
+
+@pytest.mark.parametrize("option, told_of", [("SHUT_WR", False), ("SHUT_RD", True)])
+def test_a_shutdown_of_the_receiving_behind_the_right_one_is_not_told_as_in_its_place(option, told_of):
+    run = apart("client: shutting down SHUT_WR\nclient: closing", f"2-3 client@101#1 shutdown {option} = 0\n2-3 client@101#1 shutdown SHUT_RD = 0")
+    run = replace(run, calls=tuple(replace(call, seq=call.seq + n) for n, call in enumerate(run.calls)))
+    assert ("SHUT_RD ends the receiving alone" in told("client: shutting down SHUT_WR\nclient: EOF", run)) is told_of
+
+
+@pytest.mark.parametrize("wrote, waits", [(6, False), (0, True)])
+def test_who_read_less_than_was_written_did_not_wait_for_the_sender(wrote, waits):
+    calls = "2-3 client@101#1 write 6 = 6\n3-3 server@200#1 read 2 = 2" if wrote else "3- server@200#1 read 2\n5-6 client@101#1 write 6 = 6"
+    run = apart('client: sending "abcdef"\nserver: thinking', calls)
+    said = told('client: sending "abcdef"\nserver: received "abcdef" after client: sending "abcdef"', run)
+    assert ("can receive only" in said) is waits, said
+
+
+@pytest.mark.parametrize("later, told_of", [("", True), ("\n8-9 client@101#1 read 3 = 3", False)])
+def test_a_line_about_bytes_that_were_only_looked_at_counts_too_many_of_them(later, told_of):
+    run = apart('client: connected\nclient: received "abc"\nclient: closing', f"2-3 client@101#1 recvfrom MSG_PEEK = 3{later}")
+    said = told('client: connected\nclient: received "abc"\nclient: closing', run)
+    assert ("counts 3 bytes; with it, its lines count more bytes than the 0 that it had read" in said and "Its recv has the flag MSG_PEEK" in said) is told_of, said
+
+
+@pytest.mark.parametrize("error, shown", [("ENOTCONN", True), ("EAGAIN", False)])
+def test_a_hint_can_name_the_error_with_which_a_program_ended(error, shown):
+    run = replace(apart("client: connected\nserver: x", f"2-3 client@101#1 read 9 = {error}"), endings=(Ending(99, 0, "client", 101, "exit 1", 1),))
+    assert ("Which descriptor?" in told("client: connected\nclient: received\n  ? [exit 1 ENOTCONN] Which descriptor?\nserver: x", run)) is shown
+
+
+@pytest.mark.parametrize("reads, words_", [([18], 'the server\'s read returned "This is a message\\n".'), ([10, 8], "in 2 reads of 10 and 8 bytes."), ([17], "")])
+def test_bytes_that_came_and_were_not_printed_are_told_as_that(reads, words_):
+    run = printed("server: accepted\nserver: Received message: no", "\n".join(f"2-3 server@200#1 read 99 = {size}" for size in reads))
+    data, calls = iter("This is a message\n"), [*run.calls]
+    run = replace(run, calls=tuple(replace(call, seq=2 + n, data="".join(next(data) for _ in range(call.result))) for n, call in enumerate(calls)))
+    said = told("server: accepted\nserver: Received message: This is a message\nserver: closing" if sum(reads) == 18 else "server: accepted\nserver: Received message: This is a message!", run)
+    assert ("The bytes of that text did come" in said) is bool(words_) and words_ in said, said
+
+
+@pytest.mark.parametrize("error, words_", [("EMSGSIZE", "So a function of the client itself set that error, or errno had it from before. The 4 bytes that it brought (15 00 00 00) are 352,321,536 with the highest byte first, and 21 in"),
+                                           ("EPIPE", "errno says why a call failed.")])
+def test_an_error_that_no_call_gave_may_be_the_programs_own(error, words_):
+    run = apart(f"client: connected\nclient: Error reading: {error}", "2-3 client@101#1 read 4 = 4")
+    run = replace(run, calls=tuple(replace(call, data="\x15\0\0\0") for call in run.calls))
+    assert words_ in told('client: connected\nclient: received "abc"', run)
+
+
+def test_who_closed_did_not_wait_for_bytes():
+    rules = 'client: sending "abc"\nserver: received "abc" after client: sending "abc"'
+    said = [told(rules, apart(f'client: sending "abc"\nserver: {text}', "3- server@200#1 read 2\n8-9 client@101#1 write 3 = 3")) for text in ("closing", "thinking")]
+    assert ["can receive only" in one for one in said] == [False, True]
+

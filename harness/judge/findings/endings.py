@@ -21,7 +21,7 @@ def reset_by_unread(facts: Facts) -> "Iterator[Finding]":
         act = f"ended {lay}, on connection {side[0]}" if last.how == "exit" else f"closed connection {side[0]}{at(call.source if call else '')} {lay}"
         no_fin = "" if _sent_fin(facts, side, reset) else " and no FIN"
         accept = _never_used(facts, side, last)
-        yield Finding("reset-by-unread", f"{capital(facts.process(last.who, last.pid))} {act}. So its kernel sent a reset (RST){no_fin}.{_idle(accept, 'Its')}{_asked_for_less(facts, side, last)}",
+        yield Finding("reset-by-unread", f"{capital(facts.process(last.who, last.pid))} {act}. So its kernel sent a reset (RST){no_fin}.{_idle(accept, 'Its')}{_asked_for_less(facts, side, last)}{_peeked(facts, side, last)}",
                       (last.until, reset), accept.returned if accept else last.until, last.who, call.source if call else "", "10", "M12")
 
 
@@ -46,6 +46,14 @@ def _asked_for_less(facts: Facts, side: Side, last: Holder) -> str:
     if read is None or not 0 < read.result == read.asked:
         return ""
     return f" Its last read there{at(read.source)} had asked for {count(read.asked, 'byte')}, and a read returns no more than it asks for."
+
+
+def _peeked(facts: Facts, side: Side, last: Holder) -> str:
+    """Returns a sentence if the last read at an end, before it was closed, only looked at bytes; else ""."""
+    read = next((call for call in reversed(facts.calls(side, READS)) if 0 <= call.returned < last.until), None)
+    if read is None or read.option != "MSG_PEEK" or read.result <= 0:
+        return ""
+    return f" Its last {name(read)} there{at(read.source)} has the flag MSG_PEEK: it shows bytes, and they stay in the kernel."
 
 
 def reset_by_linger(facts: Facts) -> "Iterator[Finding]":

@@ -3,10 +3,12 @@ from __future__ import annotations
 
 import functools
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pairs
 import pytest
+import runs
 import scripts
 from harness.judge.findings import Facts, find
 from harness.judge.findings.endings import FINDINGS
@@ -102,3 +104,13 @@ def test_a_fin_that_stopping_the_run_brought_is_not_told_as_come(tmp_path: Path)
 def test_a_descriptor_that_is_left_open_explains_no_wait_for_the_next_accept(tmp_path: Path) -> None:
     run = scripts.run(tmp_path / "pair", "dial().close()\ns = dial()\ns.recv(9)", "l = listen()\nc = l.accept()[0]\nc.recv(9)\nos.read(os.pipe()[0], 1)\n")
     assert [one.code for one in find(run)] == ["in-accept-queue", "never-closed"]
+
+
+@pytest.mark.parametrize("option, told", [("MSG_PEEK", True), ("", False)])
+def test_bytes_that_were_only_looked_at_and_so_brought_a_reset_are_told_as_that(option, told):
+    ends = (runs.end("client", 101, (101, 0, 1, "close", 101)), runs.end("server", 200, (200, 0, 6, "close", 200)))
+    run = runs.facts(runs.run("", "client: exit 0", wire="client A 1+5, server R"), ends, calls="1-2 client@101#1 write 5 = 5\n3-4 server@200#1 recvfrom 9 = 3\n6-7 server@200#1 close 0 = 0")
+    run = replace(run, calls=tuple(replace(call, option=option) if call.name == "recvfrom" else call for call in run.calls), segments=tuple(replace(one, seq=seq) for one, seq in zip(run.segments, (2, 7))))
+    words = [one.words for one in find(run) if one.code == "reset-by-unread"]
+    assert len(words) == 1 and ("Its last recv there has the flag MSG_PEEK: it shows bytes, and they stay in the kernel." in words[0]) is told, words
+
