@@ -13,8 +13,8 @@ from ..tell.phrases import titled
 from . import recorded
 
 _MAGIC = b"\x0a\x0d\x0d\x0a"        # a section header block: the first bytes of a pcapng file
-_ABOUT = ("Offsets count each side's bytes from 1, as in tcpdump's `seq 1:19`, which is bytes 1 to 18. Behind a filter for Wireshark you get all "
-          "segments of that kind.")
+_ABOUT = ("In front of each row stand its place in the order of all that the lab saw (e10), and the seconds since the start. Offsets count each "
+          "side's bytes from 1, as in tcpdump's `seq 1:19`, which is bytes 1 to 18. Behind a filter for Wireshark you get all segments of that kind.")
 _HELD = "What the kernels held when the run was over, as `ss -tan` shows it (on a LISTEN row Recv-Q counts connections that wait):"
 
 

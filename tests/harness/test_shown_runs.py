@@ -57,6 +57,7 @@ def test_a_trace_is_shown_without_a_run_of_its_own(folder):
     first, second = (harness("wire", str(folder / "t.jsonl")) for _ in range(2))
     assert first.returncode == 0, first.stderr
     assert first.stdout == second.stdout and "scenario 05-glued-writes" in first.stdout
+    assert "In front of each row stand its place in the order of all that the lab saw (e10), and the seconds since the start." in first.stdout
 
 
 @pytest.mark.parametrize("what, wanted", [
