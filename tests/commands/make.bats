@@ -7,7 +7,7 @@ setup_file() {
     load clone
     export CLONE=$BATS_FILE_TMPDIR/lab PAUSE=0
     fresh_clone "$CLONE"
-    make -s -C "$CLONE" -j2
+    build_clone "$CLONE"
 }
 
 setup() {
@@ -81,7 +81,7 @@ teardown() {
     [[ "$output" == *"SCHEDULE='client: pausing 5 s #1' make step-1"* ]]
     run make scenario-1 NOPAUSE=1 SCHEDULE='client: pausing 5 s #1'
     [[ "$output" == *"  EOF"* ]]
-    run make explore-2 DELAYS=2
+    run make explore-14 DELAYS=2
     [[ "${lines[0]}" == *"with at most 2 delays" ]]
 }
 
