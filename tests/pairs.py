@@ -17,6 +17,7 @@ from harness.stage.conductor import Conductor, Live, VirtualClock
 from harness.stage.keeper import Keeper, open_keeper
 from harness.stage.scenarios import ROOT, Scenario
 from harness.trace import Run
+from ready import library
 
 
 @functools.lru_cache(maxsize=None)
@@ -25,8 +26,7 @@ def program() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "acts"
         subprocess.run([os.environ.get("CC", "cc"), "-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread",
-                        f"-I{ROOT / 'common'}", str(ROOT / "tests/harness/acts.c"), *map(str, sorted((ROOT / "common").glob("*.c"))),
-                        "-o", str(out)], check=True)
+                        f"-I{ROOT / 'common'}", str(ROOT / "tests/harness/acts.c"), str(library()), "-o", str(out)], check=True)
         return out.read_bytes()
 
 

@@ -25,13 +25,18 @@ def ready(build: Path, names: "Iterable[str]" = ()) -> Path:
     """Puts what make has made of common/, and of these scenarios of the lab, into a build folder, with its times, so that make takes
     it as it is. What the folder had of these scenarios goes. Where the test asks for other flags, make builds all anew. Returns the folder."""
     if not (build / "libcommon.a").exists():
-        made = _made("00-anatomy").parent
+        made = library().parent
         shutil.copytree(made / "common", build / "common")
         for name in (".flags", "libcommon.a"):
             shutil.copy2(made / name, build)
     for name in names:
         _put(_made(name), build / name)
     return build
+
+
+def library() -> Path:
+    """Returns common/ as make has built it."""
+    return _made("00-anatomy").parent / "libcommon.a"
 
 
 def _put(made: Path, build: Path) -> None:
@@ -80,6 +85,6 @@ def program(factory: pytest.TempPathFactory, name: str, files: "Mapping[str, str
         as_they_are = own if all(path in own for path in texts if path.endswith(".h")) else set()
         units = [str(_made(name) / f"{path[:-2]}.o") if path in as_they_are else str(folder / path) for path in texts if path.endswith(".c")]
         subprocess.run([os.environ.get("CC", "cc"), "-std=c11", "-D_POSIX_C_SOURCE=200809L", "-w", "-O1", "-pthread", f"-I{ROOT / 'common'}", *units,
-                        str(_made(name).parent / "libcommon.a"), "-o", str(folder / Path(file).name)], check=True)
+                        str(library()), "-o", str(folder / Path(file).name)], check=True)
     told = "\0".join(word for path in sorted(texts) for word in (path, texts[path]))
     return once(factory, f"{name}-{hashlib.sha256((file + told).encode()).hexdigest()[:20]}", compile) / Path(file).name

@@ -261,6 +261,7 @@ TOLD = 'const char *port = argc > 2 ? argv[2] : "8080";'
 @pytest.mark.parametrize("port, given, where", [('"8081"', True, "8081"), ('"0"', True, ""), ('argc > 2 ? "8080" : ""', False, "")])
 def test_a_server_on_another_port_than_it_was_given_is_refused(port, given, where, tmp_path):
     shutil.copytree(ROOT / "scenarios/00-anatomy", tmp_path / "90-port", copy_function=shutil.copy)
+    ready(tmp_path / "build")
     source = tmp_path / "90-port/server.c"
     assert TOLD in source.read_text()
     source.write_text(source.read_text().replace(TOLD, f"const char *port = {port};(void)argv;"))
@@ -282,6 +283,7 @@ def test_a_server_on_another_port_than_it_was_given_is_refused(port, given, wher
 
 def test_without_a_private_network_any_port_is_right(tmp_path):
     shutil.copytree(ROOT / "scenarios/05-glued-writes", tmp_path / "90-port", copy_function=shutil.copy)
+    ready(tmp_path / "build")
     assert objects(tmp_path, "check", "90", TCPLAB_ISOLATION="none")[1]["90-port"]["word"] == "as expected"
 
 

@@ -20,6 +20,7 @@ from harness.stage.keeper import GONE, KeeperError, open_keeper
 from harness.stage.scenarios import ROOT, Scenario
 from harness.trace import Run
 from once import once
+from ready import library
 
 NET = ["-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread", f"-I{ROOT / 'common'}"]
 
@@ -28,9 +29,8 @@ NET = ["-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread", f"-
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the hostile client, and a server that reads until EOF."""
     def make(folder: Path) -> None:
-        common = [str(path) for path in sorted((ROOT / "common").glob("*.c"))]
         for name, source in (("client", "tests/hostile/hostile.c"), ("server", "tests/hostile/server.c")):
-            subprocess.run(["cc", *NET, str(ROOT / source), *common, "-o", str(folder / name)], check=True)
+            subprocess.run(["cc", *NET, str(ROOT / source), str(library()), "-o", str(folder / name)], check=True)
     return once(tmp_path_factory, "hostile", make)
 
 

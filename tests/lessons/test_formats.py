@@ -17,6 +17,7 @@ import pytest
 
 from bench.run import FORMATS, compile_formats
 from harness.stage.scenarios import ROOT
+from ready import ready
 
 PAGE = (ROOT / "lessons/20-gob-stream.md").read_text()
 ROWS = {"line": "text line: `1 This is a message`", "length": "length and bytes, as in lesson 8",
@@ -102,10 +103,7 @@ def test_doctored_times_are_refused():
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory) -> Path:
-    build = tmp_path_factory.mktemp("programs") / "build"
-    targets = [f"{build}/20-gob-stream/{role}" for role in ("client", "server")]
-    subprocess.run(["make", "-s", f"BUILD={build}", *targets], cwd=ROOT, check=True)
-    return build / "20-gob-stream"
+    return ready(tmp_path_factory.mktemp("programs") / "build", ["20-gob-stream"]) / "20-gob-stream"
 
 
 def explained() -> bytes:

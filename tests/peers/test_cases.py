@@ -2,11 +2,9 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import os
 import re
 import subprocess
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from harness.judge.findings import Finding, find
 from harness.stage.conductor import Conductor, VirtualClock
 from harness.stage.scenarios import ROOT, Scenario
 from harness.trace import Run
+from ready import library
 
 CASES = ROOT / "tests/peers/cases"
 TOLD = {
@@ -40,24 +39,11 @@ TOLD = {
 }
 
 
-@functools.lru_cache(maxsize=None)
-def _built() -> "tempfile.TemporaryDirectory[str]":
-    """Returns a folder with the objects of common/, compiled once in this process. It goes when the process ends."""
-    folder = tempfile.TemporaryDirectory()
-    sources = map(str, sorted((ROOT / "common").glob("*.c")))
-    subprocess.run([os.environ.get("CC", "cc"), "-std=gnu11", "-g", "-w", "-pthread", f"-I{ROOT / 'common'}", "-c", *sources], cwd=folder.name, check=True)
-    return folder
-
-
-def _common() -> "list[str]":
-    return [str(path) for path in sorted(Path(_built().name).glob("*.o"))]
-
-
 def played(case: str, form: str, folder: Path) -> Run:
     """One run of a case, as `plain` or with `common`."""
     source = CASES / case / form
     for name in ("client", "server"):
-        shared = [f"-I{ROOT / 'common'}", f"-I{CASES}", *_common()] if form == "common" else []
+        shared = [f"-I{ROOT / 'common'}", f"-I{CASES}", str(library())] if form == "common" else []
         subprocess.run([os.environ.get("CC", "cc"), "-std=gnu11", "-g", "-w", "-pthread", str(source / f"{name}.c"), *shared, "-o", str(folder / name)], check=True)
     conductor = Conductor(Scenario("90-case", source, folder), VirtualClock(), keeper=pairs.lent())
     run = conductor.run()
