@@ -435,6 +435,8 @@ class _Comparison:
             other = self.deeds.misdirected(event, ("shutdown",)) if half == "no shutdown" else None
             act = self.deeds.failed_shutdown(event) if half == "failed" else other
             yield replace(told, kind="open", found="elsewhere" if other else half, act=act.seq if act else -1, hints=fitting(line.hints, "elsewhere" if other else half))
+        elif unlike is not None and written is not None and written[0] > event.count and written[1] is not None and unlike.seq < written[1].seq:
+            yield replace(told, kind="unlike", act=unlike.seq, at=unlike.seq)       # only later it wrote too many
         elif written is not None and not self._asked_for(event):
             yield self._unwritten(told, event, *written, fitting(line.hints, f"{written[0]} of {event.count} bytes"))
         elif unlike is not None:

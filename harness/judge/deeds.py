@@ -375,8 +375,8 @@ class Deeds:
 
     def written_otherwise(self, event: Event, expected: str = "") -> Optional[Call]:
         """Returns the first write of other bytes than a "sending" line quotes, or than the text `expected` quotes. Returns None if there is
-        none, or if nobody can tell: the text quotes no bytes, or not as many as the line counts; its thread wrote more than these before
-        its next such line; or bytes of earlier lines were still to be written."""
+        none, or if nobody can tell: the text quotes no bytes, or not as many as the line counts; or bytes of earlier lines were still
+        to be written. What was written behind the counted bytes does not matter."""
         side, said = self.sides.of(event), quoted_bytes(expected or event.text)
         if event.kind != "send" or not self.exact or side is None or event.pid in self._blind or event.count <= 0 or len(said) != event.count:
             return None
@@ -384,14 +384,16 @@ class Deeds:
         then = self._next(self._sends.get((*thread, side), []), event.seq)
         calls = [c for c in self._writes.get(thread, ([], []))[1] if self.sides.of(c) == side and event.seq < c.seq and (then < 0 or c.seq < then)]
         calls = [c for c in calls if c.returned >= 0 and not c.error]
-        if sum(c.result for c in calls) > event.count or self.wrote(side, event.seq, begun=True) != _at(self._announced[side], event.seq):
+        if self.wrote(side, event.seq, begun=True) != _at(self._announced[side], event.seq):
             return None
         at = 0
         for call in calls:
-            known = call.data[:call.result]
+            known = call.data[:min(call.result, event.count - at)]
             if known != said[at:at + len(known)]:
                 return call
             at += call.result
+            if at >= event.count:
+                break
         return None
 
     def told_until(self, side: Side, before: Optional[int]) -> int:

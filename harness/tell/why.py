@@ -208,7 +208,7 @@ class Why:
         ends = [side for side in self.cast.sides.all() if self.cast.sides.name(side) == who]
         if d.kind != "missing" or not re.match(r"[Rr]eceived\b", d.expected) or any(e.who == who and e.kind != "output" for e in self.run.events):
             return ""
-        if not ends or not all(map(self.deeds.seen, ends)) or any(c.name in READS for side in ends for c in self.deeds.by_side.get(side, ())):
+        if not ends or not all(map(self.deeds.seen, ends)) or any(c.name in READS and c.who == who for c in self.run.calls):
             return ""
         made = next((c for c in self.deeds.by_side.get(ends[0], ()) if c.name in ACCEPTS and not c.error), None)
         wrote = any(c.name in WRITES for c in self.deeds.by_side.get(ends[0], ()))

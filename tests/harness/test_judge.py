@@ -1118,7 +1118,7 @@ def printed(text: str, calls: str, **more: object):
     return replace(run, events=events, **more)
 
 
-@pytest.mark.parametrize("calls, told_of", [("2-3 server@200#1 write 9 = 9", True), ("2-3 server@200#1 read 9 = 9", False)])
+@pytest.mark.parametrize("calls, told_of", [("2-3 server@200#1 write 9 = 9", True), ("2-3 server@200#1 read 9 = 9", False), ("2-3 server@200#0 read 9 = EBADF", False)])
 def test_a_program_that_prints_what_it_received_and_called_no_read_is_told_so(calls, told_of):
     said = told("server: accepted\nserver: Received message: hello", printed("server: accepted\nserver: Received message: writing", calls))
     assert ("In the whole run the server called no read on connection 1." in said) is told_of, said
@@ -1292,3 +1292,10 @@ def test_who_closed_did_not_wait_for_bytes():
     said = [told(rules, apart(f'client: sending "abc"\nserver: {text}', "3- server@200#1 read 2\n8-9 client@101#1 write 3 = 3")) for text in ("closing", "thinking")]
     assert ["can receive only" in one for one in said] == [False, True]
 
+
+@pytest.mark.parametrize("second, told_of", [("bc", True), ("cd", False)])
+def test_other_bytes_than_announced_are_told_before_a_later_write_of_too_many(second, told_of):
+    run = apart('client: sending "abcd"\nclient: closing', "12-13 client@101#1 write 2 = 2\n14-15 client@101#1 write 2 = 2\n16-17 client@101#1 write 2 = 2")
+    run = replace(run, calls=tuple(replace(call, data=data) for call, data in zip(run.calls, ("ab", second, "xy"))), events=tuple(replace(event, seq=event.seq * 10) for event in run.events))
+    said = told('client: sending "abcd"\nclient: closing', run)
+    assert ('and its write sent other bytes: "bc"' in said) is told_of and ("wrote 2 bytes on connection 1 that no line of it announces" in said) is not told_of, said

@@ -125,7 +125,8 @@ def ended_early(facts: Facts) -> "Iterator[Finding]":
         words = f"The {end.who} ended by itself, with {end.how}."
         failed = _last_call(facts, end)
         if failed is not None and failed.error and failed.name not in ("wait4", "waitid") and failed.error not in ("EAGAIN", "EINTR", "EINPROGRESS"):
-            words += f" The last call that was seen of it is {name(failed)}{at(failed.source)}, which {returned(failed)}.{_why_failed(facts, failed)}"
+            option = f" of {failed.option}" if failed.name == "setsockopt" and failed.option.isidentifier() else ""
+            words += f" The last call that was seen of it is {name(failed)}{option}{at(failed.source)}, which {returned(failed)}.{_why_failed(facts, failed)}"
         elif failed is not None and failed.option == "SIGCHLD ignored":
             words += f" Its wait for a child process{at(failed.source)} failed with ECHILD, because it ignores SIGCHLD: then a child process that ends leaves nothing to wait for."
         elif failed is not None and len({call.tid for call in facts.run.calls if call.pid == end.pid}) == 1 and _not_yet(facts, failed):

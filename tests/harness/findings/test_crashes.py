@@ -187,3 +187,9 @@ def test_a_call_that_the_c_library_made_to_a_name_server_is_not_told_as_the_prog
     words = next(one.words for one in find(run) if one.code == "ended-early")
     assert ("which failed with ENETUNREACH" in words) is told, words
 
+
+@pytest.mark.parametrize("option, words", [("TCP_MAXSEG", "is setsockopt of TCP_MAXSEG, which failed with EINVAL."), ("41/9", "is setsockopt, which failed with EINVAL.")])
+def test_a_setsockopt_that_was_a_programs_last_call_names_its_option(option, words):
+    calls = (Call(1, 0, "client", 101, 101, "setsockopt", 3, returned=2, result=-1, error="EINVAL", option=option, asked=4),)
+    assert words in next(one.words for one in find(replace(runs.facts(runs.run("", "client: exit 1")), calls=calls)) if one.code == "ended-early")
+
