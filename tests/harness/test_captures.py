@@ -40,18 +40,30 @@ def made(name: str) -> Run:
     return dataclasses.replace(run, calls=conductor.intake.with_sources(run.calls))
 
 
-def complaints(run: Run, folder) -> "list[str]":
-    """Where tshark reads something else than we do."""
+def complaints(folder, *those: Run) -> "list[str]":
+    """Where tshark reads something else than we do. It starts once for all of these runs, and each of them has a server's port of its own."""
     file = folder / "run.pcapng"
-    file.write_bytes(wire.capture(run, "told", "make check-4"))
+    file.write_bytes(b"".join(wire.capture(one, "told", "make check-4") for one in those))
     theirs = shark.rows(file, FIELDS)
-    ours = sorted([*readings(run), *rows(run)], key=lambda one: getattr(one, "segment", one).seq)
+    ours = [(one, mine) for one in those for mine in sorted([*readings(one), *rows(one)], key=lambda row: getattr(row, "segment", row).seq)]
     found = [] if len(ours) == len(theirs) else [f"{len(ours)} rows of ours, {len(theirs)} of tshark's"]
-    told = wire.Told(run)
-    for mine, row in zip(ours, theirs):
-        pairs = _segment(told, mine, row) if hasattr(mine, "segment") else _line(mine, row)
-        found += [f"e{getattr(mine, 'segment', mine).seq}: {what}: {a!r} is {b!r} for tshark" for what, a, b in pairs if a != b]
+    told = {id(one): wire.Told(one) for one in those}
+    for (one, mine), row in zip(ours, theirs):
+        pairs = _segment(told[id(one)], mine, row) if hasattr(mine, "segment") else _line(mine, row)
+        found += [f"{one.name} e{getattr(mine, 'segment', mine).seq}: {what}: {a!r} is {b!r} for tshark" for what, a, b in pairs if a != b]
     return found
+
+
+def served_at(run: Run, port: int) -> Run:
+    """The run as if its server had listened on another port than 8080."""
+    def there(segment: Segment) -> Segment:
+        raw = bytearray(base64.b64decode(segment.frame))
+        at = 14 + (40 if raw[14] >> 4 == 6 else 20)
+        ports = [port if one == 8080 else one for one in struct.unpack_from("!HH", raw, at)]
+        struct.pack_into("!HH", raw, at, *ports)
+        ends = (re.sub(r":8080$", f":{port}", end) for end in (segment.source, segment.target))
+        return dataclasses.replace(segment, frame=base64.b64encode(raw).decode(), **dict(zip(("source", "target"), ends)))
+    return dataclasses.replace(run, segments=tuple(map(there, run.segments)))
 
 
 def _line(row, theirs):
@@ -80,14 +92,14 @@ def _segment(told, mine, theirs):
         yield mark, mark in mine.marks, any(theirs[f"tcp.analysis.{name}"] for name in names)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_tshark_reads_each_segment_and_each_line_as_we_do(name, tmp_path):
+def test_tshark_reads_each_segment_and_each_line_as_we_do(tmp_path):
     shark.need("tshark")
-    run = made(name)
-    if not run.wire:
+    those = [served_at(made(name), 21100 + n) for n, name in enumerate(NAMES)]
+    if not all(one.wire for one in those):
         pytest.skip("packets can't be captured here")
-    assert run.segments and rows(run)
-    assert complaints(run, tmp_path) == []
+    assert all(one.segments and rows(one) for one in those)
+    assert all(f":{21100 + n}" in segment.source + segment.target for n, one in enumerate(those) for segment in one.segments)     # a conversation of its own
+    assert complaints(tmp_path, *those) == []
 
 
 def test_a_line_that_stands_elsewhere_in_the_capture_is_found(tmp_path, monkeypatch):
@@ -95,7 +107,7 @@ def test_a_line_that_stands_elsewhere_in_the_capture_is_found(tmp_path, monkeypa
     run = made(NAMES[1])
     real = wire.pcapng.write
     monkeypatch.setattr(wire.pcapng, "write", lambda run, lines, *more: real(run, [dataclasses.replace(lines[0], seq=lines[4].seq), *lines[1:]], *more))
-    assert complaints(run, tmp_path)
+    assert complaints(tmp_path, run)
 
 
 def test_a_capture_that_says_something_else_is_found(tmp_path):
@@ -104,9 +116,11 @@ def test_a_capture_that_says_something_else_is_found(tmp_path):
     if not run.wire:
         pytest.skip("packets can't be captured here")
     data = next(one for one in run.segments if one.length)
-    for change in ({"first": data.first + 1}, {"ack": data.ack + 1}, {"flags": "FA"}, {"window": 5}, {"data": "x"}):
-        other = dataclasses.replace(run, segments=tuple(dataclasses.replace(one, **change) if one is data else one for one in run.segments))
-        assert complaints(other, tmp_path)
+    wrong = {"offset": {"first": data.first + 1}, "acknowledged": {"ack": data.ack + 1}, "flags": {"flags": "FA"}, "window": {"window": 5}, "payload": {"data": "x"}}
+    others = [dataclasses.replace(served_at(dataclasses.replace(run, segments=tuple(dataclasses.replace(one, **change) if one is data else one for one in run.segments)),
+                                            21100 + n), name=what) for n, (what, change) in enumerate(wrong.items())]
+    found = complaints(tmp_path, *others)
+    assert [what for what in wrong if not any(line.startswith(f"{what} e{data.seq}: {what}: ") for line in found)] == []
 
 
 # --- what scenarios do not show: frames of our own making ------------------------------------------------------------------
@@ -114,15 +128,15 @@ def test_a_capture_that_says_something_else_is_found(tmp_path):
 SYN, ACK, PSH, FIN, RST = 2, 16, 8, 1, 4
 
 
-def spoken(*frames: "tuple[int, ...]") -> Run:
+def spoken(*frames: "tuple[int, ...]", port: int = 80) -> Run:
     """A run with these segments. A frame: from side 0 or 1, sequence number, acknowledgement, bits, payload bytes, window."""
     raw = []
     for side, sequence, ack, bits, length, window in frames:
-        ports = (5, 80) if side == 0 else (80, 5)
+        ports = (5, port) if side == 0 else (port, 5)
         data = frame(*ports, sequence, ack, bits, length, data=bytes(length))
         at = 14 + 20 + 14
         raw.append(data[:at] + struct.pack("!H", window) + data[at + 2:])
-    segments = tuple(Segment(n, n * 50_000_000, 1, ("client", "server")[seen.source.endswith(":80")], seen.flags, seen.first, seen.length, seen.ack, seen.window,
+    segments = tuple(Segment(n, n * 50_000_000, 1, ("client", "server")[seen.source.endswith(f":{port}")], seen.flags, seen.first, seen.length, seen.ack, seen.window,
                              seen.source, seen.target, seen.data.decode("latin-1"), base64.b64encode(seen.frame).decode()) for n, seen in enumerate(parsed(*raw)))
     return dataclasses.replace(runs.run(""), events=(), endings=(), segments=segments, wire=True)
 
@@ -130,7 +144,7 @@ def spoken(*frames: "tuple[int, ...]") -> Run:
 HELLO = ((0, 100, 0, SYN, 0, 1000), (1, 500, 101, SYN | ACK, 0, 1000), (0, 101, 501, ACK, 0, 1000))
 
 
-@pytest.mark.parametrize("wanted, frames", [
+SPOKEN = [
     ("syn, syn-ack, made", ((0, 101, 501, PSH | ACK, 5, 1000),)),
     ("again", ((0, 101, 501, PSH | ACK, 5, 1000), (0, 101, 501, PSH | ACK, 5, 1000))),
     ("gap", ((0, 111, 501, PSH | ACK, 5, 1000),)),
@@ -141,13 +155,17 @@ HELLO = ((0, 100, 0, SYN, 0, 1000), (1, 500, 101, SYN | ACK, 0, 1000), (0, 101, 
     ("same again", ((0, 101, 501, PSH | ACK, 5, 1000), (1, 501, 106, ACK, 0, 1000), (1, 501, 106, ACK, 0, 1000), (1, 501, 106, ACK, 0, 1000))),
     ("fin", ((0, 101, 501, FIN | ACK, 0, 1000), (1, 501, 102, ACK, 0, 1000), (1, 501, 102, FIN | ACK, 0, 1000), (0, 102, 502, ACK, 0, 1000))),
     ("again, fin", ((0, 101, 501, FIN | PSH | ACK, 3, 1000), (0, 101, 501, FIN | PSH | ACK, 3, 1000), (1, 501, 105, ACK, 0, 1000))),
-    ("reset", ((0, 101, 501, PSH | ACK, 5, 1000), (1, 501, 0, RST, 0, 0)))])
-def test_what_no_scenario_shows_is_read_as_tshark_reads_it(wanted, frames, tmp_path):
+    ("reset", ((0, 101, 501, PSH | ACK, 5, 1000), (1, 501, 0, RST, 0, 0)))]
+
+
+def test_what_no_scenario_shows_is_read_as_tshark_reads_it(tmp_path):
     shark.need("tshark")
-    run = spoken(*HELLO, *frames)
-    assert complaints(run, tmp_path) == []
-    marks = {mark for one in readings(run) for mark in one.marks}
-    assert set(wanted.split(", ")) <= marks
+    assert complaints(tmp_path, *(spoken(*HELLO, *frames, port=21200 + n) for n, (_, frames) in enumerate(SPOKEN))) == []
+
+
+@pytest.mark.parametrize("wanted, frames", SPOKEN)
+def test_what_no_scenario_shows_has_its_marks(wanted, frames):
+    assert set(wanted.split(", ")) <= {mark for one in readings(spoken(*HELLO, *frames)) for mark in one.marks}
 
 
 def test_behind_a_zero_window_what_looks_like_a_keep_alive_may_be_a_probe():
