@@ -1,6 +1,7 @@
 """What a program may do, how a run ends, and that nothing is left of it."""
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import pty
@@ -192,13 +193,18 @@ def start_and_wait_for_events(folder, count):
     return child, kernel.descendants(child.pid)
 
 
-def wait_until_gone(pids):
-    """Blocks until each process has ended; the test's own time limit is pytest's caller."""
+def opened(pids):
+    """A pidfd for each of these processes that has not gone. Its number may be another process's as soon as it has gone."""
+    found = {}
     for pid in pids:
-        try:
-            pidfd = os.pidfd_open(pid)
-        except ProcessLookupError:
-            continue
+        with contextlib.suppress(ProcessLookupError):
+            found[pid] = os.pidfd_open(pid)
+    return found
+
+
+def wait_until_gone(pidfds):
+    """Blocks until each process has ended. If one does not end, the time limit of the test does."""
+    for pidfd in pidfds.values():
         select.select([pidfd], [], [])
         os.close(pidfd)
 
@@ -208,29 +214,28 @@ def test_whatever_ends_an_exploration_leaves_nothing(number):
     screen, theirs = pty.openpty()
     child = Started("explore", "4", "--delays", "2", stderr=theirs)
     os.close(theirs)
-    said, pids = b"", set()
+    said, pidfds = b"", {}
     while not re.search(rb" of \d{3} schedules", said):      # the schedules with two delays have begun
         said += os.read(screen, 65536)
-    while len(pids) < 6:        # workers, keepers, programs
-        pids |= set(kernel.descendants(child.pid))
+    while len(pidfds) < 6:      # workers, keepers, programs
+        pidfds.update(opened(set(kernel.descendants(child.pid)) - set(pidfds)))
         assert child.poll() is None
-    pids |= set(kernel.descendants(child.pid))
+    pidfds.update(opened(set(kernel.descendants(child.pid)) - set(pidfds)))
     child.send_signal(number)
     assert child.wait() == (-number if number == signal.SIGKILL else 130)
-    wait_until_gone(pids)
+    wait_until_gone(pidfds)
     os.close(screen)
-    assert [pid for pid in pids if kernel.process_state(pid) not in ("", "Z", "X")] == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_whatever_ends_the_harness_ends_its_programs(number, tmp_path):
     child, pids = start_and_wait_for_events(tmp_path / "pair", 4)
     assert len(pids) >= 3
+    pidfds = opened(pids)
     child.send_signal(number)
     child.wait()
     child.stdout.close()
-    wait_until_gone(pids)
-    assert [pid for pid in pids if kernel.process_state(pid) not in ("", "Z", "X")] == []
+    wait_until_gone(pidfds)
 
 
 def test_programs_inherit_no_descriptor_but_the_first_three(tmp_path):
