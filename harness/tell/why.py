@@ -102,8 +102,10 @@ class Why:
                 yield from _luck(d)
                 yield from self._no_pause(d) if by_clock(d) else ()
         elif d.kind == "bytes" and self.run.wire and not self.run.missing and (told_of := re.fullmatch(r"(\d+) by its lines", d.found)):
+            wrong = next((e for e in self.cast.of(role_of(d.who)) if e.kind == "send" and re.match(r"([Rr]eceived|EOF)\b", e.text)), None)
             yield (f"The wire carried what the contract asks for, {count(int(d.expected.split()[0]), 'byte')}. The {role_of(d.who)}'s lines tell the lab of {told_of[1]}: "
                    "event_sending(conn, n, ...) tells of n bytes, event(...) of none.")
+            yield from [f"The line {quoted(wrong.text)}{at(wrong.source)} counts its bytes as sent ones. event_received(conn, n, ...) is for bytes that came."] if wrong is not None else ()
         elif d.kind == "bytes" and (printed := list(self._to_standard_output(d))):
             yield from printed
         elif d.kind == "bytes" and (call := self._unannounced(d)) is not None:
@@ -206,7 +208,7 @@ class Why:
         another sentence says so.)"""
         who = role_of(d.who)
         ends = [side for side in self.cast.sides.all() if self.cast.sides.name(side) == who]
-        if d.kind != "missing" or not re.match(r"[Rr]eceived\b", d.expected) or any(e.who == who and e.kind != "output" for e in self.run.events):
+        if d.kind != "missing" or d.observed is None or not re.match(r"[Rr]eceived\b", d.expected) or any(e.who == who and e.kind != "output" for e in self.run.events):
             return ""
         if not ends or not all(map(self.deeds.seen, ends)) or any(c.name in READS and c.who == who for c in self.run.calls):
             return ""

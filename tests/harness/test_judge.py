@@ -1299,3 +1299,17 @@ def test_other_bytes_than_announced_are_told_before_a_later_write_of_too_many(se
     run = replace(run, calls=tuple(replace(call, data=data) for call, data in zip(run.calls, ("ab", second, "xy"))), events=tuple(replace(event, seq=event.seq * 10) for event in run.events))
     said = told('client: sending "abcd"\nclient: closing', run)
     assert ('and its write sent other bytes: "bc"' in said) is told_of and ("wrote 2 bytes on connection 1 that no line of it announces" in said) is not told_of, said
+
+
+@pytest.mark.parametrize("kind, told_of", [("send", True), ("recv", False)])
+def test_a_line_about_bytes_that_came_which_counts_them_as_sent_is_told(kind, told_of):
+    run = runs.run('client: sending "abc"\nclient: sending "d"\nserver: x\nclient: received "ab"', wire="client A 1+3")
+    run = replace(run, events=tuple(replace(event, kind=kind) if "received" in event.text else event for event in run.events))
+    said = told('client: sending "abc"\nclient: sending "d"\nserver: x\nclient: received "ab"\nbytes: client -> server = 3', run)
+    assert ("counts its bytes as sent ones." in said) is told_of and "The wire carried what the contract asks for" in said, said
+
+
+def test_a_program_that_ended_is_not_told_that_it_called_no_read():
+    run = replace(printed("server: accepted\nclient: x", "2-3 server@200#1 write 9 = 9"), endings=(Ending(99, 0, "server", 200, "exit 1", 1),))
+    assert "called no read" not in told("server: accepted\nserver: Received message: hello\nclient: x", run)
+
