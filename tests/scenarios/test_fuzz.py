@@ -46,8 +46,8 @@ def fuzz(lab: Path, name: str, runs: int) -> Fuzzed:
 @pytest.fixture
 def lab(tmp_path) -> Path:
     """A copy of what is fuzzed."""
-    for folder in ("common", "scenarios", "tests/fuzz"):
-        shutil.copytree(ROOT / folder, tmp_path / folder)
+    for folder in ("common", "scenarios/08-length-prefix", "scenarios/20-gob-stream", "tests/fuzz"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("exercises", "mutants"))
     shutil.copy(ROOT / "tests/fuzz.sh", tmp_path / "tests")
     return tmp_path
 
