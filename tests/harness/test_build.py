@@ -12,7 +12,7 @@ from harness.stage import build, scenarios, sources
 from harness.stage.scenarios import ROOT
 from harness.tell import compiler
 from changes import ask
-from ready import ready
+from ready import _put, ready
 
 NAME = "00-anatomy"
 
@@ -197,3 +197,13 @@ def test_only_the_program_whose_source_has_changed_is_linked_anew(scenario):
     build.build([scenario])
     assert says(scenario, "dialling")
     assert {name: scenario.program(name).stat().st_ino == before[name] for name in before} == {"client": False, "server": True}
+
+
+def test_a_record_that_another_test_is_about_to_write_is_not_copied(tmp_path):
+    """It has another name by the time of the copy."""
+    for name in ("client", ".sources.7"):
+        (tmp_path / "made").mkdir(exist_ok=True)
+        (tmp_path / "made" / name).write_text("{}")
+    _put(tmp_path / "made", tmp_path / "build")
+    assert sorted(path.name for path in (tmp_path / "build").iterdir()) == [".sources", "client"]
+
