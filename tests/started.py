@@ -7,6 +7,7 @@ of the tests. What a test proves about the start itself, or about another copy o
 from __future__ import annotations
 
 import atexit
+import contextlib
 import fcntl
 import functools
 import gc
@@ -23,6 +24,8 @@ import termios
 from pathlib import Path
 from typing import Any, Callable, Mapping, Optional
 from unittest import mock
+
+from harness.observe import kernel
 
 _TESTS = Path(__file__).resolve().parent
 _START = "import sys; sys.path[:0] = sys.argv[1:]; import started; started._serve()"
@@ -62,6 +65,24 @@ class Started:
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
+
+
+def under(pid: int) -> "dict[int, int]":
+    """Returns the processes under that one that have not ended, each with a descriptor. An id alone may be another process's as soon as
+    its process has gone."""
+    found = {}
+    for one in kernel.descendants(pid):
+        with contextlib.suppress(ProcessLookupError):
+            found[one] = os.pidfd_open(one)
+    return found
+
+
+def left(processes: "dict[int, int]") -> "list[int]":
+    """Returns those of the processes that have not ended. Their descriptors are closed then."""
+    found = [pid for pid, pidfd in processes.items() if not select.select([pidfd], [], [], 0)[0]]
+    for pidfd in processes.values():
+        os.close(pidfd)
+    return found
 
 
 def run(*words: str, typed: str = "", **env: str) -> "subprocess.CompletedProcess[str]":

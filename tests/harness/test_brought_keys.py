@@ -5,8 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from harness.observe import kernel
-from started import Started
+from started import Started, left, under
 
 HERE = Path(__file__).resolve().parent / "brought"
 ECHO = f"{HERE}/echo.c 9000"
@@ -62,12 +61,12 @@ def test_one_program_gets_the_terminal_and_the_others_are_told_of_afterwards(tmp
 def test_ctrl_c_ends_an_interactive_run_tells_of_it_and_leaves_nothing(tmp_path):
     terminal = Terminal("--server", ECHO, "--client", client(tmp_path), "--tty", "client")
     terminal.until("ready")
-    pids = kernel.descendants(terminal.child.pid)
-    assert len(pids) >= 3
+    processes = under(terminal.child.pid)
+    assert len(processes) >= 3
     terminal.type("\x03")
     assert terminal.status() == 130
     assert "· accepted" in terminal.said and "interrupted: Ctrl-C" in terminal.said
-    assert not [pid for pid in pids if kernel.process_state(pid) not in ("", "Z")]
+    assert left(processes) == []
 
 
 def test_step_holds_each_program_at_its_calls(tmp_path):

@@ -16,7 +16,6 @@ from harness.explore import schedules as explore
 from harness.explore.schedules import Place
 from harness.judge import comparison as judge
 from harness.judge import contract
-from harness.observe import kernel
 from harness.stage.conductor import Conductor, VirtualClock
 from harness.tell import explored
 from harness.stage.scenarios import ROOT, find, find_all
@@ -24,6 +23,7 @@ from harness.trace import Socket
 from explorations import explored as explored_once
 from pairs import lent, pair
 import started
+from started import left, under
 from terminal import Terminal
 
 SERVER = "listen; accept; read 1; closelistener"
@@ -284,10 +284,9 @@ def test_threads_and_forked_children_are_stepped_too(tmp_path):
 def test_ctrl_c_at_the_prompt_ends_it_and_leaves_nothing():
     terminal = Terminal("1")
     terminal.until_asked()
-    pids = kernel.descendants(terminal.child.pid)
+    processes = under(terminal.child.pid)
     terminal.child.send_signal(signal.SIGINT)
-    assert terminal.status() == 130
-    assert pids and [pid for pid in pids if kernel.process_state(pid) not in ("", "Z", "X")] == []
+    assert terminal.status() == 130 and processes and left(processes) == []
 
 
 def test_a_signal_that_comes_a_moment_before_the_wait_for_a_key_ends_that_wait(monkeypatch):

@@ -15,8 +15,8 @@ import changes
 from harness.cli import watch as cli
 from harness.learn import board, exercises, files, originals
 from harness.learn.board import Checked, State
-from harness.observe import kernel
 from harness.stage.scenarios import ROOT, find
+from started import left, under
 from terminal import Watched
 
 NAME = "07-unfinished-line"
@@ -200,10 +200,9 @@ def test_it_ends_while_a_program_runs_and_leaves_no_process(lab, start):
     client = lab.scenarios / NAME / "client.c"
     client.write_text(client.read_text().replace("{\n", "{\n    for (;;)\n        ;\n", 1))
     shown.until("running ...")
-    under = kernel.descendants(shown.child.pid)
+    processes = under(shown.child.pid)
     shown.key("\x03")
-    assert shown.status() == 130
-    assert [pid for pid in under if kernel.process_state(pid) not in ("", "Z", "X")] == []
+    assert shown.status() == 130 and processes and left(processes) == []
 
 
 def test_an_error_of_its_own_puts_the_terminal_back(lab, start):
@@ -338,7 +337,7 @@ def _interrupt(shown, moment, number):
         shown.until("differs", "r reset")
         shown.key("r")
         aside(shown, "client.c", "(y, or", key="y\n" if moment == "answered" else "")
-    under = [(pid, os.pidfd_open(pid)) for pid in kernel.descendants(shown.child.pid) if kernel.process_state(pid) not in ("", "Z", "X")]
+    processes = under(shown.child.pid)
     if number == signal.SIGINT:
         if moment in ("asked", "answered"):
             shown.key("\x03" if moment == "asked" else "")       # meant for the command that has the terminal
@@ -350,7 +349,7 @@ def _interrupt(shown, moment, number):
         assert shown.child.wait() == -number
     else:
         assert shown.status() == 128 + number
-    for _, handle in under:
+    for handle in processes.values():
         select.select([handle], [], [])         # its end
         os.close(handle)
 
