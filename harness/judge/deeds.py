@@ -20,6 +20,7 @@ FINISHED = ("over", "waiting", "deadlock")      # a run that ended so stopped no
 # By the first words of a line's text: the calls that do what such a line tells.
 _DOES = {"connect": ("connect",), "accept": ("accept", "accept4"), "listening": ("listen",), "reading data": READS, "sending": WRITES, "writing": WRITES,
          "closing": ("close",), "shutting down": ("shutdown",)}
+_ANNOUNCES = ("reading data", "closing", "shutting down")    # lines that come before such an act, and never behind it
 SLEEPS = ("nanosleep", "clock_nanosleep", "pause", "select", "poll")
 _UNCOUNTED = ("sendmmsg", "recvmmsg", "splice")     # they move bytes, and do not return how many
 
@@ -200,6 +201,8 @@ class Deeds:
             return None
         if names == WRITES and (right is None or right.kind in ("send", "output")):
             return None
+        if right is not None and any(right.text.startswith(begins) and _DOES[begins] == names for begins in _ANNOUNCES):
+            return None             # its last line that was right announces such an act itself
         since, until = right.seq if right else -1, observed.seq if observed else float("inf")
         # One thread of a server may accept for another one.
         return next((c for c in self.run.calls if c.name in names and not c.error and (c.connection or c.name == "listen") and since < c.seq < until and 0 <= c.returned

@@ -120,6 +120,8 @@ class Why:
             yield from self._other_than_shut_wr(d)
             if d.found == "shutdown":
                 yield "shutdown ends what is sent, or received, and keeps the descriptor. close gives it up."
+        elif d.kind == "act" and d.found == "connect":
+            yield from self._closed_before(d)
         elif d.kind == "act":
             early = next((one for one in self.verdict.differences if one.kind == "wire" and one.expected == "FIN" and one.other.endswith(" FIN") and role_of(one.who) == role_of(d.who)), None)
             yield from [f"So the {role_of(d.who)}'s FIN went out before the {role_of(early.other.rpartition(' ')[0])}'s, and the contract has it behind that."] if early is not None else ()
@@ -159,6 +161,7 @@ class Why:
             yield from self._awoke(d)
             yield from self._to_standard_output(d)
             yield from self._did_come(d)
+            yield from self._accepts_again(d) if not told else ()
             yield from self._of_the_line(d, line)
             yield from no_error.why(d, line.text, self.run) if line is not None else ()
             yield from no_error.would_block(d, self.run) if not told else ()
@@ -173,6 +176,23 @@ class Why:
         wanted, said = (re.split(r"(\d+)", text) for text in (d.expected, event.text if event else ""))
         other = [one for one, mine in zip(wanted, said) if one != mine]
         return event is not None and event.kind in ("send", "recv") and len(wanted) == len(said) and other == [str(event.count)]
+
+    def _closed_before(self, d: Difference) -> Iterator[str]:
+        """Yields the close of another connection that a thread made before a connect, if no line came between them."""
+        made = next(call for call in self.run.calls if call.seq == d.act)
+        last = max((e.seq for e in self.run.events if (e.pid, e.tid) == (made.pid, made.tid) and e.seq < made.seq), default=-1)
+        close = next((c for c in self.run.calls if c.name == "close" and c.connection and not c.error and (c.pid, c.tid) == (made.pid, made.tid) and last < c.seq < made.seq), None)
+        said = next((e for e in self.run.events if e.seq == last), None)
+        if close is not None and not (said is not None and causes.is_a(said, "closing")):
+            yield f"Before that it had closed connection {close.connection}{at(close.source)}, and no line of it says that, either."
+
+    def _accepts_again(self, d: Difference) -> Iterator[str]:
+        """Yields the accept in which WHO's thread waits, if that thread had accepted a connection before its last line that was right."""
+        if d.observed is not None or d.blocked is None or d.blocked.call != "accept" or d.right is None or d.blocked.tid != d.right.tid:
+            return
+        mine = [c for c in self.run.calls if (c.pid, c.tid) == (d.right.pid, d.right.tid) and c.name in ACCEPTS]
+        if mine and mine[-1].returned < 0 and mine[-1].seq > d.right.seq and any(not c.error and c.connection and c.seq < d.right.seq for c in mine[:-1]):
+            yield f"It called accept again{at(mine[-1].source)}, and waits there for another connection."
 
     def _parent_ended(self, d: Difference) -> Iterator[str]:
         """Yields a sentence if a process ended well that was to go on, and a child process of it logged lines: which of the two is the child?"""
@@ -328,6 +348,8 @@ class Why:
             yield from self._kept_in_a_buffer(event)
         if d.kind == "unwritten" and d.expected == "-1":
             yield "A call that fails returns -1. As a size (size_t) that is 18,446,744,073,709,551,615."
+        if d.kind == "unwritten" and act and 0 < act.result == int(d.found) < wanted and len(act.data) >= act.result and re.search(r"[\x01-\x08\x0e-\x1f\x7f-\xff]", act.data[:act.result]) and "\0" not in act.data[:act.result]:
+            yield "These bytes are no text, and none of them is 0. `strlen` counts up to the first byte 0, and where the bytes are no text, a 0 may be anywhere among them."
         if d.kind == "bytes" and act and self._zeros_too_many(d, act) or d.kind == "missing" and event and event.text == f'{d.expected[:-1]}\\0"':
             yield 'The last byte is a 0: `sizeof "text"` and `strlen(text) + 1` count the byte 0 that ends a text in C.'
         if d.kind == "unlike" and act and act.result > 1 and act.data[:act.result].find("\0") == act.result - 1:

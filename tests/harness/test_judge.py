@@ -880,6 +880,31 @@ def test_a_hint_is_not_shown_where_the_line_is_untrue():
     assert "What came?" in learnt and "What came?" not in unread
 
 
+@pytest.mark.parametrize("calls, again", [("0-0 server@200#1 accept 0 = 4\n5- server@200#0 accept 0", True), ("5- server@200#0 accept 0", False)])
+def test_a_line_that_is_missing_behind_a_close_that_its_last_line_announced_is_told_by_the_wait_alone(calls, again):
+    waits = Waiting("server", 200, 200, "accept", 3, 0, "", "")
+    run = replace(apart("server@200#1: closing", f"2-3 server@200#1 close 0 = 0\n{calls}"), stop=Stop("waiting", waiting=(waits,)))
+    run = replace(run, connections=tuple(replace(one, acceptor=runs.end("server", 200, (200, 0, 3, "close", 200))) for one in run.connections))
+    said = told("server: closing\nserver: closing the listener", run)
+    assert "What is missing" not in said and ("It called accept again, and waits there for another connection." in said) == again, said
+
+
+@pytest.mark.parametrize("closes, told_of", [("2-2 client@101#1 close 0 = 0\n", True), ("", False)])
+def test_a_close_before_a_connect_that_no_line_announces_is_told_with_it(closes, told_of):
+    run = runs.facts(apart("client@101#1: connected\nserver@200#1: accepted\nserver@200#2: accepted", ""), ENDS_OF_1, ENDS_OF_1, calls=f"0-0 client@101#1 connect 0 = 0\n{closes}3-3 client@101#2 connect 0 = 0", learnt=False)
+    said = told("client: connected\nserver: accepted\nserver: closing", run)
+    assert "the client called connect, and no line of it says so" in said, said
+    assert ("Before that it had closed connection 1, and no line of it says that, either." in said) == told_of, said
+
+
+@pytest.mark.parametrize("data, told_of", [("\x3e\xff", True), ("ab", False), ("\x3e\0", False)])
+def test_bytes_that_are_no_text_and_are_too_few_may_be_those_up_to_a_0(data, told_of):
+    run = apart('client: sending "abcd"\nclient: reading data', "2-3 client@101#1 write 2 = 2\n5- client@101#1 read 9")
+    run = replace(run, calls=tuple(replace(call, data=data) if call.name == "write" else call for call in run.calls))
+    said = told('client: sending "abcd"\nclient: reading data', run)
+    assert "it wrote 2 bytes" in said and ("`strlen` counts up to the first byte 0, and where" in said) == told_of, said
+
+
 def test_a_line_that_the_contract_has_at_a_later_place_is_not_misspelt():
     rules = "client: binding again, option off\nclient: binding again, option on"
     assert "misspelt" not in told(rules, runs.run("client: binding again, option on"))
@@ -1312,4 +1337,3 @@ def test_a_line_about_bytes_that_came_which_counts_them_as_sent_is_told(kind, to
 def test_a_program_that_ended_is_not_told_that_it_called_no_read():
     run = replace(printed("server: accepted\nclient: x", "2-3 server@200#1 write 9 = 9"), endings=(Ending(99, 0, "server", 200, "exit 1", 1),))
     assert "called no read" not in told("server: accepted\nserver: Received message: hello\nclient: x", run)
-
