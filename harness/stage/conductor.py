@@ -360,7 +360,8 @@ class Conductor:
 
     def _asks_on(self, seen: quiescence.Look) -> Optional[Stop]:
         """Returns the end of a run in which all wait, and each wait with a time limit has ended by it again and again. Between these waits something
-        was sent or said, and nobody has read anything. Else returns None."""
+        was sent or said, and nobody has read anything. If all clients have ended, that is the end of a run in which a server ticks on. Else returns
+        None."""
         if self.intake.heard != self._asked[0]:
             self._asked = self.intake.heard, {}
         for thread in seen.threads:
@@ -369,6 +370,8 @@ class Conductor:
                 self._asked[1][thread.tid] = thread.ran, self.intake.moved, times + (ran != thread.ran)
         if self.intake.timers.pending(self.intake.now()) or any(self._asked[1].get(tid, ("", 0, 0))[2] < ASKS for tid in seen.limited):
             return None
+        if self._clients_ended():
+            return Stop("over", waiting=ending.waiting(self, seen), sockets=ending.sockets(self, seen))
         who = sorted({f"the {self.intake.members.who(thread.pid)}" for thread in seen.threads if thread.tid in seen.limited})
         return Stop("runaway", f"{' and '.join(who)} wait{'s' if len(who) == 1 else ''} with a time limit again and again, {ASKS} times and more, and nobody has read anything meanwhile")
 

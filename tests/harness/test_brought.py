@@ -347,6 +347,13 @@ def test_a_loop_that_asks_again_after_each_time_limit_is_a_runaway_if_nobody_rea
     assert (word, words) == ("runaway", "the client waits with a time limit again and again, 5 times and more, and nobody has read anything meanwhile")
 
 
+def test_a_server_that_says_something_after_each_time_limit_does_not_keep_a_run_whose_clients_have_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr("harness.stage.conductor.ASKS", 5)
+    server = "import select, socket\nl = socket.create_server(('127.0.0.1', 9000))\nl.accept()\nwhile True:\n  select.select([l], [], [], 0.02)\n  print('tick')\n"
+    client = "import socket\nsocket.create_connection(('127.0.0.1', 9000)).close()\n"
+    assert page.verdict(run(tmp_path, [script(tmp_path, "srv.py", server)], [script(tmp_path, "cli.py", client)]))[0] == "told"
+
+
 def test_a_wait_that_ends_soon_is_waited_for_though_another_one_is_long(tmp_path):
     client = ("import socket, threading\nthreading.Thread(target=threading.Event().wait, args=(99,), daemon=True).start()\n"
               "s = socket.create_connection(('127.0.0.1', 9000), timeout=0.5)\ntry: s.recv(1)\nexcept TimeoutError: print('gave up')\n")
