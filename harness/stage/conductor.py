@@ -368,6 +368,8 @@ class Conductor:
             ran, moved, times = self._asked[1].get(thread.tid, (thread.ran, self.intake.moved, 0))
             if thread.tid not in self._asked[1] or ran != thread.ran and moved != self.intake.moved:
                 self._asked[1][thread.tid] = thread.ran, self.intake.moved, times + (ran != thread.ran)
+        if any(fd < 3 for _, fd in seen.network.held):
+            return None             # reads there are not seen
         if self.intake.timers.pending(self.intake.now()) or any(self._asked[1].get(tid, ("", 0, 0))[2] < ASKS for tid in seen.limited):
             return None
         if self._clients_ended():

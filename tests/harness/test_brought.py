@@ -347,6 +347,13 @@ def test_a_loop_that_asks_again_after_each_time_limit_is_a_runaway_if_nobody_rea
     assert (word, words) == ("runaway", "the client waits with a time limit again and again, 5 times and more, and nobody has read anything meanwhile")
 
 
+def test_a_loop_that_asks_again_goes_on_where_reads_may_not_be_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr("harness.stage.conductor.ASKS", 5)
+    server = "import os, signal, socket\nl = socket.create_server(('127.0.0.1', 9000))\nc, _ = l.accept()\nos.dup2(c.fileno(), 0)\nsignal.pause()\n"
+    client = "import socket\ns = socket.create_connection(('127.0.0.1', 9000))\ns.settimeout(0.02)\nfor n in range(9):\n  try: s.send(b'x'); s.recv(1)\n  except OSError: pass\n"
+    assert page.verdict(run(tmp_path, [script(tmp_path, "srv.py", server)], [script(tmp_path, "cli.py", client)]))[0] == "told"
+
+
 def test_a_server_that_says_something_after_each_time_limit_does_not_keep_a_run_whose_clients_have_ended(tmp_path, monkeypatch):
     monkeypatch.setattr("harness.stage.conductor.ASKS", 5)
     server = "import select, socket\nl = socket.create_server(('127.0.0.1', 9000))\nl.accept()\nwhile True:\n  select.select([l], [], [], 0.02)\n  print('tick')\n"

@@ -1091,6 +1091,13 @@ def test_a_line_whose_text_has_another_number_than_its_count_is_told_so(line, fo
     assert ("The count that this line gives to the lab is 3, as the contract says. Its text has another number." in said) == found, said
 
 
+def test_a_look_that_begins_behind_the_one_before_shows_other_bytes():
+    calls = "1-1 client@101#1 setsockopt SO_PEEK_OFF = 0\n2-3 client@101#1 read 9 = 3\n3-4 client@101#1 read 9 = 3"
+    run = apart("client: connected\nclient: x", calls)
+    run = replace(run, calls=tuple(replace(call, option=call.option or "MSG_PEEK") for call in run.calls))
+    assert "showed the same bytes" not in told("client: connected\nclient: y", run)
+
+
 @pytest.mark.parametrize("flags, peeked", [("MSG_PEEK", True), ("", False)])
 def test_a_line_behind_two_looks_at_the_same_bytes_is_told_so_and_gets_no_hint(flags, peeked):
     run = apart("client: connected\nclient: x", "2-3 client@101#1 read 9 = 3\n3-4 client@101#1 read 9 = 3")

@@ -167,7 +167,7 @@ def no_newline(facts: Facts) -> "Iterator[Finding]":
         total, shown = facts.took(side), f'"{last}"' if last != "\0" else "a zero byte"
         shown = f"{shown}, no newline: {count(rest, 'byte')} came behind the last newline" if rest else f"{shown}, no newline"
         own = _in_a_buffer(facts, wait, reads[-1])
-        scanf = " So does fscanf: only a byte that does not belong to a number or a word ends it." if _may_scan(facts, reads[-1]) else ""
+        scanf = " fscanf may wait, too: without a width, a number or a word ends only at a byte that does not belong to it." if _may_scan(facts, reads[-1]) else ""
         waits_for = own or ("The bytes begin as an HTTP answer. If its head has neither Content-Length nor Transfer-Encoding, the body ends only when the stream ends (RFC 9112, 6.3)."
                      if reads[0].data.startswith("HTTP/1.") else f"If it reads lines, it waits for a newline, or for the end of the stream.{scanf}")
         yield Finding("no-newline", f"The {wait.who} has read {'all ' if total > 1 else 'the '}{count(total, 'byte')} that came on connection {side[0]}, and the last one is "
@@ -605,7 +605,7 @@ def peeked_again(facts: Facts) -> "Iterator[Finding]":
     """Two reads with MSG_PEEK brought bytes, and none was taken between them: the second one showed the same bytes."""
     for side in facts.sides.all():
         before: Optional[Call] = None
-        for call in facts.calls(side, READS):
+        for call in facts.calls(side, READS) if not any(one.option == "SO_PEEK_OFF" for one in facts.calls(side, ("setsockopt",))) else ():
             if call.returned < 0 or call.result <= 0:
                 continue
             if call.option == "MSG_PEEK" and before is not None and before.option == "MSG_PEEK":

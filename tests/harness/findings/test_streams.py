@@ -178,7 +178,7 @@ def test_a_process_of_a_relay_that_closes_its_copy_at_the_end_of_a_stream(tmp_pa
 @pytest.mark.parametrize("sends, asked, words", [
     ("line 21", 4096, "If the server looks for \"\\r\\n\", or for another mark than a newline, it waits for that. fscanf waits on if its format asks for one more value, or ends with a blank or a \"\\n\"."),
     ("line 21", 100, "If the server looks for \"\\r\\n\", or for another mark than a newline, it waits for that. If the server answers"),
-    ("text 21", 4096, "So does fscanf: only a byte that does not belong to a number or a word ends it."), ("text 21", 100, "")])
+    ("text 21", 4096, "fscanf may wait, too: without a width, a number or a word ends only at a byte that does not belong to it."), ("text 21", 100, "")])
 def test_what_a_program_that_logs_nothing_may_wait_for_in_what_came(tmp_path: Path, sends: str, asked: int, words: str) -> None:
     run = pairs.run(tmp_path / "pair", f"connect; {sends}; readall 1", f"listen; accept; read {asked}; read {asked}", sources=True)
     told, logs = ("".join(one.words for one in find(made)) for made in (dataclasses.replace(run, events=()), run))
