@@ -126,7 +126,7 @@ def ended_early(facts: Facts) -> "Iterator[Finding]":
         failed = _last_call(facts, end)
         if failed is not None and failed.error and failed.name not in ("wait4", "waitid") and failed.error not in ("EAGAIN", "EINTR", "EINPROGRESS"):
             option = f" of {failed.option}" if failed.name == "setsockopt" and failed.option.isidentifier() else ""
-            words += f" The last call that was seen of it is {name(failed)}{option}{at(failed.source)}, which {returned(failed)}.{_why_failed(facts, failed)}"
+            words += f" The last call that was seen of it is {name(failed)}{option}{at(failed.source)}, which {returned(failed)}.{_why_failed(failed)}"
         elif failed is not None and failed.option == "SIGCHLD ignored":
             words += f" Its wait for a child process{at(failed.source)} failed with ECHILD, because it ignores SIGCHLD: then a child process that ends leaves nothing to wait for."
         elif failed is not None and len({call.tid for call in facts.run.calls if call.pid == end.pid}) == 1 and _not_yet(facts, failed):
@@ -142,15 +142,12 @@ def ended_early(facts: Facts) -> "Iterator[Finding]":
                       failed.source if failed else "")
 
 
-def _why_failed(facts: Facts, call: Call) -> str:
-    """Returns what was wrong with a setsockopt or a bind that failed; "" if another reason is possible."""
+def _why_failed(call: Call) -> str:
+    """Returns what was wrong with a setsockopt of a time limit that failed; "" if another reason is possible."""
     if call.option in ("SO_RCVTIMEO", "SO_SNDTIMEO") and call.error == "EDOM":
         return " EDOM: the microseconds (tv_usec) must be fewer than 1,000,000, which are a second."
     if call.option in ("SO_RCVTIMEO", "SO_SNDTIMEO") and call.error == "EINVAL" and call.asked < _TIMEVAL:
         return f" EINVAL: {call.option} wants a struct timeval, which has {_TIMEVAL} bytes, and the call names a length of {call.asked}."
-    before = next((one for one in facts.life(call).calls if one.name in ("bind", "connect", "listen") and one.seq < call.seq and not one.error), None)
-    if call.name == "bind" and call.error == "EINVAL" and before is not None:
-        return f" EINVAL: that socket had an address already, since its {before.name}{at(before.source)}."
     return ""
 
 
