@@ -179,7 +179,7 @@ from pathlib import Path
 from harness.stage.conductor import Conductor, Live
 from harness.stage.scenarios import Scenario
 folder = Path(sys.argv[1])
-conductor = Conductor(Scenario("99-pair", folder, folder), Live(), tell=lambda r: print(type(r).__name__, r.pid, flush=True))
+conductor = Conductor(Scenario("99-pair", folder, folder), Live(), tell=lambda r: hasattr(r, "pid") and print(type(r).__name__, r.pid, flush=True))
 conductor.run()
 """
 
