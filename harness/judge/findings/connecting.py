@@ -282,8 +282,10 @@ def in_use(facts: Facts) -> "Iterator[Finding]":
 def wrong_length(facts: Facts) -> "Iterator[Finding]":
     """A bind, a connect or a setsockopt failed with EINVAL: the length that the program gave does not fit what it is the length of."""
     for call in facts.run.calls:
+        if call.error != "EINVAL" or call.name not in ("bind", "connect", "setsockopt"):
+            continue
         calls = facts.life(call).calls
-        if call.error != "EINVAL" or call.name not in ("bind", "connect", "setsockopt") or not calls or calls[0].name != "socket":
+        if not calls or calls[0].name != "socket":
             continue
         if call.name == "setsockopt":
             what, least = _VALUES.get(call.option, ("an int", 4))
@@ -305,8 +307,10 @@ _LONGEST = 128              # bytes of a struct sockaddr_storage
 def not_a_stream(facts: Facts) -> "Iterator[Finding]":
     """A listen or an accept failed with EOPNOTSUPP: its socket is one of UDP."""
     for call in facts.run.calls:
+        if call.name not in ("listen", *ACCEPTS) or call.error != "EOPNOTSUPP":
+            continue
         calls = facts.life(call).calls
-        if call.name in ("listen", *ACCEPTS) and call.error == "EOPNOTSUPP" and calls and calls[0].asked == DATAGRAM:
+        if calls and calls[0].asked == DATAGRAM:
             yield Finding("not-a-stream", f"The {call.who}'s {name(call)}{at(call.source)} failed with EOPNOTSUPP: its socket{at(calls[0].source)} is one of SOCK_DGRAM. UDP has no connections, "
                           "so such a socket can't listen for any.", (calls[0].seq, call.seq), call.seq, call.who, call.source)
             return
@@ -315,8 +319,10 @@ def not_a_stream(facts: Facts) -> "Iterator[Finding]":
 def connected_already(facts: Facts) -> "Iterator[Finding]":
     """A connect failed with EISCONN: its socket has a connection."""
     for call in facts.run.calls:
+        if call.name != "connect" or call.error != "EISCONN":
+            continue
         first = next((one for one in facts.life(call).calls if one.name in ("connect", *ACCEPTS) and not one.error and one.connection and one.seq < call.seq), None)
-        if call.name == "connect" and call.error == "EISCONN" and first is not None:
+        if first is not None:
             yield Finding("connected-already", f"The {call.who}'s connect{at(call.source)} failed with EISCONN: that socket had a connection already. Its {name(first)}{at(first.source)} had "
                           f"made connection {first.connection}. For a second connection it needs a second socket.", (first.seq, call.seq), call.seq, call.who, call.source)
 
@@ -324,9 +330,11 @@ def connected_already(facts: Facts) -> "Iterator[Finding]":
 def bad_address_of_accept(facts: Facts) -> "Iterator[Finding]":
     """An accept of a listener failed because of its second or third argument. The kernel had taken a connection for it by then, and closes that."""
     for call in facts.run.calls:
+        if call.name not in ACCEPTS or call.error not in ("EFAULT", "EINVAL"):
+            continue
         calls = facts.life(call).calls
         listens = next((one for one in calls if one.name == "listen" and not one.error and one.seq < call.seq), None)
-        if call.name not in ACCEPTS or call.error not in ("EFAULT", "EINVAL") or listens is None or any(one.name == "shutdown" for one in calls):
+        if listens is None or any(one.name == "shutdown" for one in calls):
             continue
         lost = lost_by(facts, call)
         why = ("accept(2) has one more reason for that: the length to which the third argument points is negative. It must hold the size of the address's buffer before each call."
