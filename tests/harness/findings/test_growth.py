@@ -32,7 +32,11 @@ TURNS = {
     "writes that fail": (["client#1 write 5 = EPIPE", "client#0 write 5 = EBADF"], []),
     "connections": (["client#0 socket 1 = 4", "client#1 connect 0 = 0", "server#1 accept 0 = 5", "client#1 write 5 = 5", "client#1 close 0 = 0", "server#1 close 0 = 0"], []),
     "lines": ([], []),
+    "reads of an accepted connection": (["server#1 read 9 = EAGAIN"], []),
+    "writes on a connection that was asked for": (["client#1 write 5 = 5"], ["client PA 5"]),
 }
+# What made the descriptor, once. Then the calls on it are the life of one socket.
+BIRTHS = {"reads of an accepted connection": "server#1 accept 0 = 4", "writes on a connection that was asked for": "client#0 socket 1 = 4"}
 PIDS = {"client": 101, "server": 200}
 
 
@@ -42,9 +46,9 @@ def made(turn: str, stop: str, n: int) -> Run:
     calls, segments = TURNS[turn]
 
     def entries() -> "Iterator[str]":
-        for place, words in enumerate(calls * n):
+        for place, words in enumerate([*filter(None, [BIRTHS.get(turn)]), *calls * n], 5):
             who, rest = words.split("#", 1)
-            yield f"{10 + 2 * place}-{11 + 2 * place} {who}@{PIDS[who]}#{rest}"
+            yield f"{2 * place}-{2 * place + 1} {who}@{PIDS[who]}#{rest}"
     reached = {"client": 1, "server": 1}
     wire = []
     for words in segments * n:
