@@ -747,11 +747,10 @@ def how(status: int) -> str:
 
 def _report(data: bytes) -> Optional["dict[str, Any]"]:
     try:
-        told, _ = _read_json(data.decode("ascii"))
+        told = json.loads(data.decode("ascii"))
     except ValueError:
         return None
     return told if isinstance(told, dict) and told.get("t") in _REPORTS and isinstance(told.get("ns"), int) else None
 
 
-_read_json = json.JSONDecoder().raw_decode      # json.loads() looks for blanks around it, too
 _REPORTS = ("call", "return", "fork", "exec", "handed", "left", "exiting", "gone", "unseen")

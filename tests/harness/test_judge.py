@@ -1075,10 +1075,13 @@ def test_a_line_that_a_child_process_may_have_printed_again_is_told_so(child, wo
     assert words_ in said and ("fork" in said) == child, said
 
 
+def with_calls(run, **changes):
+    return replace(run, calls=tuple(replace(call, **changes) for call in run.calls))
+
+
 @pytest.mark.parametrize("data, found", [("abcd", True), ("abxd", False)])
 def test_a_line_that_shows_only_the_first_bytes_of_what_came_is_told_so(data, found):
-    run = apart('client: connected\nclient: received "ab"\nclient: closing', "2-3 client@101#1 read 9 = 4")
-    run = replace(run, calls=tuple(replace(call, data=data) for call in run.calls))
+    run = with_calls(apart('client: connected\nclient: received "ab"\nclient: closing', "2-3 client@101#1 read 9 = 4"), data=data)
     said = told('client: connected\nclient: received "abc"\n  ? [received...] A hint.\nclient: closing', run)
     assert ("The next 3 bytes that had come are those of the contract. The line counts and shows only the first 2 of them." in said, "A hint." in said) == (found, not found), said
 
@@ -1100,8 +1103,7 @@ def test_a_look_that_begins_behind_the_one_before_shows_other_bytes():
 
 @pytest.mark.parametrize("flags, peeked", [("MSG_PEEK", True), ("", False)])
 def test_a_line_behind_two_looks_at_the_same_bytes_is_told_so_and_gets_no_hint(flags, peeked):
-    run = apart("client: connected\nclient: x", "2-3 client@101#1 read 9 = 3\n3-4 client@101#1 read 9 = 3")
-    run = replace(run, calls=tuple(replace(call, option=flags) for call in run.calls))
+    run = with_calls(apart("client: connected\nclient: x", "2-3 client@101#1 read 9 = 3\n3-4 client@101#1 read 9 = 3"), option=flags)
     said = told("client: connected\nclient: y\n  ? A hint.", run)
     assert ("so it showed the same bytes again." in said, "A hint." in said) == (peeked, not peeked), said
 
