@@ -42,8 +42,9 @@ class Difference:
     order       the line came before the one that its `after` names (`other`)
     luck        nothing forces the order that the line's `after` asks for. found: "before" if the line came first this time. If it came
                 second: "clock" if a pause forced that, "tcp" if something else did and the contract says `after clock:`, "held" if
-                another process still held the connection, and its end brought the EOF or the reset (`brought`), "count" if WHO's lines
-                count more bytes received than were announced, else ""
+                another process still held the connection, and its end brought the EOF or the reset (`brought`), "thread" if
+                another thread brought that, and it is not known when it was made, "count" if WHO's lines count more bytes received than
+                were announced, else ""
     never       WHO logged what it must not
     free        exploring never saw one of the two orders, or never took a branch (a single run has no such difference)
     port        WHO listens on another port (`found`) than the one that it was given (`expected`)
@@ -83,7 +84,7 @@ class Difference:
     witnesses: tuple[Event, ...] = ()
     blocked: Optional[Waiting] = None       # where WHO waits, if it waits at this place
     hints: tuple[str, ...] = ()
-    brought: Optional[causes.Brought] = None    # luck, found "held": what brought the EOF or the reset
+    brought: Optional[causes.Brought] = None    # luck, found "held" or "thread": what brought the EOF or the reset
     act: int = -1                           # place of the call that it is about
     at: float = LATE                       # place in the run's order at which WHO left the contract
     extra: bool = False                     # unexpected: WHO's lines would be as the contract says without such lines
@@ -704,9 +705,9 @@ class _Comparison:
             self.skipped.add(line.number)
         elif self._is_luck(ref, before, event):
             forced = self.order.forced(before.seq, event.seq)
-            brought = self._by_another_holder(before, event)
-            found = "tcp" if ref.clock and forced else "held" if brought else "count" if self._is_doubtful(event) else "clock" if forced else ""
-            yield replace(told, kind="luck", found=found, brought=brought)
+            brought, thread = self._by_another_holder(before, event), self._by_another_thread(before, event)
+            found = "tcp" if ref.clock and forced else "held" if brought else "thread" if thread else "count" if self._is_doubtful(event) else "clock" if forced else ""
+            yield replace(told, kind="luck", found=found, brought=brought or thread)
         else:
             self.orders += 1
 
@@ -735,6 +736,14 @@ class _Comparison:
         if brought is None or not any(h.pid == before.pid and before.seq < h.until for h in brought.earlier):
             return None
         return brought
+
+    def _by_another_thread(self, before: Event, event: Event) -> Optional[causes.Brought]:
+        """Returns what brought this EOF or reset, if another thread of the process that logged `before` did it, and had logged nothing until then.
+        Nobody knows when a thread was made: it may have been made behind that line."""
+        act = self.order.brought.get(event.seq)
+        if act is None or act.pid != before.pid or act.tid in (0, before.tid) or any(e.tid == act.tid and e.seq < act.place for e in self.run.events):
+            return None
+        return act
 
     def _may_have_brought(self, before: Event, event: Event) -> bool:
         """Could the end of the process that logged `before` have brought this EOF or reset, in a run whose calls were not seen?

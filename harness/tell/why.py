@@ -909,6 +909,9 @@ def _luck(d: Difference) -> Iterator[str]:
         yield remedy
     elif d.found == "held" and d.brought and d.observed:
         yield from _held(d.brought, d.witnesses[0], what_came(d.observed))
+    elif d.found == "thread" and d.brought and d.observed:
+        yield f"Another thread of the {d.brought.who} brought the {what_came(d.observed)}, and it had logged no line before that. The lab does not see when a thread is made. " \
+              "So it does not know whether this order is forced. Log the line in the thread that makes the call."
     elif d.found == "tcp":
         yield f'TCP alone forces this order: the contract must say "after {d.other}", without the clock.'
     elif by_clock(d):

@@ -1346,3 +1346,14 @@ def test_a_line_about_bytes_that_came_which_counts_them_as_sent_is_told(kind, to
 def test_a_program_that_ended_is_not_told_that_it_called_no_read():
     run = replace(printed("server: accepted\nclient: x", "2-3 server@200#1 write 9 = 9"), endings=(Ending(99, 0, "server", 200, "exit 1", 1),))
     assert "called no read" not in told("server: accepted\nserver: Received message: hello\nclient: x", run)
+
+
+@pytest.mark.parametrize("thread, found", [(5, True), (101, False)])
+def test_an_order_that_a_thread_without_a_line_made_is_not_called_luck(thread, found):
+    """Nobody knows when the thread was made."""
+    run = apart("client@101#1: shutting down SHUT_WR\nserver@200#1: EOF", "2-2 client@101#1 shutdown SHUT_WR = 0\n3-3 server@200#1 read 9 = 0")
+    run = replace(run, calls=tuple(replace(call, tid=thread) if call.name == "shutdown" else call for call in run.calls),
+                  connections=tuple(replace(made, opener=replace(made.opener, shut=2)) for made in run.connections))
+    said = told("client: shutting down SHUT_WR\nserver: EOF  after client: shutting down SHUT_WR", run)
+    assert "nothing guarantees it" not in said
+    assert ("Another thread of the client brought the EOF, and it had logged no line before that." in said, "no line proves it" in said) == (found, found), said
